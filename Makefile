@@ -1,0 +1,47 @@
+# Every target sets up what it needs and works as the first command in a fresh clone.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help train test lint format readme bench clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+train: .venv/installed ## Train on the embedded sample (a few seconds), then evaluate
+	run=$$($(BIN)/dlcli train --config configs/quickstart.yaml) && $(BIN)/dlcli eval "$$run"
+
+test: lint ## Check everything: lint, types, import contract, tests with coverage
+	$(BIN)/pytest --cov
+
+lint: .venv/installed-dev ## Check style, types and the import contract
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/installed-dev ## Format the code and mend what the linter can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+readme: .venv/installed-dev ## Write the generated parts of the README anew
+	$(BIN)/python tests/generated_readme.py
+
+bench: ## Run the benchmarks (there are none yet)
+	@echo "There are no benchmarks yet; this target will run everything in benchmarks/."
+
+clean: ## Remove what make created: environment, caches, builds (not runs/ or data/)
+	rm -rf .venv dist build .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "dlcli needs Python 3.11 or newer; name one with: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+
+.venv/installed: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+.venv/installed-dev: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@ .venv/installed

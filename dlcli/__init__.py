@@ -1,0 +1,31 @@
+"""dlcli trains, evaluates and uses neural networks on MNIST digits, in NumPy.
+
+The modules, in reading order; data flows from the first to the last:
+
+- ``config``           every hyperparameter: its range, default and meaning
+- ``config_files``     config files in layers; ``yaml_source`` and ``schema_words`` serve it
+- ``datasets``         MNIST and its kin: cache, verification, splits
+- ``idx``              the file format of MNIST
+- ``download``         one verified file from the first mirror that delivers it
+- ``activations``      what a neuron does with its weighted sum
+- ``losses``           the cost J
+- ``initializers``     random initial weights
+- ``network``          layers of weighted sums plus bias: the forward pass
+- ``backpropagation``  the slope of the cost along every parameter, by the chain rule
+- ``optimizers``       a gradient becomes a step downhill
+- ``schedules``        how long that step is
+- ``training``         gradient descent repeated until the slope is flat
+- ``gradcheck``        backpropagation against finite differences
+- ``metrics``          scores
+- ``checkpoints``      a model in a file
+- ``runs``             a training run in a folder
+- ``evaluation``       a model judged on images it has not seen
+- ``images``           any picture of a digit to the 28x28 that MNIST would have held
+- ``prediction``       pictures to digits
+- ``commands``, ``cli``  the command line
+
+``errors`` holds every expected failure with its exit code, ``files`` writes files whole or
+not at all, ``randomness`` divides the seed, and ``extras`` is where optional features go.
+"""
+
+__version__ = "0.1.0"

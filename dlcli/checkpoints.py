@@ -1,0 +1,260 @@
+"""A model in one ``.npz`` file: named arrays and a JSON description, nothing executable.
+
+``layers.0.weight``, ``layers.0.bias``, ... are the parameters; ``optimizer.velocity`` and the
+like, present where training can go on, are the optimiser's memory; ``metadata`` is JSON. The
+file is read without pickle, and no array is read before its size is known to be right, so a
+checkpoint from a stranger can be wrong, but can do no harm.
+"""
+
+import io
+import json
+import math
+import struct
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlcli.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Array
+from dlcli.errors import CheckpointError
+from dlcli.files import atomic_write
+from dlcli.losses import LOSSES
+from dlcli.network import Network, count_parameters
+
+FORMAT_VERSION = 1
+INPUTS = 784
+CLASSES = 10
+MAX_METADATA_BYTES = 1_000_000
+MAX_LAYERS = 101
+MAX_PARAMETERS = 250_000_000
+_MAX_HEADER_BYTES = 10_000
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained network and what is known about it.
+
+    Attributes
+    ----------
+    metadata
+        ``config``, ``epoch``, ``scores``, ``dataset`` (name and checksum), ``preprocessing``
+        (a name in ``images.PREPROCESSING``), ``threads``, and, for going on, ``training``.
+    optimizer_state
+        The optimiser's arrays; empty in a checkpoint made for use alone.
+    """
+
+    path: Path
+    network: Network
+    loss: str
+    metadata: dict[str, Any]
+    optimizer_state: dict[str, Array]
+
+    def infer(self, images: npt.NDArray[np.uint8]) -> tuple[Array, Array]:
+        """The network's logits and outputs for images (see ``Network.infer``).
+
+        Raises
+        ------
+        CheckpointError
+            The weights are so large that the outputs overflow.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            logits, outputs = self.network.infer(images)
+        if not np.isfinite(outputs).all():
+            raise CheckpointError(f"{self.path}: its weights are so large that outputs overflow")
+        return logits, outputs
+
+
+def save(
+    path: Path,
+    network: Network,
+    loss: str,
+    metadata: Mapping[str, Any],
+    optimizer_state: Mapping[str, Array],
+) -> None:
+    """Write a checkpoint whole or not at all.
+
+    Raises
+    ------
+    OSError
+        The disk refused.
+    """
+    arrays: dict[str, Array] = {}
+    for layer, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
+        arrays[f"layers.{layer}.weight"] = weight
+        arrays[f"layers.{layer}.bias"] = bias
+    arrays |= {f"optimizer.{name}": array for name, array in optimizer_state.items()}
+    description = {
+        "format": FORMAT_VERSION,
+        "architecture": {
+            "layer_sizes": network.layer_sizes,
+            "activations": network.activations,
+            "output_activation": network.output_activation,
+            "loss": loss,
+        },
+        **metadata,
+    }
+    with atomic_write(path) as file:
+        np.savez(file, metadata=np.array(json.dumps(description)), **arrays)  # type: ignore[arg-type]  # the stub takes keywords for allow_pickle
+
+
+def load(path: Path) -> Model:
+    """Read a checkpoint, trusting nothing in it.
+
+    Raises
+    ------
+    CheckpointError
+        Naming the file, and the array where one is wrong.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _load(path, archive)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path}: no such checkpoint") from error
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        struct.error,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        ValueError,
+    ) as error:
+        raise CheckpointError(f"{path}: not a whole .npz checkpoint: {error}") from error
+
+
+def _load(path: Path, archive: zipfile.ZipFile) -> Model:
+    members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+    if len(members) != len(archive.infolist()):
+        raise CheckpointError("holds two arrays of one name")
+    metadata = _read_metadata(archive, members.pop("metadata", None))
+    network, loss = _build_network(metadata.pop("architecture", None))
+    for layer, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
+        for name, parameters in (("weight", weight), ("bias", bias)):
+            full_name = f"layers.{layer}.{name}"
+            parameters[...] = _read_array(
+                archive, members.pop(full_name, None), full_name, parameters.shape
+            )
+    _check_description(metadata)
+    if not np.isfinite(network.parameters).all():
+        raise CheckpointError("holds weights that are no finite numbers")
+    optimizer_state = {}
+    for full_name in [name for name in members if name.startswith("optimizer.")]:
+        shape = (1,) if full_name == "optimizer.steps" else network.parameters.shape
+        array = _read_array(archive, members.pop(full_name), full_name, shape)
+        if not np.isfinite(array).all():
+            raise CheckpointError(f"{full_name}: holds values that are no finite numbers")
+        optimizer_state[full_name.removeprefix("optimizer.")] = array
+    if members:
+        raise CheckpointError(f"{min(members)}: does not belong into a checkpoint")
+    return Model(path, network, loss, metadata, optimizer_state)
+
+
+def _read_metadata(archive: zipfile.ZipFile, member: zipfile.ZipInfo | None) -> dict[str, Any]:
+    if member is None:
+        raise CheckpointError("holds no metadata: not a dlcli checkpoint")
+    if member.file_size > MAX_METADATA_BYTES:
+        raise CheckpointError(f"metadata: larger than {MAX_METADATA_BYTES:,} bytes")
+    content, dtype, shape = _read_member(archive, member, "metadata")
+    if dtype.kind != "U" or shape != () or len(content) != dtype.itemsize:
+        raise CheckpointError("metadata: expected one string")
+    try:
+        metadata = json.loads(str(np.frombuffer(content, dtype)[0]))
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"metadata: not JSON: {error}") from error
+    if not isinstance(metadata, dict):
+        raise CheckpointError("metadata: expected a JSON object")
+    version = metadata.pop("format", None)
+    if version != FORMAT_VERSION:
+        raise CheckpointError(
+            f"checkpoint format {version!r}; this dlcli reads format {FORMAT_VERSION}"
+            + ("; a newer dlcli is needed" if isinstance(version, int) and version > 1 else "")
+        )
+    return metadata
+
+
+def _check_description(metadata: dict[str, Any]) -> None:
+    """Refuse metadata that lacks what every command relies on."""
+    dataset = metadata.get("dataset")
+    for key, right in (
+        ("config", isinstance(metadata.get("config"), dict)),
+        ("epoch", type(metadata.get("epoch")) is int),
+        ("dataset", isinstance(dataset, dict)),
+        ("dataset.name", isinstance(dataset, dict) and isinstance(dataset.get("name"), str)),
+        (
+            "dataset.checksum",
+            isinstance(dataset, dict) and isinstance(dataset.get("checksum"), str),
+        ),
+        ("preprocessing", metadata.get("preprocessing") in {"digit", "none"}),
+    ):
+        if not right:
+            raise CheckpointError(f"metadata: {key}: missing or of the wrong kind")
+
+
+def _build_network(architecture: Any) -> tuple[Network, str]:
+    """A network of the described shape, refusing shapes that no config can ask for."""
+    if not isinstance(architecture, dict):
+        raise CheckpointError("metadata: holds no architecture")
+    sizes = architecture.get("layer_sizes")
+    if (
+        not isinstance(sizes, list)
+        or not all(type(size) is int and size > 0 for size in sizes)
+        or not 2 <= len(sizes) <= MAX_LAYERS + 1
+        or (sizes[0], sizes[-1]) != (INPUTS, CLASSES)
+        or count_parameters(sizes) > MAX_PARAMETERS
+    ):
+        raise CheckpointError(f"metadata: impossible layer_sizes {str(sizes)[:60]}")
+    activations = architecture.get("activations")
+    if not isinstance(activations, list) or len(activations) != len(sizes) - 2:
+        raise CheckpointError("metadata: activations do not match layer_sizes")
+    for key, names, table in (
+        ("activations", activations, ACTIVATIONS),
+        ("output_activation", [architecture.get("output_activation")], OUTPUT_ACTIVATIONS),
+        ("loss", [architecture.get("loss")], LOSSES),
+    ):
+        for name in names:
+            if not isinstance(name, str) or name not in table:
+                raise CheckpointError(f"metadata: {key}: unknown name {str(name)[:60]!r}")
+    network = Network(sizes, activations, architecture["output_activation"])
+    return network, architecture["loss"]
+
+
+def _read_array(
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo | None, name: str, shape: tuple[int, ...]
+) -> Array:
+    """A float array of exactly the expected shape; its content is not read if it has another."""
+    if member is None:
+        raise CheckpointError(f"{name}: missing")
+    if member.file_size > 8 * math.prod(shape) + _MAX_HEADER_BYTES:
+        raise CheckpointError(f"{name}: {member.file_size:,} bytes are too many for shape {shape}")
+    content, dtype, found = _read_member(archive, member, name)
+    if found != shape:
+        raise CheckpointError(f"{name}: expected shape {shape}, found {found}")
+    if dtype.kind != "f" or dtype.itemsize not in {4, 8}:
+        raise CheckpointError(f"{name}: expected float32, found {dtype}")
+    if len(content) != math.prod(shape) * dtype.itemsize:
+        raise CheckpointError(f"{name}: {len(content):,} bytes do not fill shape {shape}")
+    return np.frombuffer(content, dtype).reshape(shape)
+
+
+def _read_member(
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str
+) -> tuple[bytes, np.dtype[Any], tuple[int, ...]]:
+    """An array's bytes, element type and shape; the zip's CRC is checked on the way."""
+    if member.compress_type != zipfile.ZIP_STORED:
+        raise CheckpointError(f"{name}: compressed; dlcli stores its arrays as they are")
+    file = io.BytesIO(archive.read(member))
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise CheckpointError(f"{name}: not an array of .npy format 1.0")
+    shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file, _MAX_HEADER_BYTES)
+    if fortran_order and len(shape) > 1:
+        raise CheckpointError(f"{name}: columns before rows; dlcli stores rows first")
+    return file.read(), dtype, shape

@@ -1,0 +1,89 @@
+"""``dlcli config``: look at configurations without training."""
+
+import click
+
+from dlcli.commands.options import config_option, debug_and_quiet, format_option, set_option
+from dlcli.commands.output import message, print_json, warn
+
+
+@click.group("config")
+@debug_and_quiet
+def command() -> None:
+    """Show, check and describe configurations.
+
+    \b
+    Examples:
+      dlcli config show --config mnist
+      dlcli config check my.yaml
+    """
+
+
+@command.command("show")
+@config_option
+@set_option
+@format_option("yaml", "json")
+@debug_and_quiet
+def show(sources: tuple[str, ...], overrides: tuple[str, ...], output_format: str) -> None:
+    """Print the resolved config: every key, defaults included.
+
+    \b
+    Examples:
+      dlcli config show
+      dlcli config show -c mnist --set optimizer=adam > my.yaml
+    """
+    from dlcli import config as configs
+    from dlcli import config_files
+
+    config = config_files.load(sources, overrides)
+    if output_format == "json":
+        print_json(configs.to_builtins(config))
+    else:
+        click.echo(configs.to_yaml(config), nl=False)
+
+
+@command.command("check")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@debug_and_quiet
+def check(files: tuple[str, ...]) -> None:
+    """Validate config files; exit with 2 and every problem if one is invalid.
+
+    \b
+    Examples:
+      dlcli config check my.yaml
+      dlcli config check configs/*.yaml && echo all good
+    """
+    from dlcli import config as configs
+    from dlcli import config_files
+    from dlcli.errors import ConfigError
+
+    problems = []
+    for file in files:
+        try:
+            config = config_files.load([file])
+        except ConfigError as error:
+            problems.append(str(error))
+            continue
+        for idle in configs.keys_without_effect(config):
+            warn(f"{file}: {idle}")
+        message(f"{file}: valid")
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
+@command.command("schema")
+@format_option("json", "markdown")
+@debug_and_quiet
+def schema(output_format: str) -> None:
+    """Describe every key: JSON Schema for editors, or a Markdown table.
+
+    \b
+    Examples:
+      dlcli config schema > dlcli.schema.json
+      dlcli config schema --format markdown
+    """
+    from dlcli import config as configs
+
+    if output_format == "json":
+        print_json(configs.json_schema())
+    else:
+        click.echo(configs.reference(), nl=False)

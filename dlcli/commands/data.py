@@ -1,0 +1,219 @@
+"""``dlcli data``: the dataset cache."""
+
+from pathlib import Path
+
+import click
+
+from dlcli.commands.options import (
+    data_dir_option,
+    debug_and_quiet,
+    force_option,
+    format_option,
+)
+from dlcli.commands.output import (
+    download_progress,
+    message,
+    print_csv,
+    print_json,
+    print_table,
+    printable,
+)
+from dlcli.errors import ConfigError, DatasetError
+
+_NAMES = ("mnist", "fashion-mnist", "kmnist")
+_Name = click.Choice(_NAMES)
+
+
+@click.group("data")
+@debug_and_quiet
+def command() -> None:
+    """Fetch, check, import and export datasets.
+
+    \b
+    Examples:
+      dlcli data fetch mnist
+      dlcli data export --split test --limit 100 --output digits/
+    """
+
+
+@command.command("fetch")
+@click.argument("names", nargs=-1, type=_Name, metavar="[NAME]...")
+@data_dir_option
+@debug_and_quiet
+def fetch(names: tuple[str, ...], data_dir: Path) -> None:
+    """Download datasets into the cache (mnist, if none is named).
+
+    Mirrors are tried in turn, $DLCLI_MIRROR (a URL prefix) first. Each file is verified by its
+    SHA-256 sum and appears whole or not at all; good files are not fetched again. Prints the
+    folder of each dataset.
+
+    \b
+    Examples:
+      dlcli data fetch
+      dlcli data fetch mnist fashion-mnist --data-dir /var/cache/dlcli
+      DLCLI_MIRROR=http://localhost:8000/mnist dlcli data fetch mnist
+    """
+    from dlcli import datasets
+
+    for name in names or ("mnist",):
+        with download_progress() as progress:
+            fetched = datasets.fetch(name, data_dir, progress)
+        message(f"{name}: {f'fetched {len(fetched)} files' if fetched else 'already complete'}")
+        click.echo(data_dir / name)
+
+
+@command.command("status")
+@data_dir_option
+@format_option("text", "json", "csv")
+@debug_and_quiet
+def status(data_dir: Path, output_format: str) -> None:
+    """Show which datasets are in the cache.
+
+    \b
+    Examples:
+      dlcli data status
+      dlcli data status --format json | jq -r '.[] | select(.status != "complete").dataset'
+    """
+    from dlcli import datasets
+
+    rows = []
+    for name in _NAMES:
+        found = set(datasets.faults(name, data_dir).values())
+        state = "complete" if found == {None} else "absent" if found == {"missing"} else "damaged"
+        rows.append({"dataset": name, "status": state, "folder": str(data_dir / name)})
+    rows.append({"dataset": "sample", "status": "embedded", "folder": ""})
+    if output_format == "json":
+        print_json(rows)
+    elif output_format == "csv":
+        print_csv(rows, ["dataset", "status", "folder"])
+    else:
+        print_table(
+            ["dataset", "status", "folder"],
+            [[row["dataset"], row["status"], printable(row["folder"])] for row in rows],
+            left=3,
+        )
+
+
+@command.command("verify")
+@click.argument("names", nargs=-1, type=_Name, metavar="[NAME]...")
+@data_dir_option
+@debug_and_quiet
+def verify(names: tuple[str, ...], data_dir: Path) -> None:
+    """Check every file of cached datasets (all that are there, if none is named).
+
+    Prints a line a file; exits with 3 if one is missing or corrupt.
+
+    \b
+    Examples:
+      dlcli data verify
+      dlcli data verify mnist || dlcli data fetch mnist
+    """
+    from dlcli import datasets
+
+    chosen = names or [name for name in _NAMES if (data_dir / name).is_dir()]
+    if not chosen:
+        raise DatasetError(f"{data_dir}: holds no dataset; fetch one with: dlcli data fetch")
+    bad = 0
+    for name in chosen:
+        for file, fault in datasets.faults(name, data_dir).items():
+            click.echo(f"{printable(str(data_dir / name / file))}: {fault or 'ok'}")
+            bad += fault is not None
+    if bad:
+        raise DatasetError(
+            f"{bad} files are missing or corrupt; mend them with: dlcli data fetch "
+            f"{' '.join(chosen)}"
+        )
+
+
+@command.command("import")
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.option(
+    "--dataset",
+    "name",
+    type=_Name,
+    default="mnist",
+    show_default=True,
+    help="Which dataset the folder holds.",
+)
+@data_dir_option
+@debug_and_quiet
+def import_(folder: Path, name: str, data_dir: Path) -> None:
+    """Take over a copy carried in by hand.
+
+    DIR holds the four IDX files, gzipped or not; they are verified like a download. Prints
+    the dataset's folder in the cache.
+
+    \b
+    Examples:
+      dlcli data import ~/Downloads/mnist
+      dlcli data import /media/usb/fashion --dataset fashion-mnist
+    """
+    from dlcli import datasets
+
+    for path in datasets.import_folder(name, folder, data_dir):
+        message(f"verified {printable(str(path))}")
+    click.echo(data_dir / name)
+
+
+@command.command("export")
+@click.option(
+    "--dataset",
+    "name",
+    default="mnist",
+    show_default=True,
+    metavar="NAME|DIR",
+    help="mnist, fashion-mnist, kmnist, sample, or a folder of IDX files.",
+)
+@click.option(
+    "--split",
+    type=click.Choice(["test", "train"]),
+    default="test",
+    show_default=True,
+    help="Which images.",
+)
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N images.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Folder to write to; made if need be.",
+)
+@force_option
+@data_dir_option
+@debug_and_quiet
+def export(
+    name: str,
+    split: str,
+    limit: int | None,
+    output: Path,
+    force: bool,  # noqa: FBT001 - click passes options by name
+    data_dir: Path,
+) -> None:
+    """Write images as PNG files, named by index and label: 00042-7.png.
+
+    Prints the folder.
+
+    \b
+    Examples:
+      dlcli data export --split test --output digits/
+      dlcli data export --dataset sample --limit 100 -o digits/ && dlcli predict digits/
+    """
+    from dlcli import datasets
+    from dlcli.images import write_pixels
+
+    if output.exists() and not output.is_dir():
+        raise ConfigError(f"{output}: is a file, not a folder")
+    if output.is_dir() and any(output.iterdir()) and not force:
+        raise ConfigError(f"{output}: is not empty; add --force to write into it all the same")
+    with download_progress() as progress:
+        dataset = datasets.load(name, data_dir, progress)
+    examples = dataset.test if split == "test" else dataset.train
+    count = min(limit or len(examples), len(examples))
+    output.mkdir(parents=True, exist_ok=True)
+    for index in range(count):
+        path = output / f"{index:05d}-{examples.labels[index]}.png"
+        write_pixels(examples.images[index], path)
+    message(f"wrote {count:,} images")
+    click.echo(output)

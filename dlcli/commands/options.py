@@ -1,0 +1,89 @@
+"""Options and arguments that several commands share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+Decorator = Callable[[Function], Function]
+
+QUIET = "dlcli.quiet"
+
+
+def _set_quiet(context: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature
+    context.meta[QUIET] = context.meta.get(QUIET, False) or value
+
+
+def debug_and_quiet(function: Function) -> Function:
+    """Add --quiet and --debug, which every command has."""
+    quiet = click.option(
+        "-q",
+        "--quiet",
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=_set_quiet,
+        help="Print nothing to stderr but errors.",
+    )
+    debug = click.option(
+        "--debug", is_flag=True, expose_value=False, help="Show the traceback of an error."
+    )
+    return quiet(debug(function))
+
+
+config_option = click.option(
+    "-c",
+    "--config",
+    "sources",
+    metavar="FILE",
+    multiple=True,
+    help="YAML config; - for stdin, or the name of a shipped one (quickstart, mnist, ...). "
+    "May be repeated: later files override earlier ones. Every key has a default.",
+)
+set_option = click.option(
+    "-s",
+    "--set",
+    "overrides",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Override one key of the config, as in --set learning_rate=0.05. May be repeated.",
+)
+data_dir_option = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    default=Path("data"),
+    show_default=True,
+    envvar="DLCLI_DATA_DIR",
+    show_envvar=True,
+    help="Dataset cache.",
+)
+runs_dir_option = click.option(
+    "--runs-dir",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+    help="Where run directories live.",
+)
+threads_option = click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    envvar="DLCLI_THREADS",
+    show_envvar=True,
+    help="Threads for matrix products.  [default: one a core]",
+)
+force_option = click.option("--force", is_flag=True, help="Replace an existing output file.")
+
+
+def format_option(*formats: str) -> Callable[[Function], Function]:
+    """``--format``, offering ``formats``; the first is the default."""
+    return click.option(
+        "-f",
+        "--format",
+        "output_format",
+        type=click.Choice(formats),
+        default=formats[0],
+        show_default=True,
+        help="Format of the result on stdout.",
+    )

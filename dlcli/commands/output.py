@@ -1,0 +1,106 @@
+"""What commands print: messages and progress to stderr, results to stdout."""
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dlcli.commands.options import QUIET
+
+if TYPE_CHECKING:
+    from dlcli.download import Progress
+
+
+def message(text: str) -> None:
+    """Tell the user something on stderr, unless told to be quiet."""
+    if not is_quiet():
+        click.echo(text, err=True)
+
+
+def warn(text: str) -> None:
+    """Warn the user on stderr, unless told to be quiet."""
+    message(f"Warning: {text}")
+
+
+def is_quiet() -> bool:
+    """Whether the user asked for errors alone."""
+    return bool(click.get_current_context().meta.get(QUIET, False))
+
+
+def shows_bars() -> bool:
+    """Whether progress bars make sense: on a terminal, and not told to be quiet."""
+    return sys.stderr.isatty() and not is_quiet()
+
+
+def print_json(value: Any, *, indent: int | None = 2) -> None:
+    """Print a JSON document (or, without indent, one line) to stdout."""
+    click.echo(json.dumps(value, indent=indent))
+
+
+def print_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Print rows as CSV with a header line to stdout, each as it comes."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
+    writer.writeheader()
+    click.echo(buffer.getvalue(), nl=False)
+    for row in rows:
+        buffer.seek(0)
+        buffer.truncate()
+        writer.writerow(row)
+        click.echo(buffer.getvalue(), nl=False)
+
+
+def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1) -> None:
+    """Print aligned columns to stdout, the first ``left`` of them to the left."""
+    lines = [list(header), *[list(row) for row in rows]]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    for line in lines:
+        cells = [
+            cell.ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        click.echo("  ".join(cells).rstrip())
+
+
+def printable(text: str) -> str:
+    """A text that no terminal acts upon: control characters and bad bytes are spelled out."""
+    return "".join(
+        character
+        if character.isprintable()
+        else character.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for character in text
+    )
+
+
+def percent(share: float | None) -> str:
+    """A share as a percentage, or a dash."""
+    return "-" if share is None else f"{100 * share:.2f} %"
+
+
+@contextmanager
+def download_progress() -> Iterator["Progress | None"]:
+    """A progress bar a downloaded file, on a terminal."""
+    if not shows_bars():
+        yield None
+        return
+    from tqdm import tqdm
+
+    bars: dict[str, tqdm[Any]] = {}
+
+    def update(name: str, received: int, total: int) -> None:
+        if name not in bars:
+            bars[name] = tqdm(desc=name, unit="B", unit_scale=True, file=sys.stderr)
+        bars[name].total = total or None
+        bars[name].n = received
+        bars[name].refresh()
+
+    try:
+        yield update
+    finally:
+        for bar in bars.values():
+            bar.close()

@@ -1,0 +1,220 @@
+"""``dlcli predict``."""
+
+import io
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+
+from dlcli.commands.options import debug_and_quiet, format_option, threads_option
+from dlcli.commands.output import message, print_csv, print_json, printable
+from dlcli.errors import ImageError, InputError
+
+if TYPE_CHECKING:
+    from dlcli.prediction import Picture, Prediction
+
+
+@click.command("predict")
+@click.argument("images", nargs=-1, metavar="IMAGE...")
+@click.option("-m", "--model", "model_path", help="Run directory or .npz file.")
+@click.option(
+    "--from-file",
+    "lists",
+    multiple=True,
+    metavar="LIST",
+    help="Read paths from a file, one a line or NUL-separated; - for stdin.",
+)
+@click.option(
+    "--top",
+    type=click.IntRange(1, 10),
+    default=1,
+    show_default=True,
+    metavar="K",
+    help="Show the K most probable digits.",
+)
+@click.option("--raw", is_flag=True, help="Take 28x28 pictures, light on dark, as they are.")
+@click.option(
+    "--show-preprocessed",
+    "shown_dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write the 28x28 picture that the network saw for each image.",
+)
+@threads_option
+@format_option("text", "json", "csv")
+@debug_and_quiet
+def command(
+    images: tuple[str, ...],
+    model_path: str | None,
+    lists: tuple[str, ...],
+    top: int,
+    raw: bool,  # noqa: FBT001 - click passes options by name
+    shown_dir: Path | None,
+    threads: int | None,
+    output_format: str,
+) -> None:
+    """Say which digit each picture shows.
+
+    IMAGE is a picture of one digit in any format that Pillow reads, a folder of them, or -
+    for one picture on stdin. Prints DIGIT, PROBABILITY and PATH, separated by tabs, a line a
+    picture, in order; with --format json, a JSON object a line with all ten probabilities. A
+    picture that cannot be used is reported on stderr, the others go on, and the exit code is 4.
+
+    \b
+    Examples:
+      dlcli predict digit.png
+      dlcli predict --model runs/latest --top 3 scans/
+      dlcli predict - < digit.png
+      find . -name '*.png' -print0 | dlcli predict --from-file - --format json
+    """
+    if not images and not lists:
+        raise click.UsageError("Missing argument 'IMAGE...': name pictures, or use --from-file")
+    if images.count("-") + lists.count("-") > 1:
+        raise click.UsageError("stdin (-) can be read only once")
+    from dlcli import runs
+    from dlcli.prediction import predict
+
+    model = runs.load_model(model_path)
+    message(f"Model: {printable(str(model.path))}")
+    if shown_dir is not None:
+        shown_dir.mkdir(parents=True, exist_ok=True)
+    if threads is not None:
+        from dlcli.commands.threads import limit_threads
+
+        click.get_current_context().with_resource(limit_threads(threads))
+
+    pictures = _Pictures(images, lists)
+    predictions = predict(model, pictures, raw=raw)
+    answers = _shown(_usable(predictions, pictures, as_json=output_format == "json"), shown_dir)
+    if output_format == "csv":
+        columns = ["path", "digit", "probability", *[f"p{digit}" for digit in range(10)]]
+        print_csv((_csv_row(answer) for answer in answers), columns)
+    for answer in answers:
+        if output_format == "json":
+            print_json(_json_object(answer, top, str(model.path)), indent=None)
+        else:
+            click.echo(_text_line(answer, top))
+    if pictures.failures:
+        click.get_current_context().exit(InputError.exit_code)
+
+
+class _Pictures:
+    """The pictures named on the command line, found as they are asked for."""
+
+    def __init__(self, images: Iterable[str], lists: Iterable[str]) -> None:
+        self._images = images
+        self._lists = lists
+        self.failures = 0
+
+    def __iter__(self) -> "Iterator[Picture]":
+        from dlcli.prediction import Picture
+
+        for name in self._images:
+            if name == "-":
+                yield Picture(io.BytesIO(sys.stdin.buffer.read()), "-")
+            else:
+                yield from self._at(name)
+        for name in self._lists:
+            if name == "-":
+                for path in split_list(sys.stdin.buffer):
+                    yield from self._at(path)
+            else:
+                with Path(name).open("rb") as stream:
+                    for path in split_list(stream):
+                        yield from self._at(path)
+
+    def report(self, error: str) -> None:
+        """Tell of a picture that cannot be used; the others go on."""
+        self.failures += 1
+        click.echo(f"Error: {printable(error)}", err=True)
+
+    def _at(self, name: str) -> "Iterator[Picture]":
+        from dlcli.prediction import Picture, find_pictures
+
+        path = Path(name)
+        if not path.is_dir():
+            yield Picture(path, name)
+            return
+        try:
+            for found in find_pictures(path):
+                yield Picture(found, str(found))
+        except ImageError as error:
+            self.report(str(error))
+
+
+def split_list(stream: BinaryIO) -> Iterator[str]:
+    """The paths in a list: NUL-separated if it holds a NUL, else one a line."""
+    separator = None
+    rest = b""
+    while chunk := stream.read(1 << 16):
+        rest += chunk
+        if separator is None:
+            separator = b"\0" if b"\0" in rest else b"\n"
+        *paths, rest = rest.split(separator)
+        yield from (os.fsdecode(path) for path in paths if path)
+    if rest:
+        yield os.fsdecode(rest)
+
+
+def _usable(
+    predictions: "Iterable[Prediction]", pictures: _Pictures, *, as_json: bool
+) -> "Iterator[Prediction]":
+    """Pass on what has an answer; report the rest."""
+    for prediction in predictions:
+        if prediction.error is None:
+            yield prediction
+            continue
+        pictures.report(prediction.error)
+        if as_json:
+            print_json({"path": prediction.name, "error": prediction.error}, indent=None)
+
+
+def _shown(predictions: "Iterable[Prediction]", folder: Path | None) -> "Iterator[Prediction]":
+    """Write what the network saw of each picture into ``folder``, if there is one."""
+    for number, prediction in enumerate(predictions):
+        if folder is not None and prediction.pixels is not None:
+            from dlcli.images import write_pixels
+
+            stem = re.sub(r"[^\w.-]", "_", Path(prediction.name).stem)
+            write_pixels(prediction.pixels, folder / f"{number:05d}-{stem}.png")
+        yield prediction
+
+
+def _ranking(prediction: "Prediction") -> list[tuple[int, float]]:
+    """Digits with their probabilities, the most probable first."""
+    if prediction.probabilities is None:
+        raise AssertionError("only answered pictures are printed")
+    shares = [float(share) for share in prediction.probabilities]
+    return sorted(enumerate(shares), key=lambda pair: -pair[1])
+
+
+def _text_line(prediction: "Prediction", top: int) -> str:
+    cells = [cell for d, p in _ranking(prediction)[:top] for cell in (str(d), f"{p:.4f}")]
+    return "\t".join([*cells, printable(prediction.name)])
+
+
+def _json_object(prediction: "Prediction", top: int, model: str) -> dict[str, Any]:
+    ranking = _ranking(prediction)
+    digit, probability = ranking[0]
+    result = {
+        "path": prediction.name,
+        "digit": digit,
+        "probability": probability,
+        "probabilities": [share for _, share in sorted(ranking)],
+        "model": model,
+    }
+    if top > 1:
+        result["top"] = [{"digit": d, "probability": p} for d, p in ranking[:top]]
+    return result
+
+
+def _csv_row(prediction: "Prediction") -> dict[str, Any]:
+    ranking = _ranking(prediction)
+    digit, probability = ranking[0]
+    shares = {f"p{d}": f"{p:.6g}" for d, p in ranking}
+    path = printable(prediction.name)
+    return {"path": path, "digit": digit, "probability": f"{probability:.6g}", **shares}

@@ -1,0 +1,244 @@
+"""``dlcli train``."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dlcli.commands.options import (
+    config_option,
+    data_dir_option,
+    debug_and_quiet,
+    format_option,
+    runs_dir_option,
+    set_option,
+    threads_option,
+)
+from dlcli.commands.output import (
+    download_progress,
+    message,
+    percent,
+    print_json,
+    printable,
+    shows_bars,
+    warn,
+)
+from dlcli.errors import ConfigError, TerminatedError
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from dlcli.config import Config
+    from dlcli.datasets import Examples
+    from dlcli.runs import Run
+    from dlcli.training import BatchProgress, EpochRecord, TrainingState
+
+
+@click.command("train")
+@config_option
+@set_option
+@click.option(
+    "--resume",
+    "resumed",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Go on with a run that was stopped; only epochs may be changed (--set epochs=50).",
+)
+@runs_dir_option
+@click.option("--name", help="Name of the run directory.  [default: time and config]")
+@data_dir_option
+@threads_option
+@format_option("text", "json")
+@debug_and_quiet
+def command(
+    sources: tuple[str, ...],
+    overrides: tuple[str, ...],
+    resumed: Path | None,
+    runs_dir: Path,
+    name: str | None,
+    data_dir: Path,
+    threads: int | None,
+    output_format: str,
+) -> None:
+    """Train a network and write a run directory.
+
+    Prints the directory's path, the only line on stdout (or, with --format json, a summary).
+    It holds the config, a metrics log and the checkpoints best.npz and last.npz. The test
+    images are never looked at. Ctrl-C stops; --resume goes on where the last whole epoch ended.
+
+    \b
+    Examples:
+      dlcli train --config quickstart
+      dlcli train -c configs/mnist.yaml --set epochs=20 --set hidden_layers=[256,128]
+      run=$(dlcli train -c mnist -q) && dlcli eval "$run"
+      dlcli train --resume runs/latest --set epochs=40
+    """
+    if resumed is not None and name is not None:
+        raise click.UsageError("--name and --resume exclude each other")
+    # The config is checked before NumPy is imported, so that its errors come at once.
+    from dlcli import config as configs
+    from dlcli import config_files
+
+    config = config_files.load(sources, overrides) if resumed is None else None
+
+    from dlcli import datasets, runs, training
+    from dlcli.commands.threads import limit_threads
+
+    earlier = runs.resume(resumed) if resumed is not None else None
+    if earlier is not None:
+        config = _changed_config(earlier.config, sources, overrides, earlier.state.epoch)
+        # Another number of threads would change the last bits of the weights.
+        threads = threads or earlier.threads
+    if config is None:
+        raise AssertionError("a config is either loaded or resumed")
+    for idle in configs.keys_without_effect(config):
+        warn(idle)
+
+    with download_progress() as progress:
+        dataset = datasets.load(config.dataset, data_dir, progress)
+    if earlier is not None and earlier.dataset_checksum != dataset.checksum:
+        raise ConfigError(f"{resumed}: was trained on other data than {config.dataset} is now")
+    train, validation = datasets.split_validation(
+        dataset.train, config.validation_size, config.seed
+    )
+    with limit_threads(threads) as used_threads:
+        state = earlier.state if earlier is not None else training.initial_state(config)
+        path = resumed or runs.create(runs_dir, name, _stem(sources))
+        run = runs.Run(path, config, dataset, used_threads)
+        run.start(state) if earlier is None else run.write_config()
+        _announce(run, train, validation, state)
+        _train(run, train, validation, state)
+        summary = run.finish(state)
+    _conclude(summary)
+    if output_format == "json":
+        print_json(summary)
+    else:
+        click.echo(run.path)
+
+
+def _changed_config(
+    old: "Config", sources: tuple[str, ...], overrides: tuple[str, ...], done: int
+) -> "Config":
+    """The config to go on with: the run's own, with only ``epochs`` changed."""
+    from dlcli import config as configs
+    from dlcli import config_files
+
+    new = config_files.load(sources, overrides, None if sources else old)
+    changes = configs.differences(old, new)
+    changes.pop("epochs", None)
+    if changes:
+        shown = ", ".join(f"{key} ({was} -> {now})" for key, (was, now) in changes.items())
+        raise ConfigError(f"--resume: only epochs may be changed, not {shown}")
+    if new.epochs < done:
+        raise ConfigError(f"--resume: the run has done {done} epochs, more than {new.epochs}")
+    return new
+
+
+def _stem(sources: tuple[str, ...]) -> str:
+    """What the config is called, for the name of the run directory."""
+    if not sources:
+        return "default"
+    stem = "stdin" if sources[-1] == "-" else Path(sources[-1]).stem
+    return "".join(c if c.isalnum() or c in "-_" else "-" for c in stem)
+
+
+def _announce(
+    run: "Run", train: "Examples", validation: "Examples", state: "TrainingState"
+) -> None:
+    layers = "-".join(str(size) for size in run.config.layer_sizes)
+    message(
+        f"{layers}, {state.network.parameters.size:,} parameters; "
+        f"{printable(run.config.dataset)}: {len(train):,} images to learn from, "
+        f"{len(validation):,} to validate; {run.threads} thread{'s' if run.threads > 1 else ''}"
+    )
+
+
+def _train(run: "Run", train: "Examples", validation: "Examples", state: "TrainingState") -> None:
+    """Train to the end, storing and showing each epoch."""
+    from dlcli import training
+
+    saved = state.epoch
+    bar = _Bar(len(train), run.config.epochs) if shows_bars() else None
+    on_batch = bar.update if bar is not None else None
+    try:
+        for record in training.fit(run.config, train, validation, state, on_batch):
+            run.record(state, record)
+            saved = record.epoch
+            if bar is not None:
+                bar.close()
+            message(_epoch_line(record, run.config.epochs))
+    except (KeyboardInterrupt, TerminatedError):
+        if bar is not None:
+            bar.close()
+        message(
+            f"Stopped; epoch {saved} is saved. "
+            f"Go on with: dlcli train --resume {printable(str(run.path))}"
+        )
+        raise
+
+
+class _Bar:
+    """A progress bar an epoch, on a terminal."""
+
+    def __init__(self, images: int, epochs: int) -> None:
+        self._images = images
+        self._epochs = epochs
+        self._bar: tqdm[Any] | None = None
+
+    def update(self, batch: "BatchProgress") -> None:
+        from tqdm import tqdm
+
+        if self._bar is None:
+            self._bar = tqdm(
+                total=self._images,
+                desc=f"epoch {batch.epoch}/{self._epochs}",
+                unit=" images",
+                unit_scale=True,
+                leave=False,
+                file=sys.stderr,
+            )
+        self._bar.set_postfix_str(
+            f"loss {batch.loss:.4f}, accuracy {percent(batch.accuracy)}", refresh=False
+        )
+        self._bar.update(batch.images)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+def _epoch_line(record: "EpochRecord", epochs: int) -> str:
+    parts = [
+        f"epoch {record.epoch:{len(str(epochs))}}/{epochs}",
+        f"loss {record.train_loss:.4f}",
+        f"accuracy {percent(record.train_accuracy)}",
+    ]
+    if record.validation_loss is not None:
+        parts.append(
+            f"validation: loss {record.validation_loss:.4f}, "
+            f"accuracy {percent(record.validation_accuracy)}"
+        )
+    parts.append(f"{record.seconds:.1f} s ({record.samples_per_second:,.0f} images/s)")
+    return "  ".join(parts)
+
+
+def _conclude(summary: dict[str, Any]) -> None:
+    """Say why training ended, what was kept, and whether the last epochs overfitted."""
+    reasons = {
+        "early_stopping": "Stopped early: the validation accuracy no longer improved.",
+        "min_gradient_norm": "Stopped: the slope is flat.",
+    }
+    if summary["stopped_by"] in reasons:
+        message(reasons[summary["stopped_by"]])
+    if summary["overfitting_since"] is not None:
+        message(
+            f"Overfitting since epoch {summary['overfitting_since']}: the validation loss rose "
+            f"while the training loss fell; epoch {summary['best_epoch']} was kept."
+        )
+    if summary["validation_accuracy"] is not None:
+        message(
+            f"Kept epoch {summary['best_epoch']} of {summary['epochs']}: validation accuracy "
+            f"{percent(summary['validation_accuracy'])}"
+        )

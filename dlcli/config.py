@@ -1,0 +1,401 @@
+"""The configuration: every key with its range, default and meaning, and how it is checked.
+
+A config is flat. Each key is validated on its own, then the keys against each other,
+and all problems are reported together, each with the place it was written.
+"""
+
+import math
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import msgspec
+import yaml
+from msgspec import Meta
+
+from dlcli.errors import ConfigError
+from dlcli.schema_words import (
+    allowed_names,
+    describe_allowed,
+    did_you_mean,
+    one_of,
+    shown,
+)
+from dlcli.yaml_source import Setting, Settings
+
+DatasetName = Literal["mnist", "fashion-mnist", "kmnist", "sample"]
+ActivationName = Literal["sigmoid", "tanh", "relu", "leaky_relu", "gelu"]
+OutputActivationName = Literal["softmax", "sigmoid", "linear"]
+LossName = Literal["cross_entropy", "mse"]
+InitializerName = Literal[
+    "auto",
+    "he_normal",
+    "he_uniform",
+    "glorot_normal",
+    "glorot_uniform",
+    "lecun_normal",
+    "lecun_uniform",
+    "normal",
+]
+OptimizerName = Literal["sgd", "adam", "adamw"]
+ScheduleName = Literal["constant", "step", "exponential", "cosine"]
+
+_Fraction = Annotated[float, Meta(ge=0, lt=1)]
+
+# A network of this size takes 1 GB for its weights and 4 GB to train with Adam.
+MAX_PARAMETERS = 250_000_000
+ADAM_LEARNING_RATE = 0.001  # Kingma and Ba's; the default for sgd would make Adam diverge
+IMAGE_SIZE = 784
+CLASSES = 10
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Hyperparameters of one training run."""
+
+    dataset: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="What to learn: mnist, fashion-mnist, kmnist, sample (12,000 MNIST images "
+            "inside the package), or a folder of four IDX files.",
+        ),
+    ] = "mnist"
+    hidden_layers: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=100_000)], ...],
+        Meta(
+            max_length=100,
+            description="Neurons in each hidden layer, from the input on; [] is softmax "
+            "regression.",
+        ),
+    ] = (128,)
+    activation: Annotated[
+        ActivationName | Annotated[tuple[ActivationName, ...], Meta(max_length=100)],
+        Meta(
+            description="What squashes a hidden neuron's sum: one name for all hidden layers, "
+            "or a list with one a layer."
+        ),
+    ] = "relu"
+    output_activation: Annotated[
+        OutputActivationName,
+        Meta(
+            description="What turns the last layer's sums into answers; softmax makes them "
+            "probabilities."
+        ),
+    ] = "softmax"
+    loss: Annotated[
+        LossName,
+        Meta(
+            description="The cost J: cross_entropy, or mse, the sum over classes of "
+            "1/2 (y - yhat)^2; both are means over images."
+        ),
+    ] = "cross_entropy"
+    initializer: Annotated[
+        InitializerName,
+        Meta(
+            description="How the random initial weights are drawn; auto: he_normal before relu, "
+            "leaky_relu and gelu, glorot_uniform elsewhere. Biases start at 0."
+        ),
+    ] = "auto"
+    initializer_stddev: Annotated[
+        float, Meta(gt=0, le=100, description="Standard deviation of initializer normal.")
+    ] = 0.05
+    optimizer: Annotated[
+        OptimizerName, Meta(description="The rule that turns a gradient into a step downhill.")
+    ] = "sgd"
+    momentum: Annotated[
+        float, Meta(ge=0, lt=1, description="sgd: share of the last step that is kept.")
+    ] = 0.9
+    nesterov: Annotated[
+        bool, Meta(description="sgd: look ahead along the momentum (Nesterov).")
+    ] = False
+    beta1: Annotated[
+        float, Meta(ge=0, lt=1, description="adam, adamw: decay of the mean gradient.")
+    ] = 0.9
+    beta2: Annotated[
+        float, Meta(ge=0, lt=1, description="adam, adamw: decay of the mean squared gradient.")
+    ] = 0.999
+    epsilon: Annotated[
+        float, Meta(gt=0, le=1, description="adam, adamw: keeps the division finite.")
+    ] = 1e-8
+    learning_rate: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=1000,
+            description="Length of a step along the gradient; left out beside adam "
+            "or adamw: 0.001.",
+        ),
+    ] = 0.1
+    weight_decay: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=10,
+            description="Pull of the weights (not the biases) towards 0: an L2 "
+            "penalty weight_decay/2 * sum of squares in the cost for sgd and adam, decoupled "
+            "from it for adamw.",
+        ),
+    ] = 0.0
+    dropout: Annotated[
+        _Fraction,
+        Meta(description="Share of hidden activations set to 0 in training."),
+    ] = 0.0
+    input_dropout: Annotated[
+        _Fraction, Meta(description="Share of pixels set to 0 in training.")
+    ] = 0.0
+    schedule: Annotated[
+        ScheduleName,
+        Meta(
+            description="How the learning rate falls: constant; step: times decay_factor every "
+            "step_epochs; exponential: times decay_factor an epoch; cosine: to 0 at the last "
+            "step."
+        ),
+    ] = "constant"
+    decay_factor: Annotated[
+        float, Meta(gt=0, le=1, description="step, exponential: the factor.")
+    ] = 0.5
+    step_epochs: Annotated[
+        int, Meta(ge=1, le=100_000, description="step: epochs between two steps.")
+    ] = 10
+    warmup_epochs: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=100_000,
+            description="Epochs in which the learning rate rises from 0 before "
+            "the schedule starts; may be a fraction.",
+        ),
+    ] = 0.0
+    gradient_clip: Annotated[
+        Annotated[float, Meta(gt=0, le=1e6)] | None,
+        Meta(description="Largest gradient norm; a longer gradient is scaled to it."),
+    ] = None
+    batch_size: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000,
+            description="Images a step; all of them or more: plain (full-batch) gradient descent.",
+        ),
+    ] = 128
+    epochs: Annotated[
+        int, Meta(ge=1, le=100_000, description="Passes over the training images.")
+    ] = 10
+    validation_size: Annotated[
+        Annotated[int, Meta(ge=0, le=1_000_000)] | _Fraction,
+        Meta(
+            description="Training images kept aside to judge each epoch: a number of images, or "
+            "a share below 1. 0: none; the last epoch is then kept."
+        ),
+    ] = 0.1
+    early_stopping: Annotated[
+        Annotated[int, Meta(ge=1, le=100_000)] | None,
+        Meta(
+            description="Stop after so many epochs without a better validation accuracy (patience)."
+        ),
+    ] = None
+    min_gradient_norm: Annotated[
+        Annotated[float, Meta(gt=0, le=1e6)] | None,
+        Meta(
+            description="Stop when the slope is flat: when an epoch's mean gradient norm falls "
+            "below this."
+        ),
+    ] = None
+    seed: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=2**32 - 1,
+            description="Where all randomness starts; the same seed gives "
+            "the same network to the last bit.",
+        ),
+    ] = 0
+
+    @property
+    def layer_sizes(self) -> tuple[int, ...]:
+        """Neurons in every layer, input and output included."""
+        return (IMAGE_SIZE, *self.hidden_layers, CLASSES)
+
+    @property
+    def activations(self) -> tuple[str, ...]:
+        """The activation of each hidden layer."""
+        if isinstance(self.activation, str):
+            return (self.activation,) * len(self.hidden_layers)
+        return self.activation
+
+
+# Keys that mean something only beside certain values of another key.
+_DEPENDENT_KEYS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "initializer_stddev": ("initializer", ("normal",)),
+    "momentum": ("optimizer", ("sgd",)),
+    "nesterov": ("optimizer", ("sgd",)),
+    "beta1": ("optimizer", ("adam", "adamw")),
+    "beta2": ("optimizer", ("adam", "adamw")),
+    "epsilon": ("optimizer", ("adam", "adamw")),
+    "decay_factor": ("schedule", ("step", "exponential")),
+    "step_epochs": ("schedule", ("step",)),
+}
+
+
+def from_builtins(values: dict[str, Any], origin: str) -> Config:
+    """Check values that a checkpoint or a run directory holds.
+
+    Raises
+    ------
+    ConfigError
+        With every problem found, one a line.
+    """
+    return resolve({key: Setting(value, origin) for key, value in values.items()})
+
+
+def resolve(settings: Settings) -> Config:
+    """Check every setting, then the settings against each other.
+
+    Raises
+    ------
+    ConfigError
+        With every problem found, one a line.
+    """
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    types = {field.name: field.type for field in msgspec.structs.fields(Config)}
+    for key, (value, origin) in ((key, (s.value, s.origin)) for key, s in settings.items()):
+        if key not in types:
+            problems.append(f"{origin}: {key}: unknown key{did_you_mean(key, types)}")
+            continue
+        try:
+            _refuse_infinite(value)
+            values[key] = msgspec.convert(value, types[key])
+        except (msgspec.ValidationError, OverflowError):
+            allowed = describe_allowed(types[key])
+            hint = did_you_mean(value, allowed_names(types[key])) if isinstance(value, str) else ""
+            problems.append(f"{origin}: {key}: expected {allowed}, got {shown(value)}{hint}")
+    if values.get("optimizer") in {"adam", "adamw"} and "learning_rate" not in settings:
+        values["learning_rate"] = ADAM_LEARNING_RATE
+    config = Config(**values)
+    # A key that was itself wrong stands at its default here: what it contradicts is not known.
+    wrong = {key for key in settings if key in types and key not in values}
+    for keys, problem in _contradictions(config):
+        if not wrong.intersection(keys):
+            key = next((key for key in keys if key in settings), keys[0])
+            origin = settings[key].origin if key in settings else "default"
+            problems.append(f"{origin}: {keys[0]}: {problem}")
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return config
+
+
+def _contradictions(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:
+    """Yield the keys involved (the one to blame first) and what is wrong between them."""
+    if config.loss == "cross_entropy" and config.output_activation == "linear":
+        yield (
+            ("loss", "output_activation"),
+            (
+                "cross_entropy takes logarithms of probabilities, and output_activation linear "
+                "gives none; use softmax or sigmoid, or loss mse"
+            ),
+        )
+    if not isinstance(config.activation, str) and len(config.activation) != len(
+        config.hidden_layers
+    ):
+        yield (
+            ("activation", "hidden_layers"),
+            (
+                f"{len(config.activation)} activations for {len(config.hidden_layers)} hidden "
+                "layers; give one a layer, or one name for all"
+            ),
+        )
+    if config.nesterov and config.optimizer == "sgd" and config.momentum == 0:
+        yield ("nesterov", "momentum"), "needs a momentum above 0 to look ahead along"
+    if config.warmup_epochs > config.epochs:
+        yield (
+            ("warmup_epochs", "epochs"),
+            f"{config.warmup_epochs:g} epochs of warm-up do not fit into {config.epochs} epochs",
+        )
+    if config.early_stopping is not None and config.validation_size == 0:
+        yield (
+            ("early_stopping", "validation_size"),
+            "needs validation images to judge by; set validation_size above 0",
+        )
+    parameters = sum(
+        (fan_in + 1) * fan_out
+        for fan_in, fan_out in zip(config.layer_sizes, config.layer_sizes[1:], strict=False)
+    )
+    if parameters > MAX_PARAMETERS:
+        yield (
+            ("hidden_layers",),
+            f"{parameters:,} parameters are more than the {MAX_PARAMETERS:,} supported",
+        )
+    dataset = config.dataset
+    names = get_args(DatasetName)
+    # What has a separator in it is a path; whether it exists is for loading to say.
+    if re.fullmatch(r"[\w-]+", dataset) and dataset not in names and not Path(dataset).is_dir():
+        yield (
+            ("dataset",),
+            (
+                f"expected {one_of(names)} or a folder of IDX files, got {shown(dataset)}"
+                f"{did_you_mean(dataset, names)}"
+            ),
+        )
+
+
+def keys_without_effect(config: Config) -> list[str]:
+    """Say which keys differ from their default although another key makes them idle."""
+    defaults = Config()
+    idle = [
+        f"{key} has no effect with {other}: {getattr(config, other)}"
+        for key, (other, values) in _DEPENDENT_KEYS.items()
+        if getattr(config, key) != getattr(defaults, key) and getattr(config, other) not in values
+    ]
+    if not config.hidden_layers and config.dropout:
+        idle.append("dropout has no effect without hidden layers")
+    return idle
+
+
+def differences(old: Config, new: Config) -> dict[str, tuple[Any, Any]]:
+    """Keys whose values differ, each with its old and new value."""
+    return {
+        key: (getattr(old, key), getattr(new, key))
+        for key in Config.__struct_fields__
+        if getattr(old, key) != getattr(new, key)
+    }
+
+
+def to_builtins(config: Config) -> dict[str, Any]:
+    """The config as plain values, ready for JSON or YAML."""
+    return dict(msgspec.to_builtins(config))
+
+
+def to_yaml(config: Config) -> str:
+    """The config as YAML that :func:`load` reads back to an equal one."""
+    return yaml.safe_dump(
+        to_builtins(config), sort_keys=False, default_flow_style=None, width=10**6
+    )
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a config, for editors (https://json-schema.org)."""
+    schema = msgspec.json.schema(Config)
+    properties = schema["$defs"]["Config"]["properties"]
+    properties["dataset"]["examples"] = list(get_args(DatasetName))
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def reference() -> str:
+    """The config reference as a Markdown table: key, default, allowed values, meaning."""
+    rows = ["| key | default | allowed | meaning |", "| --- | --- | --- | --- |"]
+    for field in msgspec.structs.fields(Config):
+        default = msgspec.to_builtins(field.default)
+        description = msgspec.json.schema(field.type).get("description", "")
+        rows.append(
+            f"| `{field.name}` | `{shown(default)}` | {describe_allowed(field.type)} "
+            f"| {description} |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+def _refuse_infinite(value: Any) -> None:
+    for item in value if isinstance(value, list) else [value]:
+        if isinstance(item, float) and not math.isfinite(item):
+            raise OverflowError

@@ -1,0 +1,70 @@
+"""Config files: shipped ones by name, several in layers, single keys from the command line."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from dlcli.config import Config, resolve, to_builtins
+from dlcli.errors import ConfigError
+from dlcli.yaml_source import MAX_BYTES, Setting, Settings, parse, parse_value
+
+
+def load(
+    sources: Sequence[str], overrides: Sequence[str] = (), base: Config | None = None
+) -> Config:
+    """Read config files, then ``KEY=VALUE`` overrides; later ones win.
+
+    Parameters
+    ----------
+    sources
+        Paths, ``-`` for stdin, or names of shipped configs (``mnist``).
+    overrides
+        Strings like ``learning_rate=0.05``; the value is YAML.
+    base
+        What to start from instead of the defaults.
+
+    Raises
+    ------
+    ConfigError
+        With every problem found, one a line.
+    """
+    settings: Settings = {}
+    if base is not None:
+        settings = {key: Setting(value, "base") for key, value in to_builtins(base).items()}
+    for source in sources:
+        settings |= parse(*_read(source))
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(f"--set {override}: expected KEY=VALUE")
+        settings[key.strip()] = Setting(parse_value(value, f"--set {key}"), "--set")
+    return resolve(settings)
+
+
+def shipped_configs() -> dict[str, Path]:
+    """The configs that come with dlcli: name -> file."""
+    package = Path(__file__).parent
+    # In a wheel they lie inside the package; in a checkout, at the top of the repository.
+    folder = package / "configs" if (package / "configs").is_dir() else package.parent / "configs"
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def _read(source: str) -> tuple[str, str]:
+    """The text of a config file and what to call it in messages."""
+    if source == "-":
+        return sys.stdin.read(MAX_BYTES + 1), "<stdin>"
+    path = Path(source)
+    shipped = shipped_configs()
+    if source in shipped and not path.exists():
+        path = shipped[source]
+    try:
+        with path.open(encoding="utf-8") as file:
+            return file.read(MAX_BYTES + 1), str(path)
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"{source}: no such config file; shipped ones, by name: {', '.join(shipped)}"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{source}: not a text file (UTF-8)") from error
+    except OSError as error:
+        raise ConfigError(f"{source}: cannot be read: {error.strerror}") from error

@@ -1,0 +1,346 @@
+"""Named datasets: where they come from, their cache, their verification, their splits."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlcli import idx
+from dlcli.errors import DatasetError
+from dlcli.files import atomic_write
+from dlcli.randomness import random_stream
+
+if TYPE_CHECKING:
+    from dlcli.download import Progress
+
+FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+DEFAULT_DATA_DIR = Path("data")
+SAMPLE = "sample"
+_SAMPLE_DIR = Path(__file__).parent / "sample"
+# kmnist publishes the sums of its .gz files alone; those of the content are kept here once a
+# verified .gz has been unpacked.
+_SUMS_FILE = "SHA256SUMS"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a dataset comes from and how its files are recognised (sums in ``FILES`` order)."""
+
+    mirrors: tuple[str, ...]
+    raw_sha256: tuple[str, ...] | None = None
+    gz_sha256: tuple[str, ...] | None = None
+
+
+SOURCES: dict[str, Source] = {
+    "mnist": Source(
+        mirrors=(
+            "https://storage.googleapis.com/cvdf-datasets/mnist/",
+            "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        ),
+        raw_sha256=(
+            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        ),
+    ),
+    "fashion-mnist": Source(
+        mirrors=("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
+        raw_sha256=(
+            "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+            "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+            "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+        ),
+    ),
+    "kmnist": Source(
+        mirrors=("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
+        gz_sha256=(
+            "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
+            "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
+            "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
+            "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
+        ),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Images, shape (n, 784), 0 (paper) to 255 (ink), and their labels, shape (n,)."""
+
+    images: idx.Images
+    labels: idx.Labels
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A whole dataset in memory; ``checksum`` identifies its content."""
+
+    name: str
+    train: Examples
+    test: Examples
+    checksum: str
+
+
+def load(
+    name: str, data_dir: Path = DEFAULT_DATA_DIR, progress: "Progress | None" = None
+) -> Dataset:
+    """Load a dataset, downloading what is not in the cache.
+
+    Parameters
+    ----------
+    name
+        A key of ``SOURCES``, ``sample``, or a folder of IDX files.
+    data_dir
+        The cache.
+    progress
+        Told of each chunk received while downloading.
+
+    Raises
+    ------
+    DatasetError
+        The dataset is unavailable, or a file of it is corrupt.
+    """
+    if name in SOURCES:
+        contents = _read_cached(name, data_dir)
+        if contents is None:
+            fetch(name, data_dir, progress)
+            contents = _read_cached(name, data_dir)
+        if contents is None:
+            raise DatasetError(f"{data_dir / name}: files vanished while they were being read")
+        folder = data_dir / name
+    else:
+        folder = _SAMPLE_DIR if name == SAMPLE else Path(name)
+        contents = _read_folder(folder)
+    return _parse(name, folder, contents)
+
+
+def fetch(name: str, data_dir: Path, progress: "Progress | None" = None) -> list[str]:
+    """Download the files of a dataset that are missing or damaged; return their names.
+
+    Processes that fetch at once wait for each other. Each file appears whole or not at all.
+
+    Raises
+    ------
+    DatasetError
+        A file could not be had from any mirror.
+    """
+    from dlcli.download import fetch as fetch_file  # requests takes 0.1 s to import
+
+    if not any(faults(name, data_dir).values()):
+        return []
+    source = SOURCES[name]
+    mirrors = [m for m in (os.environ.get("DLCLI_MIRROR"), *source.mirrors) if m]
+    fetched = []
+    with _locked(name, data_dir) as folder:
+        sums = _known_sums(name, folder)
+        for index, file in enumerate(FILES):
+            if _fault(folder / file, sums.get(file)) is None:
+                continue
+            try:
+                raw = fetch_file(file, mirrors, partial(_mismatch, source, index), progress)
+            except DatasetError as error:
+                raise DatasetError(f"{name}: {error}\n{_other_ways(name)}") from error
+            _place(folder, file, raw, recorded=source.raw_sha256 is None)
+            fetched.append(file)
+    return fetched
+
+
+def import_folder(name: str, source_dir: Path, data_dir: Path) -> list[Path]:
+    """Take over a dataset carried in by hand; return the files read.
+
+    ``source_dir`` holds the four IDX files, gzipped or not; they are verified like a download.
+
+    Raises
+    ------
+    DatasetError
+        A file is missing, or is not the one it should be.
+    """
+    source = SOURCES[name]
+    paths = [_find(source_dir, file) for file in FILES]
+    contents = []
+    for index, path in enumerate(paths):
+        raw = idx.read_file(path)
+        received = path.read_bytes() if source.raw_sha256 is None else raw
+        mismatch = _mismatch(source, index, received, raw)
+        if mismatch is not None:
+            raise DatasetError(
+                f"{path}: not the file of {name}: {mismatch}; to train on other IDX files, "
+                f"give their folder as the dataset: --set dataset={source_dir}"
+            )
+        contents.append(raw)
+    with _locked(name, data_dir) as folder:
+        for file, raw in zip(FILES, contents, strict=True):
+            _place(folder, file, raw, recorded=source.raw_sha256 is None)
+    return paths
+
+
+def faults(name: str, data_dir: Path) -> dict[str, str | None]:
+    """What is wrong with each cached file of a dataset; None for a good one."""
+    folder = data_dir / name
+    sums = _known_sums(name, folder)
+    return {file: _fault(folder / file, sums.get(file)) for file in FILES}
+
+
+def split_validation(train: Examples, size: float, seed: int) -> tuple[Examples, Examples]:
+    """Divide training examples at random into those to learn from and those to judge by.
+
+    Parameters
+    ----------
+    train
+        All training examples.
+    size
+        Number of validation examples, or, below 1, their share.
+    seed
+        Decides which ones; the order of the rest is kept.
+
+    Raises
+    ------
+    DatasetError
+        Nothing would be left to learn from.
+    """
+    count = round(size * len(train)) if size < 1 else int(size)
+    if count >= len(train):
+        raise DatasetError(
+            f"validation_size {size:g}: nothing would be left to learn from; "
+            f"there are {len(train):,} training images"
+        )
+    held_out = np.zeros(len(train), dtype=bool)
+    held_out[random_stream(seed, "validation").permutation(len(train))[:count]] = True
+    return (
+        Examples(train.images[~held_out], train.labels[~held_out]),
+        Examples(train.images[held_out], train.labels[held_out]),
+    )
+
+
+def _read_cached(name: str, data_dir: Path) -> list[bytes] | None:
+    """The verified files of a cached dataset; None if one is missing."""
+    folder = data_dir / name
+    sums = _known_sums(name, folder)
+    if not all((folder / file).exists() for file in FILES):
+        return None
+    contents = []
+    for file in FILES:
+        content = idx.read_file(folder / file)
+        if _sha256(content) != sums.get(file):
+            raise DatasetError(
+                f"{folder / file}: corrupt (wrong SHA-256); mend it with: dlcli data fetch {name}"
+            )
+        contents.append(content)
+    return contents
+
+
+def _read_folder(folder: Path) -> list[bytes]:
+    if not folder.is_dir():
+        raise DatasetError(f"{folder}: no such folder of IDX files")
+    return [idx.read_file(_find(folder, file)) for file in FILES]
+
+
+def _find(folder: Path, file: str) -> Path:
+    for path in (folder / file, folder / f"{file}.gz"):
+        if path.exists():
+            return path
+    raise DatasetError(f"{folder}: holds no {file} (or {file}.gz)")
+
+
+def _parse(name: str, folder: Path, contents: list[bytes]) -> Dataset:
+    names = [str(folder / file) for file in FILES]
+    splits = []
+    for images_index, labels_index in ((0, 1), (2, 3)):
+        images = idx.parse_images(contents[images_index], names[images_index])
+        labels = idx.parse_labels(contents[labels_index], names[labels_index])
+        if len(images) != len(labels):
+            raise DatasetError(
+                f"{names[images_index]}: {len(images):,} images, but {len(labels):,} labels "
+                f"in {names[labels_index]}"
+            )
+        splits.append(Examples(images, labels))
+    checksum = _sha256("".join(_sha256(content) for content in contents).encode())
+    return Dataset(name, splits[0], splits[1], checksum)
+
+
+def _mismatch(source: Source, index: int, received: bytes, raw: bytes) -> str | None:
+    """How a file differs from the one it should be; None if it is the right one."""
+    if source.raw_sha256 is not None:
+        expected, actual = source.raw_sha256[index], _sha256(raw)
+    elif source.gz_sha256 is not None:
+        expected, actual = source.gz_sha256[index], _sha256(received)
+    else:
+        raise AssertionError("a source has sums of one kind or the other")
+    if actual == expected:
+        return None
+    return f"wrong content (SHA-256 {actual[:12]}..., expected {expected[:12]}...)"
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _known_sums(name: str, folder: Path) -> dict[str, str]:
+    """SHA-256 of each file's content, as far as they are known."""
+    raw_sha256 = SOURCES[name].raw_sha256
+    if raw_sha256 is not None:
+        return dict(zip(FILES, raw_sha256, strict=True))
+    try:
+        lines = (folder / _SUMS_FILE).read_text(encoding="ascii").splitlines()
+        return {file: digest for digest, _, file in (line.partition("  ") for line in lines)}
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{folder / _SUMS_FILE}: cannot be read: {error}") from error
+
+
+def _fault(path: Path, expected: str | None) -> str | None:
+    if not path.exists():
+        return "missing"
+    try:
+        actual = _sha256(idx.read_file(path))
+    except DatasetError as error:
+        return str(error).removeprefix(f"{path}: ")
+    return None if actual == expected else "corrupt (wrong SHA-256)"
+
+
+def _place(folder: Path, file: str, raw: bytes, *, recorded: bool) -> None:
+    """Put a verified file into the cache, and its sum beside it where no other is known."""
+    with atomic_write(folder / file) as target:
+        target.write(raw)
+    if recorded:
+        sums_path = folder / _SUMS_FILE
+        lines = sums_path.read_text(encoding="ascii").splitlines() if sums_path.exists() else []
+        lines = [line for line in lines if not line.endswith(f"  {file}")]
+        lines.append(f"{_sha256(raw)}  {file}")
+        with atomic_write(sums_path) as target:
+            target.write("\n".join([*lines, ""]).encode("ascii"))
+
+
+@contextmanager
+def _locked(name: str, data_dir: Path) -> Iterator[Path]:
+    """The dataset's cache folder, held against other processes."""
+    from filelock import FileLock
+
+    folder = data_dir / name
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(data_dir / f".{name}.lock"):
+        yield folder
+
+
+def _other_ways(name: str) -> str:
+    return (
+        "Two ways on without a network: train on the embedded sample (--set dataset=sample), "
+        f"or carry the files in by hand (dlcli data import DIR --dataset {name})."
+    )

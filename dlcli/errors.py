@@ -1,0 +1,53 @@
+"""The exception tree: every expected failure, and the exit code it ends the program with."""
+
+
+class DlcliError(Exception):
+    """An expected failure; its text is the one-line message that the user reads."""
+
+    exit_code = 1
+
+
+class ConfigError(DlcliError):
+    """The configuration is invalid, or contradicts what it is applied to."""
+
+    exit_code = 2
+
+
+class DatasetError(DlcliError):
+    """A dataset is unavailable or corrupt."""
+
+    exit_code = 3
+
+
+class InputError(DlcliError):
+    """A file the user named as input could not be used."""
+
+    exit_code = 4
+
+
+class ImageError(InputError):
+    """A file is no readable picture, or holds no digit."""
+
+
+class CheckpointError(InputError):
+    """A model is missing, corrupt, or does not fit the task."""
+
+
+class ThresholdError(DlcliError):
+    """A result fell short of the threshold the user set."""
+
+    exit_code = 5
+
+
+class DivergenceError(DlcliError):
+    """Training left the range of finite numbers."""
+
+
+class GradientError(DlcliError):
+    """Backpropagation disagrees with finite differences."""
+
+
+class TerminatedError(DlcliError):
+    """The process was asked to stop by SIGTERM."""
+
+    exit_code = 143

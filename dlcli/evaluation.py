@@ -1,0 +1,133 @@
+"""A model judged on labelled images."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from dlcli import metrics
+from dlcli.activations import Array
+from dlcli.checkpoints import Model
+from dlcli.config import Config
+from dlcli.datasets import Dataset, Examples, split_validation
+from dlcli.errors import DatasetError
+from dlcli.losses import mean_loss
+from dlcli.metrics import ClassScores, Counts, Labels
+
+SPLITS = ("test", "validation", "train")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A model's scores on a set of images, and its answer to each.
+
+    Attributes
+    ----------
+    interval
+        95 % Wilson interval of the accuracy.
+    confusion
+        Row = label, column = answer, shape (10, 10).
+    probabilities
+        Shape (images, 10).
+    """
+
+    images: int
+    correct: int
+    accuracy: float
+    interval: tuple[float, float]
+    loss: float
+    calibration_error: float
+    classes: list[ClassScores]
+    confusion: Counts
+    labels: Labels
+    answers: Labels
+    probabilities: Array
+
+    def to_builtins(self) -> dict[str, Any]:
+        """The scores as plain values for JSON (without the answers)."""
+        return {
+            "accuracy": self.accuracy,
+            "correct": self.correct,
+            "images": self.images,
+            "accuracy_interval_95": list(self.interval),
+            "loss": self.loss,
+            "expected_calibration_error": self.calibration_error,
+            "per_digit": [
+                {"digit": digit, **asdict(scores)} for digit, scores in enumerate(self.classes)
+            ],
+            "confusion_matrix": self.confusion.tolist(),
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two models on the same images; ``p_value`` is McNemar's."""
+
+    images: int
+    both_right: int
+    only_first_right: int
+    only_second_right: int
+    both_wrong: int
+    p_value: float
+
+
+def evaluate(model: Model, examples: Examples) -> Evaluation:
+    """Score a model on examples."""
+    network = model.network
+    logits, outputs = model.infer(examples.images)
+    probabilities = network.probabilities(outputs)
+    answers = probabilities.argmax(axis=1).astype(np.uint8)
+    confusion = metrics.confusion_matrix(examples.labels, answers, probabilities.shape[1])
+    correct = int(confusion.trace())
+    return Evaluation(
+        images=len(examples),
+        correct=correct,
+        accuracy=correct / len(examples),
+        interval=metrics.wilson_interval(correct, len(examples)),
+        loss=mean_loss(model.loss, network.output_activation, logits, outputs, examples.labels),
+        calibration_error=metrics.expected_calibration_error(probabilities, examples.labels),
+        classes=metrics.class_scores(confusion),
+        confusion=confusion,
+        labels=examples.labels,
+        answers=answers,
+        probabilities=probabilities,
+    )
+
+
+def compare(first: Evaluation, second: Evaluation) -> Comparison:
+    """Set two evaluations of the same examples against each other."""
+    first_right = first.answers == first.labels
+    second_right = second.answers == second.labels
+    only_first = int(np.count_nonzero(first_right & ~second_right))
+    only_second = int(np.count_nonzero(~first_right & second_right))
+    return Comparison(
+        images=first.images,
+        both_right=int(np.count_nonzero(first_right & second_right)),
+        only_first_right=only_first,
+        only_second_right=only_second,
+        both_wrong=int(np.count_nonzero(~first_right & ~second_right)),
+        p_value=metrics.mcnemar(only_first, only_second),
+    )
+
+
+def select_split(model: Model, config: Config, dataset: Dataset, split: str) -> Examples:
+    """The examples of a split, as the model's own training (by ``config``) divided them.
+
+    Raises
+    ------
+    DatasetError
+        The training images of another dataset were divided otherwise, or not at all.
+    """
+    if split == "test":
+        return dataset.test
+    if model.metadata["dataset"]["checksum"] != dataset.checksum:
+        raise DatasetError(
+            f"--split {split}: the model was trained on other data than {dataset.name}; "
+            "only --split test can be used with it"
+        )
+    train, validation = split_validation(dataset.train, config.validation_size, config.seed)
+    if split == "train":
+        return train
+    if not len(validation):
+        raise DatasetError("--split validation: the model was trained with validation_size 0")
+    return validation

@@ -1,0 +1,60 @@
+"""Files appear whole or not at all, and never by overwriting what the user did not offer."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from dlcli.errors import ConfigError
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """Open a temporary file beside ``path`` that takes its place when the block succeeds.
+
+    The content is flushed to the disk before the rename, and the folder after it, so that
+    a crash at any moment leaves either the old file or the new one. When the block raises,
+    the temporary file is removed and ``path`` stays as it was.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be written to, or the disk is full.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    flush_folder(path.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """Make the names in ``folder`` durable (a rename lives in the folder, not in the file)."""
+    if os.name == "nt":  # Windows cannot open folders; its renames are journalled
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def refuse_to_overwrite(path: Path, *, force: bool) -> None:
+    """Raise unless ``path`` is free or the user said ``--force``.
+
+    Raises
+    ------
+    ConfigError
+        Something is there already, or the parent folder is missing.
+    """
+    if path.exists() and not force:
+        raise ConfigError(f"{path}: exists already; add --force to replace it")
+    if not path.parent.is_dir():
+        raise ConfigError(f"{path}: the folder {path.parent} does not exist")

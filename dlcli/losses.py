@@ -1,0 +1,96 @@
+"""The cost J of a batch: how wrong the outputs are, and which way each logit should move.
+
+Both losses are means over images. ``gradient`` is dJ/dlogits before that mean is taken: each
+image's own gradient, shape (n, classes).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from dlcli.activations import OUTPUT_ACTIVATIONS, Array
+
+Labels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """One cost, given what the last layer computed.
+
+    Attributes
+    ----------
+    value
+        ``value(output_activation, logits, outputs, targets)``: the cost of each image, shape
+        (n,); the targets are one-hot, shape (n, classes).
+    gradient
+        ``gradient(output_activation, outputs, targets, out)`` writes the gradient of that
+        cost by the logits into ``out``, shape (n, classes).
+    """
+
+    value: Callable[[str, Array, Array, Array], Array]
+    gradient: Callable[[str, Array, Array, Array], None]
+
+
+def _mse(_output_activation: str, _logits: Array, outputs: Array, targets: Array) -> Array:
+    """Mean squared error: the sum over classes of 1/2 (y - yhat)^2."""
+    difference = outputs - targets
+    cost: Array = 0.5 * np.einsum("nk,nk->n", difference, difference)
+    return cost
+
+
+def _mse_gradient(output_activation: str, outputs: Array, targets: Array, out: Array) -> None:
+    """dJ/doutputs = yhat - y, carried through the output activation by the chain rule."""
+    np.subtract(outputs, targets, out=out)
+    OUTPUT_ACTIVATIONS[output_activation].times_derivative(out, outputs)
+
+
+def _cross_entropy(output_activation: str, logits: Array, _outputs: Array, targets: Array) -> Array:
+    """Minus the log of the probability given to the truth, from the logits.
+
+    Computed from the logits because the log of a probability that has rounded to 0 is lost:
+    with softmax, log of sum of exp(z_j) minus z_truth; with sigmoid, each class is a yes or
+    no of its own, and its cost is log(1 + exp(z)) - y z, summed over classes.
+    """
+    if output_activation == "sigmoid":
+        cost: Array = (np.logaddexp(0, logits) - targets * logits).sum(axis=1)
+        return cost
+    shift = logits.max(axis=1, keepdims=True)
+    log_sum: Array = np.log(np.exp(logits - shift).sum(axis=1)) + shift[:, 0]
+    log_sum -= np.einsum("nk,nk->n", logits, targets)
+    return log_sum
+
+
+def _cross_entropy_gradient(
+    _output_activation: str, outputs: Array, targets: Array, out: Array
+) -> None:
+    """P - y, with softmax and with sigmoid alike: the logarithm undoes the exponential."""
+    np.subtract(outputs, targets, out=out)
+
+
+LOSSES: dict[str, Loss] = {
+    "mse": Loss(_mse, _mse_gradient),
+    "cross_entropy": Loss(_cross_entropy, _cross_entropy_gradient),
+}
+
+
+def mean_loss(
+    name: str, output_activation: str, logits: Array, outputs: Array, labels: Labels
+) -> float:
+    """The cost J of a set of images: the mean of each one's cost.
+
+    Parameters
+    ----------
+    name
+        A name in ``LOSSES``.
+    output_activation
+        A name in ``OUTPUT_ACTIVATIONS``.
+    logits, outputs
+        What the network's last layer computed, shape (n, classes).
+    labels
+        The truth, shape (n,).
+    """
+    targets = np.eye(outputs.shape[1], dtype=outputs.dtype)[labels]
+    values = LOSSES[name].value(output_activation, logits, outputs, targets)
+    return float(values.mean(dtype=np.float64))

@@ -1,0 +1,89 @@
+"""Scores: pure functions of labels, answers and probabilities."""
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+
+from dlcli.activations import Array
+
+Labels = npt.NDArray[np.uint8]
+Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """How well one class is told from the others (a share that is 0/0 counts as 0)."""
+
+    precision: float
+    recall: float
+    f1: float
+    images: int
+
+
+def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The range in which a success rate lies, given how often it was seen.
+
+    Source: Wilson, "Probable inference, the law of succession, and statistical inference",
+    1927.
+    """
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    rate = successes / trials
+    centre = rate + z * z / (2 * trials)
+    spread = z * math.sqrt(rate * (1 - rate) / trials + z * z / (4 * trials * trials))
+    scale = 1 + z * z / trials
+    return max((centre - spread) / scale, 0.0), min((centre + spread) / scale, 1.0)
+
+
+def confusion_matrix(labels: Labels, answers: Labels, classes: int) -> Counts:
+    """Count answers by truth: row = label, column = answer, shape (classes, classes)."""
+    pairs = labels.astype(np.int64) * classes + answers
+    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+
+
+def class_scores(confusion: Counts) -> list[ClassScores]:
+    """Precision, recall and F1 of each class of a confusion matrix."""
+    scores = []
+    for hits, labelled, answered in zip(
+        confusion.diagonal().tolist(),
+        confusion.sum(axis=1).tolist(),
+        confusion.sum(axis=0).tolist(),
+        strict=True,
+    ):
+        scores.append(
+            ClassScores(
+                precision=hits / answered if answered else 0.0,
+                recall=hits / labelled if labelled else 0.0,
+                f1=2 * hits / (labelled + answered) if labelled + answered else 0.0,
+                images=labelled,
+            )
+        )
+    return scores
+
+
+def expected_calibration_error(probabilities: Array, labels: Labels, bins: int = 15) -> float:
+    """How far probabilities are from the share of right answers, on average.
+
+    Answers are binned by their probability; each bin's mean probability is compared with its
+    accuracy. Source: Guo et al., "On calibration of modern neural networks", 2017.
+    """
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    right = probabilities.argmax(axis=1) == labels
+    bin_of = np.minimum((confidence * bins).astype(np.int64), bins - 1)
+    gaps = np.bincount(bin_of, weights=confidence - right, minlength=bins)
+    return float(np.abs(gaps).sum() / len(labels))
+
+
+def mcnemar(only_first_right: int, only_second_right: int) -> float:
+    """The probability of so uneven a split if both models were equally good.
+
+    Exact and two-sided, over the images that one of them got right and the other wrong.
+    Source: McNemar, "Note on the sampling error of the difference between correlated
+    proportions", 1947.
+    """
+    discordant = only_first_right + only_second_right
+    smaller = min(only_first_right, only_second_right)
+    tail = sum(math.comb(discordant, k) for k in range(smaller + 1))
+    return float(min(1.0, 2 * tail / 2**discordant))

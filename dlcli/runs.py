@@ -1,0 +1,318 @@
+"""The run directory: config, metrics log, checkpoints, summary; and going on from them."""
+
+import itertools
+import json
+import math
+import os
+import platform
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlcli import __version__, checkpoints
+from dlcli.checkpoints import Model
+from dlcli.config import Config, from_builtins, to_builtins, to_yaml
+from dlcli.datasets import Dataset
+from dlcli.errors import CheckpointError, ConfigError
+from dlcli.files import atomic_write, flush_folder
+from dlcli.optimizers import make_optimizer
+from dlcli.training import EpochRecord, TrainingState, overfitting_since, why_finished
+
+DEFAULT_RUNS_DIR = Path("runs")
+LATEST = "latest"
+BEST = "best.npz"
+LAST = "last.npz"
+CONFIG = "config.yaml"
+METRICS = "metrics.jsonl"
+SUMMARY = "summary.json"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run directory that is being trained in; its files are written whole or not at all."""
+
+    path: Path
+    config: Config
+    dataset: Dataset
+    threads: int
+
+    def start(self, state: TrainingState) -> None:
+        """Write the config and the state before the first epoch."""
+        self.write_config()
+        self._save_last(state, None)
+
+    def write_config(self) -> None:
+        """Write the config; when a run goes on, its ``epochs`` may have changed."""
+        self._write(CONFIG, to_yaml(self.config))
+
+    def record(self, state: TrainingState, record: EpochRecord) -> None:
+        """Store an epoch: its line in the metrics log, then the checkpoints.
+
+        A crash in between leaves a line too many, which :func:`resume` removes.
+        """
+        with (self.path / METRICS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(record)) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        if state.is_best:
+            metadata = self._metadata(state, record)
+            checkpoints.save(self.path / BEST, state.network, self.config.loss, metadata, {})
+        self._save_last(state, record)
+        if state.epoch == 1:
+            point_latest_to(self.path)
+
+    def finish(self, state: TrainingState) -> dict[str, Any]:
+        """Write ``summary.json``, which says that the run is finished, and return its content."""
+        records = read_metrics(self.path)
+        kept = next((r for r in records if r.epoch == state.best_epoch), None)
+        summary = {
+            "run": str(self.path),
+            "epochs": state.epoch,
+            "stopped_by": why_finished(self.config, state),
+            "best_epoch": state.best_epoch,
+            "validation_accuracy": kept.validation_accuracy if kept else None,
+            "validation_loss": kept.validation_loss if kept else None,
+            "train_accuracy": kept.train_accuracy if kept else None,
+            "train_loss": kept.train_loss if kept else None,
+            "overfitting_since": overfitting_since(records),
+            "seconds": round(sum(record.seconds for record in records), 3),
+            "parameters": state.network.parameters.size,
+            "config": to_builtins(self.config),
+            "dataset": {"name": self.dataset.name, "checksum": self.dataset.checksum},
+            "threads": self.threads,
+            "versions": {
+                "dlcli": __version__,
+                "python": platform.python_version(),
+                "numpy": np.__version__,
+            },
+        }
+        self._write(SUMMARY, json.dumps(summary, indent=2) + "\n")
+        return summary
+
+    def _write(self, name: str, text: str) -> None:
+        with atomic_write(self.path / name) as file:
+            file.write(text.encode())
+
+    def _save_last(self, state: TrainingState, record: EpochRecord | None) -> None:
+        metadata = self._metadata(state, record)
+        metadata["training"] = {
+            "best_epoch": state.best_epoch,
+            "best_accuracy": state.best_accuracy,
+            "best_loss": _finite_or_none(state.best_loss),
+            "gradient_norm": _finite_or_none(state.gradient_norm),
+        }
+        path = self.path / LAST
+        checkpoints.save(path, state.network, self.config.loss, metadata, state.optimizer.state)
+
+    def _metadata(self, state: TrainingState, record: EpochRecord | None) -> dict[str, Any]:
+        scores = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+        return {
+            "config": to_builtins(self.config),
+            "epoch": state.epoch,
+            "scores": {name: getattr(record, name) for name in scores} if record else {},
+            "dataset": {"name": self.dataset.name, "checksum": self.dataset.checksum},
+            "preprocessing": preprocessing_for(self.dataset.name),
+            "threads": self.threads,
+        }
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """What going on with a run needs, as its ``last.npz`` holds it."""
+
+    config: Config
+    state: TrainingState
+    dataset_checksum: str
+    threads: int
+
+
+def create(runs_dir: Path, name: str | None, stem: str) -> Path:
+    """Make a new run directory, never reusing an old one.
+
+    Parameters
+    ----------
+    runs_dir
+        Where runs live.
+    name
+        The directory's name; None for the time (UTC) and ``stem``.
+    stem
+        Where the config came from.
+
+    Raises
+    ------
+    ConfigError
+        The name is taken, or is no plain name.
+    """
+    runs_dir.mkdir(parents=True, exist_ok=True)
+    if name is not None:
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name) or name == LATEST:
+            raise ConfigError(
+                f"--name {name!r}: use letters, digits, '.', '_' and '-' (and not {LATEST!r})"
+            )
+        try:
+            (runs_dir / name).mkdir()
+        except FileExistsError as error:
+            raise ConfigError(
+                f"{runs_dir / name}: exists already; choose another --name, or go on with it: "
+                f"dlcli train --resume {runs_dir / name}"
+            ) from error
+        return runs_dir / name
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    for number in itertools.count(1):
+        path = runs_dir / (f"{stamp}-{stem}" if number == 1 else f"{stamp}-{stem}-{number}")
+        try:
+            path.mkdir()
+        except FileExistsError:
+            continue
+        return path
+    raise AssertionError("numbers never end")
+
+
+def resume(path: Path) -> Resumed:
+    """Read what going on with a run needs.
+
+    Lines of the metrics log that are newer than the checkpoint are removed: their epochs
+    will be computed again.
+
+    Raises
+    ------
+    CheckpointError
+        There is no such run, or its ``last.npz`` is unusable.
+    """
+    if not path.is_dir():
+        raise CheckpointError(f"{path}: no such run directory")
+    model = checkpoints.load(path / LAST)
+    config = from_builtins(model.metadata["config"], str(model.path))
+    network = model.network
+    described = (network.layer_sizes, network.activations, network.output_activation, model.loss)
+    wanted = (config.layer_sizes, config.activations, config.output_activation, config.loss)
+    if described != wanted:
+        raise CheckpointError(f"{model.path}: its network is not that of its config")
+    optimizer = make_optimizer(config, network.parameters, network.weight_count)
+    if optimizer.state.keys() != model.optimizer_state.keys():
+        raise CheckpointError(f"{model.path}: its optimiser state is not that of its config")
+    for name, array in model.optimizer_state.items():
+        optimizer.state[name][...] = array
+    try:
+        training = model.metadata["training"]
+        state = TrainingState(
+            network=network,
+            optimizer=optimizer,
+            epoch=model.metadata["epoch"],
+            best_epoch=int(training["best_epoch"]),
+            best_accuracy=float(training["best_accuracy"]),
+            best_loss=_number_or_infinity(training["best_loss"]),
+            gradient_norm=_number_or_infinity(training["gradient_norm"]),
+        )
+        checksum, threads = model.metadata["dataset"]["checksum"], int(model.metadata["threads"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{model.path}: holds no training state to go on from") from error
+    kept = [asdict(record) for record in read_metrics(path) if record.epoch <= state.epoch]
+    with atomic_write(path / METRICS) as file:
+        file.writelines((json.dumps(record) + "\n").encode() for record in kept)
+    return Resumed(config, state, checksum, threads)
+
+
+def read_metrics(run: Path) -> list[EpochRecord]:
+    """The epochs in a run's metrics log, oldest first.
+
+    Raises
+    ------
+    CheckpointError
+        A line is damaged.
+    """
+    path = run / METRICS
+    if not path.exists():
+        return []
+    names = {field.name for field in fields(EpochRecord)}
+    try:
+        # What follows the last line break was being written when the run was killed.
+        lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    except UnicodeDecodeError as error:
+        raise CheckpointError(f"{path}: not a text file (UTF-8)") from error
+    records = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            values = json.loads(line)
+            records.append(EpochRecord(**{name: values[name] for name in names}))
+        except (ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(f"{path}:{number}: damaged line") from error
+    return records
+
+
+def load_model(argument: str | None) -> Model:
+    """Find and load the model a command is to use.
+
+    Parameters
+    ----------
+    argument
+        A run directory or an ``.npz`` file; None for ``$DLCLI_MODEL``, else ``runs/latest``.
+
+    Raises
+    ------
+    CheckpointError
+        There is none, or it cannot be used.
+    """
+    named = argument or os.environ.get("DLCLI_MODEL")
+    path = Path(named) if named else DEFAULT_RUNS_DIR / LATEST
+    if path.is_dir():
+        return checkpoints.load(path / BEST)
+    if not named:
+        raise CheckpointError("no model yet: train one (dlcli train), name one, or set DLCLI_MODEL")
+    if not path.exists():
+        raise CheckpointError(f"{path}: no such run directory or checkpoint")
+    return checkpoints.load(path)
+
+
+def list_runs(runs_dir: Path) -> Iterator[dict[str, Any]]:
+    """A table row for every run, oldest name first: epochs, scores of the kept one, status."""
+    if not runs_dir.is_dir():
+        return
+    for path in sorted(runs_dir.iterdir()):
+        if path.is_symlink() or not (path / CONFIG).is_file():
+            continue
+        records = read_metrics(path)
+        kept = max(records, key=_rank, default=None)
+        yield {
+            "run": str(path),
+            "status": "finished" if (path / SUMMARY).exists() else "unfinished",
+            "epochs": len(records),
+            "best_epoch": kept.epoch if kept else None,
+            "validation_accuracy": kept.validation_accuracy if kept else None,
+            "validation_loss": kept.validation_loss if kept else None,
+            "seconds": round(sum(record.seconds for record in records), 3),
+        }
+
+
+def point_latest_to(run: Path) -> None:
+    """Make ``latest`` beside the run a link to it, in one step."""
+    temporary = run.parent / f".{LATEST}.{os.getpid()}.tmp"
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(run.name, target_is_directory=True)
+    temporary.replace(run.parent / LATEST)
+    flush_folder(run.parent)
+
+
+def preprocessing_for(dataset: str) -> str:
+    """How pictures become inputs for a model of this dataset (see ``images.PREPROCESSING``)."""
+    return "none" if dataset in {"fashion-mnist", "kmnist"} else "digit"
+
+
+def _rank(record: EpochRecord) -> tuple[float, float, int]:
+    """Order epochs as training does when it keeps the best; without validation, the last."""
+    if record.validation_accuracy is None or record.validation_loss is None:
+        return 0.0, 0.0, record.epoch
+    return record.validation_accuracy, -record.validation_loss, -record.epoch
+
+
+def _finite_or_none(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _number_or_infinity(value: float | None) -> float:
+    return math.inf if value is None else float(value)

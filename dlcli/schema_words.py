@@ -1,0 +1,66 @@
+"""Config types and values in words, for messages and for the reference."""
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+import yaml
+
+
+def shown(value: Any) -> str:
+    """A value as the user wrote it, or nearly, and not at endless length."""
+    text = yaml.safe_dump(value, default_flow_style=True, width=10**6)
+    text = text.removesuffix("...\n").strip()
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint at the known word that was probably meant; empty if none is close."""
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def one_of(names: Iterable[str]) -> str:
+    """Names in a row."""
+    return ", ".join(names)
+
+
+def allowed_names(kind: Any) -> list[str]:
+    """The names a type allows, if it is (or offers) a choice of names."""
+    schema = msgspec.json.schema(kind)
+    return [name for part in schema.get("anyOf", [schema]) for name in part.get("enum", [])]
+
+
+def describe_allowed(kind: Any) -> str:
+    """Say in words what a config type allows: ``a number above 0, at most 1000``."""
+    return _in_words(msgspec.json.schema(kind))
+
+
+def _in_words(schema: dict[str, Any], *, plural: bool = False) -> str:
+    if "anyOf" in schema:
+        return " or ".join(_in_words(part) for part in schema["anyOf"])
+    if "enum" in schema:
+        return one_of(sorted(schema["enum"]))
+    if schema["type"] == "array":
+        return f"a list of {_in_words(schema['items'], plural=True)}"
+    word = {
+        "integer": "whole number",
+        "number": "number",
+        "boolean": "true or false",
+        "string": "name or a folder",
+        "null": "null",
+    }[schema["type"]]
+    if schema["type"] in {"boolean", "null"}:
+        return word
+    bounds = [
+        f"{text} {schema[key]:,}" if isinstance(schema[key], int) else f"{text} {schema[key]:g}"
+        for key, text in (
+            ("minimum", "at least"),
+            ("exclusiveMinimum", "above"),
+            ("maximum", "at most"),
+            ("exclusiveMaximum", "below"),
+        )
+        if key in schema
+    ]
+    return f"{f'{word}s' if plural else f'a {word}'} {', '.join(bounds)}".rstrip()

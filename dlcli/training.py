@@ -1,0 +1,248 @@
+"""Gradient descent, epoch after epoch: ``fit()`` yields a record of each and stores nothing."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlcli.backpropagation import Backpropagation
+from dlcli.config import Config
+from dlcli.datasets import Examples
+from dlcli.errors import DivergenceError
+from dlcli.losses import mean_loss
+from dlcli.network import Network
+from dlcli.optimizers import Optimizer, make_optimizer
+from dlcli.randomness import random_stream
+from dlcli.schedules import learning_rate_at
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What one epoch did; a line of ``metrics.jsonl``.
+
+    The training scores are means over the epoch's batches, taken while the weights changed
+    and with dropout on. ``gradient_norm`` is the mean over its batches, before clipping.
+    """
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float | None
+    validation_accuracy: float | None
+    learning_rate: float
+    gradient_norm: float
+    seconds: float
+    samples_per_second: float
+
+
+@dataclass
+class TrainingState:
+    """Everything that training changes: with the config, all that going on needs."""
+
+    network: Network
+    optimizer: Optimizer
+    epoch: int = 0
+    best_epoch: int = 0
+    best_accuracy: float = -1.0
+    best_loss: float = math.inf
+    gradient_norm: float = math.inf
+
+    @property
+    def is_best(self) -> bool:
+        """Whether the latest epoch is the one to keep."""
+        return self.epoch == self.best_epoch
+
+
+@dataclass(frozen=True)
+class BatchProgress:
+    """Where training stands after a batch; the scores are means over the epoch so far."""
+
+    epoch: int
+    images: int
+    loss: float
+    accuracy: float
+
+
+OnBatch = Callable[[BatchProgress], None]
+
+
+def make_network(config: Config) -> Network:
+    """A network of the config's shape, with its initial random weights."""
+    network = Network(config.layer_sizes, config.activations, config.output_activation)
+    random = random_stream(config.seed, "initial_weights")
+    network.initialize(config.initializer, config.initializer_stddev, random)
+    return network
+
+
+def initial_state(config: Config) -> TrainingState:
+    """The state before the first epoch."""
+    network = make_network(config)
+    optimizer = make_optimizer(config, network.parameters, network.weight_count)
+    return TrainingState(network, optimizer)
+
+
+def why_finished(config: Config, state: TrainingState) -> str | None:
+    """The rule that ends training now (a config key), or None to go on."""
+    if state.epoch >= config.epochs:
+        return "epochs"
+    patience = config.early_stopping
+    if patience is not None and state.epoch - state.best_epoch >= patience:
+        return "early_stopping"
+    flat = config.min_gradient_norm
+    if flat is not None and state.gradient_norm < flat:
+        return "min_gradient_norm"
+    return None
+
+
+def fit(
+    config: Config,
+    train: Examples,
+    validation: Examples,
+    state: TrainingState,
+    on_batch: OnBatch | None = None,
+) -> Iterator[EpochRecord]:
+    """Train until a rule of the config ends it, changing ``state`` in place.
+
+    Parameters
+    ----------
+    config
+        The hyperparameters.
+    train
+        Images to learn from.
+    validation
+        Images to judge each epoch by; may be empty.
+    state
+        Where to start: :func:`initial_state`, or what a checkpoint held.
+    on_batch
+        Told of each batch.
+
+    Yields
+    ------
+    EpochRecord
+        After each epoch, when ``state`` is whole and may be saved.
+
+    Raises
+    ------
+    DivergenceError
+        The loss is no longer a finite number.
+    """
+    backpropagation = Backpropagation(
+        state.network,
+        config.loss,
+        batch_size=min(config.batch_size, len(train)),
+        l2_penalty=0.0 if config.optimizer == "adamw" else config.weight_decay,
+        dropout=config.dropout,
+        input_dropout=config.input_dropout,
+    )
+    while why_finished(config, state) is None:
+        started = time.perf_counter()
+        # Overflow is not hidden: it makes the loss infinite, and that raises below.
+        with np.errstate(over="ignore", invalid="ignore"):
+            loss, accuracy, gradient_norm, learning_rate = _descend(
+                config, train, state, backpropagation, on_batch
+            )
+            validation_loss, validation_accuracy = _validate(config, validation, state.network)
+        seconds = time.perf_counter() - started
+        state.epoch += 1
+        state.gradient_norm = gradient_norm
+        _keep_best(state, validation_loss, validation_accuracy)
+        yield EpochRecord(
+            epoch=state.epoch,
+            train_loss=loss,
+            train_accuracy=accuracy,
+            validation_loss=validation_loss,
+            validation_accuracy=validation_accuracy,
+            learning_rate=learning_rate,
+            gradient_norm=gradient_norm,
+            seconds=seconds,
+            samples_per_second=len(train) / seconds,
+        )
+
+
+def overfitting_since(records: Sequence[EpochRecord]) -> int | None:
+    """The epoch after which the network learned its training images by heart, if it did.
+
+    That is the epoch of the lowest validation loss, when at least two followed it, the
+    validation loss ended at least 1 % higher and the training loss lower.
+    """
+    judged = [r for r in records if r.validation_loss is not None]
+    if not judged:
+        return None
+    best = min(judged, key=lambda r: r.validation_loss or 0.0)
+    last = judged[-1]
+    rose = (last.validation_loss or 0.0) > 1.01 * (best.validation_loss or 0.0)
+    fell = last.train_loss < best.train_loss
+    return best.epoch if last.epoch - best.epoch >= 2 and rose and fell else None
+
+
+def _descend(
+    config: Config,
+    train: Examples,
+    state: TrainingState,
+    backpropagation: Backpropagation,
+    on_batch: OnBatch | None,
+) -> tuple[float, float, float, float]:
+    """One pass over the training images in random order, a step a batch.
+
+    Returns the mean loss, the accuracy, the mean gradient norm and the last learning rate.
+    """
+    count = len(train)
+    batch_size = min(config.batch_size, count)
+    steps = math.ceil(count / batch_size)
+    order = random_stream(config.seed, "shuffling", state.epoch).permutation(count)
+    dropout_random = random_stream(config.seed, "dropout", state.epoch)
+    images = np.empty((batch_size, train.images.shape[1]), np.uint8)
+    total_loss = total_norm = learning_rate = 0.0
+    total_correct = done = 0
+    for step in range(steps):
+        rows = order[step * batch_size : (step + 1) * batch_size]
+        # mode="clip" spares a copy that take() makes to be able to undo a bad index.
+        batch = np.take(train.images, rows, axis=0, out=images[: len(rows)], mode="clip")
+        loss, correct = backpropagation.run(batch, train.labels[rows], dropout_random)
+        gradient = backpropagation.gradient
+        norm = math.sqrt(float(gradient @ gradient))
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise DivergenceError(
+                f"training diverged: loss {loss:g}, gradient norm {norm:g} in epoch "
+                f"{state.epoch + 1}, step {step + 1}; {_remedy(config)}"
+            )
+        if config.gradient_clip is not None and norm > config.gradient_clip:
+            gradient *= config.gradient_clip / norm
+        learning_rate = learning_rate_at(state.epoch * steps + step, steps, config)
+        state.optimizer.step(gradient, learning_rate)
+        done += len(rows)
+        total_loss += loss * len(rows)
+        total_correct += correct
+        total_norm += norm
+        if on_batch is not None:
+            on_batch(
+                BatchProgress(state.epoch + 1, len(rows), total_loss / done, total_correct / done)
+            )
+    return total_loss / count, total_correct / count, total_norm / steps, learning_rate
+
+
+def _remedy(config: Config) -> str:
+    return f"lower learning_rate (now {config.learning_rate:g}) or set gradient_clip"
+
+
+def _validate(
+    config: Config, validation: Examples, network: Network
+) -> tuple[float | None, float | None]:
+    """Loss and accuracy on the validation images; None without any."""
+    if not len(validation):
+        return None, None
+    logits, outputs = network.infer(validation.images)
+    loss = mean_loss(config.loss, network.output_activation, logits, outputs, validation.labels)
+    if not math.isfinite(loss):
+        raise DivergenceError(f"training diverged: validation loss {loss:g}; {_remedy(config)}")
+    return loss, float(np.mean(outputs.argmax(axis=1) == validation.labels))
+
+
+def _keep_best(state: TrainingState, loss: float | None, accuracy: float | None) -> None:
+    """Note the latest epoch if it is the best: more right answers, or as many at less loss."""
+    if accuracy is None or loss is None:
+        state.best_epoch = state.epoch
+    elif (accuracy, -loss) > (state.best_accuracy, -state.best_loss):
+        state.best_epoch, state.best_accuracy, state.best_loss = state.epoch, accuracy, loss

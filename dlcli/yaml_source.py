@@ -1,0 +1,151 @@
+"""YAML text to plain values, each top-level key with the place it came from.
+
+PyYAML implements YAML 1.1, in which ``1e-3`` is a string, ``on`` is true and ``010`` is 8.
+The loader here keeps PyYAML's parser and gives it the scalar rules of the YAML 1.2 core
+schema (https://yaml.org/spec/1.2.2/#103-core-schema), and refuses duplicate keys.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import yaml
+
+from dlcli.errors import ConfigError
+
+MAX_BYTES = 1_000_000
+_MAX_DEPTH = 16
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One key's value and where it was written (``mnist.yaml:4`` or ``--set``)."""
+
+    value: Any
+    origin: str
+
+
+Settings: TypeAlias = dict[str, Setting]
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader with the scalars of YAML 1.2."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Refuse aliases: no config needs them, and nested ones grow without bound."""
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, "aliases (*name) are not used here", mark)
+        return super().compose_node(parent, index)
+
+
+# Start from no rules at all: YAML 1.1's, which the parent class holds, are not wanted.
+_Loader.yaml_implicit_resolvers = {}
+
+
+def _scalar(name: str, pattern: str, first_characters: str) -> None:
+    _Loader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{name}", re.compile(rf"^(?:{pattern})$"), list(first_characters)
+    )
+
+
+_scalar("null", r"~|null|Null|NULL|", "~nN")
+_Loader.yaml_implicit_resolvers[""] = _Loader.yaml_implicit_resolvers["~"]
+_scalar("bool", r"true|True|TRUE|false|False|FALSE", "tTfF")
+_scalar("int", r"[-+]?[0-9]+", "-+0123456789")
+_scalar(
+    "float",
+    r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
+    r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+    "-+0123456789.",
+)
+# PyYAML would read 010 as octal; YAML 1.2 says ten.
+_Loader.add_constructor("tag:yaml.org,2002:int", lambda _loader, node: int(node.value))
+
+
+def parse(text: str, name: str) -> Settings:
+    """Read the settings in a YAML document.
+
+    Parameters
+    ----------
+    text
+        The document; empty (or only comments) means no settings.
+    name
+        What to call the document in messages, usually its path.
+
+    Raises
+    ------
+    ConfigError
+        Not YAML, not a mapping of names to values, or a key stands there twice.
+    """
+    if len(text) > MAX_BYTES:
+        raise ConfigError(f"{name}: too long for a config (more than {MAX_BYTES:,} characters)")
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return {}
+        if not isinstance(node, yaml.MappingNode):
+            raise ConfigError(
+                f"{name}:{_line(node)}: expected 'key: value' lines, found a {_kind(node)}"
+            )
+        _check(node, name)
+        return {
+            loader.construct_object(key, deep=True): Setting(
+                loader.construct_object(value, deep=True), f"{name}:{_line(key)}"
+            )
+            for key, value in node.value
+        }
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{name}:{mark.line + 1}" if mark else name
+        raise ConfigError(f"{place}: not valid YAML: {error.problem or error.context}") from error
+    except (yaml.YAMLError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"{name}: not valid YAML: {reason}") from error
+    except RecursionError:
+        raise ConfigError(f"{name}: nested too deeply for a config") from None
+
+
+def parse_value(text: str, name: str) -> Any:
+    """Read one YAML value, as given on the command line (``0.1``, ``[128, 64]``, ``relu``).
+
+    Raises
+    ------
+    ConfigError
+        Not a YAML value.
+    """
+    # A block key would end the value at ": " or "#"; a document of its own does not.
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{name}: not a YAML value: {text!r}") from error
+
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
+
+
+def _kind(node: yaml.Node) -> str:
+    return type(node).__name__.removesuffix("Node").lower()
+
+
+def _check(node: yaml.Node, name: str, depth: int = 0) -> None:
+    """Refuse duplicate keys, keys that are no names, and nesting that no config needs."""
+    if depth > _MAX_DEPTH:
+        raise ConfigError(f"{name}:{_line(node)}: nested too deeply for a config")
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _check(item, name, depth + 1)
+    elif isinstance(node, yaml.MappingNode):
+        seen: dict[str, int] = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
+                raise ConfigError(f"{name}:{_line(key)}: expected a key name, found a {_kind(key)}")
+            if key.value in seen:
+                raise ConfigError(
+                    f"{name}:{_line(key)}: {key.value}: stands here twice "
+                    f"(first on line {seen[key.value]}); keep one"
+                )
+            seen[key.value] = _line(key)
+            _check(value, name, depth + 1)

@@ -1,0 +1,108 @@
+"""What the tests share: dlcli as a function, a working folder, small and full datasets."""
+
+import io
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dlcli import datasets, idx
+from dlcli.cli import run
+from dlcli.datasets import Dataset
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run of dlcli gave back."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+Dlcli = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch):
+    """No test depends on what the shell that started it has set."""
+    for variable in [name for name in os.environ if name.startswith("DLCLI_")]:
+        if variable != "DLCLI_TEST_MNIST":
+            monkeypatch.delenv(variable)
+
+
+@pytest.fixture
+def workdir(tmp_path, monkeypatch) -> Path:
+    """An empty folder, made the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def dlcli(workdir, monkeypatch, capsys) -> Dlcli:
+    """Run dlcli in this process: ``dlcli("eval", path)``; no traceback may ever appear."""
+
+    def invoke(*arguments: object, stdin: bytes = b"") -> Result:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), "utf-8"))
+        code = run([str(argument) for argument in arguments])
+        stdout, stderr = capsys.readouterr()
+        assert "Traceback" not in stderr
+        return Result(code, stdout, stderr)
+
+    return invoke
+
+
+def write_idx_folder(folder: Path, train: int = 60, test: int = 20, seed: int = 0) -> Path:
+    """Write a small dataset of random images whose labels are easy to learn."""
+    folder.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(seed)
+    for files, count in ((datasets.FILES[:2], train), (datasets.FILES[2:], test)):
+        labels = (np.arange(count) % 10).astype(np.uint8)
+        images = random.integers(0, 60, (count, 28, 28), dtype=np.uint8)
+        for image, label in zip(images, labels, strict=True):
+            image[4 + 2 * label : 6 + 2 * label, 4:24] = 255  # a bar whose height tells the label
+        (folder / files[0]).write_bytes(idx.serialize(images))
+        (folder / files[1]).write_bytes(idx.serialize(labels))
+    return folder
+
+
+@pytest.fixture
+def tiny(tmp_path) -> Path:
+    """A folder of IDX files with 60 training and 20 test images."""
+    return write_idx_folder(tmp_path / "tiny")
+
+
+@pytest.fixture(scope="session")
+def sample() -> Dataset:
+    """The embedded sample of MNIST."""
+    return datasets.load("sample")
+
+
+@pytest.fixture(scope="session")
+def trained_model(tmp_path_factory) -> Path:
+    """A run directory with a model of about 94 % on the sample, trained once a session."""
+    runs_dir = tmp_path_factory.mktemp("runs")
+    arguments = ["train", "-q", "--set", "dataset=sample", "--set", "epochs=4"]
+    assert run([*arguments, "--runs-dir", str(runs_dir), "--name", "trained"]) == 0
+    return runs_dir / "trained"
+
+
+@pytest.fixture(scope="session")
+def mnist_dir() -> Path:
+    """A folder with the four files of the full MNIST, gzipped or not.
+
+    Named by DLCLI_TEST_MNIST, or the checkout's own cache; without one, the test is skipped.
+    """
+    for folder in (os.environ.get("DLCLI_TEST_MNIST"), REPOSITORY / "data" / "mnist"):
+        if folder and any(Path(folder).glob("train-images-idx3-ubyte*")):
+            return Path(folder)
+    pytest.skip(
+        "needs the full MNIST: set DLCLI_TEST_MNIST to its folder, or run: dlcli data fetch"
+    )
