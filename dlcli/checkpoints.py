@@ -9,6 +9,7 @@ checkpoint from a stranger can be wrong, but can do no harm.
 import io
 import json
 import math
+import os
 import struct
 import zipfile
 import zlib
@@ -27,6 +28,9 @@ from dlcli.losses import LOSSES
 from dlcli.network import Network, count_parameters
 
 FORMAT_VERSION = 1
+DEFAULT_RUNS_DIR = Path("runs")
+LATEST = "latest"
+BEST = "best.npz"
 INPUTS = 784
 CLASSES = 10
 MAX_METADATA_BYTES = 1_000_000
@@ -129,6 +133,30 @@ def load(path: Path) -> Model:
         ValueError,
     ) as error:
         raise CheckpointError(f"{path}: not a whole .npz checkpoint: {error}") from error
+
+
+def load_named(argument: str | None) -> Model:
+    """Find and load the model a command is to use.
+
+    Parameters
+    ----------
+    argument
+        A run directory or an ``.npz`` file; None for ``$DLCLI_MODEL``, else ``runs/latest``.
+
+    Raises
+    ------
+    CheckpointError
+        There is none, or it cannot be used.
+    """
+    named = argument or os.environ.get("DLCLI_MODEL")
+    path = Path(named) if named else DEFAULT_RUNS_DIR / LATEST
+    if path.is_dir():
+        return load(path / BEST)
+    if not named:
+        raise CheckpointError("no model yet: train one (dlcli train), name one, or set DLCLI_MODEL")
+    if not path.exists():
+        raise CheckpointError(f"{path}: no such run directory or checkpoint")
+    return load(path)
 
 
 def _load(path: Path, archive: zipfile.ZipFile) -> Model:

@@ -364,7 +364,8 @@ def differences(old: Config, new: Config) -> dict[str, tuple[Any, Any]]:
 
 def to_builtins(config: Config) -> dict[str, Any]:
     """The config as plain values, ready for JSON or YAML."""
-    return dict(msgspec.to_builtins(config))
+    # By way of JSON, tuples become lists, as they will be once they are read back.
+    return dict(msgspec.json.decode(msgspec.json.encode(config)))
 
 
 def to_yaml(config: Config) -> str:

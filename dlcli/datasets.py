@@ -279,6 +279,8 @@ def _mismatch(source: Source, index: int, received: bytes, raw: bytes) -> str | 
     if source.raw_sha256 is not None:
         expected, actual = source.raw_sha256[index], _sha256(raw)
     elif source.gz_sha256 is not None:
+        if received == raw:
+            return "not gzipped, and only the SHA-256 of its .gz file is known"
         expected, actual = source.gz_sha256[index], _sha256(received)
     else:
         raise AssertionError("a source has sums of one kind or the other")

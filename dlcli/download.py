@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import requests
+import urllib3
 
 from dlcli import __version__, idx
 from dlcli.errors import DatasetError
@@ -15,6 +16,13 @@ BACKOFF_SECONDS = 1.0
 TIMEOUT_SECONDS = 20.0
 # A mirror that trickles is as good as dead: every file must arrive in this time.
 DEADLINE_SECONDS = 600.0
+# What requests, and what it lets through of urllib3, has against the text of an address.
+_BAD_ADDRESS = (
+    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+    urllib3.exceptions.LocationValueError,
+)
 
 Progress = Callable[[str, int, int], None]
 """Called with a file's name, the bytes received so far, and the total (0 if not known)."""
@@ -83,7 +91,7 @@ def _get(url: str, name: str, progress: Progress | None) -> bytes:
             if response.status_code != requests.codes.ok:
                 again = response.status_code >= 500 or response.status_code == 429
                 raise _MirrorError(f"HTTP status {response.status_code}", again=again)
-            total = int(response.headers.get("Content-Length", "0"))
+            total = response.raw.length_remaining or 0
             body = bytearray()
             for chunk in response.iter_content(chunk_size=1 << 16):
                 body += chunk
@@ -94,6 +102,8 @@ def _get(url: str, name: str, progress: Progress | None) -> bytes:
                 if progress is not None:
                     progress(name, len(body), total)
             return bytes(body)
+    except _BAD_ADDRESS as error:
+        raise _MirrorError("not a valid address", again=False) from error
     except requests.RequestException as error:
         raise _MirrorError(_reason(error), again=True) from error
 

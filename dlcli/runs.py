@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from dlcli import __version__, checkpoints
-from dlcli.checkpoints import Model
+from dlcli.checkpoints import BEST, LATEST
 from dlcli.config import Config, from_builtins, to_builtins, to_yaml
 from dlcli.datasets import Dataset
 from dlcli.errors import CheckpointError, ConfigError
@@ -23,9 +23,6 @@ from dlcli.files import atomic_write, flush_folder
 from dlcli.optimizers import make_optimizer
 from dlcli.training import EpochRecord, TrainingState, overfitting_since, why_finished
 
-DEFAULT_RUNS_DIR = Path("runs")
-LATEST = "latest"
-BEST = "best.npz"
 LAST = "last.npz"
 CONFIG = "config.yaml"
 METRICS = "metrics.jsonl"
@@ -243,30 +240,6 @@ def read_metrics(run: Path) -> list[EpochRecord]:
         except (ValueError, KeyError, TypeError) as error:
             raise CheckpointError(f"{path}:{number}: damaged line") from error
     return records
-
-
-def load_model(argument: str | None) -> Model:
-    """Find and load the model a command is to use.
-
-    Parameters
-    ----------
-    argument
-        A run directory or an ``.npz`` file; None for ``$DLCLI_MODEL``, else ``runs/latest``.
-
-    Raises
-    ------
-    CheckpointError
-        There is none, or it cannot be used.
-    """
-    named = argument or os.environ.get("DLCLI_MODEL")
-    path = Path(named) if named else DEFAULT_RUNS_DIR / LATEST
-    if path.is_dir():
-        return checkpoints.load(path / BEST)
-    if not named:
-        raise CheckpointError("no model yet: train one (dlcli train), name one, or set DLCLI_MODEL")
-    if not path.exists():
-        raise CheckpointError(f"{path}: no such run directory or checkpoint")
-    return checkpoints.load(path)
 
 
 def list_runs(runs_dir: Path) -> Iterator[dict[str, Any]]:

@@ -83,7 +83,7 @@ def parse(text: str, name: str) -> Settings:
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
-        if node is None:
+        if node is None or node.tag == "tag:yaml.org,2002:null":
             return {}
         if not isinstance(node, yaml.MappingNode):
             raise ConfigError(

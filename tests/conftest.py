@@ -1,5 +1,6 @@
 """What the tests share: dlcli as a function, a working folder, small and full datasets."""
 
+import hashlib
 import io
 import os
 import sys
@@ -7,10 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+# Before NumPy is imported: the tests' networks are small, and BLAS threads that wait for each
+# other make them many times slower when something else runs on the machine.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 
-from dlcli import datasets, idx
+from dlcli import datasets, download, idx
 from dlcli.cli import run
 from dlcli.datasets import Dataset
 
@@ -106,3 +111,41 @@ def mnist_dir() -> Path:
     pytest.skip(
         "needs the full MNIST: set DLCLI_TEST_MNIST to its folder, or run: dlcli data fetch"
     )
+
+
+@pytest.fixture
+def make_idx_folder() -> Callable[..., Path]:
+    """Write small datasets: ``make_idx_folder(folder, train=60, test=20, seed=0)``."""
+    return write_idx_folder
+
+
+@pytest.fixture(scope="session")
+def httpserver_listen_address() -> tuple[str, int]:
+    """Where pytest-httpserver listens: a free port of this machine alone."""
+    return ("127.0.0.1", 0)
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """A web server with a small dataset that stands in for MNIST."""
+
+    url: str
+    contents: dict[str, bytes]
+    """The IDX files by name; they are served gzipped."""
+    requested: Callable[[], list[str]]
+    """The addresses asked for so far, on any mirror of the same server."""
+
+
+@pytest.fixture
+def mirror(tmp_path_factory, httpserver, monkeypatch) -> Mirror:
+    """A good mirror, the only one of ``mnist``; waiting for a bad one costs no time."""
+    folder = write_idx_folder(tmp_path_factory.mktemp("mirror"))
+    contents = {file: (folder / file).read_bytes() for file in datasets.FILES}
+    for file, content in contents.items():
+        httpserver.expect_request(f"/good/{file}.gz").respond_with_data(idx.compress(content))
+    url = httpserver.url_for("/good/")
+    sums = tuple(hashlib.sha256(content).hexdigest() for content in contents.values())
+    monkeypatch.setitem(datasets.SOURCES, "mnist", datasets.Source((url,), raw_sha256=sums))
+    monkeypatch.setattr(download, "BACKOFF_SECONDS", 0)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    return Mirror(url, contents, lambda: [request.path for request, _ in httpserver.log])

@@ -29,9 +29,9 @@ def command(
       dlcli compare runs/small runs/large
       dlcli compare runs/a runs/b --format json | jq .p_value
     """
-    from dlcli import datasets, evaluation, runs
+    from dlcli import checkpoints, datasets, evaluation
 
-    models = [runs.load_model(path) for path in (first_path, second_path)]
+    models = [checkpoints.load_named(path) for path in (first_path, second_path)]
     name = dataset or models[0].metadata["dataset"]["name"]
     with download_progress() as progress:
         data = datasets.load(name, data_dir, progress)

@@ -75,14 +75,14 @@ def command(
       dlcli eval model.npz --min-accuracy 0.98 && ./deploy.sh
       dlcli eval --split validation --predictions answers.csv
     """
+    from dlcli import checkpoints, datasets, evaluation
     from dlcli import config as configs
-    from dlcli import datasets, evaluation, runs
     from dlcli.commands.threads import limit_threads
     from dlcli.files import refuse_to_overwrite
 
     if predictions_path is not None:
         refuse_to_overwrite(predictions_path, force=force)
-    model = runs.load_model(model_path)
+    model = checkpoints.load_named(model_path)
     message(f"Model: {printable(str(model.path))}")
     config = configs.from_builtins(model.metadata["config"], str(model.path))
     name = dataset or model.metadata["dataset"]["name"]

@@ -75,10 +75,10 @@ def command(
         raise click.UsageError("Missing argument 'IMAGE...': name pictures, or use --from-file")
     if images.count("-") + lists.count("-") > 1:
         raise click.UsageError("stdin (-) can be read only once")
-    from dlcli import runs
+    from dlcli import checkpoints
     from dlcli.prediction import predict
 
-    model = runs.load_model(model_path)
+    model = checkpoints.load_named(model_path)
     message(f"Model: {printable(str(model.path))}")
     if shown_dir is not None:
         shown_dir.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,261 @@
+"""``dlcli train``: what it prints, writes, refuses, and how it stops and goes on."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+QUICK = ["--set", "hidden_layers=[8]", "--set", "epochs=2", "--set", "batch_size=16"]
+
+
+@pytest.fixture
+def train(dlcli, tiny):
+    """Run ``dlcli train`` on 60 images."""
+
+    def invoke(*arguments, **options):
+        return dlcli("train", "--set", f"dataset={tiny}", *QUICK, *arguments, **options)
+
+    return invoke
+
+
+def test_the_run_directory_is_the_only_line_on_stdout(train):
+    result = train()
+    assert result.code == 0
+    (line,) = result.stdout.splitlines()
+    run = Path(line)
+    assert run.parent == Path("runs")
+    assert run.name.endswith("-default")
+    assert {path.name for path in run.iterdir()} == {
+        "best.npz",
+        "config.yaml",
+        "last.npz",
+        "metrics.jsonl",
+        "summary.json",
+    }
+    assert Path("runs/latest").resolve() == run.resolve()
+
+
+def test_progress_goes_to_stderr_a_line_an_epoch(train):
+    lines = train().stderr.splitlines()
+    assert lines[0].startswith("784-8-10, 6,370 parameters; ")
+    assert [line.split("  ")[0] for line in lines[1:3]] == ["epoch 1/2", "epoch 2/2"]
+    assert lines[-1].startswith("Kept epoch ")
+
+
+def test_quiet_says_nothing(train):
+    assert train("-q").stderr == ""
+
+
+def test_json_is_the_summary(train):
+    result = train("--format", "json", "--name", "mine")
+    summary = json.loads(result.stdout)
+    assert summary == json.loads(Path("runs/mine/summary.json").read_text())
+    assert summary["run"] == "runs/mine"
+    assert set(summary) == {
+        "run",
+        "epochs",
+        "stopped_by",
+        "best_epoch",
+        "validation_accuracy",
+        "validation_loss",
+        "train_accuracy",
+        "train_loss",
+        "overfitting_since",
+        "seconds",
+        "parameters",
+        "config",
+        "dataset",
+        "threads",
+        "versions",
+    }
+
+
+def test_the_run_is_named_after_the_last_config(train, workdir):
+    (workdir / "my net.yaml").write_text("seed: 1")
+    assert train("-c", "my net.yaml").stdout.rstrip().endswith("-my-net")
+    assert train("-c", "-", stdin=b"seed: 2").stdout.rstrip().endswith("-stdin")
+
+
+def test_the_resolved_config_is_kept(train, dlcli):
+    run = Path(train("--set", "seed=7").stdout.rstrip())
+    shown = dlcli("config", "show", "-c", run / "config.yaml", "--format", "json")
+    assert json.loads(shown.stdout)["seed"] == 7
+
+
+def test_equal_seeds_give_equal_bytes_and_others_do_not(train):
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        train("--name", name, "--set", f"seed={seed}", "--set", "dropout=0.2")
+    a, b, c = (Path("runs", name, "best.npz").read_bytes() for name in "abc")
+    assert a == b
+    assert a != c
+
+
+def test_threads_are_recorded(train):
+    assert json.loads(train("--threads", "1", "-f", "json").stdout)["threads"] == 1
+
+
+def test_the_test_images_are_never_looked_at(train, tiny, monkeypatch):
+    """Training on a dataset with other test images gives the same network."""
+    train("--name", "a")
+    test_images = tiny / "t10k-images-idx3-ubyte"
+    content = bytearray(test_images.read_bytes())
+    content[16:] = bytes(255 - byte for byte in content[16:])
+    test_images.write_bytes(content)
+    train("--name", "b")
+    weights = [Path("runs", name, "metrics.jsonl").read_text().splitlines() for name in "ab"]
+    keys = ("train_loss", "validation_loss", "gradient_norm")
+    first, second = ([[json.loads(li)[k] for k in keys] for li in lines] for lines in weights)
+    assert first == second
+
+
+def test_resume_goes_on_bit_identically_and_may_extend_epochs(train, dlcli):
+    train("--name", "whole", "--set", "epochs=5", "--set", "dropout=0.3")
+    train("--name", "parts", "--set", "epochs=2", "--set", "dropout=0.3")
+    result = dlcli("train", "--resume", "runs/parts", "--set", "epochs=5")
+    assert (result.code, result.stdout) == (0, "runs/parts\n")
+    for name in ("best.npz", "last.npz"):
+        assert Path("runs/whole", name).read_bytes() == Path("runs/parts", name).read_bytes()
+    lines = Path("runs/parts/metrics.jsonl").read_text().splitlines()
+    epochs = [json.loads(line)["epoch"] for line in lines]
+    assert epochs == [1, 2, 3, 4, 5]
+    assert "epochs: 5" in Path("runs/parts/config.yaml").read_text()
+
+
+def test_resuming_a_finished_run_changes_nothing(train, dlcli):
+    train("--name", "done")
+    before = Path("runs/done/last.npz").read_bytes()
+    assert dlcli("train", "--resume", "runs/done").code == 0
+    assert Path("runs/done/last.npz").read_bytes() == before
+
+
+def test_resume_through_the_latest_link_and_with_the_same_config_file(train, dlcli, workdir, tiny):
+    (workdir / "c.yaml").write_text(f"dataset: {tiny}\nhidden_layers: [4]\nepochs: 1\n")
+    assert dlcli("train", "-c", "c.yaml", "--name", "r").code == 0
+    (workdir / "c.yaml").write_text(f"dataset: {tiny}\nhidden_layers: [4]\nepochs: 3\n")
+    assert dlcli("train", "-c", "c.yaml", "--resume", "runs/latest").code == 0
+    assert len(Path("runs/r/metrics.jsonl").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--set", "learning_rate=0.2"],
+            "only epochs may be changed, not learning_rate (0.1 -> 0.2)",
+        ),
+        (["--set", "seed=9", "--set", "epochs=9"], "not seed (0 -> 9)"),
+        (["--set", "epochs=1"], "the run has done 2 epochs, more than 1"),
+        (["--set", "epochs=none"], "epochs: expected a whole number"),
+    ],
+)
+def test_resuming_with_another_config_is_refused(train, dlcli, arguments, message):
+    train("--name", "r")
+    result = dlcli("train", "--resume", "runs/r", *arguments)
+    assert result.code == 2
+    assert message in result.stderr
+    assert result.stdout == ""
+
+
+def test_resuming_on_other_data_is_refused(train, dlcli, tiny):
+    train("--name", "r")
+    labels = tiny / "train-labels-idx1-ubyte"
+    labels.write_bytes(labels.read_bytes()[:-1] + b"\x01")
+    result = dlcli("train", "--resume", "runs/r", "--set", "epochs=3")
+    assert result.code == 2
+    assert "was trained on other data" in result.stderr
+
+
+@pytest.mark.parametrize("path", ["nowhere", "runs/nowhere"])
+def test_resuming_what_does_not_exist_is_an_error_never_a_fresh_start(train, path):
+    result = train("--resume", path)
+    assert result.code == 4
+    assert "no such run directory" in result.stderr
+    assert not Path("runs").exists()
+
+
+def test_a_taken_name_is_refused(train):
+    train("--name", "r")
+    result = train("--name", "r")
+    assert result.code == 2
+    assert "exists already" in result.stderr
+
+
+def test_keys_without_effect_are_warned_about(train):
+    assert "Warning: beta1 has no effect with optimizer: sgd" in train("--set", "beta1=0.5").stderr
+
+
+def test_divergence_stops_with_a_remedy_and_keeps_the_last_good_state(train):
+    result = train(
+        "--name",
+        "r",
+        "--set",
+        "learning_rate=1000",
+        "--set",
+        "loss=mse",
+        "--set",
+        "output_activation=linear",
+    )
+    assert result.code == 1
+    assert "training diverged" in result.stderr
+    assert "lower learning_rate (now 1000)" in result.stderr
+    assert Path("runs/r/last.npz").exists()
+
+
+def test_early_stopping_and_the_flat_slope_are_told(train):
+    stopped = train("--set", "epochs=200", "--set", "early_stopping=2")
+    assert "Stopped early: the validation accuracy no longer improved." in stopped.stderr
+    flat = train("--set", "epochs=3", "--set", "min_gradient_norm=1000", "-f", "json")
+    assert "Stopped: the slope is flat." in flat.stderr
+    assert json.loads(flat.stdout)["stopped_by"] == "min_gradient_norm"
+
+
+def test_overfitting_is_told_in_one_line(train, monkeypatch):
+    monkeypatch.setattr("dlcli.runs.overfitting_since", lambda _records: 1)
+    lines = [line for line in train().stderr.splitlines() if "Overfitting" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("Overfitting since epoch 1: the validation loss rose")
+
+
+def test_an_unwritable_runs_directory_is_told(train, workdir):
+    (workdir / "file").write_text("")
+    result = train("--runs-dir", "file")
+    assert result.code == 1
+    assert result.stderr == "Error: file: File exists\n"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_the_run_which_then_ends_as_if_never_stopped(dlcli, number, code):
+    settings = ["--set", "dataset=sample", "--set", "hidden_layers=[16]", "--set", "batch_size=8"]
+    command = ["train", *settings, "--set", "dropout=0.1", "--set", "epochs=4"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dlcli", *command, "--name", "stopped"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    metrics = Path("runs/stopped/metrics.jsonl")
+    while not metrics.exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(number)
+    stdout, stderr = process.communicate()
+    assert process.returncode == code
+    assert stdout == ""
+    assert "Go on with: dlcli train --resume runs/stopped" in stderr
+    assert "Traceback" not in stderr
+    assert list(Path("runs/stopped").glob(".*")) == []
+    assert dlcli("train", "-q", "--resume", "runs/stopped").code == 0
+    assert dlcli(*command, "-q", "--name", "whole").code == 0
+    for name in ("best.npz", "last.npz"):
+        assert Path("runs/whole", name).read_bytes() == Path("runs/stopped", name).read_bytes()
+
+
+def test_on_a_terminal_a_bar_shows_the_epoch_loss_accuracy_and_speed(train, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    stderr = train("--set", "dataset=sample", "--set", "batch_size=2").stderr
+    assert "epoch 1/2: " in stderr
+    assert "images/s, loss " in stderr
+    assert "accuracy " in stderr

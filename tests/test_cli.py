@@ -1,0 +1,233 @@
+"""The command line as a whole: help, errors, exit codes, quiet ends."""
+
+import errno
+import inspect
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import click
+import pytest
+
+from dlcli import __version__, errors
+from dlcli.cli import COMMANDS, cli, run
+from dlcli.commands import output
+
+
+def commands() -> dict[str, click.Command]:
+    """Every command and subcommand by the words that call it."""
+    found: dict[str, click.Command] = {}
+    with cli.make_context("dlcli", ["runs"]) as context:
+        for name in cli.list_commands(context):
+            command = cli.get_command(context, name)
+            assert command is not None
+            found[name] = command
+            if isinstance(command, click.Group):
+                found |= {f"{name} {sub}": child for sub, child in command.commands.items()}
+    return found
+
+
+ALL_COMMANDS = commands()
+
+
+@pytest.mark.parametrize("words", ALL_COMMANDS)
+def test_every_command_helps_with_two_examples(dlcli, words):
+    result = dlcli(*words.split(), "--help")
+    assert result.code == 0
+    assert result.stderr == ""
+    examples = [line for line in result.stdout.splitlines() if re.match(r"^    .*\bdlcli ", line)]
+    assert len(examples) >= 2
+
+
+@pytest.mark.parametrize("words", ALL_COMMANDS)
+def test_every_option_has_a_help_text(words):
+    for parameter in ALL_COMMANDS[words].params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, parameter.name
+
+
+@pytest.mark.parametrize("words", ALL_COMMANDS)
+def test_every_command_takes_quiet_and_debug(words):
+    names = {parameter.name for parameter in ALL_COMMANDS[words].params}
+    assert {"quiet", "debug"} <= names
+
+
+def test_help_lists_every_command(dlcli):
+    stdout = dlcli("--help").stdout
+    assert all(f"\n  {name} " in stdout for name in COMMANDS)
+    assert dlcli("-h").stdout == stdout
+
+
+def test_no_arguments_show_the_help(dlcli):
+    result = dlcli()
+    assert result.code == 2
+    assert "Usage: dlcli" in result.stdout + result.stderr
+
+
+def test_the_version_is_printed(dlcli):
+    assert dlcli("--version").stdout == f"dlcli {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["trian"], "Error: No such command 'trian'; did you mean train? (see: dlcli --help)\n"),
+        (["xyz"], "Error: No such command 'xyz'. (see: dlcli --help)\n"),
+        (["train", "--zzzz"], "Error: No such option '--zzzz'. (see: dlcli train --help)\n"),
+        (["eval", "--split", "all"], "(see: dlcli eval --help)\n"),
+        (["eval", "--min-accuracy", "2"], "(see: dlcli eval --help)\n"),
+        (["predict"], "Error: Missing argument 'IMAGE...'"),
+        (["predict", "-", "--from-file", "-"], "Error: stdin (-) can be read only once"),
+        (["compare", "one"], "(see: dlcli compare --help)\n"),
+        (["data", "fetch", "mnits"], "(see: dlcli data fetch --help)\n"),
+        (["data", "export"], "(see: dlcli data export --help)\n"),
+        (["config", "check"], "(see: dlcli config check --help)\n"),
+        (["train", "--threads", "0"], "(see: dlcli train --help)\n"),
+        (["train", "--resume", "x", "--name", "y"], "--name and --resume exclude each other"),
+    ],
+)
+def test_wrong_usage_gets_one_line_and_exit_code_2(dlcli, arguments, message):
+    result = dlcli(*arguments)
+    assert result.code == 2
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert result.stdout == ""
+
+
+def test_exit_codes_are_those_of_the_documentation():
+    codes = {
+        name: kind.exit_code
+        for name, kind in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(kind, errors.DlcliError)
+    }
+    assert codes == {
+        "DlcliError": 1,
+        "ConfigError": 2,
+        "DatasetError": 3,
+        "InputError": 4,
+        "ImageError": 4,
+        "CheckpointError": 4,
+        "ThresholdError": 5,
+        "DivergenceError": 1,
+        "GradientError": 1,
+        "TerminatedError": 143,
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "f"), 1, "f: No space left on device"),
+        (OSError("odd"), 1, "odd"),
+        (MemoryError("8 GiB"), 1, "not enough memory: 8 GiB"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (click.Abort(), 130, "interrupted"),
+        (errors.TerminatedError("terminated"), 143, "terminated"),
+        (click.ClickException("clicked"), 1, "clicked"),
+        (ZeroDivisionError("oops"), 1, "unexpected ZeroDivisionError: oops (run again with"),
+    ],
+)
+def test_every_error_becomes_one_line_and_a_code(dlcli, monkeypatch, error, code, message):
+    def fail(_runs_dir):
+        raise error
+
+    monkeypatch.setattr("dlcli.runs.list_runs", fail)
+    result = dlcli("runs")
+    assert result.code == code
+    assert result.stderr.startswith(f"Error: {message}")
+    assert result.stderr.count("\n") == 1
+
+
+def test_what_is_no_error_is_not_swallowed(workdir, monkeypatch):
+    def leave(_runs_dir):
+        raise SystemExit(7)
+
+    monkeypatch.setattr("dlcli.runs.list_runs", leave)
+    with pytest.raises(SystemExit):
+        run(["runs"])
+
+
+@pytest.mark.parametrize("arguments", [["--debug", "eval", "nope"], ["eval", "nope", "--debug"]])
+def test_debug_shows_the_traceback(workdir, capsys, arguments):
+    assert run(arguments) == 4
+    stderr = capsys.readouterr().err
+    assert "Traceback" in stderr
+    assert "Error: nope: no such run directory or checkpoint" in stderr
+
+
+def test_a_full_disk_is_told(workdir):
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        finished = subprocess.run(
+            [sys.executable, "-m", "dlcli", "config", "show"], stdout=full, stderr=subprocess.PIPE
+        )
+    assert finished.returncode == 1
+    assert b"No space left on device" in finished.stderr
+    assert b"Traceback" not in finished.stderr
+
+
+def test_a_closed_pipe_ends_quietly(workdir):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dlcli", "config", "schema"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdout.close()
+    stderr = process.stderr.read()
+    process.stderr.close()
+    assert process.wait() == 0
+    assert stderr == b""
+
+
+def test_help_is_fast_because_it_imports_little(workdir):
+    code = (
+        "import sys; from dlcli.cli import run; run(['--help']); run(['train', '--set', 'x=1'])\n"
+        "assert 'numpy' not in sys.modules, 'numpy is imported too early'"
+    )
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stderr
+    assert "x: unknown key" in finished.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_are_printed(workdir, shell):
+    environment = {**os.environ, "_DLCLI_COMPLETE": f"{shell}_source"}
+    finished = subprocess.run(
+        [sys.executable, "-c", "from dlcli.cli import main; main()"],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert finished.returncode == 0
+    assert "_DLCLI_COMPLETE" in finished.stdout
+
+
+def test_sigterm_ends_any_command_with_143(workdir):
+    code = (
+        "import os, signal, dlcli.runs as runs; from dlcli.cli import main; import sys\n"
+        "runs.list_runs = lambda _: os.kill(os.getpid(), signal.SIGTERM)\n"
+        "sys.argv = ['dlcli', 'runs']; main()"
+    )
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (finished.returncode, finished.stderr) == (143, "Error: terminated\n")
+    assert signal.SIGTERM == 15
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain name.png", "plain name.png"),
+        ("Zürich ✓", "Zürich ✓"),
+        ("a\nb\tc", r"a\nb\tc"),
+        ("\x1b[31mred", r"\x1b[31mred"),
+        ("bad\udcff", r"bad\udcff"),
+    ],
+)
+def test_no_text_from_outside_acts_upon_the_terminal(text, shown):
+    assert output.printable(text) == shown
+
+
+def test_percentages_have_two_digits_or_a_dash():
+    assert output.percent(0.98765) == "98.77 %"
+    assert output.percent(None) == "-"

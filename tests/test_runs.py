@@ -1,0 +1,248 @@
+"""The run directory: never reused, whole at every moment, and enough to go on from."""
+
+import json
+import math
+
+import pytest
+
+from dlcli import checkpoints, datasets, runs, training
+from dlcli.config import Config
+from dlcli.errors import CheckpointError, ConfigError
+from dlcli.runs import Run
+
+CONFIG = Config(
+    hidden_layers=(6,),
+    batch_size=16,
+    epochs=4,
+    dropout=0.3,
+    input_dropout=0.1,
+    learning_rate=0.05,
+    validation_size=10,
+    schedule="cosine",
+)
+
+
+@pytest.fixture
+def dataset(tiny):
+    return datasets.load(str(tiny))
+
+
+def train(run: Run, state, epochs: int | None = None) -> list[training.EpochRecord]:
+    """Train a run on, for some epochs or to its end, storing each."""
+    learn, validate = datasets.split_validation(run.dataset.train, 10, run.config.seed)
+    records = []
+    for record in training.fit(run.config, learn, validate, state):
+        run.record(state, record)
+        records.append(record)
+        if len(records) == epochs:
+            break
+    return records
+
+
+def start(folder, dataset, config=CONFIG):
+    folder.mkdir()
+    run, state = Run(folder, config, dataset, threads=1), training.initial_state(config)
+    run.start(state)
+    return run, state
+
+
+def test_a_run_directory_is_named_by_time_and_config_and_never_reused(tmp_path):
+    paths = [runs.create(tmp_path, None, "mnist") for _ in range(3)]
+    assert len(set(paths)) == 3
+    assert all(path.is_dir() and "-mnist" in path.name for path in paths)
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "latest", "a b", "x\n", "-x", ".."])
+def test_a_name_that_is_no_plain_name_is_refused(tmp_path, name):
+    with pytest.raises(ConfigError, match="--name"):
+        runs.create(tmp_path / "runs", name, "mnist")
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_a_taken_name_is_refused_and_the_run_left_alone(tmp_path):
+    runs.create(tmp_path, "mine", "x")
+    with pytest.raises(ConfigError, match=r"mine: exists already.*--resume"):
+        runs.create(tmp_path, "mine", "x")
+
+
+def test_a_started_run_can_be_resumed_before_its_first_epoch(tmp_path, dataset):
+    run, state = start(tmp_path / "run", dataset)
+    resumed = runs.resume(run.path)
+    assert resumed.config == CONFIG
+    assert resumed.state.epoch == 0
+    assert math.isinf(resumed.state.best_loss)
+    assert (resumed.state.network.parameters == state.network.parameters).all()
+
+
+def test_metrics_hold_a_line_an_epoch(tmp_path, dataset):
+    run, state = start(tmp_path / "run", dataset)
+    records = train(run, state)
+    assert runs.read_metrics(run.path) == records
+    lines = (run.path / "metrics.jsonl").read_text().splitlines()
+    assert list(json.loads(lines[0])) == [
+        "epoch",
+        "train_loss",
+        "train_accuracy",
+        "validation_loss",
+        "validation_accuracy",
+        "learning_rate",
+        "gradient_norm",
+        "seconds",
+        "samples_per_second",
+    ]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("stopped_after", [0, 1, 2, 3])
+def test_stopped_after_any_epoch_and_resumed_ends_bit_identically(
+    tmp_path, dataset, optimizer, stopped_after
+):
+    config = Config(
+        **{
+            **{f: getattr(CONFIG, f) for f in CONFIG.__struct_fields__},
+            "optimizer": optimizer,
+            "weight_decay": 0.01,
+        }
+    )
+    whole, state = start(tmp_path / "whole", dataset, config)
+    train(whole, state)
+
+    broken, state = start(tmp_path / "broken", dataset, config)
+    if stopped_after:
+        train(broken, state, stopped_after)
+    resumed = runs.resume(broken.path)
+    train(Run(broken.path, resumed.config, dataset, threads=1), resumed.state)
+
+    for name in ("best.npz", "last.npz"):
+        assert (whole.path / name).read_bytes() == (broken.path / name).read_bytes()
+    strip = {"seconds", "samples_per_second"}
+    first, second = (
+        [
+            {key: value for key, value in json.loads(line).items() if key not in strip}
+            for line in (run.path / "metrics.jsonl").read_text().splitlines()
+        ]
+        for run in (whole, broken)
+    )
+    assert first == second
+
+
+def test_metrics_newer_than_the_checkpoint_are_dropped_on_resume(tmp_path, dataset):
+    run, state = start(tmp_path / "run", dataset)
+    records = train(run, state, 2)
+    with (run.path / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps({**json.loads(_last_line(run)), "epoch": 3}) + "\n")
+        file.write('{"epoch": 4, "train_')  # the line being written when the process died
+    runs.resume(run.path)
+    assert runs.read_metrics(run.path) == records
+
+
+def _last_line(run: Run) -> str:
+    return (run.path / "metrics.jsonl").read_text().splitlines()[-1]
+
+
+def test_a_damaged_metrics_line_is_named(tmp_path, dataset):
+    run, state = start(tmp_path / "run", dataset)
+    train(run, state, 1)
+    with (run.path / "metrics.jsonl").open("a") as file:
+        file.write("not json\n")
+    with pytest.raises(CheckpointError, match=r"metrics\.jsonl:2: damaged line"):
+        runs.resume(run.path)
+
+
+def test_metrics_that_are_no_text_are_refused(tmp_path, dataset):
+    run, _ = start(tmp_path / "run", dataset)
+    (run.path / "metrics.jsonl").write_bytes(b"\xff\xff\n")
+    with pytest.raises(CheckpointError, match="not a text file"):
+        runs.read_metrics(run.path)
+
+
+def test_the_best_epoch_is_kept_and_latest_points_to_the_run(tmp_path, dataset):
+    run, state = start(tmp_path / "run", dataset)
+    train(run, state)
+    assert checkpoints.load(run.path / "best.npz").metadata["epoch"] == state.best_epoch
+    assert checkpoints.load(run.path / "last.npz").metadata["epoch"] == 4
+    assert (tmp_path / "latest").readlink().name == "run"
+    other, state = start(tmp_path / "other", dataset)
+    assert (tmp_path / "latest").readlink().name == "run"  # it has no model yet
+    train(other, state, 1)
+    assert (tmp_path / "latest").readlink().name == "other"
+
+
+def test_without_validation_images_the_last_epoch_is_kept(tmp_path, dataset):
+    config = Config(hidden_layers=(4,), epochs=2, validation_size=0)
+    run, state = start(tmp_path / "run", dataset, config)
+    nothing = datasets.split_validation(dataset.train, 0, 0)[1]
+    for record in training.fit(config, dataset.train, nothing, state):
+        run.record(state, record)
+    assert checkpoints.load(run.path / "best.npz").metadata["epoch"] == 2
+    summary = run.finish(state)
+    assert summary["best_epoch"] == 2
+    assert summary["validation_accuracy"] is None
+    (row,) = runs.list_runs(tmp_path)
+    assert row["best_epoch"] == 2
+
+
+def test_the_summary_says_what_was_done(tmp_path, dataset):
+    run, state = start(tmp_path / "run", dataset)
+    records = train(run, state)
+    summary = run.finish(state)
+    assert summary == json.loads((run.path / "summary.json").read_text())
+    kept = records[state.best_epoch - 1]
+    assert summary["validation_accuracy"] == kept.validation_accuracy
+    assert summary["stopped_by"] == "epochs"
+    assert summary["parameters"] == 784 * 6 + 6 + 6 * 10 + 10
+    assert summary["dataset"]["checksum"] == dataset.checksum
+
+
+def test_runs_are_listed_with_their_status(tmp_path, dataset):
+    run, state = start(tmp_path / "b-done", dataset)
+    train(run, state)
+    run.finish(state)
+    start(tmp_path / "a-begun", dataset)
+    (tmp_path / "no-run").mkdir()
+    rows = list(runs.list_runs(tmp_path))
+    assert [(row["run"], row["status"], row["epochs"]) for row in rows] == [
+        (str(tmp_path / "a-begun"), "unfinished", 0),
+        (str(tmp_path / "b-done"), "finished", 4),
+    ]
+    assert rows[1]["best_epoch"] == state.best_epoch
+    assert list(runs.list_runs(tmp_path / "nowhere")) == []
+
+
+def test_resuming_what_is_no_run_is_refused(tmp_path):
+    with pytest.raises(CheckpointError, match="no such run directory"):
+        runs.resume(tmp_path / "nowhere")
+    with pytest.raises(CheckpointError, match=r"last\.npz: no such checkpoint"):
+        runs.resume(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"training": None}, "holds no training state"),
+        ({"threads": "many"}, "holds no training state"),
+        ({"config": {"epochs": -1}}, "epochs: expected"),
+        ({"config": {"hidden_layers": [7]}}, "its network is not that of its config"),
+        ({"config": {"hidden_layers": [6], "optimizer": "adam"}}, "optimiser state is not that"),
+    ],
+)
+def test_a_checkpoint_that_contradicts_itself_is_refused(tmp_path, dataset, change, message):
+    run, state = start(tmp_path / "run", dataset)
+    metadata = checkpoints.load(run.path / "last.npz").metadata
+    checkpoints.save(
+        run.path / "last.npz",
+        state.network,
+        "cross_entropy",
+        {**metadata, **change},
+        state.optimizer.state,
+    )
+    with pytest.raises((CheckpointError, ConfigError), match=message):
+        runs.resume(run.path)
+
+
+@pytest.mark.parametrize(
+    ("dataset_name", "preprocessing"),
+    [("mnist", "digit"), ("sample", "digit"), ("fashion-mnist", "none"), ("kmnist", "none")],
+)
+def test_pictures_are_prepared_as_the_dataset_was(dataset_name, preprocessing):
+    assert runs.preprocessing_for(dataset_name) == preprocessing
