@@ -52,12 +52,17 @@ class OutputActivation:
     probabilities: Callable[[Array], Array]
 
 
+# exp(80) is still a float32; below -80 a sigmoid stays at its value there, 2e-35.
+_SIGMOID_LEAST = -80
+
+
 def _sigmoid(z: Array, out: Array) -> None:
-    """1 / (1 + exp(-z)), computed as (1 + tanh(z / 2)) / 2, which cannot overflow."""
-    np.multiply(z, 0.5, out=out)
-    np.tanh(out, out=out)
+    """1 / (1 + exp(-z)), which tells small answers apart where (1 + tanh(z / 2)) / 2 gives 0."""
+    np.maximum(z, _SIGMOID_LEAST, out=out)
+    np.negative(out, out=out)
+    np.exp(out, out=out)
     out += 1
-    out *= 0.5
+    np.reciprocal(out, out=out)
 
 
 def _sigmoid_times_derivative(gradient: Array, _z: Array, a: Array) -> None:

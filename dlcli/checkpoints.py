@@ -11,6 +11,7 @@ import json
 import math
 import os
 import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -37,6 +38,7 @@ MAX_METADATA_BYTES = 1_000_000
 MAX_LAYERS = 101
 MAX_PARAMETERS = 250_000_000
 _MAX_HEADER_BYTES = 10_000
+_NPY_MAGIC = np.lib.format.magic(1, 0)
 
 
 @dataclass(frozen=True)
@@ -150,13 +152,16 @@ def load_named(argument: str | None) -> Model:
     """
     named = argument or os.environ.get("DLCLI_MODEL")
     path = Path(named) if named else DEFAULT_RUNS_DIR / LATEST
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where it may not look
         return load(path / BEST)
     if not named:
         raise CheckpointError("no model yet: train one (dlcli train), name one, or set DLCLI_MODEL")
-    if not path.exists():
-        raise CheckpointError(f"{path}: no such run directory or checkpoint")
-    return load(path)
+    try:
+        return load(path)
+    except CheckpointError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise CheckpointError(f"{path}: no such run directory or checkpoint") from error
+        raise
 
 
 def _load(path: Path, archive: zipfile.ZipFile) -> Model:
@@ -168,9 +173,9 @@ def _load(path: Path, archive: zipfile.ZipFile) -> Model:
     for layer, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
         for name, parameters in (("weight", weight), ("bias", bias)):
             full_name = f"layers.{layer}.{name}"
-            parameters[...] = _read_array(
-                archive, members.pop(full_name, None), full_name, parameters.shape
-            )
+            array = _read_array(archive, members.pop(full_name, None), full_name, parameters.shape)
+            with np.errstate(over="ignore"):  # what float32 cannot hold is refused below
+                parameters[...] = array
     _check_description(metadata)
     if not np.isfinite(network.parameters).all():
         raise CheckpointError("holds weights that are no finite numbers")
@@ -182,7 +187,7 @@ def _load(path: Path, archive: zipfile.ZipFile) -> Model:
             raise CheckpointError(f"{full_name}: holds values that are no finite numbers")
         optimizer_state[full_name.removeprefix("optimizer.")] = array
     if members:
-        raise CheckpointError(f"{min(members)}: does not belong into a checkpoint")
+        raise CheckpointError(f"{min(members)!r:.60}: does not belong into a checkpoint")
     return Model(path, network, loss, metadata, optimizer_state)
 
 
@@ -203,7 +208,7 @@ def _read_metadata(archive: zipfile.ZipFile, member: zipfile.ZipInfo | None) -> 
     version = metadata.pop("format", None)
     if version != FORMAT_VERSION:
         raise CheckpointError(
-            f"checkpoint format {version!r}; this dlcli reads format {FORMAT_VERSION}"
+            f"checkpoint format {version!r:.60}; this dlcli reads format {FORMAT_VERSION}"
             + ("; a newer dlcli is needed" if isinstance(version, int) and version > 1 else "")
         )
     return metadata
@@ -221,7 +226,7 @@ def _check_description(metadata: dict[str, Any]) -> None:
             "dataset.checksum",
             isinstance(dataset, dict) and isinstance(dataset.get("checksum"), str),
         ),
-        ("preprocessing", metadata.get("preprocessing") in {"digit", "none"}),
+        ("preprocessing", metadata.get("preprocessing") in ("digit", "none")),
     ):
         if not right:
             raise CheckpointError(f"metadata: {key}: missing or of the wrong kind")
@@ -277,12 +282,19 @@ def _read_member(
     archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str
 ) -> tuple[bytes, np.dtype[Any], tuple[int, ...]]:
     """An array's bytes, element type and shape; the zip's CRC is checked on the way."""
-    if member.compress_type != zipfile.ZIP_STORED:
+    if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
         raise CheckpointError(f"{name}: compressed; dlcli stores its arrays as they are")
     file = io.BytesIO(archive.read(member))
-    if np.lib.format.read_magic(file) != (1, 0):
+    if file.read(len(_NPY_MAGIC)) != _NPY_MAGIC:
         raise CheckpointError(f"{name}: not an array of .npy format 1.0")
-    shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file, _MAX_HEADER_BYTES)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # of headers that no present NumPy writes
+            header = np.lib.format.read_array_header_1_0(file, _MAX_HEADER_BYTES)
+    # NumPy's parser answers broken headers with whatever it stumbles over.
+    except Exception as error:
+        raise CheckpointError(f"{name}: damaged array header") from error
+    shape, fortran_order, dtype = header
     if fortran_order and len(shape) > 1:
         raise CheckpointError(f"{name}: columns before rows; dlcli stores rows first")
     return file.read(), dtype, shape

@@ -8,9 +8,9 @@ import numpy as np
 from dlcli import metrics
 from dlcli.activations import Array
 from dlcli.checkpoints import Model
-from dlcli.config import Config
+from dlcli.config import from_builtins
 from dlcli.datasets import Dataset, Examples, split_validation
-from dlcli.errors import DatasetError
+from dlcli.errors import CheckpointError, ConfigError, DatasetError
 from dlcli.losses import mean_loss
 from dlcli.metrics import ClassScores, Counts, Labels
 
@@ -110,13 +110,15 @@ def compare(first: Evaluation, second: Evaluation) -> Comparison:
     )
 
 
-def select_split(model: Model, config: Config, dataset: Dataset, split: str) -> Examples:
-    """The examples of a split, as the model's own training (by ``config``) divided them.
+def select_split(model: Model, dataset: Dataset, split: str) -> Examples:
+    """The examples of a split, as the model's own training divided them.
 
     Raises
     ------
     DatasetError
         The training images of another dataset were divided otherwise, or not at all.
+    CheckpointError
+        The model's config does not tell how they were divided.
     """
     if split == "test":
         return dataset.test
@@ -125,6 +127,10 @@ def select_split(model: Model, config: Config, dataset: Dataset, split: str) -> 
             f"--split {split}: the model was trained on other data than {dataset.name}; "
             "only --split test can be used with it"
         )
+    try:
+        config = from_builtins(model.metadata["config"], str(model.path))
+    except ConfigError as error:
+        raise CheckpointError(str(error)) from error
     train, validation = split_validation(dataset.train, config.validation_size, config.seed)
     if split == "train":
         return train

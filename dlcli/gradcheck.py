@@ -24,6 +24,9 @@ _PARAMETERS_PER_ARRAY = 100
 # A kink of relu between p - h and p + h makes the finite difference wrong, not the gradient;
 # a hundred times smaller step leaves it outside.
 _FINER = 100
+# A cost is rounded to about ten times float64's precision, and so a finite difference to this
+# share of the cost over h; only what exceeds that can show that a slope is wrong.
+_ROUNDING = 10 * float(np.finfo(np.float64).eps) / _STEP
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def check_gradients(config: Config) -> Iterator[LayerCheck]:
         loss, _ = backpropagation.run(images, labels, dropout_random)
         return loss + backpropagation.penalty()
 
-    cost()
+    smallest = max(_ROUNDING * cost() / TOLERANCE, 1e-8)
     slopes = backpropagation.gradient.copy()
     weight_slopes, bias_slopes = split_parameters(slopes, network.layer_sizes)
     for layer in range(len(network.weights)):
@@ -95,8 +98,8 @@ def check_gradients(config: Config) -> Iterator[LayerCheck]:
             count = min(flat.size, _PARAMETERS_PER_ARRAY)
             chosen = random.choice(flat.size, count, replace=False)
             # Where a slope is tiny its relative error is all rounding; it is then measured
-            # against the layer's typical slope.
-            floor = max(float(np.abs(flat_slopes).mean()), 1e-8)
+            # against the layer's typical slope, or the smallest that can be told from 0.
+            floor = max(float(np.abs(flat_slopes).mean()), smallest)
             errors = [
                 _relative_error(flat, int(index), float(flat_slopes[index]), floor, cost)
                 for index in chosen

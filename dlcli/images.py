@@ -75,9 +75,9 @@ def prepare(image: Image.Image, name: str) -> Pixels:
     Raises
     ------
     ImageError
-        The picture is blank.
+        The picture is blank or damaged.
     """
-    levels = to_levels(image)
+    levels = to_levels(image, name)
     if _border_level(levels) > 127:
         levels = 255 - levels
     if _is_like_mnist(levels):
@@ -94,13 +94,13 @@ def plain(image: Image.Image, name: str) -> Pixels:
     Raises
     ------
     ImageError
-        It has another size.
+        It has another size, or is damaged.
     """
     if image.size != (SIDE, SIDE):
         raise ImageError(
             f"{name}: {image.width}x{image.height}, expected 28x28 for use without preprocessing"
         )
-    return to_levels(image).astype(np.uint8).reshape(-1)
+    return to_levels(image, name).astype(np.uint8).reshape(-1)
 
 
 def write_pixels(pixels: Pixels, path: Path) -> None:
@@ -109,10 +109,25 @@ def write_pixels(pixels: Pixels, path: Path) -> None:
         Image.fromarray(pixels.reshape(SIDE, SIDE)).save(file, format="PNG")
 
 
-def to_levels(image: Image.Image) -> _Levels:
-    """Grey levels from 0 (black) to 255 (white), shape (height, width), of any kind of image."""
+def to_levels(image: Image.Image, name: str) -> _Levels:
+    """Grey levels from 0 (black) to 255 (white), shape (height, width), of any kind of image.
+
+    Raises
+    ------
+    ImageError
+        Its colours contradict each other, as a palette without the transparent entry does.
+    """
+    try:
+        return _grey(image)
+    except ValueError as error:
+        raise ImageError(f"{name}: damaged picture: {error}") from error
+
+
+def _grey(image: Image.Image) -> _Levels:
     if image.mode == "1":
         image = image.convert("L")
+    if image.mode == "LAB":
+        image = image.getchannel("L")
     if image.mode.startswith(("I", "F")):
         return _from_deep(np.asarray(image, dtype=np.float32), image.mode)
     if image.has_transparency_data:
@@ -149,7 +164,7 @@ def _border_level(levels: _Levels) -> float:
 
 
 def _is_like_mnist(levels: _Levels) -> bool:
-    if levels.shape != (SIDE, SIDE) or not levels.any():
+    if levels.shape != (SIDE, SIDE) or levels.max() < _FAINTEST_INK:
         return False
     border = np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]])
     rows, columns = _extent(levels > 0)

@@ -50,15 +50,16 @@ def _cross_entropy(output_activation: str, logits: Array, _outputs: Array, targe
     """Minus the log of the probability given to the truth, from the logits.
 
     Computed from the logits because the log of a probability that has rounded to 0 is lost:
-    with softmax, log of sum of exp(z_j) minus z_truth; with sigmoid, each class is a yes or
-    no of its own, and its cost is log(1 + exp(z)) - y z, summed over classes.
+    with softmax, log of sum of exp(z_j) minus z_truth, all z shifted by the largest, so that
+    a small cost is not lost beside large z; with sigmoid, each class is a yes or no of its
+    own, and its cost is log(1 + exp(z)) - y z, summed over classes.
     """
     if output_activation == "sigmoid":
         cost: Array = (np.logaddexp(0, logits) - targets * logits).sum(axis=1)
         return cost
-    shift = logits.max(axis=1, keepdims=True)
-    log_sum: Array = np.log(np.exp(logits - shift).sum(axis=1)) + shift[:, 0]
-    log_sum -= np.einsum("nk,nk->n", logits, targets)
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_sum: Array = np.log(np.exp(shifted).sum(axis=1))
+    log_sum -= np.einsum("nk,nk->n", shifted, targets)
     return log_sum
 
 

@@ -85,5 +85,8 @@ def mcnemar(only_first_right: int, only_second_right: int) -> float:
     """
     discordant = only_first_right + only_second_right
     smaller = min(only_first_right, only_second_right)
-    tail = sum(math.comb(discordant, k) for k in range(smaller + 1))
+    tail = ways = 1  # ways to choose k of the discordant images, for k from 0 on
+    for k in range(smaller):
+        ways = ways * (discordant - k) // (k + 1)
+        tail += ways
     return float(min(1.0, 2 * tail / 2**discordant))

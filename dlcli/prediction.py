@@ -22,10 +22,17 @@ _BLOCK = 64
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture to read: its file, or an open stream, and what to call it."""
+    """A picture to read: its file, or an open stream, and what to call it.
+
+    Attributes
+    ----------
+    error
+        Why there is nothing to read.
+    """
 
     source: Path | BinaryIO
     name: str
+    error: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,25 +83,33 @@ def predict(model: Model, pictures: Iterable[Picture], *, raw: bool) -> Iterator
 def find_pictures(folder: Path) -> Iterator[Path]:
     """The picture files in a folder and the folders below it, in order of their names.
 
+    Hidden files and folders are passed over.
+
     Raises
     ------
     ImageError
-        There is none.
+        There is none; or, after those that there are, a folder could not be looked into.
     """
     Image.init()
-    known = Image.registered_extensions()
+    kinds = Image.registered_extensions().items()
+    known = {suffix for suffix, kind in kinds if kind in Image.OPEN}
     found = False
-    for parent, folders, files in os.walk(folder):
-        folders.sort()
+    unreadable: list[OSError] = []
+    for parent, folders, files in os.walk(folder, onerror=unreadable.append):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         for file in sorted(files):
             if not file.startswith(".") and Path(file).suffix.lower() in known:
                 found = True
                 yield Path(parent, file)
+    for error in unreadable:
+        raise ImageError(f"{error.filename}: cannot be read: {error.strerror}") from error
     if not found:
         raise ImageError(f"{folder}: holds no pictures")
 
 
 def _prepare(picture: Picture, *, as_is: bool) -> Prediction:
+    if picture.error is not None:
+        return Prediction(picture.name, error=picture.error)
     try:
         image = images.read(picture.source, picture.name)
         prepare = images.plain if as_is else images.prepare

@@ -40,12 +40,13 @@ class Run:
 
     def start(self, state: TrainingState) -> None:
         """Write the config and the state before the first epoch."""
-        self.write_config()
+        self._write(CONFIG, to_yaml(self.config))
         self._save_last(state, None)
 
-    def write_config(self) -> None:
-        """Write the config; when a run goes on, its ``epochs`` may have changed."""
+    def go_on(self) -> None:
+        """Write the config, whose ``epochs`` may have changed; the run is unfinished again."""
         self._write(CONFIG, to_yaml(self.config))
+        (self.path / SUMMARY).unlink(missing_ok=True)
 
     def record(self, state: TrainingState, record: EpochRecord) -> None:
         """Store an epoch: its line in the metrics log, then the checkpoints.

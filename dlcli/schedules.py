@@ -1,6 +1,6 @@
 """Learning-rate schedules: which share of the learning rate a step gets.
 
-Each function takes the epochs done so far (a fraction within an epoch) and the config.
+Each function takes the epochs done since warm-up (a fraction within an epoch) and the config.
 """
 
 import math
@@ -27,8 +27,7 @@ def _exponential(epochs_done: float, config: "Config") -> float:
 
 def _cosine(epochs_done: float, config: "Config") -> float:
     """Half a cosine from 1 down to 0. Source: Loshchilov and Hutter, "SGDR", 2017."""
-    warmup = config.warmup_epochs
-    share_done = (epochs_done - warmup) / max(config.epochs - warmup, 1e-9)
+    share_done = epochs_done / max(config.epochs - config.warmup_epochs, 1e-9)
     return 0.5 * (1 + math.cos(math.pi * min(share_done, 1.0)))
 
 
@@ -44,9 +43,10 @@ def learning_rate_at(step: int, steps_per_epoch: int, config: "Config") -> float
     """The learning rate of a step, counted from 0 over the whole training.
 
     During warm-up it rises in equal steps and reaches the full rate with the last of them
-    (Goyal et al., "Accurate, large minibatch SGD", 2017).
+    (Goyal et al., "Accurate, large minibatch SGD", 2017); only then does the schedule start.
     """
     warmup_steps = config.warmup_epochs * steps_per_epoch
     if step < warmup_steps:
         return config.learning_rate * min((step + 1) / warmup_steps, 1.0)
-    return config.learning_rate * SCHEDULES[config.schedule](step / steps_per_epoch, config)
+    epochs_done = (step - warmup_steps) / steps_per_epoch
+    return config.learning_rate * SCHEDULES[config.schedule](epochs_done, config)

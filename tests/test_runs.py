@@ -209,6 +209,14 @@ def test_runs_are_listed_with_their_status(tmp_path, dataset):
     assert list(runs.list_runs(tmp_path / "nowhere")) == []
 
 
+def test_a_run_that_goes_on_is_unfinished_again(tmp_path, dataset):
+    run, state = start(tmp_path / "run", dataset)
+    train(run, state)
+    run.finish(state)
+    run.go_on()
+    assert [row["status"] for row in runs.list_runs(tmp_path)] == ["unfinished"]
+
+
 def test_resuming_what_is_no_run_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match="no such run directory"):
         runs.resume(tmp_path / "nowhere")

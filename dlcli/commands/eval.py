@@ -76,7 +76,6 @@ def command(
       dlcli eval --split validation --predictions answers.csv
     """
     from dlcli import checkpoints, datasets, evaluation
-    from dlcli import config as configs
     from dlcli.commands.threads import limit_threads
     from dlcli.files import refuse_to_overwrite
 
@@ -84,11 +83,10 @@ def command(
         refuse_to_overwrite(predictions_path, force=force)
     model = checkpoints.load_named(model_path)
     message(f"Model: {printable(str(model.path))}")
-    config = configs.from_builtins(model.metadata["config"], str(model.path))
     name = dataset or model.metadata["dataset"]["name"]
     with download_progress() as progress:
         data = datasets.load(name, data_dir, progress)
-    examples = evaluation.select_split(model, config, data, split)
+    examples = evaluation.select_split(model, data, split)
     with limit_threads(threads):
         result = evaluation.evaluate(model, examples)
     if predictions_path is not None:
@@ -98,7 +96,7 @@ def command(
         print_json({**place, **result.to_builtins()})
     else:
         _print_text(result)
-    if min_accuracy is not None and result.accuracy < min_accuracy:
+    if min_accuracy is not None and not result.accuracy >= min_accuracy:  # nan is never reached
         raise ThresholdError(
             f"{model.path}: accuracy {result.accuracy:.4f} is below {min_accuracy:g}"
         )

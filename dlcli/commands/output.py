@@ -83,10 +83,17 @@ def percent(share: float | None) -> str:
 
 
 @contextmanager
-def download_progress() -> Iterator["Progress | None"]:
-    """A progress bar a downloaded file, on a terminal."""
+def download_progress() -> Iterator["Progress"]:
+    """Show downloads: a progress bar a file on a terminal, else a line a file."""
     if not shows_bars():
-        yield None
+        seen: set[str] = set()
+
+        def announce(name: str, _received: int, _total: int) -> None:
+            if name not in seen:
+                seen.add(name)
+                message(f"downloading {name}")
+
+        yield announce
         return
     from tqdm import tqdm
 

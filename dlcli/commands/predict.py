@@ -123,27 +123,36 @@ class _Pictures:
                 for path in split_list(sys.stdin.buffer):
                     yield from self._at(path)
             else:
-                with Path(name).open("rb") as stream:
-                    for path in split_list(stream):
-                        yield from self._at(path)
+                yield from self._listed_in(name)
 
     def report(self, error: str) -> None:
         """Tell of a picture that cannot be used; the others go on."""
         self.failures += 1
         click.echo(f"Error: {printable(error)}", err=True)
 
+    def _listed_in(self, name: str) -> "Iterator[Picture]":
+        from dlcli.prediction import Picture
+
+        path = Path(name)
+        try:
+            with path.open("rb") as stream:
+                for listed in split_list(stream):
+                    yield from self._at(listed)
+        except OSError as error:
+            yield Picture(path, name, f"{name}: cannot be read: {error.strerror}")
+
     def _at(self, name: str) -> "Iterator[Picture]":
         from dlcli.prediction import Picture, find_pictures
 
         path = Path(name)
-        if not path.is_dir():
+        if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where it may not look
             yield Picture(path, name)
             return
         try:
             for found in find_pictures(path):
                 yield Picture(found, str(found))
         except ImageError as error:
-            self.report(str(error))
+            yield Picture(path, name, str(error))
 
 
 def split_list(stream: BinaryIO) -> Iterator[str]:
@@ -179,7 +188,8 @@ def _shown(predictions: "Iterable[Prediction]", folder: Path | None) -> "Iterato
         if folder is not None and prediction.pixels is not None:
             from dlcli.images import write_pixels
 
-            stem = re.sub(r"[^\w.-]", "_", Path(prediction.name).stem)
+            # Short enough that no file system refuses it.
+            stem = re.sub(r"[^\w.-]", "_", Path(prediction.name).stem)[:40]
             write_pixels(prediction.pixels, folder / f"{number:05d}-{stem}.png")
         yield prediction
 

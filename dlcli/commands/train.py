@@ -106,7 +106,7 @@ def command(
         state = earlier.state if earlier is not None else training.initial_state(config)
         path = resumed or runs.create(runs_dir, name, _stem(sources))
         run = runs.Run(path, config, dataset, used_threads)
-        run.start(state) if earlier is None else run.write_config()
+        run.start(state) if earlier is None else run.go_on()
         _announce(run, train, validation, state)
         _train(run, train, validation, state)
         summary = run.finish(state)

@@ -1,0 +1,78 @@
+"""The built wheel, in an empty environment and run from an empty folder, does it all."""
+
+import os
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+def run(*command: object, cwd: Path) -> str:
+    """Run a command that must succeed, without this test's environment; return its stdout."""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    finished = subprocess.run(
+        [str(part) for part in command], cwd=cwd, env=environment, capture_output=True, text=True
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    return finished.stdout
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory) -> Path:
+    """A folder with the sdist, and the wheel built from it."""
+    folder = tmp_path_factory.mktemp("dist")
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder]
+    run(*build, REPOSITORY, cwd=folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def installed(dist, tmp_path_factory) -> Path:
+    """The dlcli of an environment that holds the wheel and its dependencies alone."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, with_pip=True)
+    (wheel,) = dist.glob("*.whl")
+    python = folder / "bin" / "python"
+    run(python, "-m", "pip", "install", "--quiet", wheel, cwd=folder)
+    return folder / "bin" / "dlcli"
+
+
+def test_the_wheel_holds_the_package_the_sample_and_the_configs(dist):
+    (wheel,) = dist.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    sources = {str(p.relative_to(REPOSITORY)) for p in (REPOSITORY / "dlcli").rglob("*.py")}
+    assert sources <= names
+    assert {f"dlcli/configs/{p.name}" for p in (REPOSITORY / "configs").glob("*.yaml")} <= names
+    assert {"dlcli/py.typed", "dlcli/sample/DATACARD.md"} <= names
+    assert len([name for name in names if name.startswith("dlcli/sample/")]) == 5
+    tops = {name.split("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"dlcli"}
+
+
+def test_the_sdist_holds_what_the_tests_need(dist):
+    (sdist,) = dist.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"tests/conftest.py", "configs/mnist.yaml", "Makefile", "LICENSE"} <= names
+
+
+def test_the_installed_wheel_trains_evaluates_and_predicts_in_an_empty_folder(installed, tmp_path):
+    assert run(installed, "--version", cwd=tmp_path).startswith("dlcli ")
+    shipped = {path.stem for path in (REPOSITORY / "configs").glob("*.yaml")}
+    for name in shipped:
+        run(installed, "config", "show", "--config", name, cwd=tmp_path)
+    train = ["train", "--config", "quickstart", "--set", "epochs=2"]
+    (path,) = run(installed, *train, cwd=tmp_path).splitlines()
+    assert run(installed, "eval", path, "--min-accuracy", "0.8", cwd=tmp_path)
+    run(installed, "data", "export", "--dataset", "sample", "--limit", 3, "-o", "d", cwd=tmp_path)
+    assert run(installed, "predict", "d", cwd=tmp_path).count("\n") == 3
+    assert run(installed, "gradcheck", "--set", "hidden_layers=[4]", cwd=tmp_path)
+    assert run(installed, "compare", path, path, "--dataset", "sample", cwd=tmp_path)
+    assert run(installed, "runs", cwd=tmp_path)
+    assert run(installed, "data", "status", cwd=tmp_path)
