@@ -63,6 +63,7 @@ class Backpropagation:
             self.gradient, network.layer_sizes
         )
         self._inputs: Array = np.empty((batch_size, network.layer_sizes[0]), dtype)
+        self._input_mask: Array = np.empty_like(self._inputs)
         self._buffers = Buffers(network.layer_sizes, batch_size, dtype)
         self._errors: list[Array] = [np.empty_like(sums) for sums in self._buffers.sums]
         self._masks: list[Array] = [np.empty_like(sums) for sums in self._buffers.sums[:-1]]
@@ -95,7 +96,7 @@ class Backpropagation:
         network, inputs, buffers = self.network, self._inputs[:rows], self._buffers.first(rows)
         scale_pixels(images, out=inputs)
         if self.input_dropout:
-            drop(inputs, np.empty_like(inputs), self.input_dropout, random)
+            drop(inputs, self._input_mask[:rows], self.input_dropout, random)
 
         def drop_hidden(layer: int, values: Array) -> None:
             drop(values, self._masks[layer][:rows], self.dropout, random)
@@ -121,19 +122,16 @@ class Backpropagation:
             before = buffers.outputs[layer - 1] if layer else inputs
             np.matmul(before.T, error, out=self._weight_slopes[layer])
             np.sum(error, axis=0, out=self._bias_slopes[layer])
-            if layer:
-                error_before = self._errors[layer - 1][:rows]
-                np.matmul(error, network.weights[layer].T, out=error_before)
-                if self.dropout:
-                    error_before *= self._masks[layer - 1][:rows]
-                # With dropout `before` is no longer f(z), so derivatives that are computed
-                # from f(z) need it anew.
-                sums, values = buffers.sums[layer - 1], before
-                activation = ACTIVATIONS[network.activations[layer - 1]]
-                if self.dropout:
-                    activation.function(sums, values)
-                activation.times_derivative(error_before, sums, values)
-                error = error_before
+            if layer == 0:
+                break
+            error_before = self._errors[layer - 1][:rows]
+            np.matmul(error, network.weights[layer].T, out=error_before)
+            activation, sums = ACTIVATIONS[network.activations[layer - 1]], buffers.sums[layer - 1]
+            if self.dropout:
+                error_before *= self._masks[layer - 1][:rows]
+                activation.function(sums, before)  # dropout changed it; derivatives want f(z)
+            activation.times_derivative(error_before, sums, before)
+            error = error_before
         if self.l2_penalty:
             count = network.weight_count
             self.gradient[:count] += self.l2_penalty * network.parameters[:count]

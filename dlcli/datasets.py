@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -172,7 +172,9 @@ def import_folder(name: str, source_dir: Path, data_dir: Path) -> list[Path]:
         A file is missing, or is not the one it should be.
     """
     source = SOURCES[name]
-    paths = [_find(source_dir, file) for file in FILES]
+    # Where the sums are those of the .gz files, a raw file beside one cannot be verified.
+    suffixes = ("", ".gz") if source.raw_sha256 is not None else (".gz", "")
+    paths = [_find(source_dir, file, suffixes) for file in FILES]
     contents = []
     for index, path in enumerate(paths):
         raw = idx.read_file(path)
@@ -214,7 +216,9 @@ def split_validation(train: Examples, size: float, seed: int) -> tuple[Examples,
     DatasetError
         Nothing would be left to learn from.
     """
-    count = round(size * len(train)) if size < 1 else int(size)
+    count = int(size)
+    if 0 < size < 1:
+        count = max(1, round(size * len(train)))
     if count >= len(train):
         raise DatasetError(
             f"validation_size {size:g}: nothing would be left to learn from; "
@@ -236,11 +240,13 @@ def _read_cached(name: str, data_dir: Path) -> list[bytes] | None:
         return None
     contents = []
     for file in FILES:
-        content = idx.read_file(folder / file)
+        mend = f"mend it with: dlcli data fetch {name}"
+        try:
+            content = idx.read_file(folder / file)
+        except DatasetError as error:
+            raise DatasetError(f"{error}; {mend}") from error
         if _sha256(content) != sums.get(file):
-            raise DatasetError(
-                f"{folder / file}: corrupt (wrong SHA-256); mend it with: dlcli data fetch {name}"
-            )
+            raise DatasetError(f"{folder / file}: corrupt (wrong SHA-256); {mend}")
         contents.append(content)
     return contents
 
@@ -251,8 +257,9 @@ def _read_folder(folder: Path) -> list[bytes]:
     return [idx.read_file(_find(folder, file)) for file in FILES]
 
 
-def _find(folder: Path, file: str) -> Path:
-    for path in (folder / file, folder / f"{file}.gz"):
+def _find(folder: Path, file: str, suffixes: Sequence[str] = ("", ".gz")) -> Path:
+    for suffix in suffixes:
+        path = folder / f"{file}{suffix}"
         if path.exists():
             return path
     raise DatasetError(f"{folder}: holds no {file} (or {file}.gz)")

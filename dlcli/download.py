@@ -93,7 +93,9 @@ def _get(url: str, name: str, progress: Progress | None) -> bytes:
                 raise _MirrorError(f"HTTP status {response.status_code}", again=again)
             total = response.raw.length_remaining or 0
             body = bytearray()
-            for chunk in response.iter_content(chunk_size=1 << 16):
+            # read1() hands on what has arrived, so that the deadline also stops a mirror that
+            # sends a byte now and then.
+            while chunk := response.raw.read1(1 << 16, decode_content=False):
                 body += chunk
                 if len(body) > MAX_BYTES:
                     raise _MirrorError(f"sends more than {MAX_BYTES:,} bytes", again=False)
@@ -104,20 +106,20 @@ def _get(url: str, name: str, progress: Progress | None) -> bytes:
             return bytes(body)
     except _BAD_ADDRESS as error:
         raise _MirrorError("not a valid address", again=False) from error
-    except requests.RequestException as error:
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise _MirrorError(_reason(error), again=True) from error
 
 
-def _reason(error: requests.RequestException) -> str:
+def _reason(error: Exception) -> str:
     """What went wrong, without the nested representation that requests gives it."""
-    if isinstance(error, requests.Timeout) or "timed out" in str(error).lower():
+    if isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError)):
         return f"no answer within {TIMEOUT_SECONDS:g} s"
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+    if isinstance(error, urllib3.exceptions.ProtocolError):
         return "the connection broke in mid-transfer"
     if isinstance(error, requests.exceptions.SSLError):
         return "its TLS certificate cannot be verified"
     if isinstance(error, requests.ConnectionError):
-        return "cannot connect"
+        return "no connection, or no proper answer"
     return type(error).__name__
 
 

@@ -99,7 +99,7 @@ def check_gradients(config: Config) -> Iterator[LayerCheck]:
             chosen = random.choice(flat.size, count, replace=False)
             # Where a slope is tiny its relative error is all rounding; it is then measured
             # against the layer's typical slope, or the smallest that can be told from 0.
-            floor = max(float(np.abs(flat_slopes).mean()), smallest)
+            floor = max(smallest, float(np.abs(flat_slopes).mean()))
             errors = [
                 _relative_error(flat, int(index), float(flat_slopes[index]), floor, cost)
                 for index in chosen
@@ -119,7 +119,9 @@ def _relative_error(
         below = cost()
         values[index] = original
         numeric = (above - below) / (2 * step)
-        error = min(error, abs(numeric - analytic) / max(abs(numeric), abs(analytic), floor))
+        # max and min keep their first argument beside one that is no number, so that a slope
+        # which is none counts as infinitely wrong.
+        error = min(error, abs(numeric - analytic) / max(floor, abs(numeric), abs(analytic)))
         if error <= TOLERANCE:
             break
     return float(error)

@@ -78,7 +78,7 @@ def prepare(image: Image.Image, name: str) -> Pixels:
         The picture is blank or damaged.
     """
     levels = to_levels(image, name)
-    if _border_level(levels) > 127:
+    if _is_dark_on_light(levels):
         levels = 255 - levels
     if _is_like_mnist(levels):
         return levels.astype(np.uint8).reshape(-1)
@@ -105,7 +105,7 @@ def plain(image: Image.Image, name: str) -> Pixels:
 
 def write_pixels(pixels: Pixels, path: Path) -> None:
     """Write a 28x28 picture, shape (784,), as a PNG file."""
-    with atomic_write(path) as file:
+    with atomic_write(path, durable=False) as file:
         Image.fromarray(pixels.reshape(SIDE, SIDE)).save(file, format="PNG")
 
 
@@ -161,6 +161,12 @@ def _border_level(levels: _Levels) -> float:
     """The paper's level: the median along the picture's edge."""
     edge = [levels[0], levels[-1], levels[:, 0], levels[:, -1]]
     return float(np.median(np.concatenate(edge)))
+
+
+def _is_dark_on_light(levels: _Levels) -> bool:
+    """Whether what differs most from the paper, however light that is, is darker than it."""
+    paper = _border_level(levels)
+    return paper - float(levels.min()) > float(levels.max()) - paper
 
 
 def _is_like_mnist(levels: _Levels) -> bool:

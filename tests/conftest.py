@@ -14,10 +14,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
-from dlcli import datasets, download, idx
+from dlcli import checkpoints, datasets, download, idx
 from dlcli.cli import run
 from dlcli.datasets import Dataset
+from dlcli.network import Network
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -147,5 +149,34 @@ def mirror(tmp_path_factory, httpserver, monkeypatch) -> Mirror:
     sums = tuple(hashlib.sha256(content).hexdigest() for content in contents.values())
     monkeypatch.setitem(datasets.SOURCES, "mnist", datasets.Source((url,), raw_sha256=sums))
     monkeypatch.setattr(download, "BACKOFF_SECONDS", 0)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("no_proxy", "*")
     return Mirror(url, contents, lambda: [request.path for request, _ in httpserver.log])
+
+
+@pytest.fixture
+def make_checkpoint(tmp_path) -> Callable[..., Path]:
+    """Write an untrained softmax regression: ``make_checkpoint("a.npz", epoch=2)``.
+
+    Keywords replace entries of its metadata; ``network`` is another network to store.
+    """
+
+    def make(name: str, network: Network | None = None, **metadata: object) -> Path:
+        if network is None:
+            network = Network([784, 10], [], "softmax")
+            network.initialize("auto", 0.1, np.random.default_rng(0))
+        described = {
+            "config": {"dataset": "sample"},
+            "epoch": 1,
+            "dataset": {"name": "sample", "checksum": "0"},
+            "preprocessing": "digit",
+        }
+        path = tmp_path / name
+        checkpoints.save(path, network, "cross_entropy", described | metadata, {})
+        return path
+
+    return make
+
+
+# How long an example takes says something about the machine only.
+settings.register_profile("dlcli", deadline=None)
+settings.load_profile("dlcli")

@@ -58,7 +58,9 @@ def fetch(names: tuple[str, ...], data_dir: Path) -> None:
     for name in names or ("mnist",):
         with download_progress() as progress:
             fetched = datasets.fetch(name, data_dir, progress)
-        message(f"{name}: {f'fetched {len(fetched)} files' if fetched else 'already complete'}")
+        message(
+            f"{name}: {f'fetched {len(fetched)} of 4 files' if fetched else 'already complete'}"
+        )
         click.echo(data_dir / name)
 
 
@@ -120,7 +122,7 @@ def verify(names: tuple[str, ...], data_dir: Path) -> None:
             bad += fault is not None
     if bad:
         raise DatasetError(
-            f"{bad} files are missing or corrupt; mend them with: dlcli data fetch "
+            f"{bad} of {len(chosen) * 4} files missing or corrupt; mend with: dlcli data fetch "
             f"{' '.join(chosen)}"
         )
 
