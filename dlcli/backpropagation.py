@@ -123,7 +123,7 @@ class Backpropagation:
             np.matmul(before.T, error, out=self._weight_slopes[layer])
             np.sum(error, axis=0, out=self._bias_slopes[layer])
             if layer == 0:
-                break
+                continue
             error_before = self._errors[layer - 1][:rows]
             np.matmul(error, network.weights[layer].T, out=error_before)
             activation, sums = ACTIVATIONS[network.activations[layer - 1]], buffers.sums[layer - 1]

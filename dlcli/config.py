@@ -192,7 +192,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     early_stopping: Annotated[
         Annotated[int, Meta(ge=1, le=100_000)] | None,
         Meta(
-            description="Stop after so many epochs without a better validation accuracy (patience)."
+            description="Stop after so many epochs (patience) without a better one: a higher "
+            "validation accuracy, or the same at a lower validation loss."
         ),
     ] = None
     min_gradient_norm: Annotated[

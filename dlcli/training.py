@@ -143,6 +143,11 @@ def fit(
             loss, accuracy, gradient_norm, learning_rate = _descend(
                 config, train, state, backpropagation, on_batch
             )
+            if not np.isfinite(state.network.parameters).all():
+                raise DivergenceError(
+                    f"training diverged: the last step of epoch {state.epoch + 1} made weights "
+                    f"infinite; {_remedy(config)}"
+                )
             validation_loss, validation_accuracy = _validate(config, validation, state.network)
         seconds = time.perf_counter() - started
         state.epoch += 1

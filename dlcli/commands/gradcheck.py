@@ -1,12 +1,17 @@
 """``dlcli gradcheck``."""
 
+import math
 from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dlcli.commands.options import config_option, debug_and_quiet, format_option, set_option
 from dlcli.commands.output import print_json, print_table
 from dlcli.errors import GradientError
+
+if TYPE_CHECKING:
+    from dlcli.gradcheck import LayerCheck
 
 
 @click.command("gradcheck")
@@ -34,7 +39,7 @@ def command(sources: tuple[str, ...], overrides: tuple[str, ...], output_format:
 
     checks = list(check_gradients(config))
     if output_format == "json":
-        print_json([{**asdict(check), "passed": check.passed} for check in checks])
+        print_json([_json_object(check) for check in checks])
     else:
         print_table(
             ["layer", "array", "shape", "checked", "largest relative error", ""],
@@ -56,3 +61,9 @@ def command(sources: tuple[str, ...], overrides: tuple[str, ...], output_format:
         raise GradientError(
             f"backpropagation is wrong (error above {TOLERANCE:g}) in {', '.join(wrong)}"
         )
+
+
+def _json_object(check: "LayerCheck") -> dict[str, Any]:
+    error = check.largest_relative_error  # infinite where a slope is no number; JSON has no such
+    shown = error if math.isfinite(error) else None
+    return {**asdict(check), "largest_relative_error": shown, "passed": check.passed}

@@ -1,0 +1,137 @@
+"""Activations against PyTorch, and what must hold for any input."""
+
+import json
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from dlcli.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
+from dlcli.config import ActivationName, OutputActivationName
+
+ORACLE = json.loads((Path(__file__).parent / "oracle" / "pytorch_values.json").read_text())
+# Where an answer is a small difference of numbers near 1, its rounding is relative to 1.
+TOLERANCES = {np.float64: {"rtol": 1e-12, "atol": 1e-14}, np.float32: {"rtol": 2e-6, "atol": 3e-6}}
+
+any_activation = pytest.mark.parametrize("name", ACTIVATIONS)
+any_output = pytest.mark.parametrize("name", OUTPUT_ACTIVATIONS)
+both_precisions = pytest.mark.parametrize("dtype", [np.float64, np.float32])
+logits_of_any_size = arrays(
+    np.float64, st.tuples(st.integers(1, 4), st.integers(2, 6)), elements=st.floats(-1e4, 1e4)
+)
+
+
+def activate(name, z):
+    out = np.full_like(z, np.nan)
+    ACTIVATIONS[name].function(z, out)
+    return out
+
+
+def outputs_of(name, logits):
+    out = np.full_like(logits, np.nan)
+    OUTPUT_ACTIVATIONS[name].function(logits, out)
+    return out
+
+
+def test_the_config_offers_exactly_the_activations_there_are():
+    assert set(get_args(ActivationName)) == set(ACTIVATIONS)
+    assert set(get_args(OutputActivationName)) == set(OUTPUT_ACTIVATIONS)
+
+
+@both_precisions
+@any_activation
+def test_values_agree_with_pytorch(name, dtype):
+    z = np.array([ORACLE["activations"]["z"]], dtype)
+    expected = [ORACLE["activations"][name]["values"]]
+    np.testing.assert_allclose(activate(name, z), expected, **TOLERANCES[dtype])
+
+
+@both_precisions
+@any_activation
+def test_derivatives_agree_with_pytorch(name, dtype):
+    z = np.array([ORACLE["activations"]["z"]], dtype)
+    gradient = np.full_like(z, -3)
+    ACTIVATIONS[name].times_derivative(gradient, z, activate(name, z))
+    expected = -3 * np.array([ORACLE["activations"][name]["derivatives"]])
+    np.testing.assert_allclose(gradient, expected, **TOLERANCES[dtype])
+
+
+@any_activation
+def test_sums_are_left_as_they_were(name):
+    z = np.linspace(-3, 3, 12).reshape(3, 4)
+    before = z.copy()
+    a = activate(name, z)
+    after = a.copy()
+    ACTIVATIONS[name].times_derivative(np.ones_like(z), z, a)
+    np.testing.assert_array_equal(z, before)
+    np.testing.assert_array_equal(a, after)
+
+
+@both_precisions
+@any_activation
+def test_huge_sums_neither_overflow_nor_warn(name, dtype):
+    z = np.array([[-1e6, -1e3, 1e3, 1e6]], dtype)
+    gradient = np.ones_like(z)
+    a = activate(name, z)
+    ACTIVATIONS[name].times_derivative(gradient, z, a)
+    assert np.isfinite(a).all()
+    assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("case", ["outputs", "extreme_outputs"])
+@both_precisions
+@any_output
+def test_outputs_agree_with_pytorch(name, dtype, case):
+    record = ORACLE[case]
+    outputs = outputs_of(name, np.array(record["logits"], dtype))
+    expected = next(p["outputs"] for p in record["pairs"] if p["output_activation"] == name)
+    np.testing.assert_allclose(outputs, expected, **TOLERANCES[dtype])
+
+
+def test_sigmoid_outputs_can_be_ranked_where_all_say_no():
+    outputs = outputs_of("sigmoid", np.array([[-40, -30, -20, -50]], np.float32))
+    assert outputs.argsort().tolist() == [[3, 0, 1, 2]]
+
+
+@given(logits_of_any_size)
+def test_softmax_is_a_distribution_that_ranks_as_the_logits_do(logits):
+    outputs = outputs_of("softmax", logits)
+    assert (outputs >= 0).all()
+    np.testing.assert_allclose(outputs.sum(axis=1), 1, rtol=1e-12)
+    np.testing.assert_array_equal(
+        outputs[np.arange(len(logits)), logits.argmax(axis=1)], outputs.max(axis=1)
+    )
+
+
+@given(logits_of_any_size, st.integers(-1000, 1000))
+def test_softmax_does_not_change_when_all_logits_rise_alike(logits, rise):
+    np.testing.assert_allclose(
+        outputs_of("softmax", logits + rise), outputs_of("softmax", logits), rtol=1e-9, atol=1e-12
+    )
+
+
+@any_output
+@given(logits=logits_of_any_size)
+def test_probabilities_are_shares_that_sum_to_1(name, logits):
+    outputs = outputs_of(name, logits)
+    probabilities = OUTPUT_ACTIVATIONS[name].probabilities(outputs)
+    assert (probabilities >= 0).all()
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "shares"),
+    [
+        ([0.5, 1.5, 0, 2], [0.125, 0.375, 0, 0.5]),
+        ([-3, 1, -0.5, 3], [0, 0.25, 0, 0.75]),
+        ([-1, -2, -3, 0], [0.25, 0.25, 0.25, 0.25]),
+    ],
+)
+def test_linear_outputs_become_shares_of_what_is_positive(outputs, shares):
+    assert OUTPUT_ACTIVATIONS["linear"].probabilities(np.array([outputs], float)).tolist() == [
+        shares
+    ]

@@ -1,0 +1,89 @@
+"""Losses against PyTorch, ordinary logits and extreme ones."""
+
+import json
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dlcli.activations import OUTPUT_ACTIVATIONS
+from dlcli.config import LossName
+from dlcli.losses import LOSSES, mean_loss
+
+ORACLE = json.loads((Path(__file__).parent / "oracle" / "pytorch_values.json").read_text())
+CASES = [
+    pytest.param(ORACLE[case], pair, id=f"{case}-{pair['output_activation']}-{pair['loss']}")
+    for case in ("outputs", "extreme_outputs")
+    for pair in ORACLE[case]["pairs"]
+]
+# The gradient P - y is a difference of numbers up to 1: its rounding is relative to 1.
+TOLERANCES = {np.float64: {"rtol": 1e-12, "atol": 1e-15}, np.float32: {"rtol": 1e-5, "atol": 2e-7}}
+
+every_case = pytest.mark.parametrize(("record", "pair"), CASES)
+both_precisions = pytest.mark.parametrize("dtype", [np.float64, np.float32])
+
+
+def last_layer(record, pair, dtype):
+    """The logits, outputs and labels of a recorded case."""
+    logits = np.array(record["logits"], dtype)
+    outputs = np.empty_like(logits)
+    OUTPUT_ACTIVATIONS[pair["output_activation"]].function(logits, outputs)
+    return logits, outputs, np.array(record["labels"], np.uint8)
+
+
+def one_hot(labels, like):
+    return np.eye(like.shape[1], dtype=like.dtype)[labels]
+
+
+def test_the_config_offers_exactly_the_losses_there_are():
+    assert set(get_args(LossName)) == set(LOSSES)
+
+
+@both_precisions
+@every_case
+def test_each_image_costs_what_pytorch_says(record, pair, dtype):
+    logits, outputs, labels = last_layer(record, pair, dtype)
+    targets = one_hot(labels, outputs)
+    values = LOSSES[pair["loss"]].value(pair["output_activation"], logits, outputs, targets)
+    np.testing.assert_allclose(values, pair["values"], **TOLERANCES[dtype])
+
+
+@both_precisions
+@every_case
+def test_gradient_by_the_logits_agrees_with_pytorch(record, pair, dtype):
+    _, outputs, labels = last_layer(record, pair, dtype)
+    gradient = np.full_like(outputs, np.nan)
+    targets = one_hot(labels, outputs)
+    LOSSES[pair["loss"]].gradient(pair["output_activation"], outputs, targets, gradient)
+    np.testing.assert_allclose(gradient, pair["gradient"], **TOLERANCES[dtype])
+
+
+@every_case
+def test_mean_loss_is_the_mean_over_images(record, pair):
+    logits, outputs, labels = last_layer(record, pair, np.float64)
+    mean = mean_loss(pair["loss"], pair["output_activation"], logits, outputs, labels)
+    assert mean == pytest.approx(np.mean(pair["values"]), rel=1e-12)
+
+
+@pytest.mark.parametrize("shift", [0, 1000, -1000])
+def test_a_small_cross_entropy_is_not_lost_beside_large_logits(shift):
+    logits = np.array([[8 + shift, shift]], np.float32)
+    targets = np.array([[1, 0]], np.float32)
+    (cost,) = LOSSES["cross_entropy"].value("softmax", logits, logits, targets)
+    assert cost == pytest.approx(3.3540637e-4, rel=1e-3)
+
+
+@given(
+    st.lists(st.floats(-1e4, 1e4, width=32), min_size=2, max_size=10),
+    st.sampled_from([(p["output_activation"], p["loss"]) for p in ORACLE["outputs"]["pairs"]]),
+)
+def test_no_cost_is_negative(logits, pair):
+    output_activation, loss = pair
+    z = np.array([logits] * len(logits), np.float32)
+    outputs = np.empty_like(z)
+    OUTPUT_ACTIVATIONS[output_activation].function(z, outputs)
+    values = LOSSES[loss].value(output_activation, z, outputs, np.eye(len(z), dtype=z.dtype))
+    assert (values >= 0).all()
