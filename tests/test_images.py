@@ -1,0 +1,406 @@
+"""MNIST's own images stay as they are; any other picture of a digit becomes like them."""
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dlcli import datasets, idx, images
+from dlcli.errors import ImageError
+
+
+def is_unchanged(pixels, picture: Image.Image) -> bool:
+    return (images.prepare(picture, "x") == pixels).all()
+
+
+def square(pixels) -> np.ndarray:
+    return pixels.reshape(28, 28)
+
+
+def prepared(picture: Image.Image) -> np.ndarray:
+    return square(images.prepare(picture, "x"))
+
+
+def through_file(picture: Image.Image, kind: str, **options) -> Image.Image:
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    file.seek(0)
+    return images.read(file, "x")
+
+
+def length(pixels) -> int:
+    """The longer side of the box around all ink."""
+    rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
+    return max(np.ptp(rows), np.ptp(columns)) + 1
+
+
+def distance_from_centre(pixels) -> float:
+    """How far the centre of mass is from pixel 14, along the axis where it is farther."""
+    row, column = (np.indices(pixels.shape) * pixels).sum(axis=(1, 2)) / pixels.sum()
+    return max(abs(row - 14), abs(column - 14))
+
+
+@pytest.fixture(scope="module")
+def every_sample_image(sample) -> np.ndarray:
+    return np.concatenate([sample.train.images, sample.test.images])
+
+
+def test_the_samples_images_pass_unchanged_through_a_png_file(every_sample_image):
+    changed = [
+        index
+        for index, pixels in enumerate(every_sample_image)
+        if not is_unchanged(
+            pixels, through_file(Image.fromarray(square(pixels)), "PNG", compress_level=0)
+        )
+    ]
+    assert len(every_sample_image) == 12_000
+    assert changed == []
+
+
+def test_the_samples_images_dark_on_light_give_the_same_pixels(every_sample_image):
+    changed = [
+        index
+        for index, pixels in enumerate(every_sample_image)
+        if not is_unchanged(pixels, Image.fromarray(255 - square(pixels)))
+    ]
+    assert changed == []
+
+
+@pytest.mark.parametrize(
+    ("file", "count"), [(datasets.FILES[0], 60_000), (datasets.FILES[2], 10_000)]
+)
+def test_every_image_of_mnist_passes_unchanged(file, count, mnist_dir):
+    content = idx.read_file(datasets._find(mnist_dir, file))
+    full = idx.parse_images(content, file)
+    changed = [
+        index
+        for index, pixels in enumerate(full)
+        if not is_unchanged(pixels, Image.fromarray(square(pixels)))
+    ]
+    assert len(full) == count
+    assert changed == []
+
+
+@pytest.mark.parametrize("dark_on_light", [False, True])
+@pytest.mark.parametrize("scale", range(2, 21))
+def test_a_digit_anywhere_on_a_larger_page_is_recentred(sample, scale, dark_on_light):
+    random = np.random.default_rng(scale)
+    for pixels in sample.test.images[scale::200]:
+        side = 28 * scale
+        digit = Image.fromarray(square(pixels)).resize((side, side), Image.Resampling.BICUBIC)
+        page = Image.new("L", tuple((side + random.integers(1, 2 * side, 2)).tolist()), 0)
+        page.paste(digit, tuple(random.integers(0, np.array(page.size) - side).tolist()))
+        if dark_on_light:
+            page = page.point(lambda level: 255 - level)
+        found = prepared(page)
+        assert distance_from_centre(found) <= 0.6
+        assert length(found) == 20
+        assert found[[0, -1]].max() == found[:, [0, -1]].max() == 0
+        assert found.max() == 255
+        # The same digit, not merely some digit: it looks like the one it was made from.
+        assert np.corrcoef(found.reshape(-1), pixels)[0, 1] > 0.6
+
+
+@pytest.mark.parametrize(("ink", "paper"), [(90, 200), (200, 90), (0, 40), (255, 215), (110, 150)])
+def test_weak_contrast_is_made_full(page, ink, paper):
+    faint = Image.fromarray(np.where(np.asarray(page), paper, ink).astype(np.uint8))
+    assert np.abs(prepared(faint) - prepared(page).astype(int)).max() <= 1
+
+
+def test_an_extended_digit_at_the_edge_of_the_page_is_centred():
+    page = Image.new("L", (60, 60), 255)
+    page.paste(0, (0, 0, 12, 30))
+    assert length(prepared(page)) == 20
+    assert distance_from_centre(prepared(page)) <= 0.6
+
+
+def test_a_digit_that_is_all_foot_stays_whole():
+    page = Image.new("L", (100, 100), 255)
+    page.paste(0, (50, 10, 51, 60))
+    page.paste(0, (20, 60, 80, 90))
+    found = prepared(page)
+    assert length(found) == 20
+    assert found.sum() / 255 == pytest.approx((50 * 1 + 60 * 30) / 4**2, rel=0.01)
+
+
+@pytest.fixture(scope="module")
+def page(sample) -> Image.Image:
+    """A page with a 7 of pure black on pure white: every kind of picture can hold it exactly."""
+    digit = Image.fromarray(square(sample.test.images[0])).resize((140, 140))
+    white = Image.new("L", (200, 180), 255)
+    white.paste(0, (20, 30), digit.point(lambda level: 255 * (level > 127)))
+    return white
+
+
+def layers(page, level: int, alpha) -> tuple[Image.Image, Image.Image]:
+    """A single grey level and the transparency that makes the digit visible."""
+    return Image.new("L", page.size, level), page.point(alpha)
+
+
+def palette(page, colours: list[int], **options) -> Image.Image:
+    picture = Image.fromarray((np.asarray(page) == 0).astype(np.uint8))
+    picture.putpalette(colours)
+    return through_file(picture, "PNG", **options)
+
+
+def tinted(page, ink: tuple[int, int, int], paper: tuple[int, int, int]) -> Image.Image:
+    picture = Image.new("RGB", page.size, paper)
+    picture.paste(ink, mask=page.point(lambda level: 255 - level))
+    return picture
+
+
+def rgba(page, ink: tuple[int, int, int]) -> Image.Image:
+    picture = Image.new("RGB", page.size, ink)
+    picture.putalpha(page.point(lambda level: 255 - level))
+    return picture
+
+
+def deep(page, kind: type, ink: float, paper: float) -> Image.Image:
+    return Image.fromarray(np.where(np.asarray(page) == 0, ink, paper).astype(kind))
+
+
+KINDS = {
+    "1": lambda page: page.convert("1"),
+    "1 inverted": lambda page: page.point(lambda level: 255 - level).convert("1"),
+    "L": lambda page: page,
+    "LA opaque": lambda page: page.convert("LA"),
+    "LA dark ink": lambda page: Image.merge("LA", layers(page, 30, lambda level: 255 - level)),
+    "LA light ink": lambda page: Image.merge("LA", layers(page, 240, lambda level: 255 - level)),
+    "L with a transparent level": lambda page: through_file(page, "PNG", transparency=255),
+    "P": lambda page: palette(page, [255, 255, 255, 0, 0, 0]),
+    "P light on dark": lambda page: palette(page, [0, 0, 80, 250, 255, 240]),
+    "P dark ink on a transparent entry": lambda page: palette(
+        page, [9, 9, 9, 0, 0, 40], transparency=0
+    ),
+    "P light ink on a transparent entry": lambda page: palette(
+        page, [200, 200, 200, 255, 255, 255], transparency=0
+    ),
+    "P with an alpha for each entry": lambda page: palette(
+        page, [80, 80, 80, 0, 0, 0], transparency=b"\x00\xff"
+    ),
+    "GIF": lambda page: through_file(page, "GIF"),
+    "RGB": lambda page: page.convert("RGB"),
+    "RGB blue on cream": lambda page: tinted(page, (20, 30, 140), (250, 240, 215)),
+    "RGB yellow on navy": lambda page: tinted(page, (250, 230, 90), (10, 10, 60)),
+    "RGB with a transparent colour": lambda page: through_file(
+        page.convert("RGB"), "PNG", transparency=(255, 255, 255)
+    ),
+    "RGBA opaque": lambda page: page.convert("RGBA"),
+    "RGBA dark ink": lambda page: rgba(page, (40, 0, 60)),
+    "RGBA light ink": lambda page: rgba(page, (250, 255, 200)),
+    "CMYK": lambda page: page.convert("CMYK"),
+    "YCbCr": lambda page: page.convert("YCbCr"),
+    "HSV": lambda page: page.convert("HSV"),
+    "LAB": lambda page: Image.merge("LAB", [page, *[Image.new("L", page.size, 128)] * 2]),
+    "I;16": lambda page: deep(page, np.uint16, 1000, 65000),
+    "I;16 PNG": lambda page: through_file(deep(page, np.uint16, 64000, 300), "PNG"),
+    "I;16B TIFF": lambda page: through_file(deep(page, np.dtype(">u2"), 0, 65535), "TIFF"),
+    "I to 255": lambda page: deep(page, np.int32, 10, 250),
+    "I to 65535": lambda page: deep(page, np.int32, 60000, 0),
+    "F to 1": lambda page: deep(page, np.float32, 0.1, 0.9),
+    "F to 255": lambda page: deep(page, np.float32, 240.0, 5.0),
+    "F to 65535": lambda page: deep(page, np.float32, 0.0, 65535.0),
+    "F with not-a-number for ink": lambda page: deep(page, np.float32, np.nan, 1.0),
+    "BMP": lambda page: through_file(page, "BMP"),
+    "JPEG": lambda page: through_file(page, "JPEG", quality=100),
+    "WEBP": lambda page: through_file(page, "WEBP", lossless=True),
+    "TIFF": lambda page: through_file(page.convert("CMYK"), "TIFF", compression="tiff_lzw"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_picture_gives_the_same_pixels(page, kind):
+    difference = np.abs(prepared(KINDS[kind](page)) - prepared(page).astype(int))
+    assert difference.max() <= 12
+    assert difference.mean() <= 0.5
+
+
+def test_an_animation_shows_its_first_picture(page):
+    moving = through_file(
+        page, "GIF", save_all=True, append_images=[Image.new("L", page.size, 255)] * 2
+    )
+    assert (prepared(moving) == prepared(page)).all()
+
+
+# What to do to an upright picture so that a camera's orientation tag sets it upright again,
+# by EXIF 2.3, 4.6.4: 6 is "row 0 is the right-hand side, column 0 the top".
+UNDOING = {
+    1: [],
+    2: [Image.Transpose.FLIP_LEFT_RIGHT],
+    3: [Image.Transpose.ROTATE_180],
+    4: [Image.Transpose.FLIP_TOP_BOTTOM],
+    5: [Image.Transpose.TRANSPOSE],
+    6: [Image.Transpose.ROTATE_90],
+    7: [Image.Transpose.TRANSVERSE],
+    8: [Image.Transpose.ROTATE_270],
+}
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize("orientation", UNDOING)
+def test_pictures_are_set_upright_as_exif_says(page, orientation, kind):
+    turned = page
+    for step in UNDOING[orientation]:
+        turned = turned.transpose(step)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    assert (prepared(through_file(turned, kind, exif=exif)) == prepared(page)).all()
+
+
+@pytest.mark.parametrize("exif", [b"Exif\x00\x00garbage", b"Exif\x00\x00MM\x00*\xff\xff\xff\xff"])
+def test_damaged_exif_does_not_matter(page, exif):
+    found = prepared(through_file(page, "JPEG", quality=100, exif=exif))
+    assert np.abs(found - prepared(page).astype(int)).max() <= 12
+
+
+def speckled(size, level: int, by: int) -> Image.Image:
+    noise = np.random.default_rng(0).integers(-by, by + 1, size)
+    return Image.fromarray((level + noise).astype(np.uint8))
+
+
+def with_a_faint_dot() -> Image.Image:
+    picture = Image.new("L", (28, 28), 0)
+    picture.putpixel((14, 14), 9)
+    return picture
+
+
+@pytest.mark.parametrize(
+    "blank",
+    [
+        Image.new("L", (28, 28), 0),
+        Image.new("L", (28, 28), 255),
+        Image.new("L", (28, 28), 10),
+        Image.new("L", (28, 28), 128),
+        Image.new("L", (200, 100), 255),
+        Image.new("L", (200, 100), 0),
+        Image.new("1", (64, 64), 1),
+        Image.new("RGB", (64, 64), (200, 180, 140)),
+        Image.new("RGBA", (64, 64), (0, 0, 0, 0)),
+        Image.new("RGBA", (64, 64), (255, 255, 255, 0)),
+        Image.new("RGBA", (64, 64), (255, 255, 255, 255)),
+        Image.new("LA", (64, 64), (90, 0)),
+        Image.new("I;16", (64, 64), 40000),
+        Image.new("F", (64, 64), 0.5),
+        Image.new("F", (64, 64), float("nan")),
+        Image.new("L", (1, 1), 77),
+        Image.new("L", (1, 500), 77),
+        Image.new("L", (500, 1), 77),
+        speckled((60, 60), 240, 8),
+        speckled((28, 28), 9, 9),
+        with_a_faint_dot(),
+    ],
+    ids=lambda picture: (
+        f"{picture.mode}-{picture.width}x{picture.height}-{picture.getpixel((0, 0))}"
+    ),
+)
+def test_a_picture_without_ink_is_blank(blank):
+    with pytest.raises(ImageError, match=r"^scan\.png: blank"):
+        images.prepare(blank, "scan.png")
+
+
+@pytest.mark.parametrize(
+    ("size", "ink"),
+    [
+        ((1, 90), (0, 30, 1, 60)),
+        ((90, 1), (30, 0, 60, 1)),
+        ((2, 90), (0, 30, 1, 60)),
+        ((2000, 3), (900, 1, 1100, 2)),
+        ((3, 2000), (1, 900, 2, 1100)),
+        ((3, 3), (1, 1, 2, 2)),
+        ((2000, 2000), (777, 5, 778, 6)),
+    ],
+)
+def test_extreme_shapes_are_scaled_like_others(size, ink):
+    picture = Image.new("L", size, 255)
+    picture.paste(0, ink)
+    found = prepared(picture)
+    assert length(found) == 20
+    assert distance_from_centre(found) <= 0.6
+    wide, high = ink[2] - ink[0], ink[3] - ink[1]
+    rows, columns = found.any(axis=1).sum(), found.any(axis=0).sum()
+    assert (rows, columns) == (
+        max(1, round(20 * high / max(wide, high))),
+        max(1, round(20 * wide / max(wide, high))),
+    )
+
+
+def test_plain_pixels_are_taken_as_they_are(sample):
+    upside = 255 - sample.test.images[3]
+    assert (images.plain(Image.fromarray(square(upside)), "x") == upside).all()
+
+
+@pytest.mark.parametrize("size", [(27, 28), (28, 29), (56, 56), (1, 784)])
+def test_plain_refuses_other_sizes(size):
+    with pytest.raises(ImageError, match=rf"^scan\.png: {size[0]}x{size[1]}, expected 28x28"):
+        images.plain(Image.new("L", size), "scan.png")
+
+
+def test_written_pixels_are_read_again(sample, tmp_path):
+    images.write_pixels(sample.test.images[0], tmp_path / "seven.png")
+    again = images.read(tmp_path / "seven.png", "seven.png")
+    assert again.size == (28, 28)
+    assert (images.plain(again, "x") == sample.test.images[0]).all()
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return (
+        struct.pack(">I", len(content))
+        + kind
+        + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+    )
+
+
+def png(width: int, height: int, colour_type: int, *chunks: bytes) -> io.BytesIO:
+    """A PNG file whose header says what it likes; its pixels are those of 28x28."""
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour_type, 0, 0, 0))
+    content = chunk(b"IDAT", zlib.compress((b"\0" + b"\1" * 28) * 28)) + chunk(b"IEND", b"")
+    return io.BytesIO(b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + content)
+
+
+def test_a_picture_that_is_absurdly_large_is_refused_before_it_is_decoded():
+    with pytest.raises(ImageError, match=r"^x: more than 89,478,485 pixels are refused"):
+        images.read(png(50_000, 50_000, 0), "x")
+
+
+def test_a_picture_somewhat_too_large_is_refused_too():
+    with pytest.raises(ImageError, match=r"^x: more than"):
+        images.read(png(10_000, 10_000, 0), "x")
+
+
+def test_a_palette_without_the_transparent_entry_is_damage():
+    colours = chunk(b"PLTE", b"\xff\xff\xff\0\0\0")
+    picture = images.read(png(28, 28, 3, colours, chunk(b"tRNS", b"\x80" * 500)), "x")
+    for prepare in (images.prepare, images.plain):
+        with pytest.raises(ImageError, match=r"^x: damaged picture"):
+            prepare(picture, "x")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (FileNotFoundError(2, "No such file or directory"), "x: no such file"),
+        (PermissionError(13, "Permission denied"), "x: cannot be read: Permission denied"),
+        (OSError("image file is truncated"), "x: cannot be read: image file is truncated"),
+        (SyntaxError("broken PNG file"), "x: damaged picture: broken PNG file"),
+        (ZeroDivisionError("division by zero"), "x: damaged picture: division by zero"),
+    ],
+)
+def test_whatever_pillow_answers_becomes_one_kind_of_error(monkeypatch, error, message):
+    def fail(_source):
+        raise error
+
+    monkeypatch.setattr(Image, "open", fail)
+    with pytest.raises(ImageError) as raised:
+        images.read(Path("x"), "x")
+    assert str(raised.value) == message
+
+
+def test_a_picture_of_no_pixels_is_refused(monkeypatch):
+    monkeypatch.setattr(Image, "open", lambda _source: Image.new("L", (0, 5)))
+    with pytest.raises(ImageError, match=r"^x: an empty picture \(0x5\)"):
+        images.read(Path("x"), "x")
