@@ -14,6 +14,7 @@ import click
 
 from dlcli import __version__
 from dlcli.commands.options import debug_and_quiet
+from dlcli.commands.output import printable
 from dlcli.errors import DlcliError, TerminatedError
 
 COMMANDS = {
@@ -92,7 +93,9 @@ def run(arguments: Sequence[str]) -> int:
         if debug:
             traceback.print_exc()
         code, message = _explain(error)
-        click.echo(f"Error: {message}", err=True)
+        # The message may quote a file's name or content, and that could be control sequences.
+        lines = [printable(line) for line in message.split("\n")]
+        click.echo("Error: " + "\n".join(lines), err=True)
         return code
     return 0
 

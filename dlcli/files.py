@@ -61,3 +61,17 @@ def refuse_to_overwrite(path: Path, *, force: bool) -> None:
         raise ConfigError(f"{path}: exists already; add --force to replace it")
     if not path.parent.is_dir():
         raise ConfigError(f"{path}: the folder {path.parent} does not exist")
+
+
+def refuse_full_folder(folder: Path, *, force: bool) -> None:
+    """Raise unless ``folder`` is missing or empty, or the user said ``--force``.
+
+    Raises
+    ------
+    ConfigError
+        It is no folder, or something is in it.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder}: is a file, not a folder")
+    if folder.is_dir() and any(folder.iterdir()) and not force:
+        raise ConfigError(f"{folder}: is not empty; add --force to write into it all the same")

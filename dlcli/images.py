@@ -49,8 +49,11 @@ def read(source: Path | BinaryIO, name: str) -> Image.Image:
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(source) as image:
+                _refuse_programs(image, name)
                 image.load()
                 upright = ImageOps.exif_transpose(image)
+    except ImageError:
+        raise
     except FileNotFoundError as error:
         raise ImageError(f"{name}: no such file") from error
     except UnidentifiedImageError as error:
@@ -67,6 +70,12 @@ def read(source: Path | BinaryIO, name: str) -> Image.Image:
     if not upright.width or not upright.height:
         raise ImageError(f"{name}: an empty picture ({upright.width}x{upright.height})")
     return upright
+
+
+def _refuse_programs(image: Image.Image, name: str) -> None:
+    """Refuse PostScript, which Pillow would hand to Ghostscript to run."""
+    if image.format == "EPS":
+        raise ImageError(f"{name}: PostScript is not read; convert it to PNG first")
 
 
 def prepare(image: Image.Image, name: str) -> Pixels:

@@ -12,6 +12,7 @@ import sys
 import threading
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import pytest
 import requests
@@ -437,6 +438,21 @@ def test_a_mirror_that_takes_for_ever_is_given_up_at_once(web, httpserver, monke
     with pytest.raises(DatasetError, match="not done after 0 s"):
         fetch(web(Response(ZIPPED)))
     assert len(httpserver.log) == 1
+
+
+def test_a_mirror_that_trickles_does_not_escape_the_deadline(socket_mirror, monkeypatch):
+    """Byte after byte arrives in time, but the file as a whole does not."""
+    clock = SimpleNamespace(monotonic=itertools.count().__next__)
+    monkeypatch.setattr(download, "time", clock)
+    monkeypatch.setattr(download, "DEADLINE_SECONDS", 5)
+
+    def trickle(connection, end):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        while not end.wait(0.01):
+            connection.sendall(b"x")
+
+    with pytest.raises(DatasetError, match="not done after 5 s"):
+        download.fetch(FIRST, [socket_mirror(trickle)], find_mismatch)
 
 
 def test_an_unverifiable_certificate_is_called_that(monkeypatch):

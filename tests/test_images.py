@@ -404,3 +404,10 @@ def test_a_picture_of_no_pixels_is_refused(monkeypatch):
     monkeypatch.setattr(Image, "open", lambda _source: Image.new("L", (0, 5)))
     with pytest.raises(ImageError, match=r"^x: an empty picture \(0x5\)"):
         images.read(Path("x"), "x")
+
+
+def test_postscript_is_refused_before_it_is_run(tmp_path):
+    path = tmp_path / "digit.eps"
+    Image.new("L", (28, 28), 255).save(path)
+    with pytest.raises(ImageError, match="PostScript is not read"):
+        images.read(path, "digit.eps")

@@ -123,3 +123,8 @@ def test_mcnemars_test_answers_at_once_whatever_the_counts():
     assert metrics.mcnemar(24_500, 25_500) == pytest.approx(7.902628543392482e-06, rel=1e-9)
     assert metrics.mcnemar(0, 50_000) == 0.0
     assert time.process_time() - started < 2
+
+
+def test_the_interval_of_none_or_all_right_ends_at_exactly_0_or_1():
+    assert metrics.wilson_interval(0, 17)[0] == 0.0
+    assert metrics.wilson_interval(17, 17)[1] == 1.0

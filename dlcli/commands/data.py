@@ -18,7 +18,7 @@ from dlcli.commands.output import (
     print_table,
     printable,
 )
-from dlcli.errors import ConfigError, DatasetError
+from dlcli.errors import DatasetError
 
 _NAMES = ("mnist", "fashion-mnist", "kmnist")
 _Name = click.Choice(_NAMES)
@@ -203,12 +203,10 @@ def export(
       dlcli data export --dataset sample --limit 100 -o digits/ && dlcli predict digits/
     """
     from dlcli import datasets
+    from dlcli.files import refuse_full_folder
     from dlcli.images import write_pixels
 
-    if output.exists() and not output.is_dir():
-        raise ConfigError(f"{output}: is a file, not a folder")
-    if output.is_dir() and any(output.iterdir()) and not force:
-        raise ConfigError(f"{output}: is not empty; add --force to write into it all the same")
+    refuse_full_folder(output, force=force)
     with download_progress() as progress:
         dataset = datasets.load(name, data_dir, progress)
     examples = dataset.test if split == "test" else dataset.train

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from dlcli.commands.options import debug_and_quiet, format_option, threads_option
+from dlcli.commands.options import (
+    debug_and_quiet,
+    force_option,
+    format_option,
+    threads_option,
+)
 from dlcli.commands.output import message, print_csv, print_json, printable
 from dlcli.errors import ImageError, InputError
 
@@ -44,6 +49,7 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Write the 28x28 picture that the network saw for each image.",
 )
+@force_option
 @threads_option
 @format_option("text", "json", "csv")
 @debug_and_quiet
@@ -54,6 +60,7 @@ def command(
     top: int,
     raw: bool,  # noqa: FBT001 - click passes options by name
     shown_dir: Path | None,
+    force: bool,  # noqa: FBT001 - click passes options by name
     threads: int | None,
     output_format: str,
 ) -> None:
@@ -76,11 +83,13 @@ def command(
     if images.count("-") + lists.count("-") > 1:
         raise click.UsageError("stdin (-) can be read only once")
     from dlcli import checkpoints
+    from dlcli.files import refuse_full_folder
     from dlcli.prediction import predict
 
     model = checkpoints.load_named(model_path)
     message(f"Model: {printable(str(model.path))}")
     if shown_dir is not None:
+        refuse_full_folder(shown_dir, force=force)
         shown_dir.mkdir(parents=True, exist_ok=True)
     if threads is not None:
         from dlcli.commands.threads import limit_threads
@@ -156,17 +165,18 @@ class _Pictures:
 
 
 def split_list(stream: BinaryIO) -> Iterator[str]:
-    """The paths in a list: NUL-separated if it holds a NUL, else one a line."""
-    separator = None
+    """The paths in a list: NUL-separated if it holds a NUL, else one a line (LF or CRLF)."""
+    separator, line_end = None, b"\r"
     rest = b""
     while chunk := stream.read(1 << 16):
         rest += chunk
         if separator is None:
             separator = b"\0" if b"\0" in rest else b"\n"
+            line_end = b"" if separator == b"\0" else b"\r"
         *paths, rest = rest.split(separator)
-        yield from (os.fsdecode(path) for path in paths if path)
+        yield from (os.fsdecode(path.removesuffix(line_end)) for path in paths if path)
     if rest:
-        yield os.fsdecode(rest)
+        yield os.fsdecode(rest.removesuffix(line_end))
 
 
 def _usable(

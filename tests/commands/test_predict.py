@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dlcli import checkpoints
+from dlcli import checkpoints, images
+from dlcli.commands.predict import split_list
 
 
 @pytest.fixture
@@ -510,3 +511,24 @@ def test_predicting_a_picture_imports_nothing_it_does_not_need(workdir, model, d
     )
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr
+
+
+def test_a_list_with_windows_line_ends_is_read():
+    stream = io.BytesIO(b"a.png\r\nb c.png\r\nlast.png\r")
+    assert list(split_list(stream)) == ["a.png", "b c.png", "last.png"]
+
+
+def test_a_nul_separated_list_keeps_every_other_byte():
+    assert list(split_list(io.BytesIO(b"a\r\0b\nc\0"))) == ["a\r", "b\nc"]
+
+
+def test_preprocessed_pictures_go_into_an_empty_folder_or_are_forced(
+    dlcli, trained_model, sample, workdir
+):
+    images.write_pixels(sample.test.images[0], workdir / "digit.png")
+    arguments = ["predict", "digit.png", "-m", trained_model, "--show-preprocessed", "seen"]
+    assert dlcli(*arguments).code == 0
+    refused = dlcli(*arguments)
+    assert refused.code == 2
+    assert "seen: is not empty; add --force" in refused.stderr
+    assert dlcli(*arguments, "--force").code == 0
