@@ -153,7 +153,7 @@ def load_named(argument: str | None) -> Model:
     named = argument or os.environ.get("DLCLI_MODEL")
     path = Path(named) if named else DEFAULT_RUNS_DIR / LATEST
     if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where it may not look
-        return load(path / BEST)
+        return load(follow_link(path) / BEST)
     if not named:
         raise CheckpointError("no model yet: train one (dlcli train), name one, or set DLCLI_MODEL")
     try:
@@ -162,6 +162,14 @@ def load_named(argument: str | None) -> Model:
         if isinstance(error.__cause__, FileNotFoundError):
             raise CheckpointError(f"{path}: no such run directory or checkpoint") from error
         raise
+
+
+def follow_link(run: Path) -> Path:
+    """The run directory itself, where ``run`` is a link to it (``runs/latest``).
+
+    What is said of a run, or written into it, must not change with where the link points.
+    """
+    return run.parent / run.readlink() if run.is_symlink() else run
 
 
 def _load(path: Path, archive: zipfile.ZipFile) -> Model:

@@ -43,15 +43,21 @@ class Run:
         self._write(CONFIG, to_yaml(self.config))
         self._save_last(state, None)
 
-    def go_on(self) -> None:
-        """Write the config, whose ``epochs`` may have changed; the run is unfinished again."""
+    def go_on(self, state: TrainingState) -> None:
+        """Make the files ready for the epochs after ``state``; the run is unfinished again.
+
+        Lines of the metrics log that are newer than ``state`` are removed: a crash left them,
+        and their epochs will be computed again.
+        """
         self._write(CONFIG, to_yaml(self.config))
+        kept = [asdict(r) for r in read_metrics(self.path) if r.epoch <= state.epoch]
+        self._write(METRICS, "".join(json.dumps(record) + "\n" for record in kept))
         (self.path / SUMMARY).unlink(missing_ok=True)
 
     def record(self, state: TrainingState, record: EpochRecord) -> None:
         """Store an epoch: its line in the metrics log, then the checkpoints.
 
-        A crash in between leaves a line too many, which :func:`resume` removes.
+        A crash in between leaves a line too many, which :meth:`go_on` removes.
         """
         with (self.path / METRICS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(record)) + "\n")
@@ -123,6 +129,7 @@ class Run:
 class Resumed:
     """What going on with a run needs, as its ``last.npz`` holds it."""
 
+    path: Path
     config: Config
     state: TrainingState
     dataset_checksum: str
@@ -172,10 +179,7 @@ def create(runs_dir: Path, name: str | None, stem: str) -> Path:
 
 
 def resume(path: Path) -> Resumed:
-    """Read what going on with a run needs.
-
-    Lines of the metrics log that are newer than the checkpoint are removed: their epochs
-    will be computed again.
+    """Read what going on with a run needs; nothing is changed.
 
     Raises
     ------
@@ -184,6 +188,7 @@ def resume(path: Path) -> Resumed:
     """
     if not path.is_dir():
         raise CheckpointError(f"{path}: no such run directory")
+    path = checkpoints.follow_link(path)
     model = checkpoints.load(path / LAST)
     config = from_builtins(model.metadata["config"], str(model.path))
     network = model.network
@@ -210,10 +215,7 @@ def resume(path: Path) -> Resumed:
         checksum, threads = model.metadata["dataset"]["checksum"], int(model.metadata["threads"])
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{model.path}: holds no training state to go on from") from error
-    kept = [asdict(record) for record in read_metrics(path) if record.epoch <= state.epoch]
-    with atomic_write(path / METRICS) as file:
-        file.writelines((json.dumps(record) + "\n").encode() for record in kept)
-    return Resumed(config, state, checksum, threads)
+    return Resumed(path, config, state, checksum, threads)
 
 
 def read_metrics(run: Path) -> list[EpochRecord]:
@@ -265,6 +267,7 @@ def list_runs(runs_dir: Path) -> Iterator[dict[str, Any]]:
 
 def point_latest_to(run: Path) -> None:
     """Make ``latest`` beside the run a link to it, in one step."""
+    run = run.resolve()  # a relative path such as "." has neither name nor parent
     temporary = run.parent / f".{LATEST}.{os.getpid()}.tmp"
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(run.name, target_is_directory=True)

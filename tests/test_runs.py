@@ -111,7 +111,9 @@ def test_stopped_after_any_epoch_and_resumed_ends_bit_identically(
     if stopped_after:
         train(broken, state, stopped_after)
     resumed = runs.resume(broken.path)
-    train(Run(broken.path, resumed.config, dataset, threads=1), resumed.state)
+    again = Run(broken.path, resumed.config, dataset, threads=1)
+    again.go_on(resumed.state)
+    train(again, resumed.state)
 
     for name in ("best.npz", "last.npz"):
         assert (whole.path / name).read_bytes() == (broken.path / name).read_bytes()
@@ -132,7 +134,7 @@ def test_metrics_newer_than_the_checkpoint_are_dropped_on_resume(tmp_path, datas
     with (run.path / "metrics.jsonl").open("a") as file:
         file.write(json.dumps({**json.loads(_last_line(run)), "epoch": 3}) + "\n")
         file.write('{"epoch": 4, "train_')  # the line being written when the process died
-    runs.resume(run.path)
+    run.go_on(runs.resume(run.path).state)
     assert runs.read_metrics(run.path) == records
 
 
@@ -146,7 +148,7 @@ def test_a_damaged_metrics_line_is_named(tmp_path, dataset):
     with (run.path / "metrics.jsonl").open("a") as file:
         file.write("not json\n")
     with pytest.raises(CheckpointError, match=r"metrics\.jsonl:2: damaged line"):
-        runs.resume(run.path)
+        runs.read_metrics(run.path)
 
 
 def test_metrics_that_are_no_text_are_refused(tmp_path, dataset):
@@ -213,7 +215,7 @@ def test_a_run_that_goes_on_is_unfinished_again(tmp_path, dataset):
     run, state = start(tmp_path / "run", dataset)
     train(run, state)
     run.finish(state)
-    run.go_on()
+    run.go_on(state)
     assert [row["status"] for row in runs.list_runs(tmp_path)] == ["unfinished"]
 
 

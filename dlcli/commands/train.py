@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from dlcli.config import Config
     from dlcli.datasets import Examples
-    from dlcli.runs import Run
+    from dlcli.runs import Resumed, Run
     from dlcli.training import BatchProgress, EpochRecord, TrainingState
 
 
@@ -76,22 +76,12 @@ def command(
     """
     if resumed is not None and name is not None:
         raise click.UsageError("--name and --resume exclude each other")
-    # The config is checked before NumPy is imported, so that its errors come at once.
+    config, earlier = _plan(sources, overrides, resumed)
+
     from dlcli import config as configs
-    from dlcli import config_files
-
-    config = config_files.load(sources, overrides) if resumed is None else None
-
     from dlcli import datasets, runs, training
     from dlcli.commands.threads import limit_threads
 
-    earlier = runs.resume(resumed) if resumed is not None else None
-    if earlier is not None:
-        config = _changed_config(earlier.config, sources, overrides, earlier.state.epoch)
-        # Another number of threads would change the last bits of the weights.
-        threads = threads or earlier.threads
-    if config is None:
-        raise AssertionError("a config is either loaded or resumed")
     for idle in configs.keys_without_effect(config):
         warn(idle)
 
@@ -102,11 +92,13 @@ def command(
     train, validation = datasets.split_validation(
         dataset.train, config.validation_size, config.seed
     )
+    if earlier is not None and threads is None:
+        threads = earlier.threads  # another number would change the last bits of the weights
     with limit_threads(threads) as used_threads:
         state = earlier.state if earlier is not None else training.initial_state(config)
-        path = resumed or runs.create(runs_dir, name, _stem(sources))
+        path = earlier.path if earlier is not None else runs.create(runs_dir, name, _stem(sources))
         run = runs.Run(path, config, dataset, used_threads)
-        run.start(state) if earlier is None else run.go_on()
+        run.start(state) if earlier is None else run.go_on(state)
         _announce(run, train, validation, state)
         _train(run, train, validation, state)
         summary = run.finish(state)
@@ -115,6 +107,21 @@ def command(
         print_json(summary)
     else:
         click.echo(run.path)
+
+
+def _plan(
+    sources: tuple[str, ...], overrides: tuple[str, ...], resumed: Path | None
+) -> "tuple[Config, Resumed | None]":
+    """The config to train by, and the run to go on with, if there is one."""
+    from dlcli import config_files
+
+    if resumed is None:  # NumPy is not imported here, so that a wrong config is told at once
+        return config_files.load(sources, overrides), None
+
+    from dlcli import runs
+
+    earlier = runs.resume(resumed)
+    return _changed_config(earlier.config, sources, overrides, earlier.state.epoch), earlier
 
 
 def _changed_config(

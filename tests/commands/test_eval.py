@@ -100,7 +100,7 @@ def test_the_environment_and_then_the_latest_run_name_the_model(
     dlcli, trained_model, workdir, monkeypatch
 ):
     Path("runs").symlink_to(trained_model.parent)
-    assert dlcli("eval").stderr == "Model: runs/latest/best.npz\n"
+    assert dlcli("eval").stderr == "Model: runs/trained/best.npz\n"
     monkeypatch.setenv("DLCLI_MODEL", str(trained_model))
     assert dlcli("eval").stderr == f"Model: {trained_model / 'best.npz'}\n"
     assert dlcli("eval", "runs/trained").stderr == "Model: runs/trained/best.npz\n"
