@@ -167,8 +167,15 @@ def _already_probabilities(outputs: Array) -> Array:
 
 
 def _normalised(outputs: Array) -> Array:
-    """Negative outputs become 0; the rest are divided by their sum (all equal if that is 0)."""
+    """Negative outputs become 0; the rest are divided by their sum.
+
+    Where no output is positive, they are first shifted up by their least, so that the largest
+    output always has the largest share; where all are equal, so are the shares.
+    """
     positive = np.maximum(outputs, 0)
+    none_positive = ~positive.any(axis=1)
+    shifted = outputs[none_positive]
+    positive[none_positive] = shifted - shifted.min(axis=1, keepdims=True)
     total = positive.sum(axis=1, keepdims=True)
     even = np.full_like(positive, 1 / positive.shape[1])
     np.divide(positive, total, out=even, where=total > 0)

@@ -23,20 +23,18 @@ import numpy as np
 import numpy.typing as npt
 
 from dlcli.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Array
+from dlcli.dimensions import CLASSES, IMAGE_SIZE, MAX_HIDDEN_LAYERS, MAX_PARAMETERS
 from dlcli.errors import CheckpointError
-from dlcli.files import atomic_write
+from dlcli.files import DEFAULT_RUNS_DIR, atomic_write
 from dlcli.losses import LOSSES
 from dlcli.network import Network, count_parameters
 
 FORMAT_VERSION = 1
-DEFAULT_RUNS_DIR = Path("runs")
+# How a picture becomes an input: as MNIST's digits were made (images.prepare), or not at all.
+PREPROCESSING = ("digit", "none")
 LATEST = "latest"
 BEST = "best.npz"
-INPUTS = 784
-CLASSES = 10
 MAX_METADATA_BYTES = 1_000_000
-MAX_LAYERS = 101
-MAX_PARAMETERS = 250_000_000
 _MAX_HEADER_BYTES = 10_000
 _NPY_MAGIC = np.lib.format.magic(1, 0)
 
@@ -49,7 +47,7 @@ class Model:
     ----------
     metadata
         ``config``, ``epoch``, ``scores``, ``dataset`` (name and checksum), ``preprocessing``
-        (a name in ``images.PREPROCESSING``), ``threads``, and, for going on, ``training``.
+        (a name in ``PREPROCESSING``), ``threads``, and, for going on, ``training``.
     optimizer_state
         The optimiser's arrays; empty in a checkpoint made for use alone.
     """
@@ -150,6 +148,8 @@ def load_named(argument: str | None) -> Model:
     CheckpointError
         There is none, or it cannot be used.
     """
+    if argument is not None and not argument:
+        raise CheckpointError("the model's name is empty")  # as in: dlcli eval "$unset"
     named = argument or os.environ.get("DLCLI_MODEL")
     path = Path(named) if named else DEFAULT_RUNS_DIR / LATEST
     if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where it may not look
@@ -227,14 +227,14 @@ def _check_description(metadata: dict[str, Any]) -> None:
     dataset = metadata.get("dataset")
     for key, right in (
         ("config", isinstance(metadata.get("config"), dict)),
-        ("epoch", type(metadata.get("epoch")) is int),
+        ("epoch", type(metadata.get("epoch")) is int and metadata["epoch"] >= 0),
         ("dataset", isinstance(dataset, dict)),
         ("dataset.name", isinstance(dataset, dict) and isinstance(dataset.get("name"), str)),
         (
             "dataset.checksum",
             isinstance(dataset, dict) and isinstance(dataset.get("checksum"), str),
         ),
-        ("preprocessing", metadata.get("preprocessing") in ("digit", "none")),
+        ("preprocessing", metadata.get("preprocessing") in PREPROCESSING),
     ):
         if not right:
             raise CheckpointError(f"metadata: {key}: missing or of the wrong kind")
@@ -248,8 +248,8 @@ def _build_network(architecture: Any) -> tuple[Network, str]:
     if (
         not isinstance(sizes, list)
         or not all(type(size) is int and size > 0 for size in sizes)
-        or not 2 <= len(sizes) <= MAX_LAYERS + 1
-        or (sizes[0], sizes[-1]) != (INPUTS, CLASSES)
+        or not 2 <= len(sizes) <= MAX_HIDDEN_LAYERS + 2
+        or (sizes[0], sizes[-1]) != (IMAGE_SIZE, CLASSES)
         or count_parameters(sizes) > MAX_PARAMETERS
     ):
         raise CheckpointError(f"metadata: impossible layer_sizes {str(sizes)[:60]}")

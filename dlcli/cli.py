@@ -14,8 +14,8 @@ import click
 
 from dlcli import __version__
 from dlcli.commands.options import debug_and_quiet
-from dlcli.commands.output import printable
-from dlcli.errors import DlcliError, TerminatedError
+from dlcli.commands.output import printable, tell
+from dlcli.errors import DlcliError, Terminated
 
 COMMANDS = {
     "train": "dlcli.commands.train",
@@ -81,7 +81,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         with cli.make_context("dlcli", list(arguments)) as context:
             cli.invoke(context)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it is None when it was closed before the start (>&-)
+            sys.stdout.flush()
     except click.exceptions.Exit as finished:
         return finished.exit_code
     except BrokenPipeError:
@@ -95,7 +96,7 @@ def run(arguments: Sequence[str]) -> int:
         code, message = _explain(error)
         # The message may quote a file's name or content, and that could be control sequences.
         lines = [printable(line) for line in message.split("\n")]
-        click.echo("Error: " + "\n".join(lines), err=True)
+        tell("Error: " + "\n".join(lines))
         return code
     return 0
 
@@ -109,7 +110,7 @@ def main() -> NoReturn:
 
 def _explain(error: BaseException) -> tuple[int, str]:
     """The exit code and the message for an error; re-raises what is none."""
-    if isinstance(error, DlcliError):
+    if isinstance(error, (DlcliError, Terminated)):
         return error.exit_code, str(error)
     if isinstance(error, click.UsageError):
         command = error.ctx.command_path if error.ctx else "dlcli"
@@ -130,4 +131,4 @@ def _explain(error: BaseException) -> tuple[int, str]:
 
 
 def _raise_terminated(_signal: int, _frame: FrameType | None) -> None:
-    raise TerminatedError("terminated")
+    raise Terminated("terminated")

@@ -14,6 +14,7 @@ import msgspec
 import yaml
 from msgspec import Meta
 
+from dlcli.dimensions import CLASSES, IMAGE_SIZE, MAX_HIDDEN_LAYERS, MAX_PARAMETERS
 from dlcli.errors import ConfigError
 from dlcli.schema_words import (
     allowed_names,
@@ -43,11 +44,7 @@ ScheduleName = Literal["constant", "step", "exponential", "cosine"]
 
 _Fraction = Annotated[float, Meta(ge=0, lt=1)]
 
-# A network of this size takes 1 GB for its weights and 4 GB to train with Adam.
-MAX_PARAMETERS = 250_000_000
 ADAM_LEARNING_RATE = 0.001  # Kingma and Ba's; the default for sgd would make Adam diverge
-IMAGE_SIZE = 784
-CLASSES = 10
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,13 +61,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     hidden_layers: Annotated[
         tuple[Annotated[int, Meta(ge=1, le=100_000)], ...],
         Meta(
-            max_length=100,
+            max_length=MAX_HIDDEN_LAYERS,
             description="Neurons in each hidden layer, from the input on; [] is softmax "
             "regression.",
         ),
     ] = (128,)
     activation: Annotated[
-        ActivationName | Annotated[tuple[ActivationName, ...], Meta(max_length=100)],
+        ActivationName | Annotated[tuple[ActivationName, ...], Meta(max_length=MAX_HIDDEN_LAYERS)],
         Meta(
             description="What squashes a hidden neuron's sum: one name for all hidden layers, "
             "or a list with one a layer."
@@ -266,9 +263,8 @@ def resolve(settings: Settings) -> Config:
             problems.append(f"{origin}: {key}: unknown key{did_you_mean(key, types)}")
             continue
         try:
-            _refuse_infinite(value)
-            values[key] = msgspec.convert(value, types[key])
-        except (msgspec.ValidationError, OverflowError):
+            values[key] = msgspec.convert(_without_infinities(value), types[key])
+        except msgspec.ValidationError:
             allowed = describe_allowed(types[key])
             hint = did_you_mean(value, allowed_names(types[key])) if isinstance(value, str) else ""
             problems.append(f"{origin}: {key}: expected {allowed}, got {shown(value)}{hint}")
@@ -397,7 +393,8 @@ def reference() -> str:
     return "\n".join(rows) + "\n"
 
 
-def _refuse_infinite(value: Any) -> None:
-    for item in value if isinstance(value, list) else [value]:
-        if isinstance(item, float) and not math.isfinite(item):
-            raise OverflowError
+def _without_infinities(value: Any) -> Any:
+    """The value with infinities and NaN as text, which no numeric key allows."""
+    if isinstance(value, list):
+        return [_without_infinities(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

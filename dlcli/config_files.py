@@ -31,14 +31,19 @@ def load(
     settings: Settings = {}
     if base is not None:
         settings = {key: Setting(value, "base") for key, value in to_builtins(base).items()}
-    for source in sources:
-        settings |= parse(*_read(source))
-    for override in overrides:
-        key, equals, value = override.partition("=")
-        if not equals or not key.strip():
-            raise ConfigError(f"--set {override}: expected KEY=VALUE")
-        settings[key.strip()] = Setting(parse_value(value, f"--set {key}"), "--set")
-    return resolve(settings)
+    problems: list[str] = []
+    for read, text in [(_file, s) for s in sources] + [(_override, o) for o in overrides]:
+        try:
+            settings |= read(text)
+        except ConfigError as error:
+            problems.append(str(error))
+    try:
+        config = resolve(settings)
+    except ConfigError as error:
+        problems.append(str(error))
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return config
 
 
 def shipped_configs() -> dict[str, Path]:
@@ -49,15 +54,28 @@ def shipped_configs() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
+def _file(source: str) -> Settings:
+    return parse(*_read(source))
+
+
+def _override(text: str) -> Settings:
+    """The setting in a ``KEY=VALUE`` of the command line."""
+    key, equals, value = text.partition("=")
+    key = key.strip()
+    if not equals or not key:
+        raise ConfigError(f"--set {text}: expected KEY=VALUE")
+    return {key: Setting(parse_value(value, f"--set {key}"), "--set")}
+
+
 def _read(source: str) -> tuple[str, str]:
     """The text of a config file and what to call it in messages."""
-    if source == "-":
-        return sys.stdin.read(MAX_BYTES + 1), "<stdin>"
     path = Path(source)
     shipped = shipped_configs()
-    if source in shipped and not path.exists():
+    if source in shipped and not path.is_file():
         path = shipped[source]
     try:
+        if source == "-":
+            return sys.stdin.buffer.read(MAX_BYTES + 1).decode(), "<stdin>"
         with path.open(encoding="utf-8") as file:
             return file.read(MAX_BYTES + 1), str(path)
     except FileNotFoundError as error:

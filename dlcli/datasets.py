@@ -13,7 +13,7 @@ import numpy as np
 
 from dlcli import idx
 from dlcli.errors import DatasetError
-from dlcli.files import atomic_write
+from dlcli.files import DEFAULT_DATA_DIR, atomic_write
 from dlcli.randomness import random_stream
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ FILES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
-DEFAULT_DATA_DIR = Path("data")
 SAMPLE = "sample"
 _SAMPLE_DIR = Path(__file__).parent / "sample"
 # kmnist publishes the sums of its .gz files alone; those of the content are kept here once a

@@ -47,7 +47,11 @@ class GradientError(DlcliError):
     """Backpropagation disagrees with finite differences."""
 
 
-class TerminatedError(DlcliError):
-    """The process was asked to stop by SIGTERM."""
+class Terminated(BaseException):
+    """The process was asked to stop by SIGTERM.
+
+    Like ``KeyboardInterrupt`` it is no ``Exception``, so that no handler takes it for a fault
+    of the file that was being read when it came.
+    """
 
     exit_code = 143

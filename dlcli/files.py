@@ -8,6 +8,9 @@ from typing import BinaryIO
 
 from dlcli.errors import ConfigError
 
+DEFAULT_DATA_DIR = Path("data")
+DEFAULT_RUNS_DIR = Path("runs")
+
 
 @contextmanager
 def atomic_write(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:

@@ -14,13 +14,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from dlcli.dimensions import CLASSES, IMAGE_SIDE, IMAGE_SIZE
 from dlcli.errors import DatasetError
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.uint8]
 
-ROWS = COLUMNS = 28
-CLASSES = 10
 # The largest file of the family (EMNIST ByClass) has 698,000 images; what claims to be larger
 # is no dataset of digits but an attack on memory.
 MAX_BYTES = 1_000_000_000
@@ -76,9 +75,9 @@ def parse_images(content: bytes, name: str) -> Images:
         Wrong magic number, not 28x28, truncated or over-long.
     """
     shape = _parse_header(content, name, dimensions=3, kind="images")
-    if shape[1:] != (ROWS, COLUMNS):
+    if shape[1:] != (IMAGE_SIDE, IMAGE_SIDE):
         raise DatasetError(f"{name}: images are {shape[1]}x{shape[2]}, expected 28x28")
-    return _body(content, shape, name).reshape(shape[0], ROWS * COLUMNS)
+    return _body(content, shape, name).reshape(shape[0], IMAGE_SIZE)
 
 
 def parse_labels(content: bytes, name: str) -> Labels:

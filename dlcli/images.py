@@ -14,11 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from dlcli.dimensions import IMAGE_SIDE
 from dlcli.errors import ImageError
 from dlcli.files import atomic_write
 
-SIDE = 28
-PREPROCESSING = ("digit", "none")
 Pixels = npt.NDArray[np.uint8]
 _Levels = npt.NDArray[np.float32]
 
@@ -105,7 +104,7 @@ def plain(image: Image.Image, name: str) -> Pixels:
     ImageError
         It has another size, or is damaged.
     """
-    if image.size != (SIDE, SIDE):
+    if image.size != (IMAGE_SIDE, IMAGE_SIDE):
         raise ImageError(
             f"{name}: {image.width}x{image.height}, expected 28x28 for use without preprocessing"
         )
@@ -115,7 +114,7 @@ def plain(image: Image.Image, name: str) -> Pixels:
 def write_pixels(pixels: Pixels, path: Path) -> None:
     """Write a 28x28 picture, shape (784,), as a PNG file."""
     with atomic_write(path, durable=False) as file:
-        Image.fromarray(pixels.reshape(SIDE, SIDE)).save(file, format="PNG")
+        Image.fromarray(pixels.reshape(IMAGE_SIDE, IMAGE_SIDE)).save(file, format="PNG")
 
 
 def to_levels(image: Image.Image, name: str) -> _Levels:
@@ -179,7 +178,7 @@ def _is_dark_on_light(levels: _Levels) -> bool:
 
 
 def _is_like_mnist(levels: _Levels) -> bool:
-    if levels.shape != (SIDE, SIDE) or levels.max() < _FAINTEST_INK:
+    if levels.shape != (IMAGE_SIDE, IMAGE_SIDE) or levels.max() < _FAINTEST_INK:
         return False
     border = np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]])
     rows, columns = _extent(levels > 0)
@@ -219,9 +218,9 @@ def _centre(digit: _Levels) -> Pixels:
     """Place a digit of at most 20x20 in 28x28 with its centre of mass on pixel 14."""
     row, column = _centre_of_mass(digit)
     height, width = digit.shape
-    top = min(max(_CENTRE - round(row), 0), SIDE - height)
-    left = min(max(_CENTRE - round(column), 0), SIDE - width)
-    result = np.zeros((SIDE, SIDE), np.uint8)
+    top = min(max(_CENTRE - round(row), 0), IMAGE_SIDE - height)
+    left = min(max(_CENTRE - round(column), 0), IMAGE_SIDE - width)
+    result = np.zeros((IMAGE_SIDE, IMAGE_SIDE), np.uint8)
     result[top : top + height, left : left + width] = np.rint(digit)
     return result
 

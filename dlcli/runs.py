@@ -7,12 +7,14 @@ import os
 import platform
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from dlcli import __version__, checkpoints
 from dlcli.checkpoints import BEST, LATEST
@@ -27,6 +29,7 @@ LAST = "last.npz"
 CONFIG = "config.yaml"
 METRICS = "metrics.jsonl"
 SUMMARY = "summary.json"
+LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -41,34 +44,32 @@ class Run:
     def start(self, state: TrainingState) -> None:
         """Write the config and the state before the first epoch."""
         self._write(CONFIG, to_yaml(self.config))
-        self._save_last(state, None)
+        self._save_checkpoints(state, None)
 
     def go_on(self, state: TrainingState) -> None:
         """Make the files ready for the epochs after ``state``; the run is unfinished again.
 
-        Lines of the metrics log that are newer than ``state`` are removed: a crash left them,
-        and their epochs will be computed again.
+        The config, whose ``epochs`` may have changed, is written anew, and what a crash left
+        is mended: lines of the metrics log newer than ``state`` (their epochs will be computed
+        again), and a best checkpoint older than it.
         """
+        records = [record for record in read_metrics(self.path) if record.epoch <= state.epoch]
+        latest = records[-1] if records else None
+        self._save_checkpoints(state, latest)
         self._write(CONFIG, to_yaml(self.config))
-        kept = [asdict(r) for r in read_metrics(self.path) if r.epoch <= state.epoch]
-        self._write(METRICS, "".join(json.dumps(record) + "\n" for record in kept))
+        self._write(METRICS, "".join(json.dumps(asdict(record)) + "\n" for record in records))
         (self.path / SUMMARY).unlink(missing_ok=True)
 
     def record(self, state: TrainingState, record: EpochRecord) -> None:
         """Store an epoch: its line in the metrics log, then the checkpoints.
 
-        A crash in between leaves a line too many, which :meth:`go_on` removes.
+        A crash in between leaves something that :meth:`go_on` mends.
         """
         with (self.path / METRICS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(record)) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        if state.is_best:
-            metadata = self._metadata(state, record)
-            checkpoints.save(self.path / BEST, state.network, self.config.loss, metadata, {})
-        self._save_last(state, record)
-        if state.epoch == 1:
-            point_latest_to(self.path)
+        self._save_checkpoints(state, record)
 
     def finish(self, state: TrainingState) -> dict[str, Any]:
         """Write ``summary.json``, which says that the run is finished, and return its content."""
@@ -102,16 +103,24 @@ class Run:
         with atomic_write(self.path / name) as file:
             file.write(text.encode())
 
-    def _save_last(self, state: TrainingState, record: EpochRecord | None) -> None:
+    def _save_checkpoints(self, state: TrainingState, record: EpochRecord | None) -> None:
+        """Write ``last.npz``, then, if the latest epoch is the best, ``best.npz``.
+
+        In this order a crash in between leaves a last epoch that is the best one: all that is
+        needed to write ``best.npz`` later.
+        """
         metadata = self._metadata(state, record)
-        metadata["training"] = {
+        training = {
             "best_epoch": state.best_epoch,
             "best_accuracy": state.best_accuracy,
             "best_loss": _finite_or_none(state.best_loss),
             "gradient_norm": _finite_or_none(state.gradient_norm),
         }
-        path = self.path / LAST
-        checkpoints.save(path, state.network, self.config.loss, metadata, state.optimizer.state)
+        network, loss = state.network, self.config.loss
+        last = {**metadata, "training": training}
+        checkpoints.save(self.path / LAST, network, loss, last, state.optimizer.state)
+        if state.epoch and state.is_best:
+            checkpoints.save(self.path / BEST, network, loss, metadata, {})
 
     def _metadata(self, state: TrainingState, record: EpochRecord | None) -> dict[str, Any]:
         scores = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
@@ -129,7 +138,6 @@ class Run:
 class Resumed:
     """What going on with a run needs, as its ``last.npz`` holds it."""
 
-    path: Path
     config: Config
     state: TrainingState
     dataset_checksum: str
@@ -178,6 +186,26 @@ def create(runs_dir: Path, name: str | None, stem: str) -> Path:
     raise AssertionError("numbers never end")
 
 
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Keep other processes from training in a run directory.
+
+    Raises
+    ------
+    ConfigError
+        One is doing so.
+    """
+    lock = FileLock(path / LOCK, blocking=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise ConfigError(f"{path}: another process is training in it") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def resume(path: Path) -> Resumed:
     """Read what going on with a run needs; nothing is changed.
 
@@ -186,11 +214,11 @@ def resume(path: Path) -> Resumed:
     CheckpointError
         There is no such run, or its ``last.npz`` is unusable.
     """
-    if not path.is_dir():
-        raise CheckpointError(f"{path}: no such run directory")
-    path = checkpoints.follow_link(path)
     model = checkpoints.load(path / LAST)
-    config = from_builtins(model.metadata["config"], str(model.path))
+    try:
+        config = from_builtins(model.metadata["config"], str(model.path))
+    except ConfigError as error:
+        raise CheckpointError(str(error)) from error
     network = model.network
     described = (network.layer_sizes, network.activations, network.output_activation, model.loss)
     wanted = (config.layer_sizes, config.activations, config.output_activation, config.loss)
@@ -215,7 +243,22 @@ def resume(path: Path) -> Resumed:
         checksum, threads = model.metadata["dataset"]["checksum"], int(model.metadata["threads"])
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{model.path}: holds no training state to go on from") from error
-    return Resumed(path, config, state, checksum, threads)
+    if threads < 1:
+        raise CheckpointError(f"{model.path}: says it was trained with {threads} threads")
+    return Resumed(config, state, checksum, threads)
+
+
+def find(path: Path) -> Path:
+    """The run directory that the user named, itself or by a link.
+
+    Raises
+    ------
+    CheckpointError
+        There is none.
+    """
+    if not path.is_dir():
+        raise CheckpointError(f"{path}: no such run directory")
+    return checkpoints.follow_link(path)
 
 
 def read_metrics(run: Path) -> list[EpochRecord]:
@@ -246,17 +289,22 @@ def read_metrics(run: Path) -> list[EpochRecord]:
 
 
 def list_runs(runs_dir: Path) -> Iterator[dict[str, Any]]:
-    """A table row for every run, oldest name first: epochs, scores of the kept one, status."""
+    """A table row for every run, by name: status, epochs, scores of the kept one."""
     if not runs_dir.is_dir():
         return
     for path in sorted(runs_dir.iterdir()):
         if path.is_symlink() or not (path / CONFIG).is_file():
             continue
-        records = read_metrics(path)
+        try:
+            records, status = read_metrics(path), "unfinished"
+        except CheckpointError:
+            records, status = [], "damaged"
+        if (path / SUMMARY).exists() and status != "damaged":
+            status = "finished"
         kept = max(records, key=_rank, default=None)
         yield {
             "run": str(path),
-            "status": "finished" if (path / SUMMARY).exists() else "unfinished",
+            "status": status,
             "epochs": len(records),
             "best_epoch": kept.epoch if kept else None,
             "validation_accuracy": kept.validation_accuracy if kept else None,
@@ -276,7 +324,7 @@ def point_latest_to(run: Path) -> None:
 
 
 def preprocessing_for(dataset: str) -> str:
-    """How pictures become inputs for a model of this dataset (see ``images.PREPROCESSING``)."""
+    """How pictures become inputs for a model of this dataset (a name in ``PREPROCESSING``)."""
     return "none" if dataset in {"fashion-mnist", "kmnist"} else "digit"
 
 

@@ -128,10 +128,18 @@ def test_probabilities_are_shares_that_sum_to_1(name, logits):
     [
         ([0.5, 1.5, 0, 2], [0.125, 0.375, 0, 0.5]),
         ([-3, 1, -0.5, 3], [0, 0.25, 0, 0.75]),
-        ([-1, -2, -3, 0], [0.25, 0.25, 0.25, 0.25]),
+        ([-1, -2, -3, -2], [0.5, 0.25, 0, 0.25]),
+        ([-1, -1, -1, -1], [0.25, 0.25, 0.25, 0.25]),
+        ([0, 0, 0, 0], [0.25, 0.25, 0.25, 0.25]),
     ],
 )
 def test_linear_outputs_become_shares_of_what_is_positive(outputs, shares):
     assert OUTPUT_ACTIVATIONS["linear"].probabilities(np.array([outputs], float)).tolist() == [
         shares
     ]
+
+
+@given(st.lists(st.floats(-1e3, 1e3, width=32), min_size=2, max_size=10))
+def test_the_largest_linear_output_has_the_largest_share(outputs):
+    shares = OUTPUT_ACTIVATIONS["linear"].probabilities(np.array([outputs]))[0]
+    assert shares[np.argmax(outputs)] == shares.max()

@@ -611,3 +611,8 @@ def test_no_checkpoint_can_fill_the_memory(workdir):
     assert len(files) == 6
     assert codes == "{4}"
     assert int(kilobytes) < 20_000
+
+
+def test_an_empty_name_is_no_name_of_the_latest_model():
+    with pytest.raises(CheckpointError, match="the model's name is empty"):
+        checkpoints.load_named("")

@@ -10,6 +10,7 @@ import sys
 
 import click
 import pytest
+from PIL import Image
 
 from dlcli import __version__, errors
 from dlcli.cli import COMMANDS, cli, run
@@ -75,7 +76,7 @@ def test_the_version_is_printed(dlcli):
     [
         (["trian"], "Error: No such command 'trian'; did you mean train? (see: dlcli --help)\n"),
         (["xyz"], "Error: No such command 'xyz'. (see: dlcli --help)\n"),
-        (["train", "--zzzz"], "Error: No such option '--zzzz'. (see: dlcli train --help)\n"),
+        (["train", "--zzzz"], "--zzzz"),
         (["eval", "--split", "all"], "(see: dlcli eval --help)\n"),
         (["eval", "--min-accuracy", "2"], "(see: dlcli eval --help)\n"),
         (["predict"], "Error: Missing argument 'IMAGE...'"),
@@ -86,6 +87,8 @@ def test_the_version_is_printed(dlcli):
         (["config", "check"], "(see: dlcli config check --help)\n"),
         (["train", "--threads", "0"], "(see: dlcli train --help)\n"),
         (["train", "--resume", "x", "--name", "y"], "--name and --resume exclude each other"),
+        (["train", "--resume", "x", "--runs-dir", "y"], "--runs-dir and --resume exclude"),
+        (["predict", "x", "--top", "2", "-f", "csv"], "--top has no place in csv"),
     ],
 )
 def test_wrong_usage_gets_one_line_and_exit_code_2(dlcli, arguments, message):
@@ -112,7 +115,6 @@ def test_exit_codes_are_those_of_the_documentation():
         "ThresholdError": 5,
         "DivergenceError": 1,
         "GradientError": 1,
-        "TerminatedError": 143,
     }
 
 
@@ -124,7 +126,7 @@ def test_exit_codes_are_those_of_the_documentation():
         (MemoryError("8 GiB"), 1, "not enough memory: 8 GiB"),
         (KeyboardInterrupt(), 130, "interrupted"),
         (click.Abort(), 130, "interrupted"),
-        (errors.TerminatedError("terminated"), 143, "terminated"),
+        (errors.Terminated("terminated"), 143, "terminated"),
         (click.ClickException("clicked"), 1, "clicked"),
         (ZeroDivisionError("oops"), 1, "unexpected ZeroDivisionError: oops (run again with"),
     ],
@@ -214,11 +216,44 @@ def test_sigterm_ends_any_command_with_143(workdir):
     assert signal.SIGTERM == 15
 
 
+@pytest.mark.parametrize("reading", ["PIL.Image.Image.load", "zipfile.ZipFile.read"])
+def test_sigterm_is_not_taken_for_a_fault_of_the_file_being_read(
+    dlcli, trained_model, workdir, monkeypatch, reading
+):
+    Image.new("L", (28, 28)).save(workdir / "a.png")
+
+    def interrupted(*_arguments, **_options):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(reading, interrupted)
+    result = dlcli("predict", "-q", "-m", trained_model, "a.png")
+    assert (result.code, result.stderr) == (143, "Error: terminated\n")
+
+
+def test_when_nobody_reads_stderr_any_more_the_work_goes_on(workdir):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dlcli", "train", "--set", "dataset=sample", "--set", "epochs=2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stderr.close()
+    stdout = process.stdout.read()
+    process.stdout.close()
+    assert process.wait() == 0
+    assert (workdir / stdout.decode().strip() / "summary.json").exists()
+
+
+def test_a_stdout_that_was_closed_before_the_start_is_no_failure(workdir):
+    command = f"{sys.executable} -m dlcli config show >&-"
+    finished = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE)
+    assert (finished.returncode, finished.stderr) == (0, b"")
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
         ("plain name.png", "plain name.png"),
-        ("Zürich ✓", "Zürich ✓"),
+        ("Zürich\u00a0✓", "Zürich\u00a0✓"),
         ("a\nb\tc", r"a\nb\tc"),
         ("\x1b[31mred", r"\x1b[31mred"),
         ("bad\udcff", r"bad\udcff"),

@@ -47,12 +47,12 @@ def test_a_base_takes_the_place_of_the_defaults():
 
 
 def test_stdin_is_read(monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO("epochs: 4"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"epochs: 4")))
     assert config_files.load(["-"]).epochs == 4
 
 
 def test_problems_on_stdin_and_in_set_say_so(monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO("epochs: no"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"epochs: no")))
     with pytest.raises(ConfigError) as error:
         config_files.load(["-"], ["seed=x"])
     first, second = str(error.value).splitlines()
@@ -69,6 +69,31 @@ def test_set_wants_key_and_value(override):
 def test_a_set_value_may_hold_an_equals_sign():
     with pytest.raises(ConfigError, match="learning_rate: expected a number"):
         config_files.load([], ["learning_rate=a=b"])
+
+
+def test_a_folder_does_not_hide_a_shipped_config_of_its_name(workdir):
+    (workdir / "softmax").mkdir()
+    assert config_files.load(["softmax"]).hidden_layers == ()
+
+
+def test_problems_of_several_files_and_overrides_are_reported_together(workdir):
+    (workdir / "a.yaml").write_text("epochs: 1\nepochs: 2")
+    (workdir / "b.yaml").write_text("seed: -1")
+    with pytest.raises(ConfigError) as error:
+        config_files.load(["a.yaml", "missing.yaml", "b.yaml"], ["momentum"])
+    lines = str(error.value).splitlines()
+    assert [line.partition(":")[0] for line in lines] == [
+        "a.yaml",
+        "missing.yaml",
+        "--set momentum",
+        "b.yaml",
+    ]
+
+
+def test_stdin_that_is_no_text_is_refused(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfe")))
+    with pytest.raises(ConfigError, match="-: not a text file"):
+        config_files.load(["-"])
 
 
 def test_a_missing_file_is_named_with_the_shipped_ones():

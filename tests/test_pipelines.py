@@ -95,7 +95,8 @@ def test_right_answers_are_counted_with_awk(folder):
 
 def test_stdout_stays_clean_while_everything_else_is_said_on_stderr(folder):
     assert shell(folder, f"dlcli train {SETTINGS} 2>/dev/null").count("\n") == 1
-    assert shell(folder, "dlcli data fetch mnist --data-dir /proc/nope 2>&1 >/dev/null || true")
+    shell(folder, "dlcli eval nowhere 2>err", code=4)
+    assert (folder / "err").read_text().count("\n") == 1
 
 
 def test_options_stand_before_or_after_arguments(folder):

@@ -5,7 +5,13 @@ from pathlib import Path
 
 import click
 
-from dlcli.commands.options import data_dir_option, debug_and_quiet, format_option
+from dlcli.commands.options import (
+    data_dir_option,
+    debug_and_quiet,
+    format_option,
+    limit_threads,
+    threads_option,
+)
 from dlcli.commands.output import download_progress, percent, print_json, print_table, printable
 
 
@@ -14,10 +20,16 @@ from dlcli.commands.output import download_progress, percent, print_json, print_
 @click.argument("second_path", metavar="MODEL")
 @click.option("--dataset", metavar="NAME|DIR", help="Another dataset than the first model's own.")
 @data_dir_option
+@threads_option
 @format_option("text", "json")
 @debug_and_quiet
 def command(
-    first_path: str, second_path: str, dataset: str | None, data_dir: Path, output_format: str
+    first_path: str,
+    second_path: str,
+    dataset: str | None,
+    data_dir: Path,
+    threads: int | None,
+    output_format: str,
 ) -> None:
     """Compare two models on the same test images.
 
@@ -35,7 +47,8 @@ def command(
     name = dataset or models[0].metadata["dataset"]["name"]
     with download_progress() as progress:
         data = datasets.load(name, data_dir, progress)
-    first, second = (evaluation.evaluate(model, data.test) for model in models)
+    with limit_threads(threads):
+        first, second = (evaluation.evaluate(model, data.test) for model in models)
     result = evaluation.compare(first, second)
     paths = [str(model.path) for model in models]
     if output_format == "json":

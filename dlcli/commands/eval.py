@@ -10,6 +10,7 @@ from dlcli.commands.options import (
     debug_and_quiet,
     force_option,
     format_option,
+    limit_threads,
     threads_option,
 )
 from dlcli.commands.output import (
@@ -76,7 +77,6 @@ def command(
       dlcli eval --split validation --predictions answers.csv
     """
     from dlcli import checkpoints, datasets, evaluation
-    from dlcli.commands.threads import limit_threads
     from dlcli.files import refuse_to_overwrite
 
     if predictions_path is not None:

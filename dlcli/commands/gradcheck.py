@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dlcli.commands.options import config_option, debug_and_quiet, format_option, set_option
+from dlcli.commands.options import (
+    config_option,
+    debug_and_quiet,
+    format_option,
+    limit_threads,
+    set_option,
+    threads_option,
+)
 from dlcli.commands.output import print_json, print_table
 from dlcli.errors import GradientError
 
@@ -17,9 +24,15 @@ if TYPE_CHECKING:
 @click.command("gradcheck")
 @config_option
 @set_option
+@threads_option
 @format_option("text", "json")
 @debug_and_quiet
-def command(sources: tuple[str, ...], overrides: tuple[str, ...], output_format: str) -> None:
+def command(
+    sources: tuple[str, ...],
+    overrides: tuple[str, ...],
+    threads: int | None,
+    output_format: str,
+) -> None:
     """Check backpropagation against finite differences, layer by layer.
 
     The config's network is built in float64; the slope of the cost along up to 100 parameters
@@ -37,7 +50,8 @@ def command(sources: tuple[str, ...], overrides: tuple[str, ...], output_format:
 
     from dlcli.gradcheck import TOLERANCE, check_gradients
 
-    checks = list(check_gradients(config))
+    with limit_threads(threads):
+        checks = list(check_gradients(config))
     if output_format == "json":
         print_json([_json_object(check) for check in checks])
     else:

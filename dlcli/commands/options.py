@@ -1,10 +1,13 @@
 """Options and arguments that several commands share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from dlcli.files import DEFAULT_DATA_DIR, DEFAULT_RUNS_DIR
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Decorator = Callable[[Function], Function]
@@ -53,7 +56,7 @@ set_option = click.option(
 data_dir_option = click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
-    default=Path("data"),
+    default=DEFAULT_DATA_DIR,
     show_default=True,
     envvar="DLCLI_DATA_DIR",
     show_envvar=True,
@@ -62,7 +65,7 @@ data_dir_option = click.option(
 runs_dir_option = click.option(
     "--runs-dir",
     type=click.Path(path_type=Path),
-    default=Path("runs"),
+    default=DEFAULT_RUNS_DIR,
     show_default=True,
     help="Where run directories live.",
 )
@@ -87,3 +90,14 @@ def format_option(*formats: str) -> Callable[[Function], Function]:
         show_default=True,
         help="Format of the result on stdout.",
     )
+
+
+@contextmanager
+def limit_threads(count: int | None) -> Iterator[int]:
+    """Use ``count`` BLAS threads (None: as many as BLAS chose) and tell how many they are."""
+    from threadpoolctl import ThreadpoolController
+
+    controller = ThreadpoolController().select(user_api="blas")
+    with controller.limit(limits=count):
+        used = [pool["num_threads"] for pool in controller.info()]
+        yield max(used, default=1)

@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import os
 import sys
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -16,10 +18,18 @@ if TYPE_CHECKING:
     from dlcli.download import Progress
 
 
+def tell(text: str) -> None:
+    """Write a line to stderr; if nobody reads that any more, the work still goes on."""
+    try:
+        click.echo(text, err=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
 def message(text: str) -> None:
     """Tell the user something on stderr, unless told to be quiet."""
     if not is_quiet():
-        click.echo(text, err=True)
+        tell(text)
 
 
 def warn(text: str) -> None:
@@ -71,7 +81,7 @@ def printable(text: str) -> str:
     """A text that no terminal acts upon: control characters and bad bytes are spelled out."""
     return "".join(
         character
-        if character.isprintable()
+        if character.isprintable() or unicodedata.category(character) == "Zs"  # spaces
         else character.encode("unicode_escape", "surrogatepass").decode("ascii")
         for character in text
     )

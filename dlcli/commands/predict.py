@@ -14,9 +14,16 @@ from dlcli.commands.options import (
     debug_and_quiet,
     force_option,
     format_option,
+    limit_threads,
     threads_option,
 )
-from dlcli.commands.output import message, print_csv, print_json, printable
+from dlcli.commands.output import (
+    message,
+    print_csv,
+    print_json,
+    printable,
+    tell,
+)
 from dlcli.errors import ImageError, InputError
 
 if TYPE_CHECKING:
@@ -82,6 +89,8 @@ def command(
         raise click.UsageError("Missing argument 'IMAGE...': name pictures, or use --from-file")
     if images.count("-") + lists.count("-") > 1:
         raise click.UsageError("stdin (-) can be read only once")
+    if top > 1 and output_format == "csv":
+        raise click.UsageError("--top has no place in csv, which holds all ten probabilities")
     from dlcli import checkpoints
     from dlcli.files import refuse_full_folder
     from dlcli.prediction import predict
@@ -92,23 +101,27 @@ def command(
         refuse_full_folder(shown_dir, force=force)
         shown_dir.mkdir(parents=True, exist_ok=True)
     if threads is not None:
-        from dlcli.commands.threads import limit_threads
-
         click.get_current_context().with_resource(limit_threads(threads))
 
     pictures = _Pictures(images, lists)
     predictions = predict(model, pictures, raw=raw)
     answers = _shown(_usable(predictions, pictures, as_json=output_format == "json"), shown_dir)
+    _print(answers, output_format, top, str(model.path))
+    if pictures.failures:
+        click.get_current_context().exit(InputError.exit_code)
+
+
+def _print(answers: "Iterator[Prediction]", output_format: str, top: int, model: str) -> None:
+    """Print each answer as it comes."""
     if output_format == "csv":
         columns = ["path", "digit", "probability", *[f"p{digit}" for digit in range(10)]]
         print_csv((_csv_row(answer) for answer in answers), columns)
-    for answer in answers:
-        if output_format == "json":
-            print_json(_json_object(answer, top, str(model.path)), indent=None)
-        else:
+    elif output_format == "json":
+        for answer in answers:
+            print_json(_json_object(answer, top, model), indent=None)
+    else:
+        for answer in answers:
             click.echo(_text_line(answer, top))
-    if pictures.failures:
-        click.get_current_context().exit(InputError.exit_code)
 
 
 class _Pictures:
@@ -137,7 +150,7 @@ class _Pictures:
     def report(self, error: str) -> None:
         """Tell of a picture that cannot be used; the others go on."""
         self.failures += 1
-        click.echo(f"Error: {printable(error)}", err=True)
+        tell(f"Error: {printable(error)}")
 
     def _listed_in(self, name: str) -> "Iterator[Picture]":
         from dlcli.prediction import Picture

@@ -23,7 +23,7 @@ _COLUMNS = (
 @format_option("text", "json", "csv")
 @debug_and_quiet
 def command(runs_dir: Path, output_format: str) -> None:
-    """List training runs, oldest first.
+    """List training runs, by name (which starts with the time, unless --name gave another).
 
     \b
     Examples:

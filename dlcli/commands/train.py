@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from dlcli.commands.options import (
     config_option,
     data_dir_option,
     debug_and_quiet,
     format_option,
+    limit_threads,
     runs_dir_option,
     set_option,
     threads_option,
@@ -24,7 +26,7 @@ from dlcli.commands.output import (
     shows_bars,
     warn,
 )
-from dlcli.errors import ConfigError, TerminatedError
+from dlcli.errors import ConfigError, Terminated
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -74,13 +76,20 @@ def command(
       run=$(dlcli train -c mnist -q) && dlcli eval "$run"
       dlcli train --resume runs/latest --set epochs=40
     """
-    if resumed is not None and name is not None:
-        raise click.UsageError("--name and --resume exclude each other")
+    context = click.get_current_context()
+    if resumed is not None:
+        for option in ("name", "runs_dir"):
+            if context.get_parameter_source(option) is ParameterSource.COMMANDLINE:
+                shown = option.replace("_", "-")
+                raise click.UsageError(f"--{shown} and --resume exclude each other")
+        from dlcli import runs
+
+        resumed = runs.find(resumed)
+        context.with_resource(runs.held(resumed))
     config, earlier = _plan(sources, overrides, resumed)
 
     from dlcli import config as configs
     from dlcli import datasets, runs, training
-    from dlcli.commands.threads import limit_threads
 
     for idle in configs.keys_without_effect(config):
         warn(idle)
@@ -93,12 +102,19 @@ def command(
         dataset.train, config.validation_size, config.seed
     )
     if earlier is not None and threads is None:
-        threads = earlier.threads  # another number would change the last bits of the weights
+        threads = earlier.threads
     with limit_threads(threads) as used_threads:
-        state = earlier.state if earlier is not None else training.initial_state(config)
-        path = earlier.path if earlier is not None else runs.create(runs_dir, name, _stem(sources))
-        run = runs.Run(path, config, dataset, used_threads)
-        run.start(state) if earlier is None else run.go_on(state)
+        if resumed is not None and earlier is not None:
+            _warn_of_other_weights(earlier, config, used_threads)
+            state = earlier.state
+            run = runs.Run(resumed, config, dataset, used_threads)
+            run.go_on(state)
+        else:
+            state = training.initial_state(config)
+            path = runs.create(runs_dir, name, _stem(sources))
+            context.with_resource(runs.held(path))
+            run = runs.Run(path, config, dataset, used_threads)
+            run.start(state)
         _announce(run, train, validation, state)
         _train(run, train, validation, state)
         summary = run.finish(state)
@@ -142,6 +158,20 @@ def _changed_config(
     return new
 
 
+def _warn_of_other_weights(earlier: "Resumed", config: "Config", threads: int) -> None:
+    """Say so where the resumed run will not end as one that was never stopped."""
+    if threads != earlier.threads:
+        warn(
+            f"the run was begun with {earlier.threads} threads; with {threads} the weights "
+            "will differ in their last bits"
+        )
+    if config.epochs != earlier.config.epochs and config.schedule == "cosine":
+        warn(
+            "schedule cosine ends with the last epoch: with other epochs the learning rate goes "
+            "on along another curve than the one so far"
+        )
+
+
 def _stem(sources: tuple[str, ...]) -> str:
     """What the config is called, for the name of the run directory."""
     if not sources:
@@ -165,17 +195,19 @@ def _train(run: "Run", train: "Examples", validation: "Examples", state: "Traini
     """Train to the end, storing and showing each epoch."""
     from dlcli import training
 
-    saved = state.epoch
+    saved = begun_with = state.epoch
     bar = _Bar(len(train), run.config.epochs) if shows_bars() else None
     on_batch = bar.update if bar is not None else None
     try:
         for record in training.fit(run.config, train, validation, state, on_batch):
             run.record(state, record)
             saved = record.epoch
+            if saved == begun_with + 1:
+                _try_to_link_latest(run.path)
             if bar is not None:
                 bar.close()
             message(_epoch_line(record, run.config.epochs))
-    except (KeyboardInterrupt, TerminatedError):
+    except (KeyboardInterrupt, Terminated):
         if bar is not None:
             bar.close()
         message(
@@ -183,6 +215,16 @@ def _train(run: "Run", train: "Examples", validation: "Examples", state: "Traini
             f"Go on with: dlcli train --resume {printable(str(run.path))}"
         )
         raise
+
+
+def _try_to_link_latest(path: Path) -> None:
+    """Point runs/latest to the run; a link that cannot be made costs no run."""
+    from dlcli.runs import point_latest_to
+
+    try:
+        point_latest_to(path)
+    except OSError as error:
+        warn(f"{path.parent / 'latest'}: cannot be made a link to the run: {error.strerror}")
 
 
 class _Bar:

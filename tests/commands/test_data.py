@@ -342,3 +342,7 @@ def test_an_export_of_a_broken_dataset_exits_with_3_and_makes_no_folder(tiny, dl
     assert (result.code, result.stdout) == (3, "")
     assert f"{FILES[2]}: not an IDX file of images" in result.stderr
     assert not (workdir / "digits").exists()
+
+
+def test_the_names_on_offer_are_those_of_the_sources():
+    assert tuple(datasets.SOURCES) == commands._NAMES

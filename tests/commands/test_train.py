@@ -5,9 +5,12 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from dlcli.runs import held, resume
 
 QUICK = ["--set", "hidden_layers=[8]", "--set", "epochs=2", "--set", "batch_size=16"]
 
@@ -30,6 +33,7 @@ def test_the_run_directory_is_the_only_line_on_stdout(train):
     assert run.parent == Path("runs")
     assert run.name.endswith("-default")
     assert {path.name for path in run.iterdir()} == {
+        ".lock",
         "best.npz",
         "config.yaml",
         "last.npz",
@@ -178,6 +182,31 @@ def test_resuming_what_does_not_exist_is_an_error_never_a_fresh_start(train, pat
     assert not Path("runs").exists()
 
 
+def test_what_will_not_end_as_an_uninterrupted_run_is_warned_about(train, dlcli, monkeypatch):
+    train("--name", "r", "--threads", "1", "--set", "schedule=cosine")
+    assert "Warning" not in dlcli("train", "--resume", "runs/r").stderr
+    extended = dlcli("train", "--resume", "runs/r", "--set", "epochs=3").stderr
+    assert "Warning: schedule cosine ends with the last epoch" in extended
+    monkeypatch.setattr("dlcli.runs.resume", lambda path: replace(resume(path), threads=64))
+    other = dlcli("train", "--resume", "runs/r", "--threads", "1").stderr
+    assert "Warning: the run was begun with 64 threads; with 1 the weights will differ" in other
+
+
+def test_a_run_that_is_being_trained_cannot_be_resumed(train, dlcli):
+    train("--name", "r")
+    with held(Path("runs/r")):
+        result = dlcli("train", "--resume", "runs/r", "--set", "epochs=3")
+    assert (result.code, result.stdout) == (2, "")
+    assert "runs/r: another process is training in it" in result.stderr
+
+
+def test_a_latest_that_cannot_be_made_a_link_costs_no_run(train):
+    Path("runs/latest").mkdir(parents=True)
+    result = train("--name", "r")
+    assert result.code == 0
+    assert "Warning: runs/latest: cannot be made a link to the run" in result.stderr
+
+
 def test_a_taken_name_is_refused(train):
     train("--name", "r")
     result = train("--name", "r")
@@ -247,7 +276,7 @@ def test_a_signal_saves_the_run_which_then_ends_as_if_never_stopped(dlcli, numbe
     assert stdout == ""
     assert "Go on with: dlcli train --resume runs/stopped" in stderr
     assert "Traceback" not in stderr
-    assert list(Path("runs/stopped").glob(".*")) == []
+    assert list(Path("runs/stopped").glob("*.tmp")) == []
     assert dlcli("train", "-q", "--resume", "runs/stopped").code == 0
     assert dlcli(*command, "-q", "--name", "whole").code == 0
     for name in ("best.npz", "last.npz"):
