@@ -85,6 +85,9 @@ def run(arguments: Sequence[str]) -> int:
             sys.stdout.flush()
     except click.exceptions.Exit as finished:
         return finished.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        tell(error.format_message())
+        return error.exit_code
     except BrokenPipeError:
         # The reader has seen enough (| head -1). Python would complain when it flushes stdout
         # at exit, so what is left goes nowhere.

@@ -44,6 +44,7 @@ ScheduleName = Literal["constant", "step", "exponential", "cosine"]
 
 _Fraction = Annotated[float, Meta(ge=0, lt=1)]
 
+HIGH_ADAM_LEARNING_RATE = 0.01
 ADAM_LEARNING_RATE = 0.001  # Kingma and Ba's; the default for sgd would make Adam diverge
 
 
@@ -206,7 +207,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             ge=0,
             le=2**32 - 1,
             description="Where all randomness starts; the same seed gives "
-            "the same network to the last bit.",
+            "the same network to the last bit, on one machine with one number of threads.",
         ),
     ] = 0
 
@@ -337,8 +338,8 @@ def _contradictions(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:
         )
 
 
-def keys_without_effect(config: Config) -> list[str]:
-    """Say which keys differ from their default although another key makes them idle."""
+def warnings(config: Config) -> list[str]:
+    """Say what is allowed but hardly meant: keys that change nothing, a rate that diverges."""
     defaults = Config()
     idle = [
         f"{key} has no effect with {other}: {getattr(config, other)}"
@@ -347,16 +348,18 @@ def keys_without_effect(config: Config) -> list[str]:
     ]
     if not config.hidden_layers and config.dropout:
         idle.append("dropout has no effect without hidden layers")
+    if config.optimizer != "sgd" and config.learning_rate > HIGH_ADAM_LEARNING_RATE:
+        idle.append(
+            f"learning_rate {config.learning_rate:g} is high for {config.optimizer}; "
+            f"{ADAM_LEARNING_RATE:g} is usual"
+        )
     return idle
 
 
 def differences(old: Config, new: Config) -> dict[str, tuple[Any, Any]]:
     """Keys whose values differ, each with its old and new value."""
-    return {
-        key: (getattr(old, key), getattr(new, key))
-        for key in Config.__struct_fields__
-        if getattr(old, key) != getattr(new, key)
-    }
+    was, now = to_builtins(old), to_builtins(new)
+    return {key: (was[key], now[key]) for key in was if was[key] != now[key]}
 
 
 def to_builtins(config: Config) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """Config files: shipped ones by name, several in layers, single keys from the command line."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from dlcli.config import Config, resolve, to_builtins
 from dlcli.errors import ConfigError
+from dlcli.files import stdin
+from dlcli.schema_words import did_you_mean
 from dlcli.yaml_source import MAX_BYTES, Setting, Settings, parse, parse_value
 
 
@@ -31,6 +32,8 @@ def load(
     settings: Settings = {}
     if base is not None:
         settings = {key: Setting(value, "base") for key, value in to_builtins(base).items()}
+    if sources.count("-") > 1:
+        raise ConfigError("--config -: stdin can be read only once")
     problems: list[str] = []
     for read, text in [(_file, s) for s in sources] + [(_override, o) for o in overrides]:
         try:
@@ -75,12 +78,13 @@ def _read(source: str) -> tuple[str, str]:
         path = shipped[source]
     try:
         if source == "-":
-            return sys.stdin.buffer.read(MAX_BYTES + 1).decode(), "<stdin>"
+            return stdin().read(MAX_BYTES + 1).decode(), "<stdin>"
         with path.open(encoding="utf-8") as file:
             return file.read(MAX_BYTES + 1), str(path)
     except FileNotFoundError as error:
         raise ConfigError(
             f"{source}: no such config file; shipped ones, by name: {', '.join(shipped)}"
+            f"{did_you_mean(source, shipped)}"
         ) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{source}: not a text file (UTF-8)") from error

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlcli import idx
-from dlcli.errors import DatasetError
+from dlcli.errors import ConfigError, DatasetError
 from dlcli.files import DEFAULT_DATA_DIR, atomic_write
 from dlcli.randomness import random_stream
 
@@ -170,6 +170,8 @@ def import_folder(name: str, source_dir: Path, data_dir: Path) -> list[Path]:
     DatasetError
         A file is missing, or is not the one it should be.
     """
+    if not source_dir.is_dir():
+        raise DatasetError(f"{source_dir}: no such folder of IDX files")
     source = SOURCES[name]
     # Where the sums are those of the .gz files, a raw file beside one cannot be verified.
     suffixes = ("", ".gz") if source.raw_sha256 is not None else (".gz", "")
@@ -212,14 +214,14 @@ def split_validation(train: Examples, size: float, seed: int) -> tuple[Examples,
 
     Raises
     ------
-    DatasetError
+    ConfigError
         Nothing would be left to learn from.
     """
     count = int(size)
     if 0 < size < 1:
         count = max(1, round(size * len(train)))
     if count >= len(train):
-        raise DatasetError(
+        raise ConfigError(
             f"validation_size {size:g}: nothing would be left to learn from; "
             f"there are {len(train):,} training images"
         )

@@ -1,6 +1,7 @@
 """Files appear whole or not at all, and never by overwriting what the user did not offer."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,19 @@ from dlcli.errors import ConfigError
 
 DEFAULT_DATA_DIR = Path("data")
 DEFAULT_RUNS_DIR = Path("runs")
+
+
+def stdin() -> BinaryIO:
+    """The bytes on stdin.
+
+    Raises
+    ------
+    ConfigError
+        It was closed before the start (``<&-``).
+    """
+    if sys.stdin is None:
+        raise ConfigError("-: stdin is closed")
+    return sys.stdin.buffer
 
 
 @contextmanager
@@ -34,7 +48,9 @@ def atomic_write(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
             if durable:
                 os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename == str(temporary):
+            error.filename = str(path)  # the user knows the file by this name
         temporary.unlink(missing_ok=True)
         raise
     if durable:
@@ -60,6 +76,8 @@ def refuse_to_overwrite(path: Path, *, force: bool) -> None:
     ConfigError
         Something is there already, or the parent folder is missing.
     """
+    if str(path) == "-":
+        raise ConfigError("-: name a file; stdout is for the result")
     if path.exists() and not force:
         raise ConfigError(f"{path}: exists already; add --force to replace it")
     if not path.parent.is_dir():

@@ -289,12 +289,13 @@ def read_metrics(run: Path) -> list[EpochRecord]:
 
 
 def list_runs(runs_dir: Path) -> Iterator[dict[str, Any]]:
-    """A table row for every run, by name: status, epochs, scores of the kept one."""
-    if not runs_dir.is_dir():
-        return
-    for path in sorted(runs_dir.iterdir()):
-        if path.is_symlink() or not (path / CONFIG).is_file():
-            continue
+    """A table row for every run, the last trained last: status, epochs, scores of the kept one."""
+    found = [
+        path
+        for path in runs_dir.iterdir()
+        if not path.is_symlink() and (path / CONFIG).is_file() and (path / LAST).is_file()
+    ]
+    for path in sorted(found, key=lambda path: ((path / LAST).stat().st_mtime_ns, path.name)):
         try:
             records, status = read_metrics(path), "unfinished"
         except CheckpointError:

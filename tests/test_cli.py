@@ -136,7 +136,7 @@ def test_every_error_becomes_one_line_and_a_code(dlcli, monkeypatch, error, code
         raise error
 
     monkeypatch.setattr("dlcli.runs.list_runs", fail)
-    result = dlcli("runs")
+    result = dlcli("runs", "--runs-dir", ".")
     assert result.code == code
     assert result.stderr.startswith(f"Error: {message}")
     assert result.stderr.count("\n") == 1
@@ -148,7 +148,7 @@ def test_what_is_no_error_is_not_swallowed(workdir, monkeypatch):
 
     monkeypatch.setattr("dlcli.runs.list_runs", leave)
     with pytest.raises(SystemExit):
-        run(["runs"])
+        run(["runs", "--runs-dir", "."])
 
 
 @pytest.mark.parametrize("arguments", [["--debug", "eval", "nope"], ["eval", "nope", "--debug"]])
@@ -205,11 +205,59 @@ def test_completion_scripts_are_printed(workdir, shell):
     assert "_DLCLI_COMPLETE" in finished.stdout
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["train", "--config", "qu"], "quickstart"),
+        (["config", "check", "so"], "softmax"),
+        (["train", "--set", "learn"], "learning_rate="),
+        (["eval", "--dataset", "sam"], "sample"),
+        (["eval", "ru"], "file"),
+        (["predict", "di"], "file"),
+        (["predict", "--model", "ru"], "file"),
+        (["tr"], "train"),
+    ],
+)
+def test_the_shell_completes_names_keys_and_files(workdir, words, expected):
+    environment = {
+        **os.environ,
+        "_DLCLI_COMPLETE": "bash_complete",
+        "COMP_WORDS": " ".join(["dlcli", *words]),
+        "COMP_CWORD": str(len(words)),
+    }
+    finished = subprocess.run(
+        [sys.executable, "-c", "from dlcli.cli import main; main()"],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert expected in re.split(r"[,\n]", finished.stdout)
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "message"),
+    [
+        ("predict - -m {model} <&-", 2, "Error: -: stdin is closed\n"),
+        ("train -c - <&-", 2, "Error: -: stdin is closed\n"),
+        ("train -q --set dataset=sample --set epochs=1 2>&-", 0, ""),
+    ],
+)
+def test_streams_that_were_closed_before_the_start_are_told_or_done_without(
+    workdir, trained_model, command, code, message
+):
+    line = f"{sys.executable} -m dlcli {command.format(model=trained_model)}"
+    finished = subprocess.run(["sh", "-c", line], stderr=subprocess.PIPE, text=True)
+    assert (finished.returncode, finished.stderr.splitlines()[-1:]) == (
+        code,
+        message.splitlines()[-1:],
+    )
+
+
 def test_sigterm_ends_any_command_with_143(workdir):
     code = (
         "import os, signal, dlcli.runs as runs; from dlcli.cli import main; import sys\n"
         "runs.list_runs = lambda _: os.kill(os.getpid(), signal.SIGTERM)\n"
-        "sys.argv = ['dlcli', 'runs']; main()"
+        "sys.argv = ['dlcli', 'runs', '--runs-dir', '.']; main()"
     )
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (finished.returncode, finished.stderr) == (143, "Error: terminated\n")

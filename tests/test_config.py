@@ -150,10 +150,14 @@ def test_the_default_learning_rate_suits_the_optimizer(text, learning_rate):
         ("step_epochs: 3", ["step_epochs has no effect with schedule: constant"]),
         ("dropout: 0.1\nhidden_layers: []", ["dropout has no effect without hidden layers"]),
         ("schedule: step\nstep_epochs: 3\nmomentum: 0.5", []),
+        (
+            "optimizer: adam\nlearning_rate: 0.05",
+            ["learning_rate 0.05 is high for adam; 0.001 is usual"],
+        ),
     ],
 )
-def test_keys_that_change_nothing_are_named(text, expected):
-    assert configs.keys_without_effect(resolve(text)) == expected
+def test_what_is_hardly_meant_is_named(text, expected):
+    assert configs.warnings(resolve(text)) == expected
 
 
 def test_a_config_survives_yaml():

@@ -90,6 +90,16 @@ def test_problems_of_several_files_and_overrides_are_reported_together(workdir):
     ]
 
 
+def test_stdin_is_read_but_once():
+    with pytest.raises(ConfigError, match="stdin can be read only once"):
+        config_files.load(["-", "-"])
+
+
+def test_a_mistyped_name_gets_a_suggestion():
+    with pytest.raises(ConfigError, match="did you mean quickstart"):
+        config_files.load(["quikstart"])
+
+
 def test_stdin_that_is_no_text_is_refused(monkeypatch):
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfe")))
     with pytest.raises(ConfigError, match="-: not a text file"):

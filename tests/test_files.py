@@ -168,3 +168,15 @@ def test_a_path_in_a_missing_folder_is_refused_with_the_folders_name(tmp_path, f
     path = tmp_path / "missing" / "answers.csv"
     with pytest.raises(ConfigError, match=r"the folder .*missing does not exist"):
         refuse_to_overwrite(path, force=force)
+
+
+def test_an_error_names_the_file_and_not_its_temporary_self(tmp_path):
+    path = tmp_path / "missing folder" / "file"
+    with pytest.raises(FileNotFoundError) as error, atomic_write(path):
+        pass
+    assert error.value.filename == str(path)
+
+
+def test_stdout_is_no_output_file():
+    with pytest.raises(ConfigError, match="stdout is for the result"):
+        refuse_to_overwrite(Path("-"), force=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from dlcli.commands.options import (
+    complete_dataset,
     data_dir_option,
     debug_and_quiet,
     format_option,
@@ -16,9 +17,14 @@ from dlcli.commands.output import download_progress, percent, print_json, print_
 
 
 @click.command("compare")
-@click.argument("first_path", metavar="MODEL")
-@click.argument("second_path", metavar="MODEL")
-@click.option("--dataset", metavar="NAME|DIR", help="Another dataset than the first model's own.")
+@click.argument("first_path", metavar="MODEL", type=click.Path())
+@click.argument("second_path", metavar="MODEL", type=click.Path())
+@click.option(
+    "--dataset",
+    metavar="NAME|DIR",
+    shell_complete=complete_dataset,
+    help="Another dataset than the first model's own.",
+)
 @data_dir_option
 @threads_option
 @format_option("text", "json")

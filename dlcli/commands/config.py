@@ -2,7 +2,13 @@
 
 import click
 
-from dlcli.commands.options import config_option, debug_and_quiet, format_option, set_option
+from dlcli.commands.options import (
+    complete_config,
+    config_option,
+    debug_and_quiet,
+    format_option,
+    set_option,
+)
 from dlcli.commands.output import message, print_json, warn
 
 
@@ -29,7 +35,7 @@ def show(sources: tuple[str, ...], overrides: tuple[str, ...], output_format: st
     \b
     Examples:
       dlcli config show
-      dlcli config show -c mnist --set optimizer=adam > my.yaml
+      dlcli config show -c mnist --set epochs=40 > my.yaml
     """
     from dlcli import config as configs
     from dlcli import config_files
@@ -42,7 +48,7 @@ def show(sources: tuple[str, ...], overrides: tuple[str, ...], output_format: st
 
 
 @command.command("check")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", shell_complete=complete_config)
 @debug_and_quiet
 def check(files: tuple[str, ...]) -> None:
     """Validate config files; exit with 2 and every problem if one is invalid.
@@ -63,7 +69,7 @@ def check(files: tuple[str, ...]) -> None:
         except ConfigError as error:
             problems.append(str(error))
             continue
-        for idle in configs.keys_without_effect(config):
+        for idle in configs.warnings(config):
             warn(f"{file}: {idle}")
         message(f"{file}: valid")
     if problems:

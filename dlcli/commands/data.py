@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from dlcli.commands.options import (
+    complete_dataset,
     data_dir_option,
     debug_and_quiet,
     force_option,
@@ -112,12 +113,14 @@ def verify(names: tuple[str, ...], data_dir: Path) -> None:
     """
     from dlcli import datasets
 
-    chosen = names or [name for name in _NAMES if (data_dir / name).is_dir()]
+    faults = {name: datasets.faults(name, data_dir) for name in names or _NAMES}
+    # What a failed download left is an empty folder: nothing is there.
+    chosen = names or [name for name in _NAMES if set(faults[name].values()) != {"missing"}]
     if not chosen:
         raise DatasetError(f"{data_dir}: holds no dataset; fetch one with: dlcli data fetch")
     bad = 0
     for name in chosen:
-        for file, fault in datasets.faults(name, data_dir).items():
+        for file, fault in faults[name].items():
             click.echo(f"{printable(str(data_dir / name / file))}: {fault or 'ok'}")
             bad += fault is not None
     if bad:
@@ -164,6 +167,7 @@ def import_(folder: Path, name: str, data_dir: Path) -> None:
     default="mnist",
     show_default=True,
     metavar="NAME|DIR",
+    shell_complete=complete_dataset,
     help="mnist, fashion-mnist, kmnist, sample, or a folder of IDX files.",
 )
 @click.option(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dlcli.commands.options import (
+    complete_dataset,
     data_dir_option,
     debug_and_quiet,
     force_option,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @click.command("eval")
-@click.argument("model_path", metavar="[MODEL]", required=False)
+@click.argument("model_path", metavar="[MODEL]", required=False, type=click.Path())
 @click.option(
     "--split",
     type=click.Choice(["test", "validation", "train"]),
@@ -36,7 +37,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="Which images to judge by.",
 )
-@click.option("--dataset", metavar="NAME|DIR", help="Another dataset than the model's own.")
+@click.option(
+    "--dataset",
+    metavar="NAME|DIR",
+    shell_complete=complete_dataset,
+    help="Another dataset than the model's own.",
+)
 @data_dir_option
 @click.option(
     "--min-accuracy", type=click.FloatRange(0, 1), help="Exit with 5 below this, as in 0.98."

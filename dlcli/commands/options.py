@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from dlcli.files import DEFAULT_DATA_DIR, DEFAULT_RUNS_DIR
 
@@ -36,12 +37,42 @@ def debug_and_quiet(function: Function) -> Function:
     return quiet(debug(function))
 
 
+def complete_config(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Shipped configs by name, and files."""
+    from dlcli.config_files import shipped_configs
+
+    names = [name for name in shipped_configs() if name.startswith(incomplete)]
+    return [*map(CompletionItem, names), CompletionItem(incomplete, type="file")]
+
+
+def _complete_setting(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[str]:
+    """The keys of a config."""
+    from dlcli.config import Config
+
+    return [f"{key}=" for key in Config.__struct_fields__ if key.startswith(incomplete)]
+
+
+def complete_dataset(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Dataset names, and folders."""
+    from dlcli.datasets import SAMPLE, SOURCES
+
+    names = [name for name in (*SOURCES, SAMPLE) if name.startswith(incomplete)]
+    return [*map(CompletionItem, names), CompletionItem(incomplete, type="dir")]
+
+
 config_option = click.option(
     "-c",
     "--config",
     "sources",
     metavar="FILE",
     multiple=True,
+    shell_complete=complete_config,
     help="YAML config; - for stdin, or the name of a shipped one (quickstart, mnist, ...). "
     "May be repeated: later files override earlier ones. Every key has a default.",
 )
@@ -51,6 +82,7 @@ set_option = click.option(
     "overrides",
     metavar="KEY=VALUE",
     multiple=True,
+    shell_complete=_complete_setting,
     help="Override one key of the config, as in --set learning_rate=0.05. May be repeated.",
 )
 data_dir_option = click.option(

@@ -44,7 +44,7 @@ def is_quiet() -> bool:
 
 def shows_bars() -> bool:
     """Whether progress bars make sense: on a terminal, and not told to be quiet."""
-    return sys.stderr.isatty() and not is_quiet()
+    return sys.stderr is not None and sys.stderr.isatty() and not is_quiet()
 
 
 def print_json(value: Any, *, indent: int | None = 2) -> None:

@@ -3,7 +3,6 @@
 import io
 import os
 import re
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -25,18 +24,20 @@ from dlcli.commands.output import (
     tell,
 )
 from dlcli.errors import ImageError, InputError
+from dlcli.files import stdin
 
 if TYPE_CHECKING:
     from dlcli.prediction import Picture, Prediction
 
 
 @click.command("predict")
-@click.argument("images", nargs=-1, metavar="IMAGE...")
-@click.option("-m", "--model", "model_path", help="Run directory or .npz file.")
+@click.argument("images", nargs=-1, metavar="IMAGE...", type=click.Path(allow_dash=True))
+@click.option("-m", "--model", "model_path", type=click.Path(), help="Run directory or .npz file.")
 @click.option(
     "--from-file",
     "lists",
     multiple=True,
+    type=click.Path(allow_dash=True),
     metavar="LIST",
     help="Read paths from a file, one a line or NUL-separated; - for stdin.",
 )
@@ -137,12 +138,12 @@ class _Pictures:
 
         for name in self._images:
             if name == "-":
-                yield Picture(io.BytesIO(sys.stdin.buffer.read()), "-")
+                yield Picture(io.BytesIO(stdin().read()), "-")
             else:
                 yield from self._at(name)
         for name in self._lists:
             if name == "-":
-                for path in split_list(sys.stdin.buffer):
+                for path in split_list(stdin()):
                     yield from self._at(path)
             else:
                 yield from self._listed_in(name)

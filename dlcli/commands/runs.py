@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from dlcli.commands.options import debug_and_quiet, format_option, runs_dir_option
-from dlcli.commands.output import percent, print_csv, print_json, print_table, printable
+from dlcli.commands.output import message, percent, print_csv, print_json, print_table, printable
 
 _COLUMNS = (
     "run",
@@ -23,7 +23,7 @@ _COLUMNS = (
 @format_option("text", "json", "csv")
 @debug_and_quiet
 def command(runs_dir: Path, output_format: str) -> None:
-    """List training runs, by name (which starts with the time, unless --name gave another).
+    """List training runs, the last trained last.
 
     \b
     Examples:
@@ -32,7 +32,9 @@ def command(runs_dir: Path, output_format: str) -> None:
     """
     from dlcli import runs
 
-    rows = list(runs.list_runs(runs_dir))
+    if not runs_dir.exists():
+        message(f"{printable(str(runs_dir))}: no such folder, and so no runs yet")
+    rows = list(runs.list_runs(runs_dir)) if runs_dir.exists() else []
     if output_format == "json":
         print_json(rows)
     elif output_format == "csv":

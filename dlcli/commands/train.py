@@ -91,8 +91,8 @@ def command(
     from dlcli import config as configs
     from dlcli import datasets, runs, training
 
-    for idle in configs.keys_without_effect(config):
-        warn(idle)
+    for text in configs.warnings(config):
+        warn(text)
 
     with download_progress() as progress:
         dataset = datasets.load(config.dataset, data_dir, progress)
@@ -275,6 +275,12 @@ def _epoch_line(record: "EpochRecord", epochs: int) -> str:
 
 def _conclude(summary: dict[str, Any]) -> None:
     """Say why training ended, what was kept, and whether the last epochs overfitted."""
+    accuracy = summary["validation_accuracy"]
+    if accuracy is not None and accuracy < 0.2:
+        warn(
+            f"the network learned next to nothing (validation accuracy {percent(accuracy)}; "
+            "guessing gives 10 %); a lower learning_rate is the first thing to try"
+        )
     reasons = {
         "early_stopping": "Stopped early: the validation accuracy no longer improved.",
         "min_gradient_norm": "Stopped: the slope is flat.",

@@ -243,6 +243,12 @@ def test_early_stopping_and_the_flat_slope_are_told(train):
     assert json.loads(flat.stdout)["stopped_by"] == "min_gradient_norm"
 
 
+def test_a_network_that_learned_nothing_is_told(train):
+    stuck = train("--set", "learning_rate=1e-9", "--set", "validation_size=0.5")
+    assert stuck.code == 0
+    assert "Warning: the network learned next to nothing" in stuck.stderr
+
+
 def test_overfitting_is_told_in_one_line(train, monkeypatch):
     monkeypatch.setattr("dlcli.runs.overfitting_since", lambda _records: 1)
     lines = [line for line in train().stderr.splitlines() if "Overfitting" in line]
