@@ -138,6 +138,7 @@ class Run:
 class Resumed:
     """What going on with a run needs, as its ``last.npz`` holds it."""
 
+    path: Path
     config: Config
     state: TrainingState
     dataset_checksum: str
@@ -245,7 +246,7 @@ def resume(path: Path) -> Resumed:
         raise CheckpointError(f"{model.path}: holds no training state to go on from") from error
     if threads < 1:
         raise CheckpointError(f"{model.path}: says it was trained with {threads} threads")
-    return Resumed(config, state, checksum, threads)
+    return Resumed(path, config, state, checksum, threads)
 
 
 def find(path: Path) -> Path:

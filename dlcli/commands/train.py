@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
     from dlcli.config import Config
-    from dlcli.datasets import Examples
+    from dlcli.datasets import Dataset, Examples
     from dlcli.runs import Resumed, Run
     from dlcli.training import BatchProgress, EpochRecord, TrainingState
 
@@ -76,45 +76,28 @@ def command(
       run=$(dlcli train -c mnist -q) && dlcli eval "$run"
       dlcli train --resume runs/latest --set epochs=40
     """
-    context = click.get_current_context()
     if resumed is not None:
-        for option in ("name", "runs_dir"):
-            if context.get_parameter_source(option) is ParameterSource.COMMANDLINE:
-                shown = option.replace("_", "-")
-                raise click.UsageError(f"--{shown} and --resume exclude each other")
-        from dlcli import runs
-
-        resumed = runs.find(resumed)
-        context.with_resource(runs.held(resumed))
+        _refuse_beside_resume("name", "runs_dir")
     config, earlier = _plan(sources, overrides, resumed)
 
     from dlcli import config as configs
-    from dlcli import datasets, runs, training
+    from dlcli import datasets, runs
 
     for text in configs.warnings(config):
         warn(text)
-
     with download_progress() as progress:
         dataset = datasets.load(config.dataset, data_dir, progress)
-    if earlier is not None and earlier.dataset_checksum != dataset.checksum:
-        raise ConfigError(f"{resumed}: was trained on other data than {config.dataset} is now")
     train, validation = datasets.split_validation(
         dataset.train, config.validation_size, config.seed
     )
     if earlier is not None and threads is None:
         threads = earlier.threads
     with limit_threads(threads) as used_threads:
-        if resumed is not None and earlier is not None:
-            _warn_of_other_weights(earlier, config, used_threads)
-            state = earlier.state
-            run = runs.Run(resumed, config, dataset, used_threads)
-            run.go_on(state)
+        if earlier is not None:
+            run, state = _go_on(earlier, config, dataset, used_threads)
         else:
-            state = training.initial_state(config)
             path = runs.create(runs_dir, name, _stem(sources))
-            context.with_resource(runs.held(path))
-            run = runs.Run(path, config, dataset, used_threads)
-            run.start(state)
+            run, state = _begin(path, config, dataset, used_threads)
         _announce(run, train, validation, state)
         _train(run, train, validation, state)
         summary = run.finish(state)
@@ -123,6 +106,15 @@ def command(
         print_json(summary)
     else:
         click.echo(run.path)
+
+
+def _refuse_beside_resume(*parameters: str) -> None:
+    """Refuse options that say where a new run is to be made."""
+    context = click.get_current_context()
+    for parameter in parameters:
+        if context.get_parameter_source(parameter) is ParameterSource.COMMANDLINE:
+            option = parameter.replace("_", "-")
+            raise click.UsageError(f"--{option} and --resume exclude each other")
 
 
 def _plan(
@@ -136,8 +128,36 @@ def _plan(
 
     from dlcli import runs
 
-    earlier = runs.resume(resumed)
+    path = runs.find(resumed)
+    click.get_current_context().with_resource(runs.held(path))
+    earlier = runs.resume(path)
     return _changed_config(earlier.config, sources, overrides, earlier.state.epoch), earlier
+
+
+def _begin(
+    path: Path, config: "Config", dataset: "Dataset", threads: int
+) -> "tuple[Run, TrainingState]":
+    """Start a run in a new directory."""
+    from dlcli import runs, training
+
+    click.get_current_context().with_resource(runs.held(path))
+    run, state = runs.Run(path, config, dataset, threads), training.initial_state(config)
+    run.start(state)
+    return run, state
+
+
+def _go_on(
+    earlier: "Resumed", config: "Config", dataset: "Dataset", threads: int
+) -> "tuple[Run, TrainingState]":
+    """Take up a run where its last whole epoch ended."""
+    from dlcli import runs
+
+    if earlier.dataset_checksum != dataset.checksum:
+        raise ConfigError(f"{earlier.path}: was trained on other data than {dataset.name} is now")
+    _warn_of_other_weights(earlier, config, threads)
+    run = runs.Run(earlier.path, config, dataset, threads)
+    run.go_on(earlier.state)
+    return run, earlier.state
 
 
 def _changed_config(
