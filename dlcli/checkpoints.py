@@ -128,8 +128,8 @@ def load(path: Path) -> Model:
         zlib.error,
         struct.error,
         EOFError,
-        NotImplementedError,
-        RuntimeError,
+        NotImplementedError,  # zipfile, of features it lacks
+        RuntimeError,  # zipfile, of encrypted members
         ValueError,
     ) as error:
         raise CheckpointError(f"{path}: not a whole .npz checkpoint: {error}") from error

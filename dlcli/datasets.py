@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -116,17 +116,17 @@ def load(
         The dataset is unavailable, or a file of it is corrupt.
     """
     if name in SOURCES:
-        contents = _read_cached(name, data_dir)
-        if contents is None:
+        files = _read_cached(name, data_dir)
+        if files is None:
             fetch(name, data_dir, progress)
-            contents = _read_cached(name, data_dir)
-        if contents is None:
+            files = _read_cached(name, data_dir)
+        if files is None:
             raise DatasetError(f"{data_dir / name}: files vanished while they were being read")
         folder = data_dir / name
     else:
         folder = _SAMPLE_DIR if name == SAMPLE else Path(name)
-        contents = _read_folder(folder)
-    return _parse(name, folder, contents)
+        files = _read_folder(folder)
+    return _parse(name, folder, files)
 
 
 def fetch(name: str, data_dir: Path, progress: "Progress | None" = None) -> list[str]:
@@ -139,10 +139,11 @@ def fetch(name: str, data_dir: Path, progress: "Progress | None" = None) -> list
     DatasetError
         A file could not be had from any mirror.
     """
-    from dlcli.download import fetch as fetch_file  # requests takes 0.1 s to import
-
     if not any(faults(name, data_dir).values()):
         return []
+
+    from dlcli.download import fetch as fetch_file  # requests takes 0.1 s to import
+
     source = SOURCES[name]
     mirrors = [m for m in (os.environ.get("DLCLI_MIRROR"), *source.mirrors) if m]
     fetched = []
@@ -233,29 +234,38 @@ def split_validation(train: Examples, size: float, seed: int) -> tuple[Examples,
     )
 
 
-def _read_cached(name: str, data_dir: Path) -> list[bytes] | None:
+class _File(NamedTuple):
+    """A file's decompressed content, and its SHA-256, which is computed once."""
+
+    content: bytes
+    sha256: str
+
+
+def _read_cached(name: str, data_dir: Path) -> list[_File] | None:
     """The verified files of a cached dataset; None if one is missing."""
     folder = data_dir / name
     sums = _known_sums(name, folder)
     if not all((folder / file).exists() for file in FILES):
         return None
-    contents = []
+    files = []
     for file in FILES:
         mend = f"mend it with: dlcli data fetch {name}"
         try:
             content = idx.read_file(folder / file)
         except DatasetError as error:
             raise DatasetError(f"{error}; {mend}") from error
-        if _sha256(content) != sums.get(file):
+        digest = _sha256(content)
+        if digest != sums.get(file):
             raise DatasetError(f"{folder / file}: corrupt (wrong SHA-256); {mend}")
-        contents.append(content)
-    return contents
+        files.append(_File(content, digest))
+    return files
 
 
-def _read_folder(folder: Path) -> list[bytes]:
+def _read_folder(folder: Path) -> list[_File]:
     if not folder.is_dir():
         raise DatasetError(f"{folder}: no such folder of IDX files")
-    return [idx.read_file(_find(folder, file)) for file in FILES]
+    contents = [idx.read_file(_find(folder, file)) for file in FILES]
+    return [_File(content, _sha256(content)) for content in contents]
 
 
 def _find(folder: Path, file: str, suffixes: Sequence[str] = ("", ".gz")) -> Path:
@@ -266,19 +276,19 @@ def _find(folder: Path, file: str, suffixes: Sequence[str] = ("", ".gz")) -> Pat
     raise DatasetError(f"{folder}: holds no {file} (or {file}.gz)")
 
 
-def _parse(name: str, folder: Path, contents: list[bytes]) -> Dataset:
+def _parse(name: str, folder: Path, files: list[_File]) -> Dataset:
     names = [str(folder / file) for file in FILES]
     splits = []
     for images_index, labels_index in ((0, 1), (2, 3)):
-        images = idx.parse_images(contents[images_index], names[images_index])
-        labels = idx.parse_labels(contents[labels_index], names[labels_index])
+        images = idx.parse_images(files[images_index].content, names[images_index])
+        labels = idx.parse_labels(files[labels_index].content, names[labels_index])
         if len(images) != len(labels):
             raise DatasetError(
                 f"{names[images_index]}: {len(images):,} images, but {len(labels):,} labels "
                 f"in {names[labels_index]}"
             )
         splits.append(Examples(images, labels))
-    checksum = _sha256("".join(_sha256(content) for content in contents).encode())
+    checksum = _sha256("".join(file.sha256 for file in files).encode())
     return Dataset(name, splits[0], splits[1], checksum)
 
 

@@ -54,8 +54,8 @@ class Run:
         again), and a best checkpoint older than it.
         """
         records = [record for record in read_metrics(self.path) if record.epoch <= state.epoch]
-        latest = records[-1] if records else None
-        self._save_checkpoints(state, latest)
+        record_of_state = next((r for r in records if r.epoch == state.epoch), None)
+        self._save_checkpoints(state, record_of_state)
         self._write(CONFIG, to_yaml(self.config))
         self._write(METRICS, "".join(json.dumps(asdict(record)) + "\n" for record in records))
         (self.path / SUMMARY).unlink(missing_ok=True)

@@ -192,17 +192,27 @@ def test_help_is_fast_because_it_imports_little(workdir):
     assert "x: unknown key" in finished.stderr
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_scripts_are_printed(workdir, shell):
-    environment = {**os.environ, "_DLCLI_COMPLETE": f"{shell}_source"}
+def complete(instruction: str, words: list[str]) -> str:
+    """What dlcli answers a shell that asks for its script, or to complete the last word."""
+    environment = {
+        **os.environ,
+        "_DLCLI_COMPLETE": instruction,
+        "COMP_WORDS": " ".join(["dlcli", *words]),
+        "COMP_CWORD": str(len(words)),
+    }
     finished = subprocess.run(
         [sys.executable, "-c", "from dlcli.cli import main; main()"],
         env=environment,
         capture_output=True,
         text=True,
     )
-    assert finished.returncode == 0
-    assert "_DLCLI_COMPLETE" in finished.stdout
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_are_printed(workdir, shell):
+    assert "_DLCLI_COMPLETE" in complete(f"{shell}_source", [])
 
 
 @pytest.mark.parametrize(
@@ -219,19 +229,7 @@ def test_completion_scripts_are_printed(workdir, shell):
     ],
 )
 def test_the_shell_completes_names_keys_and_files(workdir, words, expected):
-    environment = {
-        **os.environ,
-        "_DLCLI_COMPLETE": "bash_complete",
-        "COMP_WORDS": " ".join(["dlcli", *words]),
-        "COMP_CWORD": str(len(words)),
-    }
-    finished = subprocess.run(
-        [sys.executable, "-c", "from dlcli.cli import main; main()"],
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert expected in re.split(r"[,\n]", finished.stdout)
+    assert expected in re.split(r"[,\n]", complete("bash_complete", words))
 
 
 @pytest.mark.parametrize(
