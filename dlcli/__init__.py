@@ -25,7 +25,8 @@ The modules, in reading order; data flows from the first to the last:
 - ``commands``, ``cli``  the command line
 
 ``errors`` holds every expected failure with its exit code, ``files`` writes files whole or
-not at all, ``randomness`` divides the seed, and ``extras`` is where optional features go.
+not at all, ``memory`` places long vectors, ``randomness`` divides the seed, and ``extras`` is
+where optional features go.
 """
 
 __version__ = "0.1.0"

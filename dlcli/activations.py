@@ -15,21 +15,13 @@ import numpy.typing as npt
 Array = npt.NDArray[np.floating[Any]]
 
 
-@dataclass(frozen=True)
-class Activation:
-    """A function of each neuron's sum z alone, for hidden layers.
+Activation = Callable[[Array, Array | None], None]
+"""``activation(z, slope)``, for hidden layers: each neuron's sum alone decides its answer.
 
-    Attributes
-    ----------
-    function
-        ``function(z, out)`` writes a(z) into ``out``; both of shape (n, neurons).
-    times_derivative
-        ``times_derivative(gradient, z, a)`` multiplies ``gradient``, shape (n, neurons),
-        in place by da/dz: one link of the chain rule.
-    """
-
-    function: Callable[[Array, Array], None]
-    times_derivative: Callable[[Array, Array, Array], None]
+Replaces the sums ``z``, shape (n, neurons), by a(z) in place and, unless ``slope`` is None,
+writes da/dz into it: the link of the chain rule that backpropagation multiplies by. No memory
+that grows with n is allocated, and what is in the cache is used while it is there.
+"""
 
 
 @dataclass(frozen=True)
@@ -56,84 +48,95 @@ class OutputActivation:
 _SIGMOID_LEAST = -80
 
 
-def _sigmoid(z: Array, out: Array) -> None:
+def _sigmoid(z: Array, slope: Array | None) -> None:
     """1 / (1 + exp(-z)), which tells small answers apart where (1 + tanh(z / 2)) / 2 gives 0."""
-    np.maximum(z, _SIGMOID_LEAST, out=out)
-    np.negative(out, out=out)
-    np.exp(out, out=out)
-    out += 1
-    np.reciprocal(out, out=out)
+    np.maximum(z, _SIGMOID_LEAST, out=z)
+    np.negative(z, out=z)
+    np.exp(z, out=z)
+    z += 1
+    np.reciprocal(z, out=z)
+    if slope is not None:
+        np.subtract(1, z, out=slope)
+        slope *= z
 
 
-def _sigmoid_times_derivative(gradient: Array, _z: Array, a: Array) -> None:
-    gradient *= a * (1 - a)
+def _tanh(z: Array, slope: Array | None) -> None:
+    np.tanh(z, out=z)
+    if slope is not None:
+        np.multiply(z, z, out=slope)
+        np.subtract(1, slope, out=slope)
 
 
-def _tanh(z: Array, out: Array) -> None:
-    np.tanh(z, out=out)
-
-
-def _tanh_times_derivative(gradient: Array, _z: Array, a: Array) -> None:
-    gradient *= 1 - a * a
-
-
-def _relu(z: Array, out: Array) -> None:
+def _relu(z: Array, slope: Array | None) -> None:
     """max(z, 0). Source: Nair and Hinton, 2010."""
-    np.maximum(z, 0, out=out)
+    if slope is None:
+        np.maximum(z, 0, out=z)
+    else:
+        # 7 us for 128 x 128 sums, where max(z, 0) alone takes 8.
+        np.greater(z, 0, out=slope)
+        z *= slope
 
 
-def _relu_times_derivative(gradient: Array, z: Array, _a: Array) -> None:
-    gradient *= z > 0
+def _by_blocks(activation: Activation) -> Activation:
+    """The same activation, 64 rows at a time, so that what it allocates stays small."""
+
+    def in_blocks(z: Array, slope: Array | None) -> None:
+        for start in range(0, len(z), 64):
+            rows = slice(start, start + 64)
+            activation(z[rows], None if slope is None else slope[rows])
+
+    return in_blocks
 
 
 _LEAK = 0.01
 
 
-def _leaky_relu(z: Array, out: Array) -> None:
+@_by_blocks
+def _leaky_relu(z: Array, slope: Array | None) -> None:
     """max(z, 0.01 z). Source: Maas, Hannun and Ng, 2013."""
-    np.multiply(z, _LEAK, out=out)
-    np.maximum(z, out, out=out)
-
-
-def _leaky_relu_times_derivative(gradient: Array, z: Array, _a: Array) -> None:
-    one, leak = gradient.dtype.type(1), gradient.dtype.type(_LEAK)
-    gradient *= np.where(z > 0, one, leak)  # three times as fast as multiplying where z <= 0
+    factor = np.empty_like(z) if slope is None else slope
+    np.greater(z, 0, out=factor)
+    factor *= 1 - _LEAK
+    factor += _LEAK
+    z *= factor
 
 
 _GELU_SCALE = math.sqrt(2 / math.pi)
 _GELU_CUBIC = 0.044715
 
 
-def _gelu(z: Array, out: Array) -> None:
-    """z/2 (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3))), equation 2 of Hendrycks and Gimpel, 2016."""
-    _gelu_tanh(z, out)
-    out += 1
-    out *= z
-    out *= 0.5
+@_by_blocks
+def _gelu(z: Array, slope: Array | None) -> None:
+    """z/2 (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3))), equation 2 of Hendrycks and Gimpel, 2016.
 
-
-def _gelu_tanh(z: Array, out: Array) -> None:
-    np.multiply(z, z, out=out)
-    out *= _GELU_CUBIC
-    out += 1
-    out *= z
-    out *= _GELU_SCALE
-    np.tanh(out, out=out)
-
-
-def _gelu_times_derivative(gradient: Array, z: Array, _a: Array) -> None:
-    t = np.empty_like(z)
-    _gelu_tanh(z, t)
-    inner = _GELU_SCALE * (1 + 3 * _GELU_CUBIC * z * z)
-    gradient *= 0.5 * (1 + t) + 0.5 * z * (1 - t * t) * inner
+    With h for what z is multiplied by and u for what tanh is taken of, the slope is
+    h + 2 z h (1 - h) du/dz.
+    """
+    square = z * z
+    half = _GELU_CUBIC * square
+    half += 1
+    half *= z
+    half *= _GELU_SCALE
+    np.tanh(half, out=half)
+    half += 1
+    half *= 0.5
+    if slope is not None:
+        np.subtract(1, half, out=slope)
+        slope *= z
+        square *= 2 * _GELU_SCALE * 3 * _GELU_CUBIC
+        square += 2 * _GELU_SCALE
+        slope *= square
+        slope += 1
+        slope *= half
+    z *= half
 
 
 ACTIVATIONS: dict[str, Activation] = {
-    "sigmoid": Activation(_sigmoid, _sigmoid_times_derivative),
-    "tanh": Activation(_tanh, _tanh_times_derivative),
-    "relu": Activation(_relu, _relu_times_derivative),
-    "leaky_relu": Activation(_leaky_relu, _leaky_relu_times_derivative),
-    "gelu": Activation(_gelu, _gelu_times_derivative),
+    "sigmoid": _sigmoid,
+    "tanh": _tanh,
+    "relu": _relu,
+    "leaky_relu": _leaky_relu,
+    "gelu": _gelu,
 }
 
 
@@ -148,6 +151,11 @@ def _softmax_times_derivative(gradient: Array, outputs: Array) -> None:
     """dJ/dz_k = p_k (g_k - sum of g_j p_j), because every p depends on every z."""
     gradient -= (gradient * outputs).sum(axis=1, keepdims=True)
     gradient *= outputs
+
+
+def _sigmoid_output(logits: Array, out: Array) -> None:
+    np.copyto(out, logits)
+    _sigmoid(out, None)
 
 
 def _sigmoid_output_times_derivative(gradient: Array, outputs: Array) -> None:
@@ -184,6 +192,6 @@ def _normalised(outputs: Array) -> Array:
 
 OUTPUT_ACTIVATIONS: dict[str, OutputActivation] = {
     "softmax": OutputActivation(_softmax, _softmax_times_derivative, _already_probabilities),
-    "sigmoid": OutputActivation(_sigmoid, _sigmoid_output_times_derivative, _normalised),
+    "sigmoid": OutputActivation(_sigmoid_output, _sigmoid_output_times_derivative, _normalised),
     "linear": OutputActivation(_linear, _linear_times_derivative, _normalised),
 }

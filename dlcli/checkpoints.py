@@ -106,6 +106,9 @@ def save(
         np.savez(file, metadata=np.array(json.dumps(description)), **arrays)  # type: ignore[arg-type]  # the stub takes keywords for allow_pickle
 
 
+_SINGLE_VALUES = ("optimizer.steps", "optimizer.learning_rate")
+
+
 def load(path: Path) -> Model:
     """Read a checkpoint, trusting nothing in it.
 
@@ -189,7 +192,7 @@ def _load(path: Path, archive: zipfile.ZipFile) -> Model:
         raise CheckpointError("holds weights that are no finite numbers")
     optimizer_state = {}
     for full_name in [name for name in members if name.startswith("optimizer.")]:
-        shape = (1,) if full_name == "optimizer.steps" else network.parameters.shape
+        shape = (1,) if full_name in _SINGLE_VALUES else network.parameters.shape
         array = _read_array(archive, members.pop(full_name), full_name, shape)
         if not np.isfinite(array).all():
             raise CheckpointError(f"{full_name}: holds values that are no finite numbers")

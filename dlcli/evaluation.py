@@ -84,7 +84,7 @@ def evaluate(model: Model, examples: Examples) -> Evaluation:
         correct=correct,
         accuracy=correct / len(examples),
         interval=metrics.wilson_interval(correct, len(examples)),
-        loss=mean_loss(model.loss, network.output_activation, logits, outputs, examples.labels),
+        loss=mean_loss(model.loss, network.output_activation, logits, examples.labels),
         calibration_error=metrics.expected_calibration_error(probabilities, examples.labels),
         classes=metrics.class_scores(confusion),
         confusion=confusion,

@@ -13,6 +13,7 @@ import numpy as np
 from dlcli.activations import Array
 from dlcli.backpropagation import Backpropagation
 from dlcli.config import Config
+from dlcli.losses import mean_loss, one_hot
 from dlcli.network import Network, split_parameters
 from dlcli.randomness import random_stream
 
@@ -79,11 +80,13 @@ def check_gradients(config: Config) -> Iterator[LayerCheck]:
     )
     images = random.integers(0, 256, (_IMAGES, network.layer_sizes[0]), dtype=np.uint8)
     labels = random.integers(0, network.layer_sizes[-1], _IMAGES, dtype=np.uint8)
+    targets = one_hot(labels, network.layer_sizes[-1], np.float64)
 
     def cost() -> float:
         # The same seed each time: dropout must drop the same neurons.
         dropout_random = random_stream(config.seed, "dropout")
-        loss, _ = backpropagation.run(images, labels, dropout_random)
+        logits = backpropagation.run(images, targets, dropout_random)
+        loss = mean_loss(config.loss, config.output_activation, logits, labels)
         return loss + backpropagation.penalty()
 
     smallest = max(_ROUNDING * cost() / TOLERANCE, 1e-8)

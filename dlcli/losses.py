@@ -22,20 +22,22 @@ class Loss:
     Attributes
     ----------
     value
-        ``value(output_activation, logits, outputs, targets)``: the cost of each image, shape
-        (n,); the targets are one-hot, shape (n, classes).
+        ``value(output_activation, logits, targets)``: the cost of each image, shape (n,); the
+        targets are one-hot, shape (n, classes).
     gradient
         ``gradient(output_activation, outputs, targets, out)`` writes the gradient of that
         cost by the logits into ``out``, shape (n, classes).
     """
 
-    value: Callable[[str, Array, Array, Array], Array]
+    value: Callable[[str, Array, Array], Array]
     gradient: Callable[[str, Array, Array, Array], None]
 
 
-def _mse(_output_activation: str, _logits: Array, outputs: Array, targets: Array) -> Array:
+def _mse(output_activation: str, logits: Array, targets: Array) -> Array:
     """Mean squared error: the sum over classes of 1/2 (y - yhat)^2."""
-    difference = outputs - targets
+    difference = np.empty_like(logits)
+    OUTPUT_ACTIVATIONS[output_activation].function(logits, difference)
+    difference -= targets
     cost: Array = 0.5 * np.einsum("nk,nk->n", difference, difference)
     return cost
 
@@ -46,7 +48,7 @@ def _mse_gradient(output_activation: str, outputs: Array, targets: Array, out: A
     OUTPUT_ACTIVATIONS[output_activation].times_derivative(out, outputs)
 
 
-def _cross_entropy(output_activation: str, logits: Array, _outputs: Array, targets: Array) -> Array:
+def _cross_entropy(output_activation: str, logits: Array, targets: Array) -> Array:
     """Minus the log of the probability given to the truth, from the logits.
 
     Computed from the logits because the log of a probability that has rounded to 0 is lost:
@@ -76,9 +78,13 @@ LOSSES: dict[str, Loss] = {
 }
 
 
-def mean_loss(
-    name: str, output_activation: str, logits: Array, outputs: Array, labels: Labels
-) -> float:
+def one_hot(labels: Labels, classes: int, dtype: npt.DTypeLike = np.float32) -> Array:
+    """1 for each label's class and 0 for the others, shape (n, classes)."""
+    targets: Array = np.eye(classes, dtype=dtype)[labels]
+    return targets
+
+
+def mean_loss(name: str, output_activation: str, logits: Array, labels: Labels) -> float:
     """The cost J of a set of images: the mean of each one's cost.
 
     Parameters
@@ -87,11 +93,11 @@ def mean_loss(
         A name in ``LOSSES``.
     output_activation
         A name in ``OUTPUT_ACTIVATIONS``.
-    logits, outputs
+    logits
         What the network's last layer computed, shape (n, classes).
     labels
         The truth, shape (n,).
     """
-    targets = np.eye(outputs.shape[1], dtype=outputs.dtype)[labels]
-    values = LOSSES[name].value(output_activation, logits, outputs, targets)
+    targets = one_hot(labels, logits.shape[1], logits.dtype)
+    values = LOSSES[name].value(output_activation, logits, targets)
     return float(values.mean(dtype=np.float64))

@@ -4,12 +4,14 @@ Each optimiser keeps its memory of past gradients in ``state``, a table of named
 a checkpoint stores, so that a resumed run goes on as if it had never stopped.
 """
 
+import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dlcli.activations import Array
+from dlcli.memory import zeros
 
 if TYPE_CHECKING:
     from dlcli.config import Config
@@ -20,9 +22,27 @@ class Optimizer(ABC):
 
     state: dict[str, Array]
 
+    def gradient_scale(self, learning_rate: float) -> float:  # noqa: ARG002 - some need no rate
+        """What :meth:`step` wants the gradient multiplied by.
+
+        Backpropagation does it at no cost; here it would be one more pass over all parameters.
+        """
+        return 1.0
+
     @abstractmethod
     def step(self, gradient: Array, learning_rate: float) -> None:
-        """Move the parameters one step; ``gradient``, shape (parameters,), is left as it was."""
+        """Move the parameters one step.
+
+        Parameters
+        ----------
+        gradient
+            The gradient times :meth:`gradient_scale`, shape (parameters,); left as it was.
+        learning_rate
+            The same as was given to :meth:`gradient_scale`.
+        """
+
+
+_LEAST_SCALE = 1e-12
 
 
 class SGD(Optimizer):
@@ -32,8 +52,11 @@ class SGD(Optimizer):
     Source: Sutskever et al., "On the importance of initialization and momentum", 2013, in the
     form that keeps the learning rate out of v.
 
+    What is stored is ``velocity`` = rate v, to be subtracted as it is: three passes over the
+    parameters with momentum, and one without.
+
     >>> p = np.array([4.0]); optimizer = SGD(p, momentum=0.0)
-    >>> for _ in range(50): optimizer.step(2 * p, learning_rate=0.1)
+    >>> for _ in range(50): optimizer.step(2 * p * optimizer.gradient_scale(0.1), 0.1)
     >>> bool(abs(p[0]) < 1e-3)
     True
     """
@@ -42,23 +65,35 @@ class SGD(Optimizer):
         self.parameters = parameters
         self.momentum = momentum
         self.nesterov = nesterov
-        self.state = {"velocity": np.zeros_like(parameters)} if momentum else {}
-        self._step = np.empty_like(parameters)
+        self.state = {}
+        if momentum:
+            velocity = zeros(parameters.size, parameters.dtype)
+            self.state = {"velocity": velocity, "learning_rate": np.zeros(1)}
+        if nesterov:
+            self._step = zeros(parameters.size, parameters.dtype)
+
+    def gradient_scale(self, learning_rate: float) -> float:
+        """The learning rate, unless the squares of a gradient so small would be lost."""
+        return learning_rate if learning_rate >= _LEAST_SCALE else 1.0
 
     def step(self, gradient: Array, learning_rate: float) -> None:
         """Move the parameters one step along the velocity."""
-        direction = gradient
-        if self.momentum:
-            velocity = self.state["velocity"]
-            velocity *= self.momentum
-            velocity += gradient
-            direction = velocity
-        np.multiply(direction, learning_rate, out=self._step)
+        if learning_rate < _LEAST_SCALE:
+            gradient = gradient * learning_rate
+        if not self.momentum:
+            self.parameters -= gradient
+            return
+        velocity, last = self.state["velocity"], float(self.state["learning_rate"][0])
+        # The velocity holds the rate of the step before; after a rate of 0 it is 0 itself.
+        velocity *= self.momentum * (learning_rate / last if last else 0.0)
+        velocity += gradient
+        self.state["learning_rate"][0] = learning_rate
         if self.nesterov:
-            self._step *= self.momentum
+            np.multiply(velocity, self.momentum, out=self._step)
             self.parameters -= self._step
-            np.multiply(gradient, learning_rate, out=self._step)
-        self.parameters -= self._step
+            self.parameters -= gradient
+        else:
+            self.parameters -= velocity
 
 
 class Adam(Optimizer):
@@ -70,6 +105,9 @@ class Adam(Optimizer):
     With ``decay`` the first ``decayed`` parameters also shrink by rate * decay a step, apart
     from the gradient: AdamW. Source: Loshchilov and Hutter, "Decoupled weight decay
     regularization", 2019, algorithm 2.
+
+    What is stored is ``mean`` = m / (1-b1) and ``mean_square`` = s / (1-b2): ten passes over
+    the parameters, and three fewer than by the formulas as they stand.
 
     >>> p = np.array([4.0]); optimizer = Adam(p)
     >>> for _ in range(500): optimizer.step(2 * p, learning_rate=0.1)
@@ -94,32 +132,31 @@ class Adam(Optimizer):
         self.decay = decay
         self.decayed = decayed
         self.state = {
-            "mean": np.zeros_like(parameters),
-            "mean_square": np.zeros_like(parameters),
+            "mean": zeros(parameters.size, parameters.dtype),
+            "mean_square": zeros(parameters.size, parameters.dtype),
             "steps": np.zeros(1),
         }
-        self._scratch = np.empty_like(parameters)
+        self._scratch = zeros(parameters.size, parameters.dtype)
 
     def step(self, gradient: Array, learning_rate: float) -> None:
         """Move the parameters one step along the scaled mean gradient."""
         mean, mean_square, scratch = self.state["mean"], self.state["mean_square"], self._scratch
         self.state["steps"] += 1
         steps = float(self.state["steps"][0])
+        # The means start at 0 and are too small at first; dividing by 1 - beta^t mends that.
+        mean_factor = (1 - self.beta1) / (1 - self.beta1**steps)
+        root_factor = math.sqrt((1 - self.beta2) / (1 - self.beta2**steps))
 
         mean *= self.beta1
-        np.multiply(gradient, 1 - self.beta1, out=scratch)
-        mean += scratch
+        mean += gradient
         mean_square *= self.beta2
         np.multiply(gradient, gradient, out=scratch)
-        scratch *= 1 - self.beta2
         mean_square += scratch
 
-        # The means start at 0 and are too small at first; dividing by 1 - beta^t mends that.
-        np.multiply(mean_square, 1 / (1 - self.beta2**steps), out=scratch)
-        np.sqrt(scratch, out=scratch)
-        scratch += self.epsilon
+        np.sqrt(mean_square, out=scratch)
+        scratch += self.epsilon / root_factor
         np.divide(mean, scratch, out=scratch)
-        scratch *= learning_rate / (1 - self.beta1**steps)
+        scratch *= learning_rate * mean_factor / root_factor
         if self.decay:
             self.parameters[: self.decayed] *= 1 - learning_rate * self.decay
         self.parameters -= scratch

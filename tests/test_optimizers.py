@@ -11,6 +11,7 @@ import pytest
 from dlcli import optimizers
 from dlcli.backpropagation import Backpropagation
 from dlcli.config import Config, OptimizerName
+from dlcli.losses import mean_loss, one_hot
 from dlcli.network import Network
 from dlcli.optimizers import make_optimizer
 
@@ -35,10 +36,15 @@ def noisy_gradients(count, size=6):
     return np.random.default_rng(0).normal(size=(count, size)).astype(np.float32)
 
 
+def step(optimizer, gradient, rate):
+    """One step, the gradient multiplied as backpropagation would have done it."""
+    optimizer.step(gradient * optimizer.gradient_scale(rate), rate)
+
+
 def descend(name, parameters, slope, rates):
     optimizer = make_optimizer(CONFIGS[name], parameters, len(parameters))
     for rate in rates:
-        optimizer.step(slope(parameters), rate)
+        step(optimizer, slope(parameters), rate)
     return parameters
 
 
@@ -67,13 +73,17 @@ def test_twenty_steps_of_training_follow_pytorch(name, dtype, tolerance):
         l2_penalty=0.0 if config.optimizer == "adamw" else config.weight_decay,
     )
     random = np.random.default_rng(0)
-    for step, rows in enumerate(ORACLE["batches"], start=1):
-        loss, _ = backpropagation.run(IMAGES[rows], LABELS[rows], random)
-        optimizer.step(backpropagation.gradient, config.learning_rate)
-        assert loss == pytest.approx(record["losses"][step - 1], rel=tolerance)
-        if str(step) in record["parameters_after"]:
+    rate = config.learning_rate
+    for number, rows in enumerate(ORACLE["batches"], start=1):
+        targets = one_hot(LABELS[rows], ORACLE["layer_sizes"][-1], dtype)
+        scale = optimizer.gradient_scale(rate)
+        logits = backpropagation.run(IMAGES[rows], targets, random, scale)
+        loss = mean_loss("cross_entropy", "softmax", logits, LABELS[rows])
+        optimizer.step(backpropagation.gradient, rate)
+        assert loss == pytest.approx(record["losses"][number - 1], rel=tolerance)
+        if str(number) in record["parameters_after"]:
             np.testing.assert_allclose(
-                network.parameters, record["parameters_after"][str(step)], atol=tolerance
+                network.parameters, record["parameters_after"][str(number)], atol=tolerance
             )
 
 
@@ -117,15 +127,15 @@ def test_state_is_complete_so_that_a_fresh_optimizer_goes_on_bit_by_bit(name, st
     parameters = np.ones(6, np.float32)
     optimizer = make_optimizer(CONFIGS[name], parameters, 4)
     for gradient in gradients[:stop]:
-        optimizer.step(gradient, 0.1)
+        step(optimizer, gradient, 0.1)
     resumed_parameters = parameters.copy()
     resumed = make_optimizer(CONFIGS[name], resumed_parameters, 4)
     assert resumed.state.keys() == optimizer.state.keys()
     for key, array in optimizer.state.items():
         resumed.state[key][...] = array
     for gradient in gradients[stop:]:
-        optimizer.step(gradient, 0.1)
-        resumed.step(gradient, 0.1)
+        step(optimizer, gradient, 0.1)
+        step(resumed, gradient, 0.1)
     assert resumed_parameters.tobytes() == parameters.tobytes()
 
 
@@ -157,7 +167,26 @@ def test_momentum_settles_at_a_step_ten_times_longer_along_a_steady_slope():
     parameters, slope = np.zeros(1), np.ones(1)
     optimizer = make_optimizer(CONFIGS["momentum"], parameters, 1)
     for _ in range(200):
-        optimizer.step(slope, 0.01)
+        step(optimizer, slope, 0.01)
     before = parameters.copy()
-    optimizer.step(slope, 0.01)
+    step(optimizer, slope, 0.01)
     np.testing.assert_allclose(before - parameters, 0.1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["sgd", "momentum", "nesterov"])
+@pytest.mark.parametrize("rates", [[0.1, 0.01, 0.3], [1e-9, 1e-13, 1e-9], [0.1, 0.0, 0.1]])
+def test_a_changing_learning_rate_stays_out_of_the_velocity(name, rates):
+    """Sutskever et al. as written: v is a sum of gradients, whatever the rates were."""
+    config, gradients = CONFIGS[name], noisy_gradients(len(rates)).astype(np.float64)
+    expected, velocity = np.zeros(6), np.zeros(6)
+    for gradient, rate in zip(gradients, rates, strict=True):
+        velocity = config.momentum * velocity + gradient
+        ahead = gradient + config.momentum * velocity
+        expected -= rate * (ahead if config.nesterov else velocity)
+        if rate == 0:
+            velocity = np.zeros(6)  # a rate of 0 forgets: no schedule reaches it
+    parameters = np.zeros(6)
+    optimizer = make_optimizer(config, parameters, 4)
+    for gradient, rate in zip(gradients, rates, strict=True):
+        step(optimizer, gradient, rate)
+    np.testing.assert_allclose(parameters, expected, rtol=1e-12)

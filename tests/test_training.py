@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dlcli import datasets
+from dlcli import datasets, training
 from dlcli.backpropagation import Backpropagation
 from dlcli.config import Config
 from dlcli.datasets import Examples
@@ -85,11 +85,12 @@ def scores(record):
 
 
 def spy_on_steps(state, monkeypatch):
-    """Collect copies of the gradients and rates that the optimiser is given."""
+    """Collect the gradients, without their scale, and the rates that the optimiser is given."""
     steps, step = [], state.optimizer.step
 
     def spy(gradient, learning_rate):
-        steps.append((gradient.copy(), learning_rate))
+        scale = state.optimizer.gradient_scale(learning_rate)
+        steps.append((gradient / scale, learning_rate))
         step(gradient, learning_rate)
 
     monkeypatch.setattr(state.optimizer, "step", spy)
@@ -196,9 +197,9 @@ def test_every_image_is_used_once_an_epoch_in_an_order_of_its_own(
     images[:, 0] = np.arange(60)  # the first pixel tells the images apart
     seen, run = [], Backpropagation.run
 
-    def spy(backpropagation, images, labels, random):
-        seen.append((images[:, 0].tolist(), labels.tolist()))
-        return run(backpropagation, images, labels, random)
+    def spy(backpropagation, images, targets, *others):
+        seen.append((images[:, 0].tolist(), targets.argmax(axis=1).tolist()))
+        return run(backpropagation, images, targets, *others)
 
     monkeypatch.setattr(Backpropagation, "run", spy)
     config = small(batch_size=batch_size, epochs=2)
@@ -215,16 +216,25 @@ def test_every_image_is_used_once_an_epoch_in_an_order_of_its_own(
     assert all(data.train.labels[rows].tolist() == labels for rows, labels in seen)
 
 
-def test_a_listener_is_told_of_every_batch(data):
+def test_a_listener_is_told_of_every_block_of_batches(data, monkeypatch):
+    monkeypatch.setattr(training, "_BLOCK_ROWS", 50)
     config = small(batch_size=25, epochs=2)
     told = []
     records = list(fit(config, data.train, data.test, initial_state(config), told.append))
-    assert [(batch.epoch, batch.images) for batch in told] == [
-        (epoch, size) for epoch in (1, 2) for size in (25, 25, 10)
+    assert [(progress.epoch, progress.images) for progress in told] == [
+        (epoch, size) for epoch in (1, 2) for size in (50, 10)
     ]
-    for last, record in zip((told[2], told[5]), records, strict=True):
+    for last, record in zip((told[1], told[3]), records, strict=True):
         assert last.loss == pytest.approx(record.train_loss)
         assert last.accuracy == pytest.approx(record.train_accuracy)
+
+
+@pytest.mark.parametrize("block", [1, 16, 40, 60, 4096])
+def test_how_batches_are_grouped_changes_no_bit_of_the_result(block, data, monkeypatch):
+    _, state = train(small(), data)
+    monkeypatch.setattr(training, "_BLOCK_ROWS", block)
+    _, grouped = train(small(), data)
+    assert grouped.network.parameters.tobytes() == state.network.parameters.tobytes()
 
 
 def test_each_step_has_the_rate_of_the_schedule_and_the_record_the_last(data, monkeypatch):
@@ -258,9 +268,9 @@ def test_dropout_is_on_in_training_and_off_in_validation(settings, data):
 def test_each_epoch_drops_anew(data, monkeypatch):
     states, run = [], Backpropagation.run
 
-    def spy(backpropagation, images, labels, random):
+    def spy(backpropagation, images, targets, random, scale):
         states.append(random.bit_generator.state["state"]["state"])
-        return run(backpropagation, images, labels, random)
+        return run(backpropagation, images, targets, random, scale)
 
     monkeypatch.setattr(Backpropagation, "run", spy)
     train(small(dropout=0.5, epochs=4), data)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from dlcli.config import Config
     from dlcli.datasets import Dataset, Examples
     from dlcli.runs import Resumed, Run
-    from dlcli.training import BatchProgress, EpochRecord, TrainingState
+    from dlcli.training import EpochRecord, Progress, TrainingState
 
 
 @click.command("train")
@@ -217,9 +217,9 @@ def _train(run: "Run", train: "Examples", validation: "Examples", state: "Traini
 
     saved = begun_with = state.epoch
     bar = _Bar(len(train), run.config.epochs) if shows_bars() else None
-    on_batch = bar.update if bar is not None else None
+    on_block = bar.update if bar is not None else None
     try:
-        for record in training.fit(run.config, train, validation, state, on_batch):
+        for record in training.fit(run.config, train, validation, state, on_block):
             run.record(state, record)
             saved = record.epoch
             if saved == begun_with + 1:
@@ -255,22 +255,22 @@ class _Bar:
         self._epochs = epochs
         self._bar: tqdm[Any] | None = None
 
-    def update(self, batch: "BatchProgress") -> None:
+    def update(self, progress: "Progress") -> None:
         from tqdm import tqdm
 
         if self._bar is None:
             self._bar = tqdm(
                 total=self._images,
-                desc=f"epoch {batch.epoch}/{self._epochs}",
+                desc=f"epoch {progress.epoch}/{self._epochs}",
                 unit=" images",
                 unit_scale=True,
                 leave=False,
                 file=sys.stderr,
             )
         self._bar.set_postfix_str(
-            f"loss {batch.loss:.4f}, accuracy {percent(batch.accuracy)}", refresh=False
+            f"loss {progress.loss:.4f}, accuracy {percent(progress.accuracy)}", refresh=False
         )
-        self._bar.update(batch.images)
+        self._bar.update(progress.images)
 
     def close(self) -> None:
         if self._bar is not None:
