@@ -68,6 +68,7 @@ class Backpropagation:
         self._buffers = Buffers(network.layer_sizes, batch_size, dtype, with_slopes=True)
         self._errors: list[Array] = [np.empty_like(values) for values in self._buffers.values]
         self._ones: Array = np.ones(batch_size, dtype)
+        # Without dropout and penalty these two are never touched, and so take no memory.
         self._mask: Array = np.empty(batch_size * max(network.layer_sizes), dtype)
         self._pull: Array = zeros(network.weight_count, dtype)
 

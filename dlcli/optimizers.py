@@ -42,6 +42,7 @@ class Optimizer(ABC):
         """
 
 
+# A smaller scale could make the squares of a gradient, and so its norm, vanish in float32.
 _LEAST_SCALE = 1e-12
 
 
@@ -73,7 +74,7 @@ class SGD(Optimizer):
             self._step = zeros(parameters.size, parameters.dtype)
 
     def gradient_scale(self, learning_rate: float) -> float:
-        """The learning rate, unless the squares of a gradient so small would be lost."""
+        """The learning rate, unless it is so small that :meth:`step` has to apply it itself."""
         return learning_rate if learning_rate >= _LEAST_SCALE else 1.0
 
     def step(self, gradient: Array, learning_rate: float) -> None:
