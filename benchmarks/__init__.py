@@ -1,0 +1,1 @@
+"""How fast dlcli is, beside the frameworks: ``make bench``."""

@@ -1,0 +1,75 @@
+"""What is trained: the networks, batches and optimisers of the epoch benchmark."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from dlcli import config as configs
+from dlcli.config import Config
+
+LEARNING_RATES = {"sgd": 0.05, "adam": 0.001}
+MOMENTUM = 0.9
+
+
+@dataclass(frozen=True)
+class Case:
+    """One network with one way to train it.
+
+    Attributes
+    ----------
+    rounds
+        Epochs timed, after one that is not.
+    targets
+        Largest ratio of dlcli's time to a contender's.
+    least_share
+        Least share of dlcli's time that the matrix products alone take.
+    """
+
+    hidden_layers: tuple[int, ...]
+    optimizer: str
+    batch_size: int = 128
+    rounds: int = 9
+    targets: tuple[tuple[str, float], ...] = (("sklearn", 0.45),)
+    least_share: float | None = None
+
+    @property
+    def name(self) -> str:
+        """For people, like ``784-128-10, SGD, batch 128``."""
+        layers = "-".join(str(size) for size in self.config().layer_sizes)
+        optimizer = {"sgd": f"SGD with momentum {MOMENTUM}", "adam": "Adam"}[self.optimizer]
+        return f"{layers}, {optimizer}, batch {self.batch_size}"
+
+    @property
+    def learning_rate(self) -> float:
+        """The same for every contender."""
+        return LEARNING_RATES[self.optimizer]
+
+    def config(self) -> Config:
+        """What dlcli trains by; the others take their initial weights from it too."""
+        values: dict[str, Any] = {
+            "hidden_layers": list(self.hidden_layers),
+            "optimizer": self.optimizer,
+            "learning_rate": self.learning_rate,
+            "batch_size": self.batch_size,
+            "epochs": 1000,
+        }
+        if self.optimizer == "sgd":
+            values["momentum"] = MOMENTUM
+        return configs.from_builtins(values, "benchmarks/cases.py")
+
+
+_SKLEARN = ("sklearn", 0.45)
+
+CASES = (
+    Case((128,), "sgd", targets=(("torch", 0.5), ("jax", 1.0), _SKLEARN), least_share=0.65),
+    Case((128,), "adam", targets=(("torch", 0.65), ("jax", 1.15), _SKLEARN)),
+    Case((512, 512), "adam", rounds=5, targets=(("torch", 0.9), _SKLEARN), least_share=0.65),
+    Case((128,), "sgd", batch_size=32, rounds=5),
+    Case((128,), "sgd", batch_size=512, rounds=5),
+    Case(
+        (2500, 2000, 1500, 1000, 500),
+        "sgd",
+        rounds=1,
+        targets=(("torch", 1.0), _SKLEARN),
+        least_share=0.8,
+    ),
+)

@@ -1,0 +1,293 @@
+"""Those who train the same network on the same images, each in a process of its own.
+
+A contender is made ready by its constructor and then trains one epoch at a time: all images
+in a new random order, the last, smaller batch included, and the mean loss of the epoch read at
+its end. The images lie in memory, as the contender likes them best. All but scikit-learn, which
+draws its own, start from dlcli's initial weights.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_info
+
+from benchmarks.cases import MOMENTUM, Case
+from dlcli.datasets import Examples
+from dlcli.training import fit, initial_state, make_network
+
+Layers = list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
+
+
+class Contender(Protocol):
+    """One library, training one network."""
+
+    def epoch(self) -> float:
+        """Train for an epoch; the mean loss over its images, as the weights changed."""
+
+    def layers(self) -> Layers:
+        """Weights, shape (fan-in, fan-out), and biases of each layer as they are now."""
+
+    def versions(self) -> str:
+        """The library, its version and its number of threads."""
+
+
+class Dlcli:
+    """The code that ``dlcli train`` runs: ``fit()``, without validation images."""
+
+    def __init__(self, case: Case, train: Examples) -> None:
+        config = case.config()
+        self.state = initial_state(config)
+        nothing = Examples(train.images[:0], train.labels[:0])
+        self.epochs = fit(config, train, nothing, self.state)
+
+    def epoch(self) -> float:
+        return next(self.epochs).train_loss
+
+    def layers(self) -> Layers:
+        network = self.state.network
+        return list(zip(network.weights, network.biases, strict=True))
+
+    def versions(self) -> str:
+        return f"NumPy {np.__version__}, {_blas()}"
+
+
+class MatrixProducts:
+    """The matrix products of an epoch alone: what is left when all else costs nothing."""
+
+    def __init__(self, case: Case, train: Examples) -> None:
+        random = np.random.default_rng(0)
+        sizes = case.config().layer_sizes
+        rows = case.batch_size
+        self.batches = [min(rows, len(train) - i) for i in range(0, len(train), rows)]
+        self.weights = [layer[0] for layer in _initial_layers(case)]
+        self.values = [random.random((rows, size), dtype=np.float32) for size in sizes]
+        self.errors = [np.empty_like(values) for values in self.values]
+        self.slopes = [np.empty_like(weight) for weight in self.weights]
+
+    def epoch(self) -> float:
+        values, errors = self.values, self.errors
+        for n in self.batches:
+            for layer, weight in enumerate(self.weights):
+                np.matmul(values[layer][:n], weight, out=errors[layer + 1][:n])
+            for layer in reversed(range(len(self.weights))):
+                error = values[layer + 1][:n]
+                np.matmul(values[layer][:n].T, error, out=self.slopes[layer])
+                if layer:
+                    np.matmul(error, self.weights[layer].T, out=errors[layer][:n])
+        return math.nan
+
+    def layers(self) -> Layers:
+        return []
+
+    def versions(self) -> str:
+        return f"NumPy {np.__version__}, {_blas()}"
+
+
+class Torch:
+    """PyTorch, one kernel after the other; Adam with its fused kernel, which is the fastest."""
+
+    def __init__(self, case: Case, train: Examples) -> None:
+        import torch
+
+        self.torch = torch
+        self.images = torch.from_numpy(train.images.astype(np.float32) / 255)
+        self.labels = torch.from_numpy(train.labels.astype(np.int64))
+        self.batch_size = case.batch_size
+        self.network = torch.nn.Sequential()
+        for weight, bias in _initial_layers(case):
+            linear = torch.nn.Linear(*weight.shape)
+            with torch.no_grad():
+                linear.weight.copy_(torch.from_numpy(weight.T))
+                linear.bias.copy_(torch.from_numpy(bias))
+            self.network.extend([linear, torch.nn.ReLU()])
+        self.network = self.network[:-1]
+        if case.optimizer == "sgd":
+            self.optimizer: Any = torch.optim.SGD(
+                self.network.parameters(), lr=case.learning_rate, momentum=MOMENTUM, fused=True
+            )
+        else:
+            self.optimizer = torch.optim.Adam(
+                self.network.parameters(), lr=case.learning_rate, fused=True
+            )
+        self.cost = self._cost
+
+    def _cost(self, images: Any, labels: Any) -> Any:
+        return self.torch.nn.functional.cross_entropy(self.network(images), labels)
+
+    def epoch(self) -> float:
+        count = len(self.images)
+        order = self.torch.randperm(count)
+        total = self.torch.zeros(())
+        for rows in order.split(self.batch_size):
+            loss = self.cost(self.images[rows], self.labels[rows])
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            total += loss.detach() * len(rows)
+        return float(total) / count
+
+    def layers(self) -> Layers:
+        linears = [layer for layer in self.network if hasattr(layer, "weight")]
+        return [(x.weight.detach().numpy().T, x.bias.detach().numpy()) for x in linears]
+
+    def versions(self) -> str:
+        return f"PyTorch {self.torch.__version__}, {self.torch.get_num_threads()} threads"
+
+
+class TorchCompiled(Torch):
+    """PyTorch with the cost and its gradient compiled by ``torch.compile``."""
+
+    def __init__(self, case: Case, train: Examples) -> None:
+        super().__init__(case, train)
+        self.cost = self.torch.compile(self._cost, dynamic=False)
+
+
+class Jax:
+    """JAX with a whole epoch compiled into one call."""
+
+    def __init__(self, case: Case, train: Examples) -> None:
+        import jax
+        from jax import numpy as jnp
+
+        self.jax = jax
+        self.images = jnp.asarray(train.images.astype(np.float32) / 255)
+        self.labels = jnp.asarray(train.labels.astype(np.int32))
+        self.random = np.random.default_rng(0)
+        parameters = [(jnp.asarray(w), jnp.asarray(b)) for w, b in _initial_layers(case)]
+        mean, square = (jax.tree.map(jnp.zeros_like, parameters) for _ in range(2))
+        self.state = (parameters, mean, square, jnp.float32(0))
+        count, size, rate = len(train), case.batch_size, case.learning_rate
+        whole = count // size * size
+
+        def cost(parameters: Any, images: Any, labels: Any) -> Any:
+            *hidden, (weight, bias) = parameters
+            for w, b in hidden:
+                images = jax.nn.relu(images @ w + b)
+            log_shares = jax.nn.log_softmax(images @ weight + bias)
+            return -jnp.mean(jnp.take_along_axis(log_shares, labels[:, None], axis=1))
+
+        def momentum(state: Any, slopes: Any) -> Any:
+            parameters, velocity, unused, steps = state
+            velocity = jax.tree.map(lambda v, g: MOMENTUM * v + g, velocity, slopes)
+            parameters = jax.tree.map(lambda p, v: p - rate * v, parameters, velocity)
+            return parameters, velocity, unused, steps
+
+        def adam(state: Any, slopes: Any) -> Any:
+            parameters, mean, square, steps = state
+            steps += 1
+            mean = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, mean, slopes)
+            square = jax.tree.map(lambda s, g: 0.999 * s + 0.001 * g * g, square, slopes)
+            mean_share, square_share = 1 - 0.9**steps, 1 - 0.999**steps
+            parameters = jax.tree.map(
+                lambda p, m, s: p - rate * (m / mean_share) / (jnp.sqrt(s / square_share) + 1e-8),
+                parameters,
+                mean,
+                square,
+            )
+            return parameters, mean, square, steps
+
+        update = momentum if case.optimizer == "sgd" else adam
+
+        def step(state: Any, rows: Any) -> Any:
+            images, labels = self.images[rows], self.labels[rows]
+            loss, slopes = jax.value_and_grad(cost)(state[0], images, labels)
+            return update(state, slopes), loss * len(rows)
+
+        def epoch(state: Any, order: Any) -> Any:
+            state, losses = jax.lax.scan(step, state, order[:whole].reshape(-1, size))
+            total = losses.sum()
+            if whole < count:
+                state, loss = step(state, order[whole:])
+                total += loss
+            return state, total / count
+
+        self.compiled = jax.jit(epoch, donate_argnums=0)
+
+    def epoch(self) -> float:
+        order = self.random.permutation(len(self.images)).astype(np.int32)
+        self.state, loss = self.compiled(self.state, order)
+        return float(loss)
+
+    def layers(self) -> Layers:
+        return [(np.asarray(w), np.asarray(b)) for w, b in self.state[0]]
+
+    def versions(self) -> str:
+        return f"JAX {self.jax.__version__}, its own choice of threads"
+
+
+class Sklearn:
+    """scikit-learn's MLPClassifier, an epoch at a time by ``partial_fit``."""
+
+    def __init__(self, case: Case, train: Examples) -> None:
+        from sklearn.neural_network import MLPClassifier
+
+        self.images = train.images.astype(np.float32) / 255
+        self.labels = train.labels
+        self.classifier = MLPClassifier(
+            case.hidden_layers,
+            solver=case.optimizer,
+            alpha=0,
+            batch_size=case.batch_size,
+            learning_rate_init=case.learning_rate,
+            momentum=MOMENTUM,
+            nesterovs_momentum=False,
+            random_state=0,
+        )
+
+    def epoch(self) -> float:
+        self.classifier.partial_fit(self.images, self.labels, classes=np.arange(10))
+        return float(self.classifier.loss_)
+
+    def layers(self) -> Layers:
+        return list(zip(self.classifier.coefs_, self.classifier.intercepts_, strict=True))
+
+    def versions(self) -> str:
+        import sklearn
+
+        return f"scikit-learn {sklearn.__version__}, {_blas()}"
+
+
+CONTENDERS: dict[str, type[Any]] = {
+    "dlcli": Dlcli,
+    "products": MatrixProducts,
+    "torch": Torch,
+    "torch_compiled": TorchCompiled,
+    "jax": Jax,
+    "sklearn": Sklearn,
+}
+TITLES = {
+    "dlcli": "dlcli",
+    "products": "matrix products alone",
+    "torch": "PyTorch",
+    "torch_compiled": "PyTorch compiled",
+    "jax": "JAX, epoch jitted",
+    "sklearn": "scikit-learn",
+}
+
+
+def accuracy(layers: Layers, examples: Examples) -> float:
+    """The share of images that a ReLU network of these layers gets right."""
+    values = examples.images.astype(np.float32) / 255
+    *hidden, (weight, bias) = layers
+    for w, b in hidden:
+        values = np.maximum(values @ w + b, 0)
+    return float(np.mean((values @ weight + bias).argmax(axis=1) == examples.labels))
+
+
+def _initial_layers(case: Case) -> Layers:
+    network = make_network(case.config())
+    return [(w.copy(), b.copy()) for w, b in zip(network.weights, network.biases, strict=True)]
+
+
+def _blas() -> str:
+    return ", ".join(_pools())
+
+
+def _pools() -> Iterator[str]:
+    for pool in threadpool_info():
+        if pool["user_api"] == "blas":
+            threads = f"{pool['num_threads']} threads"
+            yield f"{pool['internal_api']} {pool['version']} ({pool['architecture']}), {threads}"
