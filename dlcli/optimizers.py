@@ -42,6 +42,16 @@ class Optimizer(ABC):
         """
 
 
+# Parameters that one pass after the other goes over before the next ones: all of a small
+# network's, and of a large one's as many as stay in the cache. For 12 million parameters a step
+# of Adam took 25 ms in one piece and 15 ms in such blocks; smaller ones are slower again.
+_BLOCK = 1 << 18
+
+
+def _blocks(parameters: Array) -> list[slice]:
+    return [slice(i, i + _BLOCK) for i in range(0, parameters.size, _BLOCK)]
+
+
 # A smaller scale could make the squares of a gradient, and so its norm, vanish in float32.
 _LEAST_SCALE = 1e-12
 
@@ -67,11 +77,12 @@ class SGD(Optimizer):
         self.momentum = momentum
         self.nesterov = nesterov
         self.state = {}
+        self._blocks = _blocks(parameters)
         if momentum:
             velocity = zeros(parameters.size, parameters.dtype)
             self.state = {"velocity": velocity, "learning_rate": np.zeros(1)}
         if nesterov:
-            self._step = zeros(parameters.size, parameters.dtype)
+            self._scratch = zeros(min(parameters.size, _BLOCK), parameters.dtype)
 
     def gradient_scale(self, learning_rate: float) -> float:
         """The learning rate, unless it is so small that :meth:`step` has to apply it itself."""
@@ -84,17 +95,22 @@ class SGD(Optimizer):
         if not self.momentum:
             self.parameters -= gradient
             return
-        velocity, last = self.state["velocity"], float(self.state["learning_rate"][0])
-        # The velocity holds the rate of the step before; after a rate of 0 it is 0 itself.
-        velocity *= self.momentum * (learning_rate / last if last else 0.0)
-        velocity += gradient
+        last = float(self.state["learning_rate"][0])
         self.state["learning_rate"][0] = learning_rate
-        if self.nesterov:
-            np.multiply(velocity, self.momentum, out=self._step)
-            self.parameters -= self._step
-            self.parameters -= gradient
-        else:
-            self.parameters -= velocity
+        # The velocity holds the rate of the step before; after a rate of 0 it is 0 itself.
+        decay = self.momentum * (learning_rate / last if last else 0.0)
+        for block in self._blocks:
+            parameters, slopes = self.parameters[block], gradient[block]
+            velocity = self.state["velocity"][block]
+            velocity *= decay
+            velocity += slopes
+            if self.nesterov:
+                step = self._scratch[: velocity.size]
+                np.multiply(velocity, self.momentum, out=step)
+                parameters -= step
+                parameters -= slopes
+            else:
+                parameters -= velocity
 
 
 class Adam(Optimizer):
@@ -137,30 +153,33 @@ class Adam(Optimizer):
             "mean_square": zeros(parameters.size, parameters.dtype),
             "steps": np.zeros(1),
         }
-        self._scratch = zeros(parameters.size, parameters.dtype)
+        self._blocks = _blocks(parameters)
+        self._scratch = zeros(min(parameters.size, _BLOCK), parameters.dtype)
 
     def step(self, gradient: Array, learning_rate: float) -> None:
         """Move the parameters one step along the scaled mean gradient."""
-        mean, mean_square, scratch = self.state["mean"], self.state["mean_square"], self._scratch
-        self.state["steps"] += 1
-        steps = float(self.state["steps"][0])
+        steps = float(self.state["steps"][0]) + 1
+        self.state["steps"][0] = steps
         # The means start at 0 and are too small at first; dividing by 1 - beta^t mends that.
         mean_factor = (1 - self.beta1) / (1 - self.beta1**steps)
         root_factor = math.sqrt((1 - self.beta2) / (1 - self.beta2**steps))
-
-        mean *= self.beta1
-        mean += gradient
-        mean_square *= self.beta2
-        np.multiply(gradient, gradient, out=scratch)
-        mean_square += scratch
-
-        np.sqrt(mean_square, out=scratch)
-        scratch += self.epsilon / root_factor
-        np.divide(mean, scratch, out=scratch)
-        scratch *= learning_rate * mean_factor / root_factor
         if self.decay:
             self.parameters[: self.decayed] *= 1 - learning_rate * self.decay
-        self.parameters -= scratch
+        for block in self._blocks:
+            parameters, slopes = self.parameters[block], gradient[block]
+            mean, mean_square = self.state["mean"][block], self.state["mean_square"][block]
+            mean *= self.beta1
+            mean += slopes
+            mean_square *= self.beta2
+            step = self._scratch[: slopes.size]
+            np.multiply(slopes, slopes, out=step)
+            mean_square += step
+
+            np.sqrt(mean_square, out=step)
+            step += self.epsilon / root_factor
+            np.divide(mean, step, out=step)
+            step *= learning_rate * mean_factor / root_factor
+            parameters -= step
 
 
 def make_optimizer(config: "Config", parameters: Array, weight_count: int) -> Optimizer:
