@@ -79,8 +79,11 @@ LOSSES: dict[str, Loss] = {
 
 
 def one_hot(labels: Labels, classes: int, dtype: npt.DTypeLike = np.float32) -> Array:
-    """1 for each label's class and 0 for the others, shape (n, classes)."""
-    targets: Array = np.eye(classes, dtype=dtype)[labels]
+    """1 for each label's class and 0 for the others, shape (n, classes).
+
+    A class after the other in memory, like the logits that they are compared with.
+    """
+    targets: Array = np.take(np.eye(classes, dtype=dtype), labels, axis=1).T
     return targets
 
 

@@ -8,11 +8,12 @@ from typing import NoReturn
 
 import numpy as np
 
+from dlcli.activations import Array
 from dlcli.backpropagation import Backpropagation
 from dlcli.config import Config
 from dlcli.datasets import Examples
 from dlcli.errors import DivergenceError
-from dlcli.losses import Labels, mean_loss, one_hot
+from dlcli.losses import LOSSES, Labels, mean_loss, one_hot
 from dlcli.network import Network
 from dlcli.optimizers import Optimizer, make_optimizer
 from dlcli.randomness import random_stream
@@ -231,7 +232,7 @@ def _descend(
                 gradient *= config.gradient_clip / norm
             state.optimizer.step(gradient, learning_rate)
             total_norm += norm
-        scores.add(labels)
+        scores.add(targets, labels)
         if not math.isfinite(scores.loss):
             _raise_divergence(config, state, last_step - 1, scores.loss, total_norm / last_step)
         if on_block is not None:
@@ -249,15 +250,15 @@ class _Scores:
     def __init__(self, config: Config, network: Network, rows: int) -> None:
         # A class after the other in memory, as in the network's buffers: three times as fast.
         self.logits = np.empty((network.layer_sizes[-1], rows), network.parameters.dtype).T
-        self._config = config
+        self._loss, self._output_activation = LOSSES[config.loss], config.output_activation
         self._images = self._correct = 0
         self._total_loss = 0.0
 
-    def add(self, labels: Labels) -> None:
+    def add(self, targets: Array, labels: Labels) -> None:
         """Count the images whose logits fill the beginning of ``logits``."""
         logits = self.logits[: len(labels)]
-        loss = mean_loss(self._config.loss, self._config.output_activation, logits, labels)
-        self._total_loss += loss * len(labels)
+        values = self._loss.value(self._output_activation, logits, targets)
+        self._total_loss += float(values.sum(dtype=np.float64))
         self._correct += int(np.count_nonzero(logits.argmax(axis=1) == labels))
         self._images += len(labels)
 
