@@ -1,11 +1,9 @@
 """The command group, loaded lazily; and the one place where errors become exit codes."""
 
-import difflib
 import importlib
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
@@ -49,9 +47,12 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or say which one was probably meant."""
-        close = difflib.get_close_matches(args[0], COMMANDS, n=1)
-        if args[0] not in COMMANDS and close:
-            ctx.fail(f"No such command {args[0]!r}; did you mean {close[0]}?")
+        if args[0] not in COMMANDS:
+            import difflib
+
+            close = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            if close:
+                ctx.fail(f"No such command {args[0]!r}; did you mean {close[0]}?")
         return super().resolve_command(ctx, args)
 
 
@@ -95,6 +96,8 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     except BaseException as error:  # noqa: BLE001 - whatever it is, it becomes one message here
         if debug:
+            import traceback
+
             traceback.print_exc()
         code, message = _explain(error)
         # The message may quote a file's name or content, and that could be control sequences.

@@ -30,7 +30,7 @@ def initial_weights(
     stddev: float,
     activation: str,
     shape: tuple[int, int],
-    random: np.random.Generator,
+    random: "np.random.Generator",  # quoted: only training needs to import numpy.random
 ) -> Array:
     """Draw the weights of one layer.
 

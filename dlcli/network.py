@@ -100,7 +100,7 @@ class Network:
         self.weights, self.biases = split_parameters(self.parameters, layer_sizes)
         self.weight_count = sum(weight.size for weight in self.weights)
 
-    def initialize(self, name: str, stddev: float, random: np.random.Generator) -> None:
+    def initialize(self, name: str, stddev: float, random: "np.random.Generator") -> None:
         """Draw random weights and set the biases to 0 (see ``initializers``)."""
         ends_in = (*self.activations, self.output_activation)
         for weight, activation in zip(self.weights, ends_in, strict=True):

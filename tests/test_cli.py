@@ -192,6 +192,24 @@ def test_help_is_fast_because_it_imports_little(workdir):
     assert "x: unknown key" in finished.stderr
 
 
+def test_a_prediction_imports_nothing_that_only_training_needs(trained_model, workdir):
+    image = Image.new("L", (28, 28))
+    image.paste(255, (12, 6, 15, 22))
+    image.save(workdir / "a.png")
+    code = (
+        "import sys, numpy; from dlcli.cli import run\n"
+        "before = set(sys.modules)\n"
+        "assert run(sys.argv[1:]) == 0\n"
+        "slow = {'numpy.ma', 'numpy.random', 'msgspec', 'yaml', 'requests', 'dlcli.datasets'}\n"
+        "assert not slow & (set(sys.modules) - before), slow & set(sys.modules)"
+    )
+    arguments = ["predict", "a.png", "--model", str(trained_model)]
+    finished = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True
+    )
+    assert finished.returncode == 0, finished.stderr
+
+
 def complete(instruction: str, words: list[str]) -> str:
     """What dlcli answers a shell that asks for its script, or to complete the last word."""
     environment = {

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
 
 from dlcli.files import DEFAULT_DATA_DIR, DEFAULT_RUNS_DIR
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Decorator = Callable[[Function], Function]
@@ -39,8 +41,10 @@ def debug_and_quiet(function: Function) -> Function:
 
 def complete_config(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
+) -> "list[CompletionItem]":
     """Shipped configs by name, and files."""
+    from click.shell_completion import CompletionItem
+
     from dlcli.config_files import shipped_configs
 
     names = [name for name in shipped_configs() if name.startswith(incomplete)]
@@ -58,8 +62,10 @@ def _complete_setting(
 
 def complete_dataset(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
+) -> "list[CompletionItem]":
     """Dataset names, and folders."""
+    from click.shell_completion import CompletionItem
+
     from dlcli.datasets import SAMPLE, SOURCES
 
     names = [name for name in (*SOURCES, SAMPLE) if name.startswith(incomplete)]

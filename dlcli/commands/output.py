@@ -1,11 +1,7 @@
 """What commands print: messages and progress to stderr, results to stdout."""
 
-import csv
-import io
-import json
 import os
 import sys
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -49,11 +45,16 @@ def shows_bars() -> bool:
 
 def print_json(value: Any, *, indent: int | None = 2) -> None:
     """Print a JSON document (or, without indent, one line) to stdout."""
+    import json
+
     click.echo(json.dumps(value, indent=indent))
 
 
 def print_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
     """Print rows as CSV with a header line to stdout, each as it comes."""
+    import csv
+    import io
+
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, columns, lineterminator="\n")
     writer.writeheader()
@@ -81,10 +82,16 @@ def printable(text: str) -> str:
     """A text that no terminal acts upon: control characters and bad bytes are spelled out."""
     return "".join(
         character
-        if character.isprintable() or unicodedata.category(character) == "Zs"  # spaces
+        if character.isprintable() or _is_space(character)
         else character.encode("unicode_escape", "surrogatepass").decode("ascii")
         for character in text
     )
+
+
+def _is_space(character: str) -> bool:
+    import unicodedata
+
+    return unicodedata.category(character) == "Zs"
 
 
 def percent(share: float | None) -> str:
