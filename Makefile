@@ -28,16 +28,17 @@ format: .venv/installed-dev ## Format the code and mend what the linter can
 readme: .venv/installed-dev ## Write the generated parts of the README anew
 	$(BIN)/python tests/generated_readme.py
 
-bench: ## Run the benchmarks (there are none yet)
-	@echo "There are no benchmarks yet; this target will run everything in benchmarks/."
+bench: benchmarks/.venv/installed ## Time dlcli beside PyTorch, JAX and scikit-learn (20 minutes, 5 GB)
+	benchmarks/.venv/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .
+	benchmarks/.venv/bin/python -m benchmarks --output benchmarks/RESULTS.md
 
 clean: ## Remove what make created: environment, caches, builds (not runs/ or data/)
-	rm -rf .venv dist build .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv benchmarks/.venv dist build .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/bin/python:
+.venv/bin/python benchmarks/.venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "dlcli needs Python 3.11 or newer; name one with: make PYTHON=python3.12")'
-	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
+	$(PYTHON) -m venv $(@:/bin/python=) || { rm -rf $(@:/bin/python=); exit 1; }
 
 .venv/installed: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
@@ -46,3 +47,7 @@ clean: ## Remove what make created: environment, caches, builds (not runs/ or da
 .venv/installed-dev: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@ .venv/installed
+
+benchmarks/.venv/installed: pyproject.toml benchmarks/requirements.txt | benchmarks/.venv/bin/python
+	benchmarks/.venv/bin/python -m pip install --quiet --disable-pip-version-check . --requirement benchmarks/requirements.txt
+	touch $@

@@ -1,16 +1,82 @@
-"""Run the benchmarks and write ``benchmarks/RESULTS.md``."""
+"""Run the benchmarks and write their results."""
+
+import tempfile
+from pathlib import Path
 
 import click
-from pathlib import Path
-from benchmarks.cases import CASES
-from benchmarks import epochs
-from benchmarks.contenders import CONTENDERS
-import sys
 
-def tell(t): click.echo(t, err=True)
-for i in map(int, sys.argv[1].split(",")):
-    c = CASES[i]
-    tell(c.name)
-    r = epochs.measure(c, sys.argv[2].split(",") if len(sys.argv)>2 else CONTENDERS, Path("/tmp/dd"), tell)
-    for n in r.times: tell(f"{n} ratio {r.ratio(n):.3f} acc {r.times[n].accuracy} loss {r.times[n].loss} {r.times[n].versions} {[round(s,3) for s in r.times[n].seconds]}")
-    for f in r.failures(): tell("MISSED "+f)
+from benchmarks import report
+from benchmarks.cases import CASES
+from benchmarks.commands import BENCHMARKS, CommandResult, Setting
+from benchmarks.contenders import CONTENDERS
+from benchmarks.epochs import CaseResult, measure
+from dlcli import datasets
+
+
+@click.command()
+@click.option(
+    "--only",
+    "wanted",
+    multiple=True,
+    metavar="TEXT",
+    help="Only benchmarks whose name contains this. May be repeated.",
+)
+@click.option(
+    "--contender",
+    "contenders",
+    multiple=True,
+    type=click.Choice(list(CONTENDERS)),
+    help="Only these, beside dlcli, in the epoch benchmark. May be repeated.",
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    default=Path("data"),
+    envvar="DLCLI_DATA_DIR",
+    help="dlcli's dataset cache; MNIST is fetched if need be.",
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Write here.  [default: stdout]"
+)
+def main(
+    wanted: tuple[str, ...], contenders: tuple[str, ...], data_dir: Path, output: Path | None
+) -> None:
+    """Time dlcli beside the frameworks, and its commands from start to end."""
+
+    def is_wanted(name: str) -> bool:
+        return not wanted or any(text.lower() in name.lower() for text in wanted)
+
+    names = [n for n in CONTENDERS if not contenders or n in {"dlcli", "products", *contenders}]
+    dataset = datasets.load("mnist", data_dir, lambda name, *_: _tell(f"downloading {name}"))
+    cases: list[CaseResult] = []
+    results: list[CommandResult] = []
+    for case in CASES:
+        if is_wanted(case.name):
+            _tell(case.name)
+            cases.append(measure(case, names, data_dir, _tell))
+    with tempfile.TemporaryDirectory() as work_dir:
+        setting = Setting(data_dir, dataset, Path(work_dir))
+        for name, benchmark in BENCHMARKS.items():
+            if is_wanted(name):
+                _tell(name)
+                results.append(benchmark(setting))
+    everything: list[CaseResult | CommandResult] = [*cases, *results]
+    for result in everything:
+        for verdict in result.verdicts:
+            if not verdict.is_met:
+                _tell(f"MISSED, {result.name}: {verdict.text}")
+    options = [f' --only "{text}"' for text in wanted] + [f" --contender {n}" for n in contenders]
+    command = f"python -m benchmarks{''.join(options)}" if options else "make bench"
+    text = report.write(cases, results, command)
+    if output is None:
+        click.echo(text)
+    else:
+        output.write_text(text)
+
+
+def _tell(text: str) -> None:
+    click.echo(text, err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -10,11 +10,8 @@ from statistics import median
 
 from benchmarks.cases import Case
 from benchmarks.contenders import CONTENDERS, TITLES, accuracy
+from benchmarks.verdicts import Verdict, at_least, at_most, same_work
 from dlcli import datasets
-
-# A contender that gets further than this from dlcli's accuracy, in either direction, does not
-# do the same work.
-ACCURACY_NOISE = 0.01
 
 # Threads of the one before, waiting for more work, have gone to sleep by then.
 _REST = 0.2
@@ -39,27 +36,32 @@ class CaseResult:
     times: dict[str, Times]
 
     def ratio(self, name: str) -> float:
-        """dlcli's time over a contender's: the median of the rounds' ratios."""
+        """The time of dlcli over a contender's: the median of the rounds' ratios."""
         pairs = zip(self.times["dlcli"].seconds, self.times[name].seconds, strict=True)
         return median(ours / theirs for ours, theirs in pairs)
+
+    @property
+    def name(self) -> str:
+        """The case's."""
+        return self.case.name
 
     @property
     def share(self) -> float:
         """The share of dlcli's time that the matrix products alone take."""
         return 1 / self.ratio("products")
 
-    def failures(self) -> Iterable[str]:
-        """Targets missed, and contenders that did not do the same work."""
-        for name, limit in self.case.targets:
-            if name in self.times and self.ratio(name) > limit:
-                yield f"{self.ratio(name):.2f} of {TITLES[name]}'s time, target {limit:.2f}"
-        least = self.case.least_share
-        if least is not None and self.share < least:
-            yield f"{self.share:.0%} of the limit, target {least:.0%}"
-        ours = self.times["dlcli"].accuracy or 0.0
-        for name, times in self.times.items():
-            if times.accuracy is not None and abs(times.accuracy - ours) > ACCURACY_NOISE:
-                yield f"{TITLES[name]} reached {times.accuracy:.2%}, dlcli {ours:.2%}"
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """Targets, and whether each contender did the same work."""
+        found = [
+            at_most(limit, self.ratio(name), f"of the time of {TITLES[name]}")
+            for name, limit in self.case.targets
+            if name in self.times
+        ]
+        if self.case.least_share is not None:
+            found.append(at_least(self.case.least_share, self.share, "of the limit"))
+        reached = {TITLES[name]: times.accuracy for name, times in self.times.items()}
+        return found + same_work({name: a for name, a in reached.items() if a is not None})
 
 
 def measure(

@@ -1,6 +1,8 @@
 """``python -m dlcli``."""
 
-from dlcli.cli import main
+import sys
+
+from dlcli.cli import run
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(sys.argv[1:]))

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -311,6 +312,38 @@ def test_a_stdout_that_was_closed_before_the_start_is_no_failure(workdir):
     command = f"{sys.executable} -m dlcli config show >&-"
     finished = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE)
     assert (finished.returncode, finished.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "stderr"),
+    [
+        ("config show", 0, ""),
+        ("config show >&-", 0, ""),
+        ("config show 2>&-", 0, ""),
+        ("config show > /dev/full", 1, "Error: No space left on device"),
+        ("config check no.yaml", 2, "Error: no.yaml: no such config file"),
+        ("config check no.yaml 2>&-", 2, ""),
+    ],
+)
+def test_the_installed_command_ends_at_once_and_loses_nothing(dlcli, arguments, code, stderr):
+    command = Path(sys.executable).with_name("dlcli")
+    finished = subprocess.run(
+        ["sh", "-c", f"{command} {arguments}"], capture_output=True, text=True
+    )
+    assert finished.returncode == code
+    assert finished.stderr.startswith(stderr)
+    assert len(finished.stderr.splitlines()) == len(stderr.splitlines())
+    shown = (
+        dlcli("config", "show").stdout if arguments in {"config show", "config show 2>&-"} else ""
+    )
+    assert finished.stdout == shown
+
+
+def test_the_installed_command_is_content_when_its_reader_has_seen_enough(workdir):
+    command = Path(sys.executable).with_name("dlcli")
+    line = f"{{ {command} config show; echo $? >&2; }} | :"
+    finished = subprocess.run(["sh", "-c", line], capture_output=True, text=True)
+    assert finished.stderr == "0\n"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ SHIPPED = config_files.shipped_configs()
 
 
 def test_the_promised_configs_are_shipped():
-    assert {"quickstart", "mnist", "classic", "softmax", "deep"} <= set(SHIPPED)
+    assert {"quickstart", "fast", "mnist", "classic", "softmax", "deep"} <= set(SHIPPED)
 
 
 @pytest.mark.parametrize("name", SHIPPED)

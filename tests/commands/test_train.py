@@ -6,9 +6,11 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partialmethod
 from pathlib import Path
 
 import pytest
+from tqdm import tqdm
 
 from dlcli.runs import held, resume
 
@@ -291,6 +293,9 @@ def test_a_signal_saves_the_run_which_then_ends_as_if_never_stopped(dlcli, numbe
 
 def test_on_a_terminal_a_bar_shows_the_epoch_loss_accuracy_and_speed(train, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    # The bar is drawn ten times a second at most, and an epoch may take less than that.
+    drawn_always = partialmethod(tqdm.__init__, mininterval=0)
+    monkeypatch.setattr(tqdm, "__init__", drawn_always)
     stderr = train("--set", "dataset=sample", "--set", "batch_size=2").stderr
     assert "epoch 1/2: " in stderr
     assert "images/s, loss " in stderr

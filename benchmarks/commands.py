@@ -1,0 +1,220 @@
+"""Time whole commands, process start included, as the person at the shell waits for them."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from benchmarks.contenders import TITLES, accuracy
+from benchmarks.verdicts import Verdict, at_least, at_most, same_work
+from dlcli import checkpoints, config_files
+from dlcli.datasets import Dataset
+
+DLCLI = str(Path(sys.executable).with_name("dlcli"))
+_FRAMEWORKS = ("torch", "jax", "sklearn")
+_SCRIPT = Path(__file__).with_name("framework_script.py")
+# What dlcli's time is compared with, where that is no other way to do the same.
+_IMPORTS = "numpy, click, PIL.Image"
+
+
+@dataclass
+class CommandResult:
+    """Some commands, timed in turn.
+
+    Attributes
+    ----------
+    seconds
+        By command, in the order of the rounds; the first one's times are divided by the others'.
+    notes
+        By command, what else is to be said of it.
+    """
+
+    name: str
+    seconds: dict[str, list[float]]
+    notes: dict[str, str] = field(default_factory=dict)
+    verdicts: list[Verdict] = field(default_factory=list)
+
+    def ratio(self, other: str) -> float:
+        """The first command's time over another's: the median of the rounds' ratios."""
+        first = next(iter(self.seconds.values()))
+        return median(a / b for a, b in zip(first, self.seconds[other], strict=True))
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where the commands run."""
+
+    data_dir: Path
+    dataset: Dataset
+    work_dir: Path
+
+    def train(self, name: str, *arguments: str) -> list[str]:
+        """The command that trains a new run of that name."""
+        folders = ["--data-dir", str(self.data_dir), "--runs-dir", str(self.work_dir)]
+        return [DLCLI, "train", "--quiet", *folders, "--name", name, *arguments]
+
+
+def train_to_98(setting: Setting, rounds: int = 5) -> CommandResult:
+    """``dlcli train --config fast`` and scripts that do the same with a framework."""
+    config = config_files.load(["fast"])
+    settings = {key: getattr(config, key) for key in config.__struct_fields__}
+    text = json.dumps(settings, default=str)
+    folder = setting.data_dir / "mnist"
+
+    def outcome(name: str, number: int) -> Path:
+        return setting.work_dir / f"{name}{number}{'' if name == 'dlcli' else '.npz'}"
+
+    def command(name: str, number: int) -> list[str]:
+        if name == "dlcli":
+            return setting.train(outcome(name, number).name, "--config", "fast")
+        script = [sys.executable, str(_SCRIPT), name, str(folder)]
+        return [*script, str(outcome(name, number)), text]
+
+    names = ("dlcli", *_FRAMEWORKS)
+    seconds = alternate({n: partial(command, n) for n in names}, rounds)
+    result = CommandResult("train to 98 %", {TITLES[n]: seconds[n] for n in names})
+    reached = {}
+    for name in names:
+        path = outcome(name, rounds)
+        if name == "dlcli":
+            network = checkpoints.load(path / "best.npz").network
+            layers = list(zip(network.weights, network.biases, strict=True))
+        else:
+            arrays = np.load(path)
+            count = len(arrays) // 2
+            layers = [(arrays[f"weight{i}"], arrays[f"bias{i}"]) for i in range(count)]
+        reached[TITLES[name]] = accuracy(layers, setting.dataset.test)
+        result.notes[TITLES[name]] = f"test accuracy {reached[TITLES[name]]:.2%}"
+    fastest = min(_FRAMEWORKS, key=lambda n: median(seconds[n]))
+    result.verdicts.append(
+        at_most(0.45, result.ratio(TITLES[fastest]), f"of the time of {TITLES[fastest]}")
+    )
+    result.verdicts.append(at_least(0.98, reached[TITLES["dlcli"]], "test accuracy"))
+    result.verdicts.extend(same_work(reached))
+    return result
+
+
+def predict_one(setting: Setting, rounds: int = 21) -> CommandResult:
+    """One prediction from a cold start, and the imports that it cannot do without."""
+    model, picture = _model(setting), next(_pictures(setting).iterdir())
+    imports = f'python -c "import {_IMPORTS}"'
+    seconds = alternate(
+        {
+            "dlcli predict image.png": _always(
+                DLCLI, "predict", str(picture), "--model", str(model), "--quiet"
+            ),
+            imports: _always(sys.executable, "-c", f"import {_IMPORTS}"),
+            f"{imports[:-1]}, PIL.PngImagePlugin, zipfile, pathlib, json": _always(
+                sys.executable,
+                "-c",
+                f"import {_IMPORTS}, PIL.PngImagePlugin, zipfile, pathlib, json",
+            ),
+        },
+        rounds,
+    )
+    result = CommandResult("predict one image", seconds)
+    result.verdicts.append(at_most(1.25, result.ratio(imports), f"of the time of {imports}"))
+    return result
+
+
+def show_help(_setting: Setting, rounds: int = 21) -> CommandResult:
+    """``dlcli --help`` and the import of Click."""
+    imports = 'python -c "import click"'
+    seconds = alternate(
+        {
+            "dlcli --help": _always(DLCLI, "--help"),
+            imports: _always(sys.executable, "-c", "import click"),
+        },
+        rounds,
+    )
+    result = CommandResult("help", seconds)
+    result.verdicts.append(at_most(1.5, result.ratio(imports), f"of the time of {imports}"))
+    return result
+
+
+def predict_many(setting: Setting, rounds: int = 5) -> CommandResult:
+    """The 10,000 test images as PNG files."""
+    pictures, model = _pictures(setting), _model(setting)
+    name = "dlcli predict FOLDER"
+    command = _always(DLCLI, "predict", str(pictures), "--model", str(model), "--quiet")
+    result = CommandResult("predict 10,000 images", alternate({name: command}, rounds))
+    speed = len(setting.dataset.test) / median(result.seconds[name])
+    result.notes[name] = f"{speed:,.0f} images/s"
+    result.verdicts.append(at_least(4000, speed, "images a second"))
+    return result
+
+
+def memory(setting: Setting) -> CommandResult:
+    """The largest resident memory of training 784-128-10."""
+    command = setting.train("memory", "--set", "hidden_layers=[128]", "--set", "epochs=3")
+    started = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    seconds = time.perf_counter() - started
+    # Linux counts in KiB, macOS in bytes.
+    megabytes = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+    name = "dlcli train, 784-128-10, 3 epochs"
+    result = CommandResult("memory of training", {name: [seconds]})
+    result.notes[name] = f"at most {megabytes:.0f} MB resident"
+    result.verdicts.append(at_most(450, megabytes, "MB resident"))
+    return result
+
+
+BENCHMARKS: Mapping[str, Callable[[Setting], CommandResult]] = {
+    "train to 98 %": train_to_98,
+    "predict one image": predict_one,
+    "help": show_help,
+    "predict 10,000 images": predict_many,
+    "memory of training": memory,
+}
+
+
+def alternate(
+    commands: Mapping[str, Callable[[int], Sequence[str]]], rounds: int
+) -> dict[str, list[float]]:
+    """Time each command once a round, after a round 0 that fills the file caches."""
+    seconds: dict[str, list[float]] = {name: [] for name in commands}
+    for number in range(rounds + 1):
+        for name, command in commands.items():
+            arguments = command(number)
+            started = time.perf_counter()
+            subprocess.run(arguments, stdout=subprocess.DEVNULL, check=True)
+            if number:
+                seconds[name].append(time.perf_counter() - started)
+    return seconds
+
+
+def _always(*command: str) -> Callable[[int], Sequence[str]]:
+    return lambda _number: command
+
+
+def _model(setting: Setting) -> Path:
+    """A trained network, made once."""
+    path = setting.work_dir / "model"
+    if not path.exists():
+        _run(setting.train("model", "--config", "fast"))
+    return path
+
+
+def _pictures(setting: Setting) -> Path:
+    """The test images as PNG files, made once."""
+    path = setting.work_dir / "pictures"
+    if not path.exists():
+        data_dir = str(setting.data_dir)
+        _run([DLCLI, "data", "export", "--split", "test", "-o", str(path), "--data-dir", data_dir])
+    return path
+
+
+def _run(command: Iterable[str]) -> None:
+    subprocess.run(list(command), stdout=subprocess.DEVNULL, check=True)

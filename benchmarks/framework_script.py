@@ -1,0 +1,161 @@
+"""What a user of a framework would write to train the network of ``configs/fast.yaml``.
+
+    python benchmarks/framework_script.py LIBRARY MNIST_FOLDER OUTPUT SETTINGS
+
+Reads the four files of MNIST, trains, writes weights and biases to OUTPUT (.npz) and ends.
+SETTINGS are dlcli's, as JSON. Nothing of dlcli is imported.
+"""
+
+import functools
+import itertools
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Layers = list[tuple[Any, Any]]
+
+# scikit-learn has no schedule: at a constant rate it takes so many epochs to reach 98 %.
+SKLEARN_RATE = 0.1
+SKLEARN_EPOCHS = 9
+
+
+def main(library: str, folder: str, output: str, settings: str) -> None:
+    """Train by one library and write what it learned."""
+    images = np.fromfile(Path(folder, "train-images-idx3-ubyte"), np.uint8, offset=16)
+    labels = np.fromfile(Path(folder, "train-labels-idx1-ubyte"), np.uint8, offset=8)
+    pixels = images.reshape(-1, 784).astype(np.float32) / np.float32(255)
+    train = {"torch": train_torch, "jax": train_jax, "sklearn": train_sklearn}[library]
+    layers = train(pixels, labels, json.loads(settings))
+    arrays = {f"weight{i}": weight for i, (weight, _) in enumerate(layers)}
+    arrays |= {f"bias{i}": bias for i, (_, bias) in enumerate(layers)}
+    np.savez(output, **arrays)
+
+
+def rate_at(step: int, steps: int, settings: dict[str, Any]) -> float:
+    """The learning rate of a step: a linear warm-up, then half a cosine down to 0."""
+    warmup = settings["warmup_epochs"] * steps
+    if step < warmup:
+        share = min((step + 1) / warmup, 1.0)
+    else:
+        total = settings["epochs"] * steps - warmup
+        share = 0.5 * (1 + math.cos(math.pi * (step - warmup) / total))
+    return float(settings["learning_rate"] * share)
+
+
+def train_torch(
+    pixels: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8], settings: dict[str, Any]
+) -> Layers:
+    """PyTorch."""
+    import torch
+
+    torch.manual_seed(0)
+
+    images, targets = torch.from_numpy(pixels), torch.from_numpy(labels.astype(np.int64))
+    sizes = [784, *settings["hidden_layers"], 10]
+    network = torch.nn.Sequential()
+    for fan_in, fan_out in itertools.pairwise(sizes):
+        network.extend([torch.nn.Linear(fan_in, fan_out), torch.nn.ReLU()])
+    network = network[:-1]
+    optimizer = torch.optim.SGD(
+        network.parameters(), lr=1.0, momentum=settings["momentum"], nesterov=True, fused=True
+    )
+    steps = math.ceil(len(images) / settings["batch_size"])
+    for epoch in range(settings["epochs"]):
+        batches = torch.randperm(len(images)).split(settings["batch_size"])
+        for number, rows in enumerate(batches):
+            optimizer.param_groups[0]["lr"] = rate_at(epoch * steps + number, steps, settings)
+            loss = torch.nn.functional.cross_entropy(network(images[rows]), targets[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    linears = [layer for layer in network if hasattr(layer, "weight")]
+    return [(x.weight.detach().numpy().T, x.bias.detach().numpy()) for x in linears]
+
+
+def train_jax(
+    pixels: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8], settings: dict[str, Any]
+) -> Layers:
+    """JAX, an epoch compiled into one call."""
+    import jax
+    from jax import numpy as jnp
+
+    random = np.random.default_rng(0)
+    images, targets = jnp.asarray(pixels), jnp.asarray(labels.astype(np.int32))
+    size, momentum = settings["batch_size"], settings["momentum"]
+    sizes = [784, *settings["hidden_layers"], 10]
+    parameters = [
+        (
+            jnp.asarray(random.normal(0, math.sqrt(2 / fan_in), (fan_in, fan_out)), jnp.float32),
+            jnp.zeros(fan_out),
+        )
+        for fan_in, fan_out in itertools.pairwise(sizes)
+    ]
+    velocity = jax.tree.map(jnp.zeros_like, parameters)
+
+    def cost(parameters: Any, values: Any, truth: Any) -> Any:
+        *hidden, (weight, bias) = parameters
+        for w, b in hidden:
+            values = jax.nn.relu(values @ w + b)
+        log_shares = jax.nn.log_softmax(values @ weight + bias)
+        return -jnp.mean(jnp.take_along_axis(log_shares, truth[:, None], axis=1))
+
+    def step(images: Any, targets: Any, state: Any, batch: Any) -> Any:
+        (parameters, velocity), (rows, rate) = state, batch
+        slopes = jax.grad(cost)(parameters, images[rows], targets[rows])
+        velocity = jax.tree.map(lambda v, g: momentum * v + g, velocity, slopes)
+        parameters = jax.tree.map(
+            lambda p, v, g: p - rate * (momentum * v + g), parameters, velocity, slopes
+        )
+        return (parameters, velocity), None
+
+    whole = len(images) // size
+
+    def epoch(images: Any, targets: Any, state: Any, order: Any, rates: Any) -> Any:
+        one_step = functools.partial(step, images, targets)
+        batches = order[: whole * size].reshape(whole, size)
+        state, _ = jax.lax.scan(one_step, state, (batches, rates[:whole]))
+        if whole * size < len(images):
+            state, _ = one_step(state, (order[whole * size :], rates[-1]))
+        return state
+
+    compiled = jax.jit(epoch)
+    steps = math.ceil(len(images) / size)
+    state = (parameters, velocity)
+    for number in range(settings["epochs"]):
+        rates = [rate_at(number * steps + step, steps, settings) for step in range(steps)]
+        order = random.permutation(len(images)).astype(np.int32)
+        state = compiled(images, targets, state, order, np.array(rates, np.float32))
+    return [(np.asarray(weight), np.asarray(bias)) for weight, bias in state[0]]
+
+
+def train_sklearn(
+    pixels: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8], settings: dict[str, Any]
+) -> Layers:
+    """scikit-learn's MLPClassifier, at a constant rate and for as many epochs as that needs."""
+    import warnings
+
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPClassifier
+
+    warnings.simplefilter("ignore", ConvergenceWarning)  # it is told when to stop
+    classifier = MLPClassifier(
+        settings["hidden_layers"],
+        solver="sgd",
+        alpha=0,
+        batch_size=settings["batch_size"],
+        learning_rate_init=SKLEARN_RATE,
+        momentum=settings["momentum"],
+        max_iter=SKLEARN_EPOCHS,
+        random_state=0,
+    )
+    classifier.fit(pixels, labels)
+    return list(zip(classifier.coefs_, classifier.intercepts_, strict=True))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,116 @@
+"""What the benchmarks found, as Markdown."""
+
+import importlib.metadata
+import os
+import platform
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+from benchmarks.commands import CommandResult
+from benchmarks.contenders import TITLES
+from benchmarks.epochs import CaseResult
+from benchmarks.verdicts import Verdict
+
+_PACKAGES = ("numpy", "torch", "jax", "scikit-learn", "click", "pillow")
+_STEERING = re.compile(r"(OPENBLAS|OMP|MKL|XLA|JAX)_|DLCLI_THREADS")
+
+
+def write(cases: Sequence[CaseResult], commands: Sequence[CommandResult], command: str) -> str:
+    """The whole report."""
+    results: list[CaseResult | CommandResult] = [*cases, *commands]
+    verdicts = [v for result in results for v in result.verdicts]
+    missed = sum(not verdict.is_met for verdict in verdicts)
+    parts = [
+        "# Benchmark results",
+        (
+            f"Written by `{command}` on {datetime.now(UTC):%Y-%m-%d}. Ratios are medians of the "
+            "ratios of single rounds, in which everybody takes a turn; they mean more than "
+            "seconds, which depend on the machine and on what else it does. Of "
+            f"{len(verdicts)} targets {len(verdicts) - missed} are met."
+        ),
+        _machine(),
+    ]
+    if cases:
+        parts.append("## One epoch")
+        parts.append(
+            "Training on the 60,000 images of MNIST, ReLU and cross-entropy, data in memory, no "
+            "validation. The first epoch, in which JAX and PyTorch compile, is not among the "
+            "timed ones. The matrix products alone are the limit: an epoch in which all else "
+            "costs nothing."
+        )
+        parts.extend(map(_case, cases))
+        parts.append(_versions(cases))
+    if commands:
+        parts.append("## Whole commands")
+        parts.append("From the start of the process to its end, files in the cache.")
+        parts.extend(map(_command, commands))
+    return "\n\n".join(parts) + "\n"
+
+
+def _machine() -> str:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
+    steering = [f"{key}={value}" for key, value in os.environ.items() if _STEERING.match(key)]
+    rows = {
+        "processor": f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB",
+        "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "packages": versions,
+        "set in the environment": ", ".join(steering) or "nothing that steers threads",
+    }
+    return _table(("machine", ""), rows.items())
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    if not information.exists():
+        return platform.processor()
+    lines = dict(re.findall(r"^([^\t:]+)\t*: (.*)$", information.read_text(), re.MULTILINE))
+    sets = ", ".join(s for s in ("avx2", "avx512f") if s in lines.get("flags", "").split())
+    return f"{lines.get('model name', platform.machine())} ({sets})"
+
+
+def _case(result: CaseResult) -> str:
+    rows = []
+    for name, times in result.times.items():
+        reached = "" if times.accuracy is None else f"{times.accuracy:.2%}"
+        ratio = f"{result.ratio(name):.2f}"
+        rows.append((TITLES[name], f"{times.warm_up:.2f}", *_span(times.seconds), ratio, reached))
+    header = ("", "first, s", "median, s", "least to most", "dlcli's time / its", "accuracy")
+    share = f"The products alone take {result.share:.0%} of dlcli's time."
+    return f"### {result.case.name}\n\n{_table(header, rows)}\n\n{share}{_list(result.verdicts)}"
+
+
+def _command(result: CommandResult) -> str:
+    first = next(iter(result.seconds))
+    rows = []
+    for name, seconds in result.seconds.items():
+        ratio = "" if name == first else f"{result.ratio(name):.2f}"
+        shown = name if name in TITLES.values() else f"`{name}`"
+        rows.append((shown, *_span(seconds), ratio, result.notes.get(name, "")))
+    header = ("", "median, s", "least to most", "dlcli's time / its", "")
+    title = result.name[0].upper() + result.name[1:]
+    return f"### {title}\n\n{_table(header, rows)}{_list(result.verdicts)}"
+
+
+def _versions(cases: Sequence[CaseResult]) -> str:
+    versions = {name: times.versions for name, times in cases[0].times.items()}
+    return _table(
+        ("who", "library and threads"), ((TITLES[n], text) for n, text in versions.items())
+    )
+
+
+def _span(seconds: Sequence[float]) -> tuple[str, str]:
+    return f"{median(seconds):.3f}", f"{min(seconds):.3f} to {max(seconds):.3f}"
+
+
+def _list(verdicts: Iterable[Verdict]) -> str:
+    lines = [f"- {'met' if v.is_met else 'MISSED'}: {v.text}" for v in verdicts]
+    return "\n\n" + "\n".join(lines) if lines else ""
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

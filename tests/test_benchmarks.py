@@ -1,0 +1,104 @@
+"""The benchmarks measure what they say they measure; how fast that is, they say themselves."""
+
+import math
+
+import numpy as np
+import pytest
+
+from benchmarks import contenders, framework_script, report
+from benchmarks.cases import CASES, Case
+from benchmarks.commands import CommandResult, alternate
+from benchmarks.epochs import CaseResult, Times
+from benchmarks.verdicts import at_least, at_most, same_work
+from dlcli import config_files, datasets
+from dlcli.schedules import learning_rate_at
+
+SMALL = Case((16,), "adam", rounds=2, targets=(("torch", 0.5),), least_share=0.6)
+
+
+@pytest.fixture(scope="module")
+def train():
+    return datasets.load("sample").train
+
+
+def test_dlcli_is_measured_by_its_own_training_from_the_weights_the_others_get(train):
+    contender = contenders.Dlcli(SMALL, train)
+    for (weight, bias), other in zip(
+        contender.layers(), contenders._initial_layers(SMALL), strict=True
+    ):
+        np.testing.assert_array_equal(weight, other[0])
+        np.testing.assert_array_equal(bias, other[1])
+    first, second = contender.epoch(), contender.epoch()
+    assert second < first < math.log(10)
+    assert contender.state.epoch == 2
+    assert contenders.accuracy(contender.layers(), train) > 0.85
+
+
+def test_the_limit_is_every_matrix_product_of_an_epoch(train, monkeypatch):
+    shapes, matmul = [], np.matmul
+    monkeypatch.setattr(
+        "benchmarks.contenders.np.matmul",
+        lambda a, b, out: (shapes.append((*a.shape, b.shape[1])), matmul(a, b, out=out)),
+    )
+    contenders.MatrixProducts(SMALL, train).epoch()
+    per_image = 784 * 16 + 16 * 10
+    multiplications = sum(math.prod(shape) for shape in shapes)
+    # Forward, slopes, and errors carried back to all layers but the first.
+    assert multiplications == len(train) * (2 * per_image + 16 * 10)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_every_case_is_a_config_that_trains(case):
+    config = case.config()
+    assert config.layer_sizes == (784, *case.hidden_layers, 10)
+    assert config.epochs > case.rounds
+
+
+def test_the_frameworks_follow_the_schedule_of_the_fast_config():
+    config = config_files.load(["fast"])
+    settings = {key: getattr(config, key) for key in config.__struct_fields__}
+    for step in range(469 * config.epochs):
+        rate = framework_script.rate_at(step, 469, settings)
+        assert rate == pytest.approx(learning_rate_at(step, 469, config), abs=1e-12)
+
+
+def test_commands_take_turns_after_a_round_that_does_not_count(tmp_path):
+    log = tmp_path / "log"
+    commands = {
+        name: lambda number, name=name: ["sh", "-c", f"echo {name}{number} >> {log}"]
+        for name in ("a", "b")
+    }
+    seconds = alternate(commands, rounds=2)
+    assert log.read_text().split() == ["a0", "b0", "a1", "b1", "a2", "b2"]
+    assert [len(times) for times in seconds.values()] == [2, 2]
+
+
+def test_targets_are_met_on_their_own_side():
+    assert at_most(0.5, 0.5, "x").is_met
+    assert not at_most(0.5, 0.51, "x").is_met
+    assert at_least(0.98, 0.98, "x").is_met
+    assert not at_least(0.98, 0.9799, "x").is_met
+
+
+def test_nobody_wins_by_doing_less():
+    assert same_work({"dlcli": 0.98, "other": 0.975, "third": 0.989}) == []
+    (verdict,) = same_work({"dlcli": 0.98, "other": 0.96})
+    assert not verdict.is_met
+    assert verdict.text == "other reached 96.00%, dlcli 98.00%"
+
+
+def test_the_report_tells_ratios_of_rounds_and_missed_targets(monkeypatch):
+    monkeypatch.setattr(report, "_PACKAGES", ("numpy",))
+    times = {
+        "dlcli": Times(0.3, [0.2, 0.4], accuracy=0.98, versions="NumPy"),
+        "products": Times(0.2, [0.1, 0.2]),
+        "torch": Times(0.9, [0.4, 0.4], accuracy=0.981, versions="PyTorch"),
+    }
+    command = CommandResult("help", {"dlcli --help": [0.06], "import": [0.05]})
+    text = report.write([CaseResult(SMALL, times)], [command], "make bench")
+    assert "Of 2 targets 0 are met." in text
+    assert "| PyTorch | 0.90 | 0.400 | 0.400 to 0.400 | 0.75 | 98.10% |" in text
+    assert "The products alone take 50% of dlcli's time." in text
+    assert "- MISSED: 0.75 of the time of PyTorch; target: at most 0.5" in text
+    assert "- MISSED: 0.5 of the limit; target: at least 0.6" in text
+    assert "| `import` | 0.050 | 0.050 to 0.050 | 1.20 |  |" in text
