@@ -28,7 +28,7 @@ format: .venv/installed-dev ## Format the code and mend what the linter can
 readme: .venv/installed-dev ## Write the generated parts of the README anew
 	$(BIN)/python tests/generated_readme.py
 
-bench: benchmarks/.venv/installed ## Time dlcli beside PyTorch, JAX and scikit-learn (20 minutes, 5 GB)
+bench: benchmarks/.venv/installed ## Time dlcli beside PyTorch, JAX and scikit-learn (15 minutes, 5 GB)
 	benchmarks/.venv/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .
 	benchmarks/.venv/bin/python -m benchmarks --output benchmarks/RESULTS.md
 

@@ -7,6 +7,7 @@ draws its own, start from dlcli's initial weights.
 """
 
 import math
+import sys
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -34,7 +35,7 @@ class Contender(Protocol):
         """The library, its version and its number of threads."""
 
 
-class Dlcli:
+class DlcliCompiled:
     """The code that ``dlcli train`` runs: ``fit()``, without validation images."""
 
     def __init__(self, case: Case, train: Examples) -> None:
@@ -52,6 +53,14 @@ class Dlcli:
 
     def versions(self) -> str:
         return f"NumPy {np.__version__}, {_blas()}"
+
+
+class Dlcli(DlcliCompiled):
+    """The same where Numba is not installed."""
+
+    def __init__(self, case: Case, train: Examples) -> None:
+        sys.modules["numba"] = None  # type: ignore[assignment] # Python's way to forbid an import
+        super().__init__(case, train)
 
 
 class MatrixProducts:
@@ -252,6 +261,7 @@ class Sklearn:
 
 CONTENDERS: dict[str, type[Any]] = {
     "dlcli": Dlcli,
+    "dlcli_compiled": DlcliCompiled,
     "products": MatrixProducts,
     "torch": Torch,
     "torch_compiled": TorchCompiled,
@@ -260,6 +270,7 @@ CONTENDERS: dict[str, type[Any]] = {
 }
 TITLES = {
     "dlcli": "dlcli",
+    "dlcli_compiled": "dlcli with Numba",
     "products": "matrix products alone",
     "torch": "PyTorch",
     "torch_compiled": "PyTorch compiled",

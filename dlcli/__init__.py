@@ -12,7 +12,7 @@ The modules, in reading order; data flows from the first to the last:
 - ``initializers``     random initial weights
 - ``network``          layers of weighted sums plus bias: the forward pass
 - ``backpropagation``  the slope of the cost along every parameter, by the chain rule
-- ``optimizers``       a gradient becomes a step downhill
+- ``optimizers``       a gradient becomes a step downhill; ``compiled`` does it with Numba
 - ``schedules``        how long that step is
 - ``training``         gradient descent repeated until the slope is flat
 - ``gradcheck``        backpropagation against finite differences

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlcli.activations import Array
+from dlcli.compiled import AdamKernel, adam_kernel
 from dlcli.memory import zeros
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ class Optimizer(ABC):
         Backpropagation does it at no cost; here it would be one more pass over all parameters.
         """
         return 1.0
+
+    def compile(self) -> None:  # noqa: B027 - most have nothing to compile
+        """Make the steps of a long training faster, if that is possible; no bit changes."""
 
     @abstractmethod
     def step(self, gradient: Array, learning_rate: float) -> None:
@@ -155,6 +159,12 @@ class Adam(Optimizer):
         }
         self._blocks = _blocks(parameters)
         self._scratch = zeros(min(parameters.size, _BLOCK), parameters.dtype)
+        self._kernel: AdamKernel | None = None
+
+    def compile(self) -> None:
+        """Do each step in one pass, by Numba if it is installed (see ``compiled``)."""
+        if self.parameters.dtype == np.float32:
+            self._kernel = adam_kernel()
 
     def step(self, gradient: Array, learning_rate: float) -> None:
         """Move the parameters one step along the scaled mean gradient."""
@@ -163,8 +173,13 @@ class Adam(Optimizer):
         # The means start at 0 and are too small at first; dividing by 1 - beta^t mends that.
         mean_factor = (1 - self.beta1) / (1 - self.beta1**steps)
         root_factor = math.sqrt((1 - self.beta2) / (1 - self.beta2**steps))
+        epsilon, rate = self.epsilon / root_factor, learning_rate * mean_factor / root_factor
         if self.decay:
             self.parameters[: self.decayed] *= 1 - learning_rate * self.decay
+        if self._kernel is not None:
+            moments = self.state["mean"], self.state["mean_square"]
+            self._kernel(self.parameters, *moments, gradient, self.beta1, self.beta2, epsilon, rate)
+            return
         for block in self._blocks:
             parameters, slopes = self.parameters[block], gradient[block]
             mean, mean_square = self.state["mean"][block], self.state["mean_square"][block]
@@ -176,9 +191,9 @@ class Adam(Optimizer):
             mean_square += step
 
             np.sqrt(mean_square, out=step)
-            step += self.epsilon / root_factor
+            step += epsilon
             np.divide(mean, step, out=step)
-            step *= learning_rate * mean_factor / root_factor
+            step *= rate
             parameters -= step
 
 

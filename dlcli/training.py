@@ -71,6 +71,10 @@ class Progress:
 # calls cheap, few enough for their pixels to stay in the cache.
 _BLOCK_ROWS = 2048
 
+# Steps times parameters from which compiling the optimiser's step pays: it takes 0.4 s, and
+# saves 0.7 ns each.
+_WORTH_COMPILING = 1_000_000_000
+
 OnBlock = Callable[[Progress], None]
 
 
@@ -142,6 +146,9 @@ def fit(
         dropout=config.dropout,
         input_dropout=config.input_dropout,
     )
+    steps = math.ceil(len(train) / config.batch_size) * (config.epochs - state.epoch)
+    if steps * state.network.parameters.size > _WORTH_COMPILING:
+        state.optimizer.compile()
     while why_finished(config, state) is None:
         started = time.perf_counter()
         # Overflow is not hidden: it makes the loss infinite, and that raises below.

@@ -2,6 +2,7 @@
 
 import doctest
 import json
+import sys
 from pathlib import Path
 from typing import get_args
 
@@ -10,6 +11,7 @@ import pytest
 
 from dlcli import optimizers
 from dlcli.backpropagation import Backpropagation
+from dlcli.compiled import adam, adam_kernel
 from dlcli.config import Config, OptimizerName
 from dlcli.losses import mean_loss, one_hot
 from dlcli.network import Network
@@ -190,3 +192,61 @@ def test_a_changing_learning_rate_stays_out_of_the_velocity(name, rates):
     for gradient, rate in zip(gradients, rates, strict=True):
         step(optimizer, gradient, rate)
     np.testing.assert_allclose(parameters, expected, rtol=1e-12)
+
+
+# Compiled by Numba
+
+
+def hard_gradients(count, size):
+    """Among ordinary slopes some that are 0, denormal or huge."""
+    gradients = noisy_gradients(count, size)
+    gradients[:, :4] *= np.array([0, 1e-38, 1e-20, 1e15], np.float32)
+    return gradients
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_compiled_steps_change_no_bit(name, monkeypatch):
+    monkeypatch.setattr(optimizers, "_BLOCK", 300)
+    plain, compiled = (
+        make_optimizer(CONFIGS[name], np.ones(1000, np.float32), 700) for _ in range(2)
+    )
+    compiled.compile()
+    assert compiled._kernel is not None
+    for gradient in hard_gradients(30, 1000):
+        plain.step(gradient, 0.01)
+        compiled.step(gradient, 0.01)
+    assert compiled.parameters.tobytes() == plain.parameters.tobytes()
+    assert all(compiled.state[key].tobytes() == plain.state[key].tobytes() for key in plain.state)
+
+
+def test_what_is_compiled_is_the_loop_that_can_be_read():
+    vectors = [np.abs(vector) for vector in noisy_gradients(4, 50)]
+    others = [vector.copy() for vector in vectors]
+    constants = 0.9, 0.999, 1e-8, 0.01
+    adam(*vectors, *constants)
+    adam_kernel()(*others, *constants)
+    for vector, other in zip(vectors, others, strict=True):
+        assert vector.tobytes() == other.tobytes()
+
+
+def test_without_numba_numpy_makes_the_steps(monkeypatch):
+    monkeypatch.setitem(sys.modules, "numba", None)
+    optimizer = make_optimizer(CONFIGS["adam"], np.ones(6, np.float32), 4)
+    optimizer.compile()
+    assert optimizer._kernel is None
+    optimizer.step(noisy_gradients(1)[0], 0.1)
+    assert (optimizer.parameters != 1).all()
+
+
+def test_only_single_precision_is_compiled():
+    optimizer = make_optimizer(CONFIGS["adam"], np.ones(6), 4)
+    optimizer.compile()
+    assert optimizer._kernel is None
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_optimizer_can_be_asked_to_compile(name):
+    optimizer = make_optimizer(CONFIGS[name], np.ones(6, np.float32), 4)
+    optimizer.compile()
+    step(optimizer, noisy_gradients(1)[0], 0.1)
+    assert (optimizer.parameters != 1).all()

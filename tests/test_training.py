@@ -323,6 +323,19 @@ def test_training_resumed_after_any_epoch_ends_bit_by_bit_as_if_never_stopped(se
         )
 
 
+@pytest.mark.parametrize(("worth", "compiled"), [(0, True), (10**12, False)])
+def test_steps_are_compiled_for_long_trainings_alone_and_change_no_bit(
+    worth, compiled, data, monkeypatch
+):
+    config = small(optimizer="adamw", weight_decay=0.1)
+    _, plain = train(config, data)
+    assert plain.optimizer._kernel is None
+    monkeypatch.setattr(training, "_WORTH_COMPILING", worth)
+    _, state = train(config, data)
+    assert (state.optimizer._kernel is not None) == compiled
+    assert state.network.parameters.tobytes() == plain.network.parameters.tobytes()
+
+
 def test_finished_training_does_not_go_on(data):
     config = small(epochs=2)
     _, state = train(config, data)
