@@ -13,6 +13,8 @@ from benchmarks.contenders import CONTENDERS, TITLES, accuracy
 from benchmarks.verdicts import Verdict, at_least, at_most, same_work
 from dlcli import datasets
 
+OURS = ("dlcli", "dlcli_compiled")
+
 # Threads of the one before, waiting for more work, have gone to sleep by then.
 _REST = 0.2
 
@@ -53,7 +55,7 @@ class CaseResult:
     def verdicts(self) -> list[Verdict]:
         """Targets, and whether each contender did the same work."""
         found = []
-        for ours in ("dlcli", "dlcli_compiled"):
+        for ours in OURS:
             if ours not in self.times:
                 continue
             who = "" if ours == "dlcli" else f" ({TITLES[ours]})"

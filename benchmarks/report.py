@@ -11,7 +11,7 @@ from statistics import median
 
 from benchmarks.commands import CommandResult
 from benchmarks.contenders import TITLES
-from benchmarks.epochs import CaseResult
+from benchmarks.epochs import OURS, CaseResult
 from benchmarks.verdicts import Verdict
 
 _PACKAGES = ("numpy", "numba", "torch", "jax", "scikit-learn", "click", "pillow")
@@ -38,8 +38,9 @@ def write(cases: Sequence[CaseResult], commands: Sequence[CommandResult], comman
         parts.append(
             "Training on the 60,000 images of MNIST, ReLU and cross-entropy, data in memory, no "
             "validation. The first epoch, in which JAX and PyTorch compile, is not among the "
-            "timed ones. The matrix products alone are the limit: an epoch in which all else "
-            "costs nothing. Without Numba dlcli is NumPy alone; with it Adam's step is compiled."
+            "timed ones. `dlcli / it` is dlcli's time divided by that row's. The matrix "
+            "products alone are the limit: an epoch in which all else costs nothing. Without "
+            "Numba dlcli is NumPy alone; with it Adam's step is compiled."
         )
         parts.extend(map(_case, cases))
         parts.append(_versions(cases))
@@ -73,13 +74,16 @@ def _processor() -> str:
 
 
 def _case(result: CaseResult) -> str:
+    ours = [name for name in OURS if name in result.times]
     rows = []
     for name, times in result.times.items():
         reached = "" if times.accuracy is None else f"{times.accuracy:.2%}"
-        ratio = f"{result.ratio(name):.2f}"
-        rows.append((TITLES[name], f"{times.warm_up:.2f}", *_span(times.seconds), ratio, reached))
-    header = ("", "first, s", "median, s", "least to most", "dlcli's time / its", "accuracy")
-    share = f"The products alone take {result.share():.0%} of dlcli's time."
+        ratios = [f"{result.ratio(name, who):.2f}" for who in ours]
+        rows.append((TITLES[name], f"{times.warm_up:.2f}", *_span(times.seconds), *ratios, reached))
+    columns = [f"{TITLES[who]} / it" for who in ours]
+    header = ("", "first, s", "median, s", "least to most", *columns, "accuracy")
+    shares = [f"{result.share(who):.0%} of the time of {TITLES[who]}" for who in ours]
+    share = f"The products alone take {' and '.join(shares)}."
     return f"### {result.case.name}\n\n{_table(header, rows)}\n\n{share}{_list(result.verdicts)}"
 
 
@@ -90,7 +94,7 @@ def _command(result: CommandResult) -> str:
         ratio = "" if name == first else f"{result.ratio(name):.2f}"
         shown = name if name in TITLES.values() else f"`{name}`"
         rows.append((shown, *_span(seconds), ratio, result.notes.get(name, "")))
-    header = ("", "median, s", "least to most", "dlcli's time / its", "")
+    header = ("", "median, s", "least to most", "dlcli / it", "")
     title = result.name[0].upper() + result.name[1:]
     return f"### {title}\n\n{_table(header, rows)}{_list(result.verdicts)}"
 

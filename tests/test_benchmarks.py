@@ -101,7 +101,7 @@ def test_the_report_tells_ratios_of_rounds_and_missed_targets(monkeypatch):
     text = report.write([CaseResult(SMALL, times)], [command], "make bench")
     assert "Of 2 targets 0 are met." in text
     assert "| PyTorch | 0.90 | 0.400 | 0.400 to 0.400 | 0.75 | 98.10% |" in text
-    assert "The products alone take 50% of dlcli's time." in text
+    assert "The products alone take 50% of the time of dlcli." in text
     assert "- MISSED: 0.75 of the time of PyTorch; target: at most 0.5" in text
     assert "- MISSED: 0.5 of the limit; target: at least 0.6" in text
     assert "| `import` | 0.050 | 0.050 to 0.050 | 1.20 |  |" in text
