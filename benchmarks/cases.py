@@ -68,7 +68,7 @@ CASES = (
     Case(
         (2500, 2000, 1500, 1000, 500),
         "sgd",
-        rounds=1,
+        rounds=3,
         targets=(("torch", 1.0), _SKLEARN),
         least_share=0.8,
     ),

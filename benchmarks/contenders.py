@@ -6,6 +6,7 @@ its end. The images lie in memory, as the contender likes them best. All but sci
 draws its own, start from dlcli's initial weights.
 """
 
+import functools
 import math
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from threadpoolctl import threadpool_info
 
 from benchmarks.cases import MOMENTUM, Case
 from dlcli.datasets import Examples
+from dlcli.optimizers import Adam
 from dlcli.training import fit, initial_state, make_network
 
 Layers = list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
@@ -35,10 +37,14 @@ class Contender(Protocol):
         """The library, its version and its number of threads."""
 
 
-class DlcliCompiled:
+class Dlcli:
     """The code that ``dlcli train`` runs: ``fit()``, without validation images."""
 
+    has_numba = False
+
     def __init__(self, case: Case, train: Examples) -> None:
+        if not self.has_numba:
+            sys.modules["numba"] = None  # type: ignore[assignment] # as if not installed
         config = case.config()
         self.state = initial_state(config)
         nothing = Examples(train.images[:0], train.labels[:0])
@@ -55,12 +61,18 @@ class DlcliCompiled:
         return f"NumPy {np.__version__}, {_blas()}"
 
 
-class Dlcli(DlcliCompiled):
-    """The same where Numba is not installed."""
+class DlcliCompiled(Dlcli):
+    """The same with Adam's step compiled by Numba."""
 
-    def __init__(self, case: Case, train: Examples) -> None:
-        sys.modules["numba"] = None  # type: ignore[assignment] # Python's way to forbid an import
-        super().__init__(case, train)
+    has_numba = True
+
+    def versions(self) -> str:
+        import numba
+
+        optimizer = self.state.optimizer
+        if not (isinstance(optimizer, Adam) and optimizer.is_compiled):
+            raise RuntimeError("Numba was not used")
+        return f"Numba {numba.__version__}, {super().versions()}"
 
 
 class MatrixProducts:
@@ -200,16 +212,16 @@ class Jax:
 
         update = momentum if case.optimizer == "sgd" else adam
 
-        def step(state: Any, rows: Any) -> Any:
-            images, labels = self.images[rows], self.labels[rows]
-            loss, slopes = jax.value_and_grad(cost)(state[0], images, labels)
+        def step(images: Any, labels: Any, state: Any, rows: Any) -> Any:
+            loss, slopes = jax.value_and_grad(cost)(state[0], images[rows], labels[rows])
             return update(state, slopes), loss * len(rows)
 
-        def epoch(state: Any, order: Any) -> Any:
-            state, losses = jax.lax.scan(step, state, order[:whole].reshape(-1, size))
+        def epoch(state: Any, images: Any, labels: Any, order: Any) -> Any:
+            one_step = functools.partial(step, images, labels)
+            state, losses = jax.lax.scan(one_step, state, order[:whole].reshape(-1, size))
             total = losses.sum()
             if whole < count:
-                state, loss = step(state, order[whole:])
+                state, loss = one_step(state, order[whole:])
                 total += loss
             return state, total / count
 
@@ -217,7 +229,7 @@ class Jax:
 
     def epoch(self) -> float:
         order = self.random.permutation(len(self.images)).astype(np.int32)
-        self.state, loss = self.compiled(self.state, order)
+        self.state, loss = self.compiled(self.state, self.images, self.labels, order)
         return float(loss)
 
     def layers(self) -> Layers:

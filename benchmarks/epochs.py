@@ -6,7 +6,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
+from random import Random
 from statistics import median
+from typing import Any
+
+import click
 
 from benchmarks.cases import Case
 from benchmarks.contenders import CONTENDERS, TITLES, accuracy
@@ -21,7 +25,7 @@ _REST = 0.2
 
 @dataclass
 class Times:
-    """What one contender showed in one case; seconds an epoch."""
+    """What one contender showed in one case; seconds an epoch, loss of the last."""
 
     warm_up: float = 0.0
     seconds: list[float] = field(default_factory=list)
@@ -67,7 +71,8 @@ class CaseResult:
                 share = self.share(ours)
                 found.append(at_least(self.case.least_share, share, f"of the limit{who}"))
         reached = {TITLES[name]: times.accuracy for name, times in self.times.items()}
-        return found + same_work({name: a for name, a in reached.items() if a is not None})
+        found.append(same_work({name: a for name, a in reached.items() if a is not None}))
+        return found
 
 
 def measure(
@@ -84,13 +89,13 @@ def measure(
             times[name] = Times()
             times[name].warm_up, _ = workers[name].epoch()
             tell(f"  {TITLES[name]}: first epoch {times[name].warm_up:.2f} s")
-        order = list(workers)
+        order, random = list(workers), Random(0)  # noqa: S311 - an order is no secret
         for _ in range(case.rounds):
+            random.shuffle(order)  # nobody always comes after the same other
             for name in order:
                 time.sleep(_REST)
                 seconds, times[name].loss = workers[name].epoch()
                 times[name].seconds.append(seconds)
-            order = order[1:] + order[:1]  # nobody is always the one after the slowest
         for name, worker in workers.items():
             times[name].accuracy, times[name].versions = worker.verdict()
             tell(f"  {TITLES[name]}: median {median(times[name].seconds):.3f} s")
@@ -104,6 +109,7 @@ class _Worker:
     """A contender in its own process, idle until asked."""
 
     def __init__(self, name: str, case: Case, data_dir: Path) -> None:
+        self.name = TITLES[name]
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, name, case, data_dir))
@@ -112,15 +118,22 @@ class _Worker:
 
     def epoch(self) -> tuple[float, float]:
         """Seconds of one epoch, and its mean loss."""
-        self.connection.send("epoch")
-        seconds, loss = self.connection.recv()
+        seconds, loss = self._ask("epoch")
         return seconds, loss
 
     def verdict(self) -> tuple[float | None, str]:
         """Test accuracy, if it is a network, and versions."""
-        self.connection.send("verdict")
-        reached, versions = self.connection.recv()
+        reached, versions = self._ask("verdict")
         return reached, versions
+
+    def _ask(self, wish: str) -> Any:
+        try:
+            self.connection.send(wish)
+            return self.connection.recv()
+        except (EOFError, BrokenPipeError) as error:
+            raise click.ClickException(
+                f"{self.name} failed, see above; leave it out with --contender for the others"
+            ) from error
 
     def stop(self) -> None:
         self.connection.close()

@@ -19,7 +19,8 @@ import numpy.typing as npt
 
 Layers = list[tuple[Any, Any]]
 
-# scikit-learn has no schedule: at a constant rate it takes so many epochs to reach 98 %.
+# scikit-learn has neither warm-up nor a cosine schedule. Of the constant rates 0.05 and 0.1, and
+# of Adam at 0.001 and 0.002, this reaches 98 % of the test images first, and after so many epochs.
 SKLEARN_RATE = 0.1
 SKLEARN_EPOCHS = 9
 

@@ -40,7 +40,8 @@ def write(cases: Sequence[CaseResult], commands: Sequence[CommandResult], comman
             "validation. The first epoch, in which JAX and PyTorch compile, is not among the "
             "timed ones. `dlcli / it` is dlcli's time divided by that row's. The matrix "
             "products alone are the limit: an epoch in which all else costs nothing. Without "
-            "Numba dlcli is NumPy alone; with it Adam's step is compiled."
+            "Numba dlcli is NumPy alone; with it Adam's step is compiled. The loss is the mean "
+            "over the last epoch, the accuracy that of the test images after it."
         )
         parts.extend(map(_case, cases))
         parts.append(_versions(cases))
@@ -79,9 +80,18 @@ def _case(result: CaseResult) -> str:
     for name, times in result.times.items():
         reached = "" if times.accuracy is None else f"{times.accuracy:.2%}"
         ratios = [f"{result.ratio(name, who):.2f}" for who in ours]
-        rows.append((TITLES[name], f"{times.warm_up:.2f}", *_span(times.seconds), *ratios, reached))
+        rows.append(
+            (
+                TITLES[name],
+                f"{times.warm_up:.2f}",
+                *_span(times.seconds),
+                *ratios,
+                "" if times.accuracy is None else f"{times.loss:.3f}",
+                reached,
+            )
+        )
     columns = [f"{TITLES[who]} / it" for who in ours]
-    header = ("", "first, s", "median, s", "least to most", *columns, "accuracy")
+    header = ("", "first, s", "median, s", "least to most", *columns, "loss", "accuracy")
     shares = [f"{result.share(who):.0%} of the time of {TITLES[who]}" for who in ours]
     share = f"The products alone take {' and '.join(shares)}."
     return f"### {result.case.name}\n\n{_table(header, rows)}\n\n{share}{_list(result.verdicts)}"
@@ -100,7 +110,7 @@ def _command(result: CommandResult) -> str:
 
 
 def _versions(cases: Sequence[CaseResult]) -> str:
-    versions = {name: times.versions for name, times in cases[0].times.items()}
+    versions = {name: times.versions for case in cases for name, times in case.times.items()}
     return _table(
         ("who", "library and threads"), ((TITLES[n], text) for n, text in versions.items())
     )

@@ -156,6 +156,8 @@ def draw_mask(mask: Array, share: float, random: np.random.Generator) -> None:
     Each 64 random bits decide on four values: a third of the time that drawing a number for
     each takes.
     """
+    dropped = min(round(share * _STEPS), _STEPS - 1)
     bits = random.integers(0, 1 << 64, -(-mask.size // 4), dtype=np.uint64)
-    kept = bits.view(np.uint16)[: mask.size] >= round(share * _STEPS)
-    np.multiply(kept.reshape(mask.shape), mask.dtype.type(1 / (1 - share)), out=mask)
+    kept = bits.view(np.uint16)[: mask.size] >= dropped
+    factor = mask.dtype.type(_STEPS / (_STEPS - dropped))
+    np.multiply(kept.reshape(mask.shape), factor, out=mask)

@@ -1,4 +1,4 @@
-"""Adam's step compiled by Numba, where that is installed (the extra ``fast``).
+"""Adam's step compiled by Numba, where that is installed (the extra ``numba``).
 
 NumPy goes over the parameters ten times for what one loop does: 91 us against 20 for 100,000
 parameters, 3.5 ms against 1.3 for 2.9 million. The loop does the same sums in the same order

@@ -177,7 +177,7 @@ def _on_contrasting_paper(image: Image.Image) -> Image.Image:
 def _border_level(levels: _Levels) -> float:
     """The paper's level: the median along the picture's edge."""
     edge = np.sort(np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]]))
-    # Not np.median, which imports numpy.ma: 5 ms of the 150 that one prediction takes.
+    # Not np.median, which imports numpy.ma: 5 ms of the 120 that one prediction takes.
     return float(edge[(edge.size - 1) // 2] + edge[edge.size // 2]) / 2
 
 

@@ -161,6 +161,11 @@ class Adam(Optimizer):
         self._scratch = zeros(min(parameters.size, _BLOCK), parameters.dtype)
         self._kernel: AdamKernel | None = None
 
+    @property
+    def is_compiled(self) -> bool:
+        """Whether steps are made in one pass, by Numba."""
+        return self._kernel is not None
+
     def compile(self) -> None:
         """Do each step in one pass, by Numba if it is installed (see ``compiled``)."""
         if self.parameters.dtype == np.float32:

@@ -33,7 +33,7 @@ def test_dlcli_is_measured_by_its_own_training_from_the_weights_the_others_get(t
     first, second = contender.epoch(), contender.epoch()
     assert second < first < math.log(10)
     assert contender.state.epoch == 2
-    assert contender.state.optimizer._kernel is None
+    assert not contender.state.optimizer.is_compiled
     assert contenders.accuracy(contender.layers(), train) > 0.85
 
 
@@ -51,10 +51,8 @@ def test_the_limit_is_every_matrix_product_of_an_epoch(train, monkeypatch):
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_every_case_is_a_config_that_trains(case):
-    config = case.config()
-    assert config.layer_sizes == (784, *case.hidden_layers, 10)
-    assert config.epochs > case.rounds
+def test_every_case_lasts_longer_than_it_is_timed(case):
+    assert case.config().epochs > case.rounds + 1
 
 
 def test_the_frameworks_follow_the_schedule_of_the_fast_config():
@@ -84,10 +82,10 @@ def test_targets_are_met_on_their_own_side():
 
 
 def test_nobody_wins_by_doing_less():
-    assert same_work({"dlcli": 0.98, "other": 0.975, "third": 0.989}) == []
-    (verdict,) = same_work({"dlcli": 0.98, "other": 0.96})
+    assert same_work({"dlcli": 0.98, "other": 0.975, "third": 0.989}).is_met
+    verdict = same_work({"dlcli": 0.98, "other": 0.975, "third": 0.96})
     assert not verdict.is_met
-    assert verdict.text == "other reached 96.00%, dlcli 98.00%"
+    assert verdict.text.endswith("not third 96.00%")
 
 
 def test_the_report_tells_ratios_of_rounds_and_missed_targets(monkeypatch):
@@ -95,12 +93,12 @@ def test_the_report_tells_ratios_of_rounds_and_missed_targets(monkeypatch):
     times = {
         "dlcli": Times(0.3, [0.2, 0.4], accuracy=0.98, versions="NumPy"),
         "products": Times(0.2, [0.1, 0.2]),
-        "torch": Times(0.9, [0.4, 0.4], accuracy=0.981, versions="PyTorch"),
+        "torch": Times(0.9, [0.4, 0.4], 0.12, accuracy=0.981, versions="PyTorch"),
     }
     command = CommandResult("help", {"dlcli --help": [0.06], "import": [0.05]})
     text = report.write([CaseResult(SMALL, times)], [command], "make bench")
-    assert "Of 2 targets 0 are met." in text
-    assert "| PyTorch | 0.90 | 0.400 | 0.400 to 0.400 | 0.75 | 98.10% |" in text
+    assert "Of 3 targets 1 are met." in text
+    assert "| PyTorch | 0.90 | 0.400 | 0.400 to 0.400 | 0.75 | 0.120 | 98.10% |" in text
     assert "The products alone take 50% of the time of dlcli." in text
     assert "- MISSED: 0.75 of the time of PyTorch; target: at most 0.5" in text
     assert "- MISSED: 0.5 of the limit; target: at least 0.6" in text

@@ -198,8 +198,8 @@ def test_a_prediction_imports_nothing_that_only_training_needs(trained_model, wo
     image.paste(255, (12, 6, 15, 22))
     image.save(workdir / "a.png")
     code = (
-        "import sys, numpy; from dlcli.cli import run\n"
-        "before = set(sys.modules)\n"
+        "import sys, numpy; before = set(sys.modules)\n"
+        "from dlcli.cli import run\n"
         "assert run(sys.argv[1:]) == 0\n"
         "slow = {'numpy.ma', 'numpy.random', 'msgspec', 'yaml', 'requests', 'dlcli.datasets'}\n"
         "assert not slow & (set(sys.modules) - before), slow & set(sys.modules)"
