@@ -16,6 +16,15 @@ AdamKernel = Callable[[Array, Array, Array, Array, float, float, float, float], 
 
 def adam_kernel() -> AdamKernel | None:
     """:func:`adam` compiled for float32, which takes 0.4 s; None without Numba."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    # Python handles signals in the main thread. There, Ctrl-C could strike inside one of LLVM's
+    # callbacks, which print an error and forget it.
+    with ThreadPoolExecutor(1) as other_thread:
+        return other_thread.submit(_compile).result()
+
+
+def _compile() -> AdamKernel | None:
     try:
         import numba
     except ImportError:

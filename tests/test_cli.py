@@ -308,6 +308,13 @@ def test_when_nobody_reads_stderr_any_more_the_work_goes_on(workdir):
     assert (workdir / stdout.decode().strip() / "summary.json").exists()
 
 
+def test_when_stderr_takes_no_more_the_work_goes_on(workdir):
+    line = f"{sys.executable} -m dlcli train --set dataset=sample --set epochs=2 2>/dev/full"
+    finished = subprocess.run(["sh", "-c", line], stdout=subprocess.PIPE, text=True)
+    assert finished.returncode == 0
+    assert (workdir / finished.stdout.strip() / "summary.json").exists()
+
+
 def test_a_stdout_that_was_closed_before_the_start_is_no_failure(workdir):
     command = f"{sys.executable} -m dlcli config show >&-"
     finished = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE)

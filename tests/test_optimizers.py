@@ -3,6 +3,7 @@
 import doctest
 import json
 import sys
+import threading
 from pathlib import Path
 from typing import get_args
 
@@ -227,6 +228,15 @@ def test_what_is_compiled_is_the_loop_that_can_be_read():
     adam_kernel()(*others, *constants)
     for vector, other in zip(vectors, others, strict=True):
         assert vector.tobytes() == other.tobytes()
+
+
+def test_compiling_leaves_signals_to_the_main_thread(monkeypatch):
+    threads = []
+    monkeypatch.setattr(
+        "dlcli.compiled._compile", lambda: threads.append(threading.current_thread())
+    )
+    adam_kernel()
+    assert threads[0] is not threading.main_thread()
 
 
 def test_without_numba_numpy_makes_the_steps(monkeypatch):

@@ -75,7 +75,7 @@ def status(data_dir: Path, output_format: str) -> None:
     \b
     Examples:
       dlcli data status
-      dlcli data status --format json | jq -r '.[] | select(.status != "complete").dataset'
+      dlcli data status --format json | jq -r '.[] | select(.status == "absent").dataset'
     """
     from dlcli import datasets
 

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def tell(text: str) -> None:
-    """Write a line to stderr; if nobody reads that any more, the work still goes on."""
+    """Write a line to stderr; if that takes no more, the work still goes on."""
     try:
         click.echo(text, err=True)
-    except BrokenPipeError:
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
