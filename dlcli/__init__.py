@@ -20,7 +20,12 @@ The modules, in reading order; data flows from the first to the last:
 - ``checkpoints``      a model in a file
 - ``runs``             a training run in a folder
 - ``evaluation``       a model judged on images it has not seen
+- ``pictures``         picture files to colours
+- ``ink``              colours to ink
+- ``pieces``           ink to the strokes of one digit
 - ``images``           any picture of a digit to the 28x28 that MNIST would have held
+- ``panel``            that way from the one to the other, as a picture
+- ``likeness``         whether it looks like a digit at all
 - ``prediction``       pictures to digits
 - ``commands``, ``cli``  the command line
 

@@ -4,8 +4,9 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from dlcli.errors import ConfigError
 
@@ -13,7 +14,7 @@ DEFAULT_DATA_DIR = Path("data")
 DEFAULT_RUNS_DIR = Path("runs")
 
 
-def stdin() -> BinaryIO:
+def stdin() -> BufferedIOBase:
     """The bytes on stdin.
 
     Raises
@@ -23,7 +24,7 @@ def stdin() -> BinaryIO:
     """
     if sys.stdin is None:
         raise ConfigError("-: stdin is closed")
-    return sys.stdin.buffer
+    return cast("BufferedIOBase", sys.stdin.buffer)
 
 
 @contextmanager

@@ -107,3 +107,14 @@ def test_options_stand_before_or_after_arguments(folder):
 def test_the_module_is_the_command(folder):
     module = shell(folder, f"{sys.executable} -m dlcli --version")
     assert module == shell(folder, "dlcli --version")
+
+
+def test_a_slow_list_is_answered_path_by_path(folder):
+    # The second path is given only when the first has been answered.
+    script = """
+    mkfifo answers
+    { echo digits/00000-7.png; read -t 60 -r answer <> answers; echo digits/00001-1.png; } |
+        dlcli predict -q --from-file - |
+        { read -r first; echo "$first" > answers; cat; }
+    """
+    assert shell(folder, script).endswith("digits/00001-1.png\n")

@@ -1,13 +1,15 @@
 """Answers come in the order of the pictures, whatever is wrong with some of them."""
 
 import io
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from dlcli import checkpoints, images, prediction
+from dlcli import checkpoints, images, likeness, prediction
 from dlcli.errors import ImageError
 from dlcli.prediction import Picture
 
@@ -33,7 +35,7 @@ def broken(name: str) -> Picture:
     return Picture(io.BytesIO(b"no picture"), name)
 
 
-@pytest.mark.parametrize("count", [0, 1, 63, 64, 65, 150])
+@pytest.mark.parametrize("count", [0, 1, 15, 16, 17, 150])
 def test_pictures_are_answered_in_order_as_the_network_would(model, sample, count):
     pixels = sample.test.images[:count]
     pictures = [picture_of(image, str(index)) for index, image in enumerate(pixels)]
@@ -47,7 +49,7 @@ def test_pictures_are_answered_in_order_as_the_network_would(model, sample, coun
         assert (np.stack([answer.pixels for answer in answers]) == pixels).all()
 
 
-@pytest.mark.parametrize("bad", [[0], [63], [64], [62, 63, 64, 65], range(64), range(0, 150, 2)])
+@pytest.mark.parametrize("bad", [[0], [15], [16], [14, 15, 16, 17], range(16), range(0, 150, 2)])
 def test_bad_pictures_do_not_stop_the_others(model, sample, bad):
     pictures = [
         broken(str(index)) if index in bad else picture_of(image, str(index))
@@ -89,7 +91,7 @@ def test_pictures_are_read_as_answers_are_asked_for(model, sample):
 
     answers = prediction.predict(model, pictures(), raw=False)
     assert next(answers).name == "0"
-    assert len(read) == 64
+    assert len(read) == 16
 
 
 @pytest.mark.parametrize("dark_on_light", [False, True])
@@ -116,15 +118,123 @@ def test_pictures_of_another_size_need_preprocessing(model_without_preprocessing
     assert answer.error == "x: 30x28, expected 28x28 for use without preprocessing"
 
 
-def test_the_pixels_an_answer_shows_are_those_the_network_saw(model, sample):
+@pytest.fixture(scope="module")
+def trained(trained_model):
+    return checkpoints.load_named(str(trained_model))
+
+
+def page_with(*boxes: tuple[int, int, int, int]) -> Image.Image:
+    """Black boxes on white."""
     page = Image.new("L", (300, 300), 255)
-    page.paste(0, (100, 50, 130, 250))
+    for box in boxes:
+        page.paste(0, box)
+    return page
+
+
+ONE = page_with((140, 50, 160, 250))
+
+
+def answer_to(model, page: Image.Image, **options):
     file = io.BytesIO()
     page.save(file, "PNG")
-    (answer,) = prediction.predict(model, [Picture(file, "x")], raw=False)
-    assert (answer.pixels == images.prepare(page, "x")).all()
-    _, expected = model.infer(answer.pixels[np.newaxis])
-    np.testing.assert_array_equal(answer.probabilities, expected[0])
+    (answer,) = prediction.predict(model, [Picture(file, "x")], raw=False, **options)
+    return answer
+
+
+def test_a_picture_that_needs_preparation_is_shown_several_times(trained):
+    answer = answer_to(trained, ONE)
+    assert (answer.pixels == images.prepare(ONE, "x").pixels).all()
+    _, expected = trained.infer(likeness.looks(answer.pixels))
+    np.testing.assert_allclose(answer.probabilities, expected.mean(axis=0), rtol=1e-5)
+    assert answer.probabilities.argmax() == 1
+    assert answer.doubt is None
+
+
+DOUBTFUL = {
+    "blank: there is no ink on it": page_with(),
+    "a blot, no strokes of a pen": page_with((100, 100, 200, 200)),
+    "more than one digit: show one at a time": page_with((90, 50, 110, 250), (190, 50, 210, 250)),
+    "a drawing, no digit": page_with(
+        *((40 * i, 50, 40 * i + 10, 210) for i in range(1, 6)),
+        *((40, 50 + 50 * i, 210, 60 + 50 * i) for i in range(4)),
+    ),
+    "unlike any digit": page_with(
+        (60, 50, 80, 250), (60, 50, 200, 70), (60, 140, 200, 160), (60, 230, 200, 250)
+    ),
+}
+
+
+@pytest.mark.parametrize("doubt", DOUBTFUL)
+def test_what_is_no_single_digit_gets_no_answer_but_a_reason(trained, doubt):
+    answer = answer_to(trained, DOUBTFUL[doubt])
+    assert answer.doubt == doubt
+    assert answer.probabilities is answer.error is None
+    assert (answer.pixels is None) == doubt.startswith("blank")
+
+
+def test_a_model_that_cannot_decide_gives_no_answer(sample):
+    shares = np.full(10, 0.01, np.float32)
+    shares[sample.test.labels[0]], shares[3] = 0.5, 0.42
+    seen = likeness.looks(sample.test.images[0])
+    assert prediction._doubt(seen, shares) == f"not clear: {sample.test.labels[0]} or 3"
+    shares[sample.test.labels[0]], shares[3] = 0.65, 0.27
+    assert prediction._doubt(seen, shares) is None
+
+
+def test_steps_are_kept_if_asked_for(trained):
+    assert answer_to(trained, ONE).steps is None
+    steps = answer_to(trained, ONE, explain=True).steps
+    assert steps.picture.size == (300, 300)
+    left, top, right, bottom = steps.part
+    assert (left < 140, right > 160, top < 50, bottom > 250) == (True,) * 4
+    assert steps.ink.max() == pytest.approx(1)
+    assert steps.strokes.max() == 1
+
+
+def test_slow_pictures_are_read_in_threads_and_answered_in_order(trained, monkeypatch):
+    readers = set()
+
+    def slow_read(source, name):
+        readers.add(threading.current_thread().name)
+        time.sleep(0.002)
+        return ONE if int(name) % 3 else Image.new("L", (50, 50))
+
+    monkeypatch.setattr(prediction, "read", slow_read)
+    pictures = [Picture(Path("x"), str(number)) for number in range(200)]
+    answers = list(prediction.predict(trained, pictures, raw=False))
+    assert [answer.name for answer in answers] == [str(number) for number in range(200)]
+    assert [bool(answer.doubt) for answer in answers] == [not n % 3 for n in range(200)]
+    assert any(reader.startswith("pictures") for reader in readers)
+
+
+def test_leaving_early_leaves_no_threads_behind(trained, monkeypatch):
+    monkeypatch.setattr(prediction, "_WORTH_THREADS", 0)
+    pictures = (picture_of(np.zeros(784, np.uint8), str(number)) for number in range(1000))
+    answers = prediction.predict(trained, pictures, raw=False)
+    for _ in range(40):
+        next(answers)
+    answers.close()
+    assert not [t for t in threading.enumerate() if t.name.startswith("pictures")]
+
+
+@pytest.mark.parametrize("worth_threads", [0, 1])
+def test_before_a_pause_everything_is_answered(model, sample, monkeypatch, worth_threads):
+    monkeypatch.setattr(prediction, "_WORTH_THREADS", worth_threads)
+    asked = []
+
+    def pictures():
+        for number in range(60):
+            if number in {0, 1, 5, 40}:
+                yield None
+            asked.append(number)
+            yield picture_of(sample.test.images[number], str(number))
+
+    answers = prediction.predict(model, pictures(), raw=False)
+    for number in range(60):
+        assert next(answers).name == str(number)
+        if number in {0, 4, 39}:
+            assert asked[-1] == number
+    assert next(answers, None) is None
 
 
 def test_a_folder_is_searched_in_order_for_pictures_alone(tmp_path):

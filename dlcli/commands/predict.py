@@ -3,9 +3,10 @@
 import io
 import os
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,7 +22,9 @@ from dlcli.commands.output import (
     print_csv,
     print_json,
     printable,
+    shows_bars,
     tell,
+    warn,
 )
 from dlcli.errors import ImageError, InputError
 from dlcli.files import stdin
@@ -55,7 +58,7 @@ if TYPE_CHECKING:
     "shown_dir",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Write the 28x28 picture that the network saw for each image.",
+    help="Write a PNG for each image: what was found on it and what the network saw.",
 )
 @force_option
 @threads_option
@@ -105,8 +108,12 @@ def command(
         click.get_current_context().with_resource(limit_threads(threads))
 
     pictures = _Pictures(images, lists)
-    predictions = predict(model, pictures, raw=raw)
-    answers = _shown(_usable(predictions, pictures, as_json=output_format == "json"), shown_dir)
+    predictions = predict(model, pictures, raw=raw, explain=shown_dir is not None)
+    if shows_bars() and not pictures.is_single:
+        predictions = _with_bar(predictions)
+    answers = _usable(predictions, pictures, as_json=output_format == "json")
+    if shown_dir is not None:
+        answers = _shown(answers, shown_dir)
     _print(answers, output_format, top, str(model.path))
     if pictures.failures:
         click.get_current_context().exit(InputError.exit_code)
@@ -125,15 +132,34 @@ def _print(answers: "Iterator[Prediction]", output_format: str, top: int, model:
             click.echo(_text_line(answer, top))
 
 
+def _with_bar(predictions: "Iterator[Prediction]") -> "Iterator[Prediction]":
+    """Show on stderr how many pictures are done, and how fast."""
+    from tqdm import tqdm
+
+    shares_terminal = sys.stdout.isatty()
+    with tqdm(unit=" pictures", file=sys.stderr) as bar:
+        for prediction in predictions:
+            # The bar makes room for lines that are about to be written over it.
+            if shares_terminal or prediction.error or prediction.doubt:
+                bar.clear()
+            yield prediction
+            bar.update()
+
+
 class _Pictures:
     """The pictures named on the command line, found as they are asked for."""
 
     def __init__(self, images: Iterable[str], lists: Iterable[str]) -> None:
-        self._images = images
-        self._lists = lists
+        self._images = tuple(images)
+        self._lists = tuple(lists)
         self.failures = 0
 
-    def __iter__(self) -> "Iterator[Picture]":
+    @property
+    def is_single(self) -> bool:
+        """Whether there can be no more than one."""
+        return len(self._images) == 1 and not self._lists and not _is_folder(self._images[0])
+
+    def __iter__(self) -> "Iterator[Picture | None]":
         from dlcli.prediction import Picture
 
         for name in self._images:
@@ -143,8 +169,7 @@ class _Pictures:
                 yield from self._at(name)
         for name in self._lists:
             if name == "-":
-                for path in split_list(stdin()):
-                    yield from self._at(path)
+                yield from self._named_in(stdin())
             else:
                 yield from self._listed_in(name)
 
@@ -153,14 +178,20 @@ class _Pictures:
         self.failures += 1
         tell(f"Error: {printable(error)}")
 
-    def _listed_in(self, name: str) -> "Iterator[Picture]":
+    def _named_in(self, stream: io.BufferedIOBase) -> "Iterator[Picture | None]":
+        for path in split_list(stream):
+            if path is None:
+                yield None
+            else:
+                yield from self._at(path)
+
+    def _listed_in(self, name: str) -> "Iterator[Picture | None]":
         from dlcli.prediction import Picture
 
         path = Path(name)
         try:
             with path.open("rb") as stream:
-                for listed in split_list(stream):
-                    yield from self._at(listed)
+                yield from self._named_in(stream)
         except OSError as error:
             yield Picture(path, name, f"{name}: cannot be read: {error.strerror}")
 
@@ -168,7 +199,7 @@ class _Pictures:
         from dlcli.prediction import Picture, find_pictures
 
         path = Path(name)
-        if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where it may not look
+        if not _is_folder(name):
             yield Picture(path, name)
             return
         try:
@@ -178,17 +209,25 @@ class _Pictures:
             yield Picture(path, name, str(error))
 
 
-def split_list(stream: BinaryIO) -> Iterator[str]:
-    """The paths in a list: NUL-separated if it holds a NUL, else one a line (LF or CRLF)."""
+def _is_folder(name: str) -> bool:
+    return os.path.isdir(name)  # noqa: PTH112 - Path.is_dir raises where it may not look
+
+
+def split_list(stream: io.BufferedIOBase) -> Iterator[str | None]:
+    """The paths in a list: NUL-separated if it holds a NUL, else one a line (LF or CRLF).
+
+    None stands where more may be long in coming.
+    """
     separator, line_end = None, b"\r"
     rest = b""
-    while chunk := stream.read(1 << 16):
+    while chunk := stream.read1(1 << 16):
         rest += chunk
         if separator is None:
             separator = b"\0" if b"\0" in rest else b"\n"
             line_end = b"" if separator == b"\0" else b"\r"
         *paths, rest = rest.split(separator)
         yield from (os.fsdecode(path.removesuffix(line_end)) for path in paths if path)
+        yield None
     if rest:
         yield os.fsdecode(rest.removesuffix(line_end))
 
@@ -199,6 +238,8 @@ def _usable(
     """Pass on what has an answer; report the rest."""
     for prediction in predictions:
         if prediction.error is None:
+            if prediction.doubt is not None:
+                warn(f"{printable(prediction.name)}: {prediction.doubt}")
             yield prediction
             continue
         pictures.report(prediction.error)
@@ -206,41 +247,50 @@ def _usable(
             print_json({"path": prediction.name, "error": prediction.error}, indent=None)
 
 
-def _shown(predictions: "Iterable[Prediction]", folder: Path | None) -> "Iterator[Prediction]":
-    """Write what the network saw of each picture into ``folder``, if there is one."""
-    for number, prediction in enumerate(predictions):
-        if folder is not None and prediction.pixels is not None:
-            from dlcli.images import write_pixels
+def _shown(predictions: "Iterable[Prediction]", folder: Path) -> "Iterator[Prediction]":
+    """Write into ``folder`` what was found on each picture and what the network saw."""
+    from dlcli import panel
 
-            # Short enough that no file system refuses it.
-            stem = re.sub(r"[^\w.-]", "_", Path(prediction.name).stem)[:40]
-            write_pixels(prediction.pixels, folder / f"{number:05d}-{stem}.png")
+    for number, prediction in enumerate(predictions):
+        if prediction.steps is None:
+            raise AssertionError("predictions were asked to explain themselves")
+        # Short enough that no file system refuses it.
+        stem = re.sub(r"[^\w.-]", "_", Path(prediction.name).stem)[:40]
+        answer = " ".join(_cells(prediction, top=1))
+        panel.write(
+            prediction.steps, prediction.pixels, answer, folder / f"{number:05d}-{stem}.png"
+        )
         yield prediction
 
 
 def _ranking(prediction: "Prediction") -> list[tuple[int, float]]:
-    """Digits with their probabilities, the most probable first."""
+    """Digits with their probabilities, the most probable first; none in doubt."""
     if prediction.probabilities is None:
-        raise AssertionError("only answered pictures are printed")
+        return []
     shares = [float(share) for share in prediction.probabilities]
     return sorted(enumerate(shares), key=lambda pair: -pair[1])
 
 
+def _cells(prediction: "Prediction", top: int) -> list[str]:
+    """Digits and probabilities in turn."""
+    pairs = _ranking(prediction)[:top]
+    return [cell for d, p in pairs for cell in (str(d), f"{p:.4f}")] or ["?", "-"] * top
+
+
 def _text_line(prediction: "Prediction", top: int) -> str:
-    cells = [cell for d, p in _ranking(prediction)[:top] for cell in (str(d), f"{p:.4f}")]
-    return "\t".join([*cells, printable(prediction.name)])
+    return "\t".join([*_cells(prediction, top), printable(prediction.name)])
 
 
 def _json_object(prediction: "Prediction", top: int, model: str) -> dict[str, Any]:
     ranking = _ranking(prediction)
-    digit, probability = ranking[0]
-    result = {
-        "path": prediction.name,
-        "digit": digit,
-        "probability": probability,
-        "probabilities": [share for _, share in sorted(ranking)],
-        "model": model,
-    }
+    result: dict[str, Any] = {"path": prediction.name}
+    if ranking:
+        result["digit"], result["probability"] = ranking[0]
+        result["probabilities"] = [share for _, share in sorted(ranking)]
+    else:
+        result |= {"digit": None, "probability": None, "probabilities": None}
+        result["reason"] = prediction.doubt
+    result["model"] = model
     if top > 1:
         result["top"] = [{"digit": d, "probability": p} for d, p in ranking[:top]]
     return result
@@ -248,7 +298,9 @@ def _json_object(prediction: "Prediction", top: int, model: str) -> dict[str, An
 
 def _csv_row(prediction: "Prediction") -> dict[str, Any]:
     ranking = _ranking(prediction)
+    path = printable(prediction.name)
+    if not ranking:
+        return {"path": path, "digit": "?"}
     digit, probability = ranking[0]
     shares = {f"p{d}": f"{p:.6g}" for d, p in ranking}
-    path = printable(prediction.name)
     return {"path": path, "digit": digit, "probability": f"{probability:.6g}", **shares}

@@ -272,7 +272,8 @@ def test_what_the_network_saw_can_be_looked_at(predict, digit, sample):
     ]
     for path, index in zip(seen, [0, 1, 2, 0], strict=True):
         with Image.open(path) as picture:
-            assert (np.asarray(picture).reshape(-1) == sample.test.images[index]).all()
+            network_saw = np.asarray(picture.convert("L"))[16 + 5 :: 10, 288 + 5 :: 10]
+        assert (network_saw.reshape(-1) == sample.test.images[index]).all()
 
 
 def test_raw_pictures_are_taken_as_they_are(predict, model, sample):
@@ -389,7 +390,6 @@ def locked(path: Path) -> None:
 PILLOW = "not a picture that Pillow can read"
 UNREADABLE = "cannot be read: "
 DAMAGED = ""  # Pillow's words differ
-BLANK = "blank: there is no ink on it"
 LARGE = "more than 89,478,485 pixels are refused"
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda _path: None, "no such file"),
@@ -423,12 +423,6 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "PNG without height": (holding(png(50, 0)), DAMAGED),
     "GIF without width": (holding(gif(0, 5)), DAMAGED),
     "PNG of too few rows": (holding(png(5000, 5000)), DAMAGED),
-    "white": (flat("L", 255), BLANK),
-    "black": (flat("L", 0), BLANK),
-    "grey": (flat("L", 128), BLANK),
-    "one colour": (flat("RGB", (250, 240, 215)), BLANK),
-    "transparent": (flat("RGBA", (0, 0, 0, 0)), BLANK),
-    "black and white, all white": (flat("1", 1), BLANK),
     **({"locked": (locked, UNREADABLE)} if os.geteuid() else {}),  # nothing is locked for root
 }
 
@@ -448,6 +442,42 @@ def test_a_broken_picture_is_told_and_the_others_are_predicted(predict, digit, k
     first, bad, second = objects_of(predict("a.png", "bad.png", "b.png", "--format", "json"))
     assert (first["path"], second["path"]) == ("a.png", "b.png")
     assert bad == {"path": "bad.png", "error": result.stderr[len("Error: ") : -1]}
+
+
+EMPTY = {
+    "white": flat("L", 255),
+    "black": flat("L", 0),
+    "grey": flat("L", 128),
+    "one colour": flat("RGB", (250, 240, 215)),
+    "transparent": flat("RGBA", (0, 0, 0, 0)),
+    "black and white, all white": flat("1", 1),
+}
+
+
+@pytest.mark.parametrize("kind", EMPTY)
+def test_a_blank_picture_gets_a_question_mark_and_a_reason(predict, digit, kind):
+    EMPTY[kind](Path("blank.png"))
+    digit("a.png", 0)
+    result = predict("blank.png", "a.png")
+    assert result.code == 0
+    assert result.stdout.startswith("?\t-\tblank.png\n")
+    assert "Warning: blank.png: blank: there is no ink on it\n" in result.stderr
+    assert [cells[-1] for cells in lines_of(predict("blank.png", "a.png", "--top", 3))] == [
+        "blank.png",
+        "a.png",
+    ]
+    blank, _ = objects_of(predict("blank.png", "a.png", "--format", "json"))
+    assert blank == {
+        "path": "blank.png",
+        "digit": None,
+        "probability": None,
+        "probabilities": None,
+        "reason": "blank: there is no ink on it",
+        "model": "model.npz",
+    }
+    rows = list(csv.DictReader(io.StringIO(predict("blank.png", "--format", "csv").stdout)))
+    assert rows[0]["digit"] == "?"
+    assert rows[0]["probability"] == rows[0]["p0"] == ""
 
 
 @pytest.mark.parametrize("name", ["x" * 300 + ".png", "a.png/below.png", "/dev/null"])
@@ -515,11 +545,11 @@ def test_predicting_a_picture_imports_nothing_it_does_not_need(workdir, model, d
 
 def test_a_list_with_windows_line_ends_is_read():
     stream = io.BytesIO(b"a.png\r\nb c.png\r\nlast.png\r")
-    assert list(split_list(stream)) == ["a.png", "b c.png", "last.png"]
+    assert list(filter(None, split_list(stream))) == ["a.png", "b c.png", "last.png"]
 
 
 def test_a_nul_separated_list_keeps_every_other_byte():
-    assert list(split_list(io.BytesIO(b"a\r\0b\nc\0"))) == ["a\r", "b\nc"]
+    assert list(filter(None, split_list(io.BytesIO(b"a\r\0b\nc\0")))) == ["a\r", "b\nc"]
 
 
 def test_preprocessed_pictures_go_into_an_empty_folder_or_are_forced(
@@ -532,3 +562,14 @@ def test_preprocessed_pictures_go_into_an_empty_folder_or_are_forced(
     assert refused.code == 2
     assert "seen: is not empty; add --force" in refused.stderr
     assert dlcli(*arguments, "--force").code == 0
+
+
+def test_on_a_terminal_a_bar_counts_the_pictures(predict, digit, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    digit("a.png")
+    digit("b.png", 1)
+    several = predict("a.png", "b.png")
+    assert "2 pictures" in several.stderr
+    assert [cells[-1] for cells in lines_of(several)] == ["a.png", "b.png"]
+    assert "pictures" not in predict("a.png").stderr
+    assert "pictures" not in predict("-q", "a.png", "b.png").stderr

@@ -1,0 +1,304 @@
+"""Ink to the pieces that make up a digit."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from dlcli.ink import Levels, Marked, quantiles, spread, stroke_widths
+
+# What differs from the paper by less than this, of 255 levels, or this many standard
+# deviations of the noise, is no ink.
+_FAINTEST_INK = 12.0
+_FAINTEST_TO_NOISE = 5.0
+# Ink is marked from this share of the pen's strength on: above most printed lines, below the
+# thin places of a stroke.
+_MARKED = 0.4
+_ATTEMPTS = 5
+# The least size of a digit, as a share of the picture's longer side, and in pixels.
+_LEAST_SIZE = 0.05
+_LEAST_PIXELS = 3
+# A printed line is thinner and longer than these shares of the picture's longer side.
+_LINE_WIDTH = 0.06
+_LINE_LENGTH = 0.8
+# What covers a whole side of the picture is the edge of something.
+_WHOLE_SIDE = 0.9
+# What touches the edge of the picture counts for less, and so does what is no stroke: a stroke
+# is thinner than this share of its digit's length.
+_TOUCHING_COUNTS = 0.25
+_THICKEST = 0.3
+# What belongs to the digit: not lighter than this share of its main piece, nor farther away
+# than this share of its length, nor thicker by more than this factor.
+_LEAST_MASS = 0.03
+_REACH = 0.25
+_THICKER = 2.0
+# A blot is thicker than this share of its length; a digit has at most so many pieces and, above
+# this share of its box, holes, and is at most so many times as wide as high; another digit is
+# about as high and about as heavy.
+_BLOT = 0.5
+_MOST_MEMBERS = 3
+_MOST_HOLES = 2
+_LEAST_HOLE = 0.01
+_WIDEST = 1.8
+_AS_LARGE = 0.6
+_AS_HEAVY = 0.25
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The connected pieces of marked ink: every array but ``labels`` has an entry for each.
+
+    Attributes
+    ----------
+    labels
+        The number of the piece that each pixel belongs to, from 1; 0: none.
+    level
+        The pen's strength.
+    mass
+        Sum of its ink.
+    top, left, bottom, right
+        The box around it; bottom and right are exclusive.
+    on_sides
+        Share of each of the picture's four sides that it covers, shape (4, pieces).
+    thickness
+        Median width of its strokes.
+    """
+
+    labels: npt.NDArray[np.intp]
+    level: float
+    mass: npt.NDArray[np.float64]
+    top: npt.NDArray[np.intp]
+    left: npt.NDArray[np.intp]
+    bottom: npt.NDArray[np.intp]
+    right: npt.NDArray[np.intp]
+    on_sides: npt.NDArray[np.float64]
+    thickness: npt.NDArray[np.float64]
+
+    @cached_property
+    def height(self) -> npt.NDArray[np.intp]:
+        """Height of each box."""
+        return self.bottom - self.top
+
+    @cached_property
+    def width(self) -> npt.NDArray[np.intp]:
+        """Width of each box."""
+        return self.right - self.left
+
+    @cached_property
+    def length(self) -> npt.NDArray[np.intp]:
+        """The longer side of each box."""
+        return np.maximum(self.height, self.width)
+
+    @cached_property
+    def touches(self) -> Marked:
+        """Whether each piece touches a side of the picture."""
+        touches: Marked = self.on_sides.max(axis=0) > 0
+        return touches
+
+    @cached_property
+    def scores(self) -> npt.NDArray[np.float64]:
+        """How much each piece speaks for being the digit: its mass, if it looks like strokes."""
+        strokes = np.minimum(1, (_THICKEST * self.length / self.thickness) ** 4)
+        return self.mass * strokes * np.where(self.touches, _TOUCHING_COUNTS, 1)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where the digit is.
+
+    Attributes
+    ----------
+    pieces
+        All that was marked.
+    main
+        The piece that is the digit, or most of it.
+    members
+        Which pieces belong to the digit, shape (pieces,).
+    score
+        How much speaks for it.
+    """
+
+    pieces: Pieces
+    main: int
+    members: Marked
+    score: float
+
+    @cached_property
+    def marked(self) -> Marked:
+        """The digit's pixels, shape (height, width)."""
+        marked: Marked = np.concatenate([[False], self.members])[self.pieces.labels]
+        return marked
+
+    @property
+    def doubt(self) -> str | None:
+        """Why this is not one digit, if it is not."""
+        pieces, main = self.pieces, self.main
+        if pieces.thickness[main] > _BLOT * pieces.length[main]:
+            return "a blot, no strokes of a pen"
+        if np.count_nonzero(self.members) > _MOST_MEMBERS or self._holes() > _MOST_HOLES:
+            return "a drawing, no digit"
+        if pieces.width[main] > _WIDEST * pieces.height[main] or self._others().any():
+            return "more than one digit: show one at a time"
+        return None
+
+    def _holes(self) -> int:
+        """How many areas the strokes enclose, not counting tiny ones."""
+        left, top, right, bottom = self.box
+        open_around = np.pad(self.marked[top:bottom, left:right], 1)
+        labels, count = label(~open_around)
+        area = np.bincount(labels.reshape(-1), minlength=count + 1)
+        area[[0, labels[0, 0]]] = 0
+        return int(np.count_nonzero(area >= _LEAST_HOLE * open_around.size))
+
+    def _others(self) -> Marked:
+        """Which pieces look like digits beside the main one."""
+        pieces, main = self.pieces, self.main
+        as_large = (pieces.height >= _AS_LARGE * pieces.height[main]) & (
+            pieces.height <= pieces.height[main] / _AS_LARGE
+        )
+        as_thick = (pieces.thickness <= _THICKER * pieces.thickness[main]) & (
+            pieces.thickness >= pieces.thickness[main] / _THICKER
+        )
+        beside = (pieces.left >= pieces.right[main]) | (pieces.right <= pieces.left[main])
+        as_heavy = pieces.mass >= _AS_HEAVY * pieces.mass[main]
+        on_line = (pieces.top < pieces.bottom[main]) & (pieces.bottom > pieces.top[main])
+        others: Marked = as_large & as_thick & as_heavy & beside & on_line & ~pieces.touches
+        return others
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom of the digit."""
+        pieces, members = self.pieces, self.members
+        return (
+            int(pieces.left[members].min()),
+            int(pieces.top[members].min()),
+            int(pieces.right[members].max()),
+            int(pieces.bottom[members].max()),
+        )
+
+
+def find_digit(ink: Levels, noise: float) -> Found | None:
+    """Where the digit is; None if there is no ink.
+
+    The strongest ink tells how strong the pen is, and so what is a line or a stain. If all of
+    that cannot be a digit, as the edge of a desk, it is taken away and the rest looked at.
+    """
+    ink = ink.copy()
+    fallback = None
+    for _ in range(_ATTEMPTS):
+        strongest = float(ink.max())
+        if strongest < max(_FAINTEST_INK, _FAINTEST_TO_NOISE * noise):
+            break
+        pieces = _mark(ink, level=quantiles(ink[ink >= 0.6 * strongest], 0.5)[0])
+        plausible = _plausible(pieces)
+        if plausible.any():
+            return _with_companions(pieces, int(np.where(plausible, pieces.scores, -1).argmax()))
+        if fallback is None:
+            fallback = _with_companions(pieces, int(pieces.scores.argmax()))
+        ink[spread(pieces.labels > 0, 2)] = 0
+    return fallback
+
+
+def _plausible(pieces: Pieces) -> Marked:
+    """Which pieces can be a digit: not too small, no line, no edge."""
+    whole = max(pieces.labels.shape)
+    large = pieces.length >= max(_LEAST_PIXELS, _LEAST_SIZE * whole)
+    thin = np.minimum(pieces.height, pieces.width) <= _LINE_WIDTH * whole
+    line = thin & (pieces.length >= _LINE_LENGTH * whole)
+    edge = pieces.on_sides.max(axis=0) >= _WHOLE_SIDE
+    plausible: Marked = large & ~line & ~edge
+    return plausible
+
+
+def _with_companions(pieces: Pieces, main: int) -> Found:
+    """Add the other pieces of a broken digit: near the main one, alike, and no mere specks."""
+    reach = _REACH * pieces.length[main]
+    near = (
+        (pieces.top < pieces.bottom[main] + reach)
+        & (pieces.bottom > pieces.top[main] - reach)
+        & (pieces.left < pieces.right[main] + reach)
+        & (pieces.right > pieces.left[main] - reach)
+    )
+    alike = (
+        (pieces.mass >= _LEAST_MASS * pieces.mass[main])
+        & (pieces.thickness <= _THICKER * pieces.thickness[main])
+        & (pieces.on_sides.max(axis=0) < _WHOLE_SIDE)
+        & (~pieces.touches | pieces.touches[main])
+    )
+    members = near & alike
+    members[main] = True
+    return Found(pieces, main, members, float(pieces.scores[main]))
+
+
+def _mark(ink: Levels, level: float) -> Pieces:
+    """Mark what is strong beside the pen's strength, and describe its connected pieces."""
+    marked = ink >= _MARKED * level
+    labels, count = label(marked)
+    rows, columns = np.nonzero(marked)
+    numbers = labels[rows, columns] - 1
+    area = np.bincount(numbers, minlength=count)
+    top, left = np.full(count, ink.shape[0]), np.full(count, ink.shape[1])
+    bottom, right = np.zeros(count, np.intp), np.zeros(count, np.intp)
+    np.minimum.at(top, numbers, rows)
+    np.minimum.at(left, numbers, columns)
+    np.maximum.at(bottom, numbers, rows + 1)
+    np.maximum.at(right, numbers, columns + 1)
+    sides = (labels[0], labels[-1], labels[:, 0], labels[:, -1])
+    on_sides = [np.bincount(side, minlength=count + 1)[1:] / side.size for side in sides]
+    widths = stroke_widths(marked)
+    by_piece_and_width = np.lexsort((widths, numbers))
+    middles = np.cumsum(area) - 1 - area // 2
+    return Pieces(
+        labels=labels,
+        level=level,
+        mass=np.bincount(numbers, ink[rows, columns], minlength=count).astype(np.float64),
+        top=top,
+        left=left,
+        bottom=bottom,
+        right=right,
+        on_sides=np.array(on_sides),
+        thickness=widths[by_piece_and_width[middles]].astype(np.float64),
+    )
+
+
+def label(marked: Marked) -> tuple[npt.NDArray[np.intp], int]:
+    """Number the connected pieces of what is marked; diagonal neighbours are connected.
+
+    Runs along rows are the vertices of a graph, with an edge where two of neighbouring rows
+    touch; each takes the least number of those it can reach.
+
+    Returns
+    -------
+    tuple
+        Numbers from 1, 0 where nothing is marked, shape (height, width); how many pieces.
+    """
+    height, width = marked.shape
+    stride = width + 2  # an unmarked column on either side parts the rows
+    padded = np.zeros((height, stride), np.int8)
+    padded[:, 1:-1] = marked
+    edges = np.diff(padded.reshape(-1), prepend=np.int8(0))
+    starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    # A run touches those of the row above that end at its start or later and start at its end
+    # or earlier.
+    first = np.searchsorted(ends, starts - stride, side="left")
+    counts = np.searchsorted(starts, ends - stride, side="right") - first
+    below = np.repeat(np.arange(starts.size), counts)
+    offsets = np.arange(below.size) - np.repeat(np.cumsum(counts) - counts, counts)
+    above = np.repeat(first, counts) + offsets
+    least = np.arange(starts.size)
+    changed = True
+    while changed:
+        before = least.copy()
+        lesser = np.minimum(least[below], least[above])
+        np.minimum.at(least, least[below], lesser)
+        np.minimum.at(least, least[above], lesser)
+        while (least[least] != least).any():
+            least = least[least]
+        changed = bool((least != before).any())
+    roots, numbers = np.unique(least, return_inverse=True)
+    steps = np.zeros(height * stride + 1, np.intp)
+    steps[starts] = numbers + 1
+    steps[ends] -= numbers + 1
+    labels = np.cumsum(steps[:-1]).reshape(height, stride)[:, 1:-1]
+    return labels, roots.size

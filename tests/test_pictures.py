@@ -1,0 +1,137 @@
+"""Whatever a file holds becomes colours on opaque paper, or one kind of error."""
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dlcli import images, pictures
+from dlcli.errors import ImageError
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return (
+        struct.pack(">I", len(content))
+        + kind
+        + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+    )
+
+
+def png(width: int, height: int, colour_type: int, *chunks: bytes) -> io.BytesIO:
+    """A PNG file whose header says what it likes; its pixels are those of 28x28."""
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour_type, 0, 0, 0))
+    content = chunk(b"IDAT", zlib.compress((b"\0" + b"\1" * 28) * 28)) + chunk(b"IEND", b"")
+    return io.BytesIO(b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + content)
+
+
+def test_a_picture_that_is_absurdly_large_is_refused_before_it_is_decoded():
+    with pytest.raises(ImageError, match=r"^x: more than 89,478,485 pixels are refused"):
+        pictures.read(png(50_000, 50_000, 0), "x")
+
+
+def test_a_picture_somewhat_too_large_is_refused_too():
+    with pytest.raises(ImageError, match=r"^x: more than"):
+        pictures.read(png(10_000, 10_000, 0), "x")
+
+
+def test_a_palette_without_the_transparent_entry_is_damage():
+    colours = chunk(b"PLTE", b"\xff\xff\xff\0\0\0")
+    picture = pictures.read(png(28, 28, 3, colours, chunk(b"tRNS", b"\x80" * 500)), "x")
+    for prepare in (images.prepare, images.plain):
+        with pytest.raises(ImageError, match=r"^x: damaged picture"):
+            prepare(picture, "x")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (FileNotFoundError(2, "No such file or directory"), "x: no such file"),
+        (PermissionError(13, "Permission denied"), "x: cannot be read: Permission denied"),
+        (OSError("image file is truncated"), "x: cannot be read: image file is truncated"),
+        (SyntaxError("broken PNG file"), "x: damaged picture: broken PNG file"),
+        (ZeroDivisionError("division by zero"), "x: damaged picture: division by zero"),
+    ],
+)
+def test_whatever_pillow_answers_becomes_one_kind_of_error(monkeypatch, error, message):
+    def fail(_source):
+        raise error
+
+    monkeypatch.setattr(Image, "open", fail)
+    with pytest.raises(ImageError) as raised:
+        pictures.read(Path("x"), "x")
+    assert str(raised.value) == message
+
+
+def test_a_picture_of_no_pixels_is_refused(monkeypatch):
+    monkeypatch.setattr(Image, "open", lambda _source: Image.new("L", (0, 5)))
+    with pytest.raises(ImageError, match=r"^x: an empty picture \(0x5\)"):
+        pictures.read(Path("x"), "x")
+
+
+def test_postscript_is_refused_before_it_is_run(tmp_path):
+    path = tmp_path / "digit.eps"
+    Image.new("L", (28, 28), 255).save(path)
+    with pytest.raises(ImageError, match="PostScript is not read"):
+        pictures.read(path, "digit.eps")
+
+
+def inked(paper: tuple[int, ...], ink: tuple[int, ...]) -> Image.Image:
+    """A square of ink in the middle of paper."""
+    picture = Image.new("RGBA", (40, 40), paper)
+    picture.paste(ink, (10, 10, 20, 20))
+    return picture
+
+
+def levels_of(picture: Image.Image) -> np.ndarray:
+    return np.asarray(pictures.to_colours(picture, "x").convert("L")).astype(int)
+
+
+@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (30, 60, 200)])
+def test_what_is_opaque_on_transparency_is_ink(colour):
+    levels = levels_of(inked((90, 90, 90, 0), (*colour, 255)))
+    assert levels[15, 15] == 255
+    assert levels[5, 5] == 0
+
+
+def test_a_sheet_with_transparent_corners_keeps_its_ink():
+    sheet = inked((250, 248, 240, 255), (20, 20, 60, 255))
+    sheet.paste((0, 0, 0, 0), (0, 0, 6, 6))
+    levels = levels_of(sheet)
+    assert levels[15, 15] < 40
+    assert levels[2, 2] == levels[30, 30] > 240
+
+
+def test_a_stencil_is_a_digit_too():
+    levels = levels_of(inked((10, 10, 10, 255), (10, 10, 10, 0)))
+    assert levels[15, 15] == 0
+    assert levels[5, 5] == 255
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "expected"),
+    [
+        (np.uint16, (0, 65535), (0, 255)),
+        (np.uint16, (0, 4095), (0, 255)),
+        (np.uint16, (7, 255), (7, 255)),
+        (np.int32, (0, 65535), (0, 255)),
+        (np.int32, (0, 200_000), (0, 255)),
+        (np.float32, (0.0, 1.0), (0, 255)),
+        (np.float32, (0.0, 0.5), (0, 127)),
+        (np.float32, (-3.0, 255.0), (0, 255)),
+    ],
+)
+def test_more_than_8_bits_are_brought_to_8(kind, values, expected):
+    picture = Image.fromarray(np.array([values], kind))
+    assert tuple(levels_of(picture)[0]) == expected
+
+
+def test_a_large_jpeg_is_decoded_small():
+    file = io.BytesIO()
+    Image.new("L", (4000, 3000), 200).save(file, "JPEG")
+    file.seek(0)
+    assert pictures.read(file, "x").size == (2000, 1500)
