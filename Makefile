@@ -1,10 +1,11 @@
 # Every target sets up what it needs and works as the first command in a fresh clone.
 PYTHON ?= python3
+MODEL ?= runs/latest
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # two targets must not install into one environment at once
-.PHONY: help train test lint format readme bench clean
+.PHONY: help train test lint format readme photographs planes bench clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -27,6 +28,12 @@ format: .venv/installed-dev ## Format the code and mend what the linter can
 
 readme: .venv/installed-dev ## Write the generated parts of the README anew
 	$(BIN)/python tests/generated_readme.py
+
+photographs: .venv/installed-dev ## Count the photographs that MODEL reads (needs the full MNIST)
+	$(BIN)/python -m tests.photograph_accuracy $(MODEL) --output benchmarks/PHOTOGRAPHS.md
+
+planes: .venv/installed-dev ## Write anew the file by which predict tells digits from other things
+	$(BIN)/python -m tests.generated_planes
 
 bench: benchmarks/.venv/installed ## Time dlcli beside PyTorch, JAX and scikit-learn (15 minutes, 5 GB)
 	benchmarks/.venv/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .
