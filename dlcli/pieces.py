@@ -16,6 +16,8 @@ _FAINTEST_TO_NOISE = 5.0
 # thin places of a stroke.
 _MARKED = 0.4
 _ATTEMPTS = 5
+# What is drawn around something at least this share of its own length is a frame.
+_LEAST_FRAMED = 0.3
 # The least size of a digit, as a share of the picture's longer side, and in pixels.
 _LEAST_SIZE = 0.05
 _LEAST_PIXELS = 3
@@ -192,10 +194,13 @@ def find_digit(ink: Levels, noise: float) -> Found | None:
             break
         pieces = _mark(ink, level=quantiles(ink[ink >= 0.6 * strongest], 0.5)[0])
         plausible = _plausible(pieces)
+        frames = _frames(pieces, plausible)
+        plausible &= ~frames
         if plausible.any():
-            return _with_companions(pieces, int(np.where(plausible, pieces.scores, -1).argmax()))
+            main = int(np.where(plausible, pieces.scores, -1).argmax())
+            return _with_companions(pieces, main, frames)
         if fallback is None:
-            fallback = _with_companions(pieces, int(pieces.scores.argmax()))
+            fallback = _with_companions(pieces, int(pieces.scores.argmax()), frames)
         ink[spread(pieces.labels > 0, 2)] = 0
     return fallback
 
@@ -211,7 +216,28 @@ def _plausible(pieces: Pieces) -> Marked:
     return plausible
 
 
-def _with_companions(pieces: Pieces, main: int) -> Found:
+def _frames(pieces: Pieces, candidates: Marked) -> Marked:
+    """Which pieces are drawn around another one, as the box of a form is."""
+    frames = np.zeros(candidates.shape, np.bool_)
+    for inner in np.flatnonzero(candidates):
+        around = (
+            candidates
+            & (pieces.top < pieces.top[inner])
+            & (pieces.left < pieces.left[inner])
+            & (pieces.bottom > pieces.bottom[inner])
+            & (pieces.right > pieces.right[inner])
+            & (pieces.length[inner] >= _LEAST_FRAMED * pieces.length)
+        )
+        if around.any():
+            window = pieces.labels[
+                pieces.top[inner] : pieces.bottom[inner], pieces.left[inner] : pieces.right[inner]
+            ]
+            around[np.unique(window[window > 0]) - 1] = False
+            frames |= around
+    return frames
+
+
+def _with_companions(pieces: Pieces, main: int, frames: Marked) -> Found:
     """Add the other pieces of a broken digit: near the main one, alike, and no mere specks."""
     reach = _REACH * pieces.length[main]
     near = (
@@ -225,6 +251,7 @@ def _with_companions(pieces: Pieces, main: int) -> Found:
         & (pieces.thickness <= _THICKER * pieces.thickness[main])
         & (pieces.on_sides.max(axis=0) < _WHOLE_SIDE)
         & (~pieces.touches | pieces.touches[main])
+        & ~frames
     )
     members = near & alike
     members[main] = True
