@@ -6,6 +6,7 @@ Analysis and Mathematical Morphology", 1982). What is narrower than the window, 
 vanishes; what is wider, as a shadow is, stays. Ink is the difference.
 """
 
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,6 +20,10 @@ _Level = TypeVar("_Level", np.uint8, np.float32, np.bool_)
 # What lies along the edge of a picture speaks for being paper, a little: with this weight,
 # none of 2,460 synthetic photographs is taken for light on dark that is not.
 _EDGE_WEIGHT = 0.2
+# What differs from the paper by less than this, of 255 levels, or this many standard deviations
+# of the noise, is no ink.
+_FAINTEST = 16.0
+_FAINTEST_TO_NOISE = 6.0
 
 
 def is_dark(colours: Colours, windows: list[int]) -> bool:
@@ -42,8 +47,35 @@ def is_dark(colours: Colours, windows: list[int]) -> bool:
     return float(np.log((light + 1) / (dark + 1))) + _EDGE_WEIGHT * (2 * light_share - 1) > 0
 
 
-def strength(colours: Colours, window: int, *, dark: bool) -> tuple[Levels, float]:
-    """How strong the ink is at each pixel, and how strong it seems where there is none.
+@dataclass(frozen=True)
+class Ink:
+    """What differs from the paper.
+
+    Attributes
+    ----------
+    levels
+        How strong the ink is at each pixel, shape (height, width), 0 or more.
+    noise
+        The standard deviation of what seems ink where there is none.
+    darkness
+        How much of the ink's colour each pixel has, the paper's own included.
+    is_dark
+        Whether the ink is darker than the paper.
+    """
+
+    levels: Levels
+    noise: float
+    darkness: Levels
+    is_dark: bool = True
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether there is none."""
+        return float(self.levels.max()) < max(_FAINTEST, _FAINTEST_TO_NOISE * self.noise)
+
+
+def strength(colours: Colours, window: int, *, dark: bool) -> Ink:
+    """How strong the ink is at each pixel.
 
     The ink's colour is that of what differs most from its paper; a pixel counts by how far
     its difference points that way. So a yellow pen is as strong as a black one, and lines of
@@ -57,11 +89,6 @@ def strength(colours: Colours, window: int, *, dark: bool) -> tuple[Levels, floa
         Side of the window in pixels; strokes must be narrower.
     dark
         Whether the ink is darker than the paper.
-
-    Returns
-    -------
-    tuple
-        Ink, shape (height, width), 0 or more; the standard deviation of the noise.
     """
     if not dark:
         colours = 255 - colours
@@ -72,7 +99,8 @@ def strength(colours: Colours, window: int, *, dark: bool) -> tuple[Levels, floa
     direction /= max(float(np.linalg.norm(direction)), 1e-6)
     ink = np.tensordot(direction, differences, 1)
     _, noise = _floor(ink)
-    return np.maximum(ink, 0), noise
+    darkness = -np.tensordot(direction, colours.astype(np.float32), 1)
+    return Ink(np.maximum(ink, 0), noise, darkness, dark)
 
 
 def quantiles(levels: npt.NDArray[Any], *shares: float) -> list[float]:
@@ -104,7 +132,7 @@ def thicken(levels: Levels, by: int) -> Levels:
     return levels
 
 
-def spread(marked: Marked, by: int) -> Marked:
+def spread(marked: npt.NDArray[_Level], by: int) -> npt.NDArray[_Level]:
     """Mark what is at most so many pixels away, diagonals included."""
     return _over_windows(marked, 2 * by + 1, np.maximum)
 

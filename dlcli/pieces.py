@@ -1,31 +1,30 @@
 """Ink to the pieces that make up a digit."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dlcli.ink import Levels, Marked, quantiles, spread, stroke_widths
+from dlcli.ink import Ink, Levels, Marked, quantiles, spread, stroke_widths
 
-# What differs from the paper by less than this, of 255 levels, or this many standard
-# deviations of the noise, is no ink.
-_FAINTEST_INK = 12.0
-_FAINTEST_TO_NOISE = 5.0
 # Ink is marked from this share of the pen's strength on: above most printed lines, below the
-# thin places of a stroke.
-_MARKED = 0.4
+# thin places of a stroke; if no digit is found so, above nearly all printed lines.
+MARKED = (0.4, 0.65)
 _ATTEMPTS = 5
-# What is drawn around something at least this share of its own length is a frame.
-_LEAST_FRAMED = 0.3
 # The least size of a digit, as a share of the picture's longer side, and in pixels.
 _LEAST_SIZE = 0.05
 _LEAST_PIXELS = 3
 # A printed line is thinner and longer than these shares of the picture's longer side.
 _LINE_WIDTH = 0.06
 _LINE_LENGTH = 0.8
-# What covers a whole side of the picture is the edge of something.
+# What covers so much of a side of the picture is the edge of something, as is what lies along it
+# so closely and is thinner than this share of its length.
 _WHOLE_SIDE = 0.9
+_STRIP = 0.35
+# What is drawn around something at least this share of its own length is a frame.
+_LEAST_FRAMED = 0.3
 # What touches the edge of the picture counts for less, and so does what is no stroke: a stroke
 # is thinner than this share of its digit's length.
 _TOUCHING_COUNTS = 0.25
@@ -35,24 +34,31 @@ _THICKEST = 0.3
 _LEAST_MASS = 0.03
 _REACH = 0.25
 _THICKER = 2.0
-# A blot is thicker than this share of its length; a digit has at most so many pieces and, above
-# this share of its box, holes, and is at most so many times as wide as high; another digit is
-# about as high and about as heavy.
+# A blot is thicker than this share of its length. Around all but 0.5 % of the digits of synthetic
+# photographs at least this share is paper.
 _BLOT = 0.5
+_ON_PAPER = 0.8
+# A digit has at most so many pieces and, above this share of its box, holes, and is at most so
+# many times as wide as high.
 _MOST_MEMBERS = 3
 _MOST_HOLES = 2
 _LEAST_HOLE = 0.01
 _WIDEST = 1.8
+# Another digit is about as high and as heavy, and shares at most this part of the width.
 _AS_LARGE = 0.6
 _AS_HEAVY = 0.25
+_BESIDE = 0.25
+SEVERAL = "more than one digit: show one at a time"
 
 
 @dataclass(frozen=True)
 class Pieces:
-    """The connected pieces of marked ink: every array but ``labels`` has an entry for each.
+    """The connected pieces of marked ink: arrays have an entry for each but the first two.
 
     Attributes
     ----------
+    darkness
+        Of the ink they are made of.
     labels
         The number of the piece that each pixel belongs to, from 1; 0: none.
     level
@@ -67,6 +73,7 @@ class Pieces:
         Median width of its strokes.
     """
 
+    darkness: Levels
     labels: npt.NDArray[np.intp]
     level: float
     mass: npt.NDArray[np.float64]
@@ -100,9 +107,13 @@ class Pieces:
 
     @cached_property
     def scores(self) -> npt.NDArray[np.float64]:
-        """How much each piece speaks for being the digit: its mass, if it looks like strokes."""
+        """How much each piece speaks for being the digit.
+
+        That is how far the pen went, and how strong it was: a shadow is large, but not long.
+        """
         strokes = np.minimum(1, (_THICKEST * self.length / self.thickness) ** 4)
-        return self.mass * strokes * np.where(self.touches, _TOUCHING_COUNTS, 1)
+        path = self.mass / self.thickness
+        return path * strokes * np.where(self.touches, _TOUCHING_COUNTS, 1)
 
 
 @dataclass(frozen=True)
@@ -136,13 +147,25 @@ class Found:
     def doubt(self) -> str | None:
         """Why this is not one digit, if it is not."""
         pieces, main = self.pieces, self.main
-        if pieces.thickness[main] > _BLOT * pieces.length[main]:
-            return "a blot, no strokes of a pen"
+        if pieces.thickness[main] > _BLOT * pieces.length[main] or self._on_paper() < _ON_PAPER:
+            return "a blot or an edge, no strokes of a pen"
         if np.count_nonzero(self.members) > _MOST_MEMBERS or self._holes() > _MOST_HOLES:
             return "a drawing, no digit"
-        if pieces.width[main] > _WIDEST * pieces.height[main] or self._others().any():
-            return "more than one digit: show one at a time"
+        if pieces.width[main] > _WIDEST * pieces.height[main]:
+            return SEVERAL
         return None
+
+    def _on_paper(self) -> float:
+        """The share of the surroundings that is paper: lighter than the strokes next to it.
+
+        On one side of the edge of a shadow, or of anything dark, it is just as dark.
+        """
+        reach = max(_LEAST_PIXELS, int(self.pieces.thickness[self.main] / 2))
+        around = spread(self.marked, reach + 2) & ~spread(self.marked, reach)
+        darkness = self.pieces.darkness
+        strokes = np.where(self.marked, darkness, darkness.min())
+        lighter = spread(strokes, reach + 2) - darkness > MARKED[0] * self.pieces.level
+        return float(np.count_nonzero(lighter & around) / (np.count_nonzero(around) or 1))
 
     def _holes(self) -> int:
         """How many areas the strokes enclose, not counting tiny ones."""
@@ -153,20 +176,19 @@ class Found:
         area[[0, labels[0, 0]]] = 0
         return int(np.count_nonzero(area >= _LEAST_HOLE * open_around.size))
 
-    def _others(self) -> Marked:
-        """Which pieces look like digits beside the main one."""
+    @property
+    def has_others(self) -> bool:
+        """Whether other pieces look like digits beside the main one."""
         pieces, main = self.pieces, self.main
-        as_large = (pieces.height >= _AS_LARGE * pieces.height[main]) & (
-            pieces.height <= pieces.height[main] / _AS_LARGE
-        )
-        as_thick = (pieces.thickness <= _THICKER * pieces.thickness[main]) & (
-            pieces.thickness >= pieces.thickness[main] / _THICKER
-        )
-        beside = (pieces.left >= pieces.right[main]) | (pieces.right <= pieces.left[main])
+        as_large = _are_alike(pieces.height, main, _AS_LARGE)
+        as_thick = _are_alike(pieces.thickness, main, 1 / _THICKER)
         as_heavy = pieces.mass >= _AS_HEAVY * pieces.mass[main]
+        right = np.minimum(pieces.right, pieces.right[main])
+        left = np.maximum(pieces.left, pieces.left[main])
+        beside = right - left <= _BESIDE * np.minimum(pieces.width, pieces.width[main])
         on_line = (pieces.top < pieces.bottom[main]) & (pieces.bottom > pieces.top[main])
-        others: Marked = as_large & as_thick & as_heavy & beside & on_line & ~pieces.touches
-        return others
+        others = as_large & as_thick & as_heavy & beside & on_line & ~pieces.touches
+        return bool(others.any())
 
     @property
     def box(self) -> tuple[int, int, int, int]:
@@ -180,28 +202,37 @@ class Found:
         )
 
 
-def find_digit(ink: Levels, noise: float) -> Found | None:
+def _are_alike(sizes: npt.NDArray[Any], main: int, factor: float) -> Marked:
+    """Which sizes are that of the main piece, but for a factor below 1."""
+    alike: Marked = (sizes >= factor * sizes[main]) & (factor * sizes <= sizes[main])
+    return alike
+
+
+def find_digit(ink: Ink, share: float = MARKED[0]) -> Found | None:
     """Where the digit is; None if there is no ink.
 
     The strongest ink tells how strong the pen is, and so what is a line or a stain. If all of
     that cannot be a digit, as the edge of a desk, it is taken away and the rest looked at.
     """
-    ink = ink.copy()
+    if ink.is_blank:
+        return None
+    left = replace(ink, levels=ink.levels.copy())
     fallback = None
     for _ in range(_ATTEMPTS):
-        strongest = float(ink.max())
-        if strongest < max(_FAINTEST_INK, _FAINTEST_TO_NOISE * noise):
-            break
-        pieces = _mark(ink, level=quantiles(ink[ink >= 0.6 * strongest], 0.5)[0])
+        pieces = _mark(left, share)
         plausible = _plausible(pieces)
         frames = _frames(pieces, plausible)
         plausible &= ~frames
         if plausible.any():
             main = int(np.where(plausible, pieces.scores, -1).argmax())
             return _with_companions(pieces, main, frames)
-        if fallback is None:
-            fallback = _with_companions(pieces, int(pieces.scores.argmax()), frames)
-        ink[spread(pieces.labels > 0, 2)] = 0
+        cropped = ~_is_edge(pieces)
+        if fallback is None and cropped.any():
+            main = int(np.where(cropped, pieces.scores, -1).argmax())
+            fallback = _with_companions(pieces, main, frames)
+        left.levels[spread(pieces.labels > 0, 2)] = 0
+        if left.is_blank:
+            break
     return fallback
 
 
@@ -212,8 +243,26 @@ def _plausible(pieces: Pieces) -> Marked:
     thin = np.minimum(pieces.height, pieces.width) <= _LINE_WIDTH * whole
     line = thin & (pieces.length >= _LINE_LENGTH * whole)
     edge = pieces.on_sides.max(axis=0) >= _WHOLE_SIDE
-    plausible: Marked = large & ~line & ~edge
+    plausible: Marked = large & ~line & ~edge & ~_is_edge(pieces)
     return plausible
+
+
+def _is_edge(pieces: Pieces) -> Marked:
+    """Which pieces lie along a side of the picture as no digit does, however closely cropped.
+
+    A seven may cover the upper side and a one both long sides, but they reach the opposite one.
+    """
+    height, width = pieces.labels.shape
+    sides = np.array([[width], [width], [height], [height]])
+    along = np.array([pieces.width, pieces.width, pieces.height, pieces.height])
+    depth = np.array([pieces.height, pieces.height, pieces.width, pieces.width])
+    flush = pieces.on_sides * sides >= _WHOLE_SIDE * along
+    whole = pieces.on_sides >= _WHOLE_SIDE
+    opposite = pieces.on_sides[[1, 0, 3, 2]] > 0
+    strip = (whole | (flush & (depth <= _STRIP * along))) & ~opposite
+    corner = flush[:2].any(axis=0) & flush[2:].any(axis=0)
+    edge: Marked = strip.any(axis=0) | corner
+    return edge
 
 
 def _frames(pieces: Pieces, candidates: Marked) -> Marked:
@@ -258,14 +307,16 @@ def _with_companions(pieces: Pieces, main: int, frames: Marked) -> Found:
     return Found(pieces, main, members, float(pieces.scores[main]))
 
 
-def _mark(ink: Levels, level: float) -> Pieces:
+def _mark(ink: Ink, share: float) -> Pieces:
     """Mark what is strong beside the pen's strength, and describe its connected pieces."""
-    marked = ink >= _MARKED * level
+    levels = ink.levels
+    level = quantiles(levels[levels >= 0.6 * levels.max()], 0.5)[0]
+    marked = levels >= share * level
     labels, count = label(marked)
     rows, columns = np.nonzero(marked)
     numbers = labels[rows, columns] - 1
     area = np.bincount(numbers, minlength=count)
-    top, left = np.full(count, ink.shape[0]), np.full(count, ink.shape[1])
+    top, left = np.full(count, levels.shape[0]), np.full(count, levels.shape[1])
     bottom, right = np.zeros(count, np.intp), np.zeros(count, np.intp)
     np.minimum.at(top, numbers, rows)
     np.minimum.at(left, numbers, columns)
@@ -277,9 +328,10 @@ def _mark(ink: Levels, level: float) -> Pieces:
     by_piece_and_width = np.lexsort((widths, numbers))
     middles = np.cumsum(area) - 1 - area // 2
     return Pieces(
+        darkness=ink.darkness,
         labels=labels,
         level=level,
-        mass=np.bincount(numbers, ink[rows, columns], minlength=count).astype(np.float64),
+        mass=np.bincount(numbers, levels[rows, columns], minlength=count).astype(np.float64),
         top=top,
         left=left,
         bottom=bottom,

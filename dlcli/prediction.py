@@ -17,7 +17,7 @@ from dlcli.activations import Array
 from dlcli.checkpoints import Model
 from dlcli.errors import ImageError
 from dlcli.images import Pixels, Prepared, Steps
-from dlcli.likeness import UNLIKE, looks, unlikeness
+from dlcli.likeness import UNLIKE, UNSURE, looks, unlikeness
 from dlcli.pictures import read
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ _AHEAD = 2 * (os.cpu_count() or 1)
 # Pillow or NumPy are at work on larger ones does another get its turn. Small PNG files take
 # 0.1 ms each, and half as long again in two threads.
 _WORTH_THREADS = 0.001
-# Below this probability there is no answer.
-_SURE = 0.6
 
 
 @dataclass(frozen=True)
@@ -217,9 +215,10 @@ def _answer(model: Model, block: list[_Ready]) -> Iterator[Prediction]:
 def _doubt(seen: Pixels, probabilities: Array) -> str | None:
     """Why what the network saw is no digit, or not clearly one."""
     first, second = (int(digit) for digit in np.argsort(-probabilities)[:2])
-    if unlikeness(seen, first) > UNLIKE:
+    distance = unlikeness(seen, first)
+    if distance > UNLIKE:
         return "unlike any digit"
-    if probabilities[first] < _SURE:
+    if distance + UNSURE * (1 - probabilities[first]) > UNLIKE:
         return f"not clear: {first} or {second}"
     return None
 

@@ -26,9 +26,25 @@ def test_ink_is_where_the_stroke_is(paper, level):
     colours = with_stroke(sheet(paper), level)
     dark = ink.is_dark(colours, [11, 31])
     assert dark == (level < paper)
-    strength, noise = ink.strength(colours, 11, dark=dark)
-    np.testing.assert_allclose(strength, STROKE * abs(paper - level), atol=1e-4)
-    assert noise == 0
+    found = ink.strength(colours, 11, dark=dark)
+    np.testing.assert_allclose(found.levels, STROKE * abs(paper - level), atol=1e-4)
+    assert found.noise == 0
+    assert found.is_dark == dark
+    darkness = found.darkness - found.darkness[0, 0]
+    np.testing.assert_allclose(darkness, STROKE * abs(paper - level), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("level", "noise", "blank"), [(0, 0, True), (15, 0, True), (17, 0, False), (50, 9, True)]
+)
+def test_what_hardly_differs_from_the_paper_is_no_ink(level, noise, blank):
+    levels = STROKE * np.float32(level)
+    assert ink.Ink(levels, noise, levels).is_blank == blank
+
+
+def test_quantiles_are_levels_that_occur():
+    levels = np.random.default_rng(2).permutation(100).reshape(10, 10)
+    assert ink.quantiles(levels, 0, 0.05, 0.5, 0.99) == [0, 5, 50, 99]
 
 
 def test_a_shadow_with_a_hard_edge_is_paper():
@@ -37,7 +53,7 @@ def test_a_shadow_with_a_hard_edge_is_paper():
     colours = with_stroke(shaded, 0)
     colours[:, 20:24, 40:55] = 10
     assert ink.is_dark(colours, [11, 31])
-    strength, _ = ink.strength(colours, 11, dark=True)
+    strength = ink.strength(colours, 11, dark=True).levels
     assert strength[~STROKE].max() < 1
     assert strength[STROKE].min() >= 100
 
@@ -45,7 +61,7 @@ def test_a_shadow_with_a_hard_edge_is_paper():
 def test_a_gradient_of_light_is_paper():
     colours = sheet(0) + np.linspace(90, 240, 80).astype(np.uint8)
     colours[:, 20:24, 25:55] //= 3
-    strength, _ = ink.strength(colours, 11, dark=True)
+    strength = ink.strength(colours, 11, dark=True).levels
     assert strength[STROKE].min() > 4 * strength[~STROKE].max()
 
 
@@ -54,7 +70,7 @@ def test_a_light_pen_counts_by_its_colour(pen):
     colours = np.repeat(sheet(250), 3, axis=0)
     colours[:, STROKE] = np.array(pen, np.uint8)[:, None]
     assert ink.is_dark(colours, [11, 31])
-    strength, _ = ink.strength(colours, 11, dark=True)
+    strength = ink.strength(colours, 11, dark=True).levels
     assert strength[STROKE].min() == pytest.approx(np.linalg.norm(250 - np.array(pen)), abs=0.01)
     assert strength[~STROKE].max() < 0.01
 
@@ -64,15 +80,15 @@ def test_lines_of_another_colour_are_fainter_than_they_look():
     colours[:, 40] = np.array((250, 250, 100), np.uint8)[:, None]  # as far from white as...
     colours[:, STROKE] = np.array((100, 250, 250), np.uint8)[:, None]  # ... the pen
     colours[:, STROKE] -= 20
-    strength, _ = ink.strength(colours, 11, dark=True)
+    strength = ink.strength(colours, 11, dark=True).levels
     assert strength[40].max() < 0.6 * strength[STROKE].min()
 
 
 def test_noise_is_measured_and_not_taken_for_ink():
     noisy = np.random.default_rng(0).normal(200, 5, (1, 60, 80)).astype(np.uint8)
-    strength, noise = ink.strength(noisy, 21, dark=True)
-    assert noise == pytest.approx(5, rel=0.3)
-    assert strength.max() < 5 * noise
+    found = ink.strength(noisy, 21, dark=True)
+    assert found.noise == pytest.approx(5, rel=0.3)
+    assert found.levels.max() < 5 * found.noise
 
 
 def test_a_closing_is_a_largest_and_then_a_least_value():
