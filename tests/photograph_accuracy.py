@@ -13,6 +13,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import click
 import numpy as np
+from tqdm import tqdm
 
 from dlcli import checkpoints, datasets
 from dlcli.checkpoints import Model
@@ -85,8 +86,8 @@ def main(model: str, count: int, data_dir: Path, output: io.TextIOBase) -> None:
     steps = [range(start, min(start + 20, count)) for start in range(0, count, 20)]
     jobs = [(model, name, data_dir, step) for name in names for step in steps]
     counts: dict[str, Counter[str]] = {name: Counter() for name in names}
-    with Pool() as pool, click.progressbar(jobs, file=click.get_text_stream("stderr")) as bar:
-        for job, found in zip(bar, pool.imap(_judge, jobs), strict=True):
+    with Pool() as pool:
+        for job, found in zip(tqdm(jobs), pool.imap(_judge, jobs), strict=True):
             counts[job[1]] += found
     loaded = checkpoints.load_named(model)
     sizes = "-".join(map(str, loaded.network.layer_sizes))

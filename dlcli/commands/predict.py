@@ -77,10 +77,13 @@ def command(
 ) -> None:
     """Say which digit each picture shows.
 
-    IMAGE is a picture of one digit in any format that Pillow reads, a folder of them, or -
-    for one picture on stdin. Prints DIGIT, PROBABILITY and PATH, separated by tabs, a line a
-    picture, in order; with --format json, a JSON object a line with all ten probabilities. A
-    picture that cannot be used is reported on stderr, the others go on, and the exit code is 4.
+    IMAGE is a picture of one handwritten digit (a scan, a drawing, a photo of a page) in any
+    format that Pillow reads, a folder of them, or - for one picture on stdin. Prints DIGIT,
+    PROBABILITY and PATH, separated by tabs, a line a picture, in order; with --format json, a
+    JSON object a line with all ten probabilities.
+
+    A picture that shows no digit, or several, is answered ? with the reason on stderr. One that
+    cannot be used is reported on stderr, the others go on, and the exit code is 4.
 
     \b
     Examples:
