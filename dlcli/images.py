@@ -59,6 +59,7 @@ _CLOSE_LENGTH = 100
 # strokes' width, and at most a share of what is in view. Two boxes that overlap as much are one.
 _WHOLE_WINDOWS = (0.05, 0.12, 0.35)
 _SAME = 0.8
+_EXPECTED = 0.6
 
 _LIKE = 0.4
 _CLOSE_WINDOW = 4
@@ -204,15 +205,28 @@ def _close_views(
         if closely is None:
             continue
         strokes = _strokes(ink.levels, closely)
-        several = found.has_others or closely.has_others
+        left, top, right, bottom = (edge * scale * close_scale for edge in found.box)
+        across, down = part[0] * close_scale, part[1] * close_scale
+        expected = (left - across, top - down, right - across, bottom - down)
+        is_what_was_found = _overlap(expected, closely.box) >= _EXPECTED
+        several = closely.has_others or (found.has_others and is_what_was_found)
+        cut = _is_cut_off(closely, part, picture)
         yield Prepared(
             pixels=_centre(_fit(strokes)).reshape(-1),
-            doubt=closely.doubt or (SEVERAL if several else None),
+            doubt=closely.doubt or (NO_DIGIT if cut else SEVERAL if several else None),
             steps=Steps(picture, part, ink.levels / closely.pieces.level, closely.box, strokes),
         )
 
 
-def _overlap(one: Box, other: Box) -> float:
+def _is_cut_off(found: Found, part: Box, picture: Image.Image) -> bool:
+    """Whether the digit goes on beyond the part of the picture that is in view."""
+    left, top, right, bottom = part
+    goes_on = np.array([top > 0, bottom < picture.height, left > 0, right < picture.width])
+    touched = (found.pieces.on_sides[:, found.members] > 0).any(axis=1)
+    return bool((touched & goes_on).any())
+
+
+def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
     """The area that two boxes share, as a share of what they cover together."""
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])
