@@ -7,6 +7,7 @@ The modules, in reading order; data flows from the first to the last:
 - ``datasets``         MNIST and its kin: cache, verification, splits
 - ``idx``              the file format of MNIST
 - ``download``         one verified file from the first mirror that delivers it
+- ``augmentation``     distorted copies of images
 - ``activations``      what a neuron does with its weighted sum
 - ``losses``           the cost J
 - ``initializers``     random initial weights

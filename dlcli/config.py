@@ -23,7 +23,7 @@ from dlcli.schema_words import (
     one_of,
     shown,
 )
-from dlcli.yaml_source import Setting, Settings
+from dlcli.yaml_source import Settings, settings_of
 
 DatasetName = Literal["mnist", "fashion-mnist", "kmnist", "sample"]
 ActivationName = Literal["sigmoid", "tanh", "relu", "leaky_relu", "gelu"]
@@ -46,6 +46,45 @@ _Fraction = Annotated[float, Meta(ge=0, lt=1)]
 
 HIGH_ADAM_LEARNING_RATE = 0.01
 ADAM_LEARNING_RATE = 0.001  # Kingma and Ba's; the default for sgd would make Adam diverge
+
+
+class Augmentation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Random distortions of training images."""
+
+    rotation: Annotated[
+        float, Meta(ge=0, le=180, description="Largest turn, in degrees, either way.")
+    ] = 0.0
+    scale: Annotated[
+        float,
+        Meta(ge=0, le=0.9, description="Largest change of width, and of height, as a share."),
+    ] = 0.0
+    shear: Annotated[
+        float, Meta(ge=0, le=2, description="Largest slant: pixels to the side for each one down.")
+    ] = 0.0
+    shift: Annotated[
+        float, Meta(ge=0, le=28, description="Largest shift across, and down, in pixels.")
+    ] = 0.0
+    elastic_alpha: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1000,
+            description="Strength of the elastic distortion, in which every pixel moves by "
+            "itself, but as its neighbours do; 34 to 38 is usual.",
+        ),
+    ] = 0.0
+    elastic_sigma: Annotated[
+        float,
+        Meta(gt=0, le=28, description="How far apart pixels still move alike, in pixels."),
+    ] = 5.0
+    probability: Annotated[
+        float, Meta(gt=0, le=1, description="Share of the images that are distorted.")
+    ] = 1.0
+
+    @property
+    def distorts(self) -> bool:
+        """Whether any image can change."""
+        return any((self.rotation, self.scale, self.shear, self.shift, self.elastic_alpha))
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -142,6 +181,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     input_dropout: Annotated[
         _Fraction, Meta(description="Share of pixels set to 0 in training.")
     ] = 0.0
+    augmentation: Annotated[
+        Augmentation | None,
+        Meta(
+            description="Distorts the training images, each anew in every epoch, so that the "
+            "network learns what does not matter; a mapping of the keys below."
+        ),
+    ] = None
     schedule: Annotated[
         ScheduleName,
         Meta(
@@ -245,7 +291,7 @@ def from_builtins(values: dict[str, Any], origin: str) -> Config:
     ConfigError
         With every problem found, one a line.
     """
-    return resolve({key: Setting(value, origin) for key, value in values.items()})
+    return resolve(settings_of(values, origin))
 
 
 def resolve(settings: Settings) -> Config:
@@ -258,10 +304,10 @@ def resolve(settings: Settings) -> Config:
     """
     problems: list[str] = []
     values: dict[str, Any] = {}
-    types = {field.name: field.type for field in msgspec.structs.fields(Config)}
+    types = key_types()
     for key, (value, origin) in ((key, (s.value, s.origin)) for key, s in settings.items()):
         if key not in types:
-            problems.append(f"{origin}: {key}: unknown key{did_you_mean(key, types)}")
+            problems.append(f"{origin}: {_unknown_key(key, types)}")
             continue
         try:
             values[key] = msgspec.convert(_without_infinities(value), types[key])
@@ -271,7 +317,7 @@ def resolve(settings: Settings) -> Config:
             problems.append(f"{origin}: {key}: expected {allowed}, got {shown(value)}{hint}")
     if values.get("optimizer") in {"adam", "adamw"} and "learning_rate" not in settings:
         values["learning_rate"] = ADAM_LEARNING_RATE
-    config = Config(**values)
+    config = Config(**_gathered(values))
     # A key that was itself wrong stands at its default here: what it contradicts is not known.
     wrong = {key for key in settings if key in types and key not in values}
     for keys, problem in _contradictions(config):
@@ -282,6 +328,32 @@ def resolve(settings: Settings) -> Config:
     if problems:
         raise ConfigError("\n".join(problems))
     return config
+
+
+def key_types() -> dict[str, Any]:
+    """The type of every key; those in a mapping with a dot."""
+    types = {}
+    for field in msgspec.structs.fields(Config):
+        types[field.name] = field.type
+        if field.name == "augmentation":
+            for inner in msgspec.structs.fields(Augmentation):
+                types[f"augmentation.{inner.name}"] = inner.type
+    return types
+
+
+def _gathered(values: dict[str, Any]) -> dict[str, Any]:
+    """The values with those of a mapping in it."""
+    gathered = {key: value for key, value in values.items() if "." not in key}
+    inner = {key.partition(".")[2]: value for key, value in values.items() if "." in key}
+    return gathered | ({"augmentation": Augmentation(**inner)} if inner else {})
+
+
+def _unknown_key(key: str, types: dict[str, Any]) -> str:
+    group, dot, _ = key.partition(".")
+    if dot and group in types and group != "augmentation":
+        return f"{group}: expected {describe_allowed(types[group])}, got a mapping"
+    alike = [name for name in types if name.startswith(f"{group}.")] if dot else types
+    return f"{key}: unknown key{did_you_mean(key, alike)}"
 
 
 def _contradictions(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:
@@ -346,6 +418,10 @@ def warnings(config: Config) -> list[str]:
         for key, (other, values) in _DEPENDENT_KEYS.items()
         if getattr(config, key) != getattr(defaults, key) and getattr(config, other) not in values
     ]
+    if config.augmentation is not None and not config.augmentation.distorts:
+        idle.append(
+            "augmentation distorts nothing: set rotation, scale, shear, shift or elastic_alpha"
+        )
     if not config.hidden_layers and config.dropout:
         idle.append("dropout has no effect without hidden layers")
     if config.optimizer != "sgd" and config.learning_rate > HIGH_ADAM_LEARNING_RATE:
@@ -386,13 +462,11 @@ def json_schema() -> dict[str, Any]:
 def reference() -> str:
     """The config reference as a Markdown table: key, default, allowed values, meaning."""
     rows = ["| key | default | allowed | meaning |", "| --- | --- | --- | --- |"]
-    for field in msgspec.structs.fields(Config):
-        default = msgspec.to_builtins(field.default)
-        description = msgspec.json.schema(field.type).get("description", "")
-        rows.append(
-            f"| `{field.name}` | `{shown(default)}` | {describe_allowed(field.type)} "
-            f"| {description} |"
-        )
+    defaults = settings_of(to_builtins(Config(augmentation=Augmentation())), "")
+    for key, kind in key_types().items():
+        description = msgspec.json.schema(kind).get("description", "")
+        default = defaults[key].value if key in defaults else None
+        rows.append(f"| `{key}` | `{shown(default)}` | {describe_allowed(kind)} | {description} |")
     return "\n".join(rows) + "\n"
 
 

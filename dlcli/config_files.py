@@ -7,7 +7,14 @@ from dlcli.config import Config, resolve, to_builtins
 from dlcli.errors import ConfigError
 from dlcli.files import stdin
 from dlcli.schema_words import did_you_mean
-from dlcli.yaml_source import MAX_BYTES, Setting, Settings, parse, parse_value
+from dlcli.yaml_source import (
+    MAX_BYTES,
+    Settings,
+    overridden,
+    parse,
+    parse_value,
+    settings_of,
+)
 
 
 def load(
@@ -31,13 +38,13 @@ def load(
     """
     settings: Settings = {}
     if base is not None:
-        settings = {key: Setting(value, "base") for key, value in to_builtins(base).items()}
+        settings = settings_of(to_builtins(base), "base")
     if sources.count("-") > 1:
         raise ConfigError("--config -: stdin can be read only once")
     problems: list[str] = []
     for read, text in [(_file, s) for s in sources] + [(_override, o) for o in overrides]:
         try:
-            settings |= read(text)
+            settings = overridden(settings, read(text))
         except ConfigError as error:
             problems.append(str(error))
     try:
@@ -67,7 +74,7 @@ def _override(text: str) -> Settings:
     key = key.strip()
     if not equals or not key:
         raise ConfigError(f"--set {text}: expected KEY=VALUE")
-    return {key: Setting(parse_value(value, f"--set {key}"), "--set")}
+    return settings_of({key: parse_value(value, f"--set {key}")}, "--set")
 
 
 def _read(source: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ Any other is looked at twice: as a whole, to find the digit, and closely, to see
 that does not look like a digit, the next likely place on the picture is tried.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,10 @@ _CENTRE = 14
 _CENTRE_TOLERANCE = 0.6
 _DARK_BORDER = 16.0
 _FAINTEST_INK = 24.0
+
+# In a grid of pictures.
+_ENLARGED = 3
+_GAP = 4
 
 # The longest side of a picture that is kept for the closer look, the longest side at which it is
 # looked at as a whole, and the length of the digit when it is looked at closely.
@@ -259,6 +263,20 @@ def write_pixels(pixels: Pixels, path: Path) -> None:
     """Write a 28x28 picture, shape (784,), as a PNG file."""
     with atomic_write(path, durable=False) as file:
         Image.fromarray(pixels.reshape(IMAGE_SIDE, IMAGE_SIDE)).save(file, format="PNG")
+
+
+def write_grid(rows: Sequence[Pixels], path: Path) -> None:
+    """Write pictures as one PNG file, enlarged, a row for each array of shape (n, 784)."""
+    side = _ENLARGED * IMAGE_SIDE
+    width = max(len(row) for row in rows)
+    grid = Image.new("L", (width * (side + _GAP) + _GAP, len(rows) * (side + _GAP) + _GAP), 90)
+    for down, row in enumerate(rows):
+        for across, pixels in enumerate(row):
+            picture = Image.fromarray(pixels.reshape(IMAGE_SIDE, IMAGE_SIDE))
+            place = (_GAP + across * (side + _GAP), _GAP + down * (side + _GAP))
+            grid.paste(picture.resize((side, side), Image.Resampling.NEAREST), place)
+    with atomic_write(path, durable=False) as file:
+        grid.save(file, format="PNG")
 
 
 def _is_like_mnist(levels: Pixels) -> bool:

@@ -8,7 +8,14 @@ saving.
 import numpy as np
 
 # The order is part of what a seed means: append, never reorder.
-PURPOSES = ("initial_weights", "validation", "shuffling", "dropout", "gradient_check")
+PURPOSES = (
+    "initial_weights",
+    "validation",
+    "shuffling",
+    "dropout",
+    "gradient_check",
+    "augmentation",
+)
 
 
 def random_stream(seed: int, purpose: str, epoch: int = 0) -> np.random.Generator:

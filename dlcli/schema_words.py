@@ -40,6 +40,8 @@ def describe_allowed(kind: Any) -> str:
 def _in_words(schema: dict[str, Any], *, plural: bool = False) -> str:
     if "anyOf" in schema:
         return " or ".join(_in_words(part) for part in schema["anyOf"])
+    if "$ref" in schema:
+        return "a mapping"
     if "enum" in schema:
         return one_of(sorted(schema["enum"]))
     if schema["type"] == "array":

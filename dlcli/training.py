@@ -9,6 +9,7 @@ from typing import NoReturn
 import numpy as np
 
 from dlcli.activations import Array
+from dlcli.augmentation import Distortions
 from dlcli.backpropagation import Backpropagation
 from dlcli.config import Config
 from dlcli.datasets import Examples
@@ -24,8 +25,9 @@ from dlcli.schedules import learning_rate_at
 class EpochRecord:
     """What one epoch did; a line of ``metrics.jsonl``.
 
-    The training scores are means over the epoch's batches, taken while the weights changed
-    and with dropout on. ``gradient_norm`` is the mean over its batches, before clipping.
+    The training scores are means over the epoch's batches, taken while the weights changed,
+    with dropout on and images distorted. ``gradient_norm`` is the mean over its batches, before
+    clipping.
     """
 
     epoch: int
@@ -146,6 +148,7 @@ def fit(
         dropout=config.dropout,
         input_dropout=config.input_dropout,
     )
+    distortions = Distortions(config.augmentation) if config.augmentation is not None else None
     steps = math.ceil(len(train) / config.batch_size) * (config.epochs - state.epoch)
     if steps * state.network.parameters.size > _WORTH_COMPILING:
         state.optimizer.compile()
@@ -154,7 +157,7 @@ def fit(
         # Overflow is not hidden: it makes the loss infinite, and that raises below.
         with np.errstate(over="ignore", invalid="ignore"):
             loss, accuracy, gradient_norm, learning_rate = _descend(
-                config, train, state, backpropagation, on_block
+                config, train, state, backpropagation, distortions, on_block
             )
             if not np.isfinite(state.network.parameters).all():
                 raise DivergenceError(
@@ -200,6 +203,7 @@ def _descend(
     train: Examples,
     state: TrainingState,
     backpropagation: Backpropagation,
+    distortions: Distortions | None,
     on_block: OnBlock | None,
 ) -> tuple[float, float, float, float]:
     """One pass over the training images in random order, a step a batch.
@@ -211,6 +215,7 @@ def _descend(
     steps = math.ceil(count / batch_size)
     order = random_stream(config.seed, "shuffling", state.epoch).permutation(count)
     dropout_random = random_stream(config.seed, "dropout", state.epoch)
+    augmentation_random = random_stream(config.seed, "augmentation", state.epoch)
     block_steps = max(_BLOCK_ROWS // batch_size, 1)
     classes, dtype = state.network.layer_sizes[-1], state.network.parameters.dtype
     gathered = np.empty((block_steps * batch_size, train.images.shape[1]), np.uint8)
@@ -221,6 +226,8 @@ def _descend(
         block = order[first_step * batch_size : last_step * batch_size]
         # mode="clip" spares a copy that take() makes to be able to undo a bad index.
         images = np.take(train.images, block, axis=0, out=gathered[: len(block)], mode="clip")
+        if distortions is not None:
+            images = distortions.apply(images, augmentation_random)
         labels = train.labels[block]
         targets = one_hot(labels, classes, dtype)
         for step in range(first_step, last_step):

@@ -1,4 +1,6 @@
-"""YAML text to plain values, each top-level key with the place it came from.
+"""YAML text to plain values, each key with the place it came from.
+
+A key of a mapping inside the document is named with a dot, as ``augmentation.rotation``.
 
 PyYAML implements YAML 1.1, in which ``1e-3`` is a string, ``on`` is true and ``010`` is 8.
 The loader here keeps PyYAML's parser and gives it the scalar rules of the YAML 1.2 core
@@ -6,6 +8,7 @@ schema (https://yaml.org/spec/1.2.2/#103-core-schema), and refuses duplicate key
 """
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -26,6 +29,27 @@ class Setting:
 
 
 Settings: TypeAlias = dict[str, Setting]
+
+
+def settings_of(values: Mapping[str, Any], origin: str) -> Settings:
+    """Plain values as settings of one origin."""
+    settings: Settings = {}
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            settings |= {f"{key}.{name}": Setting(item, origin) for name, item in value.items()}
+        else:
+            settings[key] = Setting(value, origin)
+    return settings
+
+
+def overridden(settings: Settings, later: Settings) -> Settings:
+    """Settings with later ones in their place; a mapping goes when its whole is set."""
+    kept = {
+        key: setting
+        for key, setting in settings.items()
+        if not any(key.startswith(f"{other}.") or other.startswith(f"{key}.") for other in later)
+    }
+    return kept | later
 
 
 class _Loader(yaml.SafeLoader):
@@ -91,10 +115,8 @@ def parse(text: str, name: str) -> Settings:
             )
         _check(node, name)
         return {
-            loader.construct_object(key, deep=True): Setting(
-                loader.construct_object(value, deep=True), f"{name}:{_line(key)}"
-            )
-            for key, value in node.value
+            key: Setting(loader.construct_object(value, deep=True), f"{name}:{line}")
+            for key, line, value in _keys(node)
         }
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -120,6 +142,16 @@ def parse_value(text: str, name: str) -> Any:
         return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{name}: not a YAML value: {text!r}") from error
+
+
+def _keys(mapping: yaml.MappingNode) -> Iterator[tuple[str, int, yaml.Node]]:
+    """Each key, its line and its value; those of mappings inside with a dot."""
+    for key, value in mapping.value:
+        if isinstance(value, yaml.MappingNode) and value.value:
+            for inner_key, inner_value in value.value:
+                yield f"{key.value}.{inner_key.value}", _line(inner_key), inner_value
+        else:
+            yield key.value, _line(key), value
 
 
 def _line(node: yaml.Node) -> int:

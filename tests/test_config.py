@@ -49,6 +49,11 @@ def test_dataset_names_are_the_sources_and_the_sample():
 
 
 WRONG = {
+    "augmentation: 3": "augmentation: expected a mapping or null, got 3",
+    "augmentation: {rotation: 200}": "augmentation.rotation: expected a number at least 0",
+    "augmentation: {rotatoin: 5}": "unknown key; did you mean augmentation.rotation?",
+    "augmentation: {rotation: {a: 1}}": "augmentation.rotation: expected a number",
+    "colour: {a: 1}": "colour.a: unknown key",
     "learning_rte: 0.1": "unknown key; did you mean learning_rate?",
     "colour: blue": "colour: unknown key",
     "learning_rate: fast": "learning_rate: expected a number above 0, at most 1,000, got fast",
@@ -200,4 +205,8 @@ def test_the_json_schema_describes_every_key():
 
 def test_the_reference_has_a_row_for_every_key():
     rows = configs.reference().splitlines()[2:]
-    assert [row.split("`")[1] for row in rows] == [field.name for field in FIELDS]
+    keys = [row.split("`")[1] for row in rows]
+    assert [key for key in keys if "." not in key] == [field.name for field in FIELDS]
+    inner = [field.name for field in msgspec.structs.fields(configs.Augmentation)]
+    assert [key for key in keys if "." in key] == [f"augmentation.{name}" for name in inner]
+    assert keys.index("augmentation.rotation") == keys.index("augmentation") + 1

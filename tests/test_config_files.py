@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from dlcli import config_files
-from dlcli.config import Config
+from dlcli.config import Augmentation, Config
 from dlcli.errors import ConfigError
 
 SHIPPED = config_files.shipped_configs()
@@ -129,3 +129,33 @@ def test_a_file_without_permission_is_named(workdir, monkeypatch):
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(ConfigError, match=r"secret\.yaml: cannot be read: Permission denied"):
         config_files.load(["secret.yaml"])
+
+
+def test_keys_of_a_mapping_are_set_one_by_one_or_as_a_whole(workdir):
+    Path("a.yaml").write_text("augmentation:\n  rotation: 10\n  shift: 1\n")
+    Path("b.yaml").write_text("augmentation:\n  shift: 2\n")
+    assert config_files.load(["a.yaml", "b.yaml"]).augmentation == Augmentation(
+        rotation=10, shift=2
+    )
+    single = config_files.load(["a.yaml"], ["augmentation.scale=0.1"])
+    assert single.augmentation == Augmentation(rotation=10, shift=1, scale=0.1)
+    whole = config_files.load(["a.yaml"], ["augmentation={scale: 0.1}"])
+    assert whole.augmentation == Augmentation(rotation=10, shift=1, scale=0.1)
+    assert config_files.load(["a.yaml"], ["augmentation=null"]).augmentation is None
+    again = config_files.load(["a.yaml"], ["augmentation=null", "augmentation.shear=0.1"])
+    assert again.augmentation == Augmentation(shear=0.1)
+    assert config_files.load([], ["augmentation={}"]).augmentation == Augmentation()
+    base = config_files.load(["a.yaml"])
+    assert config_files.load([], ["augmentation.shift=0"], base).augmentation == Augmentation(
+        rotation=10
+    )
+    assert config_files.load([], [], base) == base
+
+
+def test_a_wrong_key_of_a_mapping_is_named_with_its_line(workdir):
+    Path("a.yaml").write_text("epochs: 1\naugmentation:\n  rotation: 10\n  shift: far\n")
+    with pytest.raises(ConfigError) as error:
+        config_files.load(["a.yaml"])
+    assert str(error.value) == (
+        "a.yaml:4: augmentation.shift: expected a number at least 0, at most 28, got far"
+    )

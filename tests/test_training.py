@@ -10,7 +10,7 @@ import pytest
 
 from dlcli import datasets, training
 from dlcli.backpropagation import Backpropagation
-from dlcli.config import Config
+from dlcli.config import Augmentation, Config
 from dlcli.datasets import Examples
 from dlcli.errors import DivergenceError
 from dlcli.network import Network
@@ -265,6 +265,25 @@ def test_dropout_is_on_in_training_and_off_in_validation(settings, data):
     assert dropping.validation_loss == plain.validation_loss
 
 
+def test_training_images_are_distorted_anew_in_each_epoch_and_validation_images_never(
+    data, monkeypatch
+):
+    seen, run = [], Backpropagation.run
+
+    def spy(backpropagation, images, targets, random, scale):
+        seen.append(images.copy())
+        return run(backpropagation, images, targets, random, scale)
+
+    monkeypatch.setattr(Backpropagation, "run", spy)
+    still = {"epochs": 2, "batch_size": 60, "learning_rate": 1e-30, "momentum": 0.0}
+    records, _ = train(small(augmentation=Augmentation(rotation=30), **still), data)
+    first, second = (np.sort(images, axis=0) for images in seen)
+    assert (first != second).any()
+    assert (first != np.sort(data.train.images, axis=0)).any()
+    (plain, _), _ = train(small(**still), data)
+    assert records[0].validation_loss == records[1].validation_loss == plain.validation_loss
+
+
 def test_each_epoch_drops_anew(data, monkeypatch):
     states, run = [], Backpropagation.run
 
@@ -299,6 +318,7 @@ def test_equal_seeds_give_equal_training_and_others_do_not(settings, data):
         {"optimizer": "adam", "dropout": 0.3, "weight_decay": 0.01},
         {"optimizer": "adamw", "weight_decay": 0.1, "gradient_clip": 0.5},
         {"schedule": "cosine", "warmup_epochs": 1.5, "learning_rate": 0.03},
+        {"augmentation": Augmentation(rotation=20, elastic_alpha=30, probability=0.8)},
         {"early_stopping": 2, "min_gradient_norm": 1e-6},
     ],
     ids=str,

@@ -6,10 +6,12 @@ import click
 
 from dlcli.commands.options import (
     complete_dataset,
+    config_option,
     data_dir_option,
     debug_and_quiet,
     force_option,
     format_option,
+    set_option,
 )
 from dlcli.commands.output import (
     download_progress,
@@ -19,7 +21,7 @@ from dlcli.commands.output import (
     print_table,
     printable,
 )
-from dlcli.errors import DatasetError
+from dlcli.errors import ConfigError, DatasetError
 
 _NAMES = ("mnist", "fashion-mnist", "kmnist")
 _Name = click.Choice(_NAMES)
@@ -220,4 +222,65 @@ def export(
         path = output / f"{index:05d}-{examples.labels[index]}.png"
         write_pixels(examples.images[index], path)
     message(f"wrote {count:,} images")
+    click.echo(output)
+
+
+@command.command("show")
+@config_option
+@set_option
+@click.option("--augmented", is_flag=True, help="Show images beside their distortions.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("grid.png"),
+    show_default=True,
+    help="The picture to write.",
+)
+@force_option
+@data_dir_option
+@debug_and_quiet
+def show(
+    sources: tuple[str, ...],
+    overrides: tuple[str, ...],
+    augmented: bool,  # noqa: FBT001 - click passes options by name
+    output: Path,
+    force: bool,  # noqa: FBT001 - click passes options by name
+    data_dir: Path,
+) -> None:
+    """Write a PNG of training images, a row a digit, as a config's network sees them.
+
+    With --augmented, a row is one image and nine distortions of it by the config's
+    augmentation, so that you can judge whether they are still the same digit. Prints the
+    picture's path.
+
+    \b
+    Examples:
+      dlcli data show --config quickstart
+      dlcli data show -s dataset=sample -s augmentation.rotation=30 --augmented
+    """
+    import numpy as np
+
+    from dlcli import config_files, datasets
+    from dlcli.augmentation import Distortions
+    from dlcli.files import refuse_to_overwrite
+    from dlcli.images import write_grid
+    from dlcli.randomness import random_stream
+
+    config = config_files.load(sources, overrides)
+    if augmented and config.augmentation is None:
+        raise ConfigError(
+            "--augmented: the config has no augmentation; add, say, --set augmentation.rotation=15"
+        )
+    refuse_to_overwrite(output, force=force)
+    with download_progress() as progress:
+        train = datasets.load(config.dataset, data_dir, progress).train
+    digits = [train.images[train.labels == digit] for digit in np.unique(train.labels)]
+    rows = [images[:10] for images in digits]
+    if augmented and config.augmentation is not None:
+        random = random_stream(config.seed, "augmentation")
+        distort = Distortions(config.augmentation).apply
+        copies = [np.repeat(images[:1], 10, axis=0) for images in digits]
+        rows = [np.concatenate([row[:1], distort(row[1:], random)]) for row in copies]
+    write_grid(rows, output)
     click.echo(output)

@@ -55,9 +55,9 @@ def _complete_setting(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[str]:
     """The keys of a config."""
-    from dlcli.config import Config
+    from dlcli.config import key_types
 
-    return [f"{key}=" for key in Config.__struct_fields__ if key.startswith(incomplete)]
+    return [f"{key}=" for key in key_types() if key.startswith(incomplete)]
 
 
 def complete_dataset(

@@ -357,3 +357,57 @@ def test_the_empty_folder_of_a_failed_download_is_not_verified(dlcli, workdir):
 
 def test_importing_a_folder_that_is_not_there_says_so(dlcli):
     assert "nowhere: no such folder" in dlcli("data", "import", "nowhere").stderr
+
+
+# show
+
+
+def tiles(path) -> np.ndarray:
+    """The pictures in a grid, shape (rows, columns, 784)."""
+    with Image.open(path) as image:
+        levels = np.asarray(image)
+    rows, columns = (levels.shape[0] - 4) // 88, (levels.shape[1] - 4) // 88
+    assert levels.shape == (4 + 88 * rows, 4 + 88 * columns)
+    return np.array(
+        [
+            [levels[4 + 88 * r : 88 + 88 * r, 4 + 88 * c : 88 + 88 * c] for c in range(columns)]
+            for r in range(rows)
+        ]
+    )[:, :, 1::3, 1::3].reshape(rows, columns, 784)
+
+
+def test_training_images_are_shown_a_row_a_digit(sample, dlcli, workdir):
+    result = dlcli("data", "show", "--set", "dataset=sample")
+    assert (result.code, result.stdout) == (0, "grid.png\n")
+    shown = tiles(workdir / "grid.png")
+    assert shown.shape == (10, 10, 784)
+    for digit in range(10):
+        images = sample.train.images[sample.train.labels == digit][:10]
+        assert (shown[digit] == images).all()
+
+
+def test_distortions_are_shown_beside_their_originals(sample, dlcli, workdir):
+    settings = ["--set", "dataset=sample", "--set", "augmentation.rotation=30"]
+    result = dlcli("data", "show", *settings, "--augmented", "--output", "a.png")
+    assert (result.code, result.stdout) == (0, "a.png\n")
+    shown = tiles(workdir / "a.png")
+    for digit in range(10):
+        original = sample.train.images[sample.train.labels == digit][0]
+        assert (shown[digit, 0] == original).all()
+        assert (shown[digit, 1:] != original).any(axis=1).all()
+
+
+def test_a_config_without_augmentation_has_none_to_show(dlcli, workdir):
+    result = dlcli("data", "show", "--set", "dataset=sample", "--augmented")
+    assert (result.code, result.stdout) == (2, "")
+    assert "--augmented: the config has no augmentation" in result.stderr
+    assert not list(workdir.iterdir())
+
+
+def test_a_picture_is_replaced_only_by_force(dlcli, workdir):
+    (workdir / "grid.png").write_text("mine")
+    result = dlcli("data", "show", "--set", "dataset=sample")
+    assert result.code == 2
+    assert "grid.png" in result.stderr
+    assert (workdir / "grid.png").read_text() == "mine"
+    assert dlcli("data", "show", "--set", "dataset=sample", "--force").code == 0
