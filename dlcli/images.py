@@ -54,20 +54,21 @@ _FAINTEST_INK = 24.0
 _ENLARGED = 3
 _GAP = 4
 
-# The longest side of a picture that is kept for the closer look, the longest side at which it is
-# looked at as a whole, and the length of the digit when it is looked at closely.
-_KEPT_SIDE = 1000
+# The longest side of a picture that a person is shown.
+SHOWN_SIDE = 280
+# The longest side at which a picture is looked at as a whole, and the length of the digit when
+# it is looked at closely.
 _WHOLE_SIDE = 256
 _CLOSE_LENGTH = 100
 # Windows for closing strokes: shares of the whole picture's longest side; close, times the
-# strokes' width, and at most a share of what is in view. Two boxes that overlap as much are one.
+# strokes' width, and at most a share of what is in view.
 _WHOLE_WINDOWS = (0.05, 0.12, 0.35)
-_SAME = 0.8
-_EXPECTED = 0.6
-
-_LIKE = 0.4
 _CLOSE_WINDOW = 4
 _LARGEST_CLOSE_WINDOW = 0.6
+# Shares of overlap: from the first on, two boxes are one place; from the second on, what is seen
+# closely is what was found.
+_SAME = 0.8
+_EXPECTED = 0.6
 # Room around the digit when it is looked at closely, as a share of its length.
 _MARGIN = 0.4
 # Of MNIST's test images 1 % are farther than this from the nearest plane of a class.
@@ -86,7 +87,7 @@ class Steps:
     Attributes
     ----------
     picture
-        The picture, shrunk to a longest side below 2,000.
+        The picture, shrunk to a longest side of at most ``SHOWN_SIDE``.
     part
         Left, top, right and bottom of what was looked at closely, in pixels of ``picture``;
         None, as all that follows, for a picture that needed no preparation or is blank.
@@ -143,16 +144,15 @@ def prepare(image: Image.Image, name: str, *, explain: bool = False) -> Prepared
         for light_on_dark in (levels, 255 - levels):
             if _is_like_mnist(light_on_dark):
                 return _unchanged(light_on_dark, explain=explain)
-    if max(picture.size) >= 2 * _KEPT_SIDE:
-        picture = picture.reduce(max(picture.size) // _KEPT_SIDE)
     whole = picture.copy()
     whole.thumbnail((_WHOLE_SIDE, _WHOLE_SIDE), Image.Resampling.BOX)
     inks = _inks(whole)
-    best = _best(_views(picture, inks, picture.width / whole.width))
+    # Of a narrow picture the short side is rounded too much to tell the scale.
+    best = _best(_views(picture, inks, max(picture.size) / max(whole.size)))
     if best is None:
         doubt = BLANK if all(ink.is_blank for ink in inks) else NO_DIGIT
-        return Prepared(None, doubt=doubt, steps=Steps(picture) if explain else None)
-    return best if explain else replace(best, steps=None)
+        best = Prepared(None, doubt=doubt, steps=Steps(picture))
+    return replace(best, steps=_shrunk(best.steps) if explain else None)
 
 
 def _best(views: Iterable[Prepared]) -> Prepared | None:
@@ -167,9 +167,24 @@ def _best(views: Iterable[Prepared]) -> Prepared | None:
 
 def _is_like_a_digit(view: Prepared) -> bool:
     if view.pixels is None:
-        return False
+        raise AssertionError("a view shows something")
     looks = view.pixels[np.newaxis]
     return min(unlikeness(looks, digit) for digit in range(CLASSES)) < _LIKE
+
+
+def _shrunk(steps: Steps | None) -> Steps | None:
+    """With a picture no larger than is shown, so that many of them can be kept."""
+    if steps is None:
+        return None
+    scale = min(SHOWN_SIDE / max(steps.picture.size), 1)
+    picture = steps.picture.copy()
+    picture.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
+    return replace(steps, picture=picture, part=steps.part and _scaled(steps.part, scale))
+
+
+def _scaled(box: Box, scale: float) -> Box:
+    left, top, right, bottom = (round(edge * scale) for edge in box)
+    return left, top, right, bottom
 
 
 def _inks(whole: Image.Image) -> list[Ink]:

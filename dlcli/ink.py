@@ -20,6 +20,8 @@ _Level = TypeVar("_Level", np.uint8, np.float32, np.bool_)
 # What lies along the edge of a picture speaks for being paper, a little: with this weight,
 # none of 2,460 synthetic photographs is taken for light on dark that is not.
 _EDGE_WEIGHT = 0.2
+# Standard deviations of a normal distribution.
+_QUARTILE_TO_MEDIAN = 0.67
 # What differs from the paper by less than this, of 255 levels, or this many standard deviations
 # of the noise, is no ink.
 _FAINTEST = 16.0
@@ -66,7 +68,7 @@ class Ink:
     levels: Levels
     noise: float
     darkness: Levels
-    is_dark: bool = True
+    is_dark: bool
 
     @property
     def is_blank(self) -> bool:
@@ -126,8 +128,8 @@ def thicken(levels: Levels, by: int) -> Levels:
     for number in range(by):
         # A cross and a square in turn come near a disc.
         grown = levels.copy()
-        _spread(grown, levels, axis=0)
-        _spread(grown, levels if number % 2 == 0 else grown.copy(), axis=1)
+        _grow_along(grown, levels, axis=0)
+        _grow_along(grown, levels if number % 2 == 0 else grown.copy(), axis=1)
         levels = grown
     return levels
 
@@ -141,7 +143,7 @@ def _from_paper(channel: Colours, window: int) -> Levels:
     """How much darker each pixel is than its paper; 0 on average where nothing is."""
     difference = np.subtract(_paper(channel, window), channel, dtype=np.float32)
     floor, noise = _floor(difference)
-    difference -= np.float32(floor + 0.7 * noise)
+    difference -= np.float32(floor + _QUARTILE_TO_MEDIAN * noise)
     return difference
 
 
@@ -196,7 +198,7 @@ def _runs(marked: Marked) -> npt.NDArray[np.intp]:
     return runs
 
 
-def _spread(grown: Levels, levels: Levels, axis: int) -> None:
+def _grow_along(grown: Levels, levels: Levels, axis: int) -> None:
     """Give each pixel of ``grown`` what its neighbours along an axis have, if that is more."""
     grown, levels = np.moveaxis(grown, axis, 0), np.moveaxis(levels, axis, 0)
     np.maximum(grown[1:], levels[:-1], out=grown[1:])

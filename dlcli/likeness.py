@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from dlcli.dimensions import CLASSES, IMAGE_SIDE
+from dlcli.dimensions import IMAGE_SIDE
 
 Floats = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
@@ -96,14 +96,3 @@ def _planes() -> tuple[Floats, Floats]:
     file = resources.files("dlcli") / "sample" / "planes.npz"
     with file.open("rb") as stream, np.load(stream) as planes:
         return planes["means"].astype(np.float32), planes["components"].astype(np.float32)
-
-
-def planes_of(images: Pixels, labels: npt.NDArray[np.uint8]) -> tuple[Floats, Floats]:
-    """Each class's mean and principal components, shapes (10, 784) and (10, 24, 784)."""
-    means, components = [], []
-    for digit in range(CLASSES):
-        vectors = smooth(images[labels == digit])
-        means.append(vectors.mean(axis=0))
-        _, _, directions = np.linalg.svd(vectors - means[-1], full_matrices=False)
-        components.append(directions[:COMPONENTS])
-    return np.stack(means), np.stack(components)

@@ -7,13 +7,13 @@ from PIL import Image, ImageDraw
 
 from dlcli.dimensions import IMAGE_SIDE
 from dlcli.files import atomic_write
-from dlcli.images import Pixels, Steps
+from dlcli.images import SHOWN_SIDE, Box, Pixels, Steps
 from dlcli.ink import Levels
 
-_SIDE = 10 * IMAGE_SIDE
+_SIDE = SHOWN_SIDE
 _CAPTION = 16
 _GAP = 8
-_BOX = (220, 40, 40)
+_RED = (220, 40, 40)
 
 
 def write(steps: Steps, pixels: Pixels | None, answer: str, path: Path) -> None:
@@ -38,24 +38,23 @@ def write(steps: Steps, pixels: Pixels | None, answer: str, path: Path) -> None:
 
 def _picture(steps: Steps) -> Image.Image:
     """The picture with a box around the part that was looked at closely."""
-    picture = steps.picture.convert("RGB")
-    tile = _fit(picture)
-    if steps.part is not None:
-        scale = tile.width / picture.width
-        box = [round(edge * scale) for edge in steps.part]
-        right, bottom = min(box[2], tile.width - 1), min(box[3], tile.height - 1)
-        ImageDraw.Draw(tile).rectangle((box[0], box[1], right, bottom), outline=_BOX, width=2)
-    return tile
+    return _boxed(steps.picture.convert("RGB"), steps.part)
 
 
 def _ink(ink: Levels, steps: Steps) -> Image.Image:
     """How strong the ink is, with a box around what was taken for the digit."""
-    full = _grey(ink)
-    tile = _fit(full)
-    if steps.box is not None:
-        scale = tile.width / full.width
-        box = [round(edge * scale) for edge in steps.box]
-        ImageDraw.Draw(tile).rectangle((box[0], box[1], box[2], box[3]), outline=_BOX, width=2)
+    return _boxed(_grey(ink), steps.box)
+
+
+def _boxed(picture: Image.Image, box: Box | None) -> Image.Image:
+    """A tile of a picture with a box drawn on it."""
+    tile = _fit(picture)
+    if box is not None:
+        scale = _SIDE / max(picture.size)
+        left, top, right, bottom = (round(edge * scale) for edge in box)
+        right, bottom = min(right, tile.width - 1), min(bottom, tile.height - 1)
+        corners = (min(left, right), min(top, bottom), right, bottom)
+        ImageDraw.Draw(tile).rectangle(corners, outline=_RED, width=2)
     return tile
 
 

@@ -1,6 +1,8 @@
 """Picture files to colours: whatever Pillow decodes, upright, in 8 bits, on opaque paper."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -8,10 +10,14 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from dlcli.errors import ImageError
+from dlcli.ink import quantiles
 
 # JPEG decodes to an eighth, a quarter or a half at a fraction of the cost; more detail than
 # this is never used.
 _ENOUGH_DETAIL = (1000, 1000)
+# Pillow's own limit, above which it merely warns.
+_MOST_PIXELS = 89_478_485
+_TOO_LARGE = f"more than {_MOST_PIXELS:,} pixels are refused"
 # Full scales of pictures with more than 8 bits a pixel: a picture has the least that holds it.
 _FULL_SCALES = (255, 4095, 65535)
 # What is opaque holds paper and ink if it covers more than this share of the picture and its
@@ -29,27 +35,20 @@ def read(source: Path | BinaryIO, name: str) -> Image.Image:
         It cannot be read, or is no picture that Pillow knows, or is absurdly large.
     """
     try:
-        with warnings.catch_warnings():
-            # A picture above Pillow's size limit is refused, not just remarked upon; a warning
-            # about a damaged EXIF block is about nothing that is used here.
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(source) as image:
-                _refuse_programs(image, name)
-                if image.format == "JPEG":
-                    image.draft("", _ENOUGH_DETAIL)
-                image.load()
-                upright = _upright(image)
+        with Image.open(source) as image:
+            _refuse(image, name)
+            if image.format == "JPEG":
+                image.draft("", _ENOUGH_DETAIL)
+            image.load()
+            upright = _upright(image)
     except ImageError:
         raise
     except FileNotFoundError as error:
         raise ImageError(f"{name}: no such file") from error
     except UnidentifiedImageError as error:
         raise ImageError(f"{name}: not a picture that Pillow can read") from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageError(
-            f"{name}: more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels are refused"
-        ) from error
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"{name}: {_TOO_LARGE}") from error
     except OSError as error:
         raise ImageError(f"{name}: cannot be read: {error.strerror or error}") from error
     # Pillow's decoders answer broken files with whatever their parsing stumbles over.
@@ -69,14 +68,27 @@ def _upright(image: Image.Image) -> Image.Image:
     return ImageOps.exif_transpose(image)
 
 
-def _refuse_programs(image: Image.Image, name: str) -> None:
-    """Refuse PostScript, which Pillow would hand to Ghostscript to run."""
+def _refuse(image: Image.Image, name: str) -> None:
+    """Refuse absurd sizes, and PostScript, which Pillow would hand to Ghostscript to run."""
+    if image.width * image.height > _MOST_PIXELS:
+        raise ImageError(f"{name}: {_TOO_LARGE}")
     if image.format == "EPS":
         raise ImageError(f"{name}: PostScript is not read; convert it to PNG first")
 
 
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Hear nothing of what Pillow remarks upon, such as a damaged EXIF block that is not used.
+
+    All threads share what warnings are heard; so this goes around them, not into each.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def to_colours(image: Image.Image, name: str) -> Image.Image:
-    """The picture in mode L or RGB, without transparency.
+    """The picture in mode L or RGB, without transparency, its longest side below 2,000 pixels.
 
     Raises
     ------
@@ -85,35 +97,44 @@ def to_colours(image: Image.Image, name: str) -> Image.Image:
     """
     try:
         if image.mode == "LAB":
-            return image.getchannel("L")
+            return _shrunk(image.getchannel("L"))
         if image.mode.startswith(("I", "F")):
-            return _from_deep(image)
+            return _shrunk(_from_deep(image))
         if image.has_transparency_data:
             return _without_transparency(image.convert("RGBA"))
-        return image.convert("L" if image.mode in {"1", "L"} else "RGB")
+        return _shrunk(image.convert("L" if image.mode in {"1", "L"} else "RGB"))
     except ValueError as error:
         raise ImageError(f"{name}: damaged picture: {error}") from error
 
 
+def _shrunk(image: Image.Image) -> Image.Image:
+    """At most twice as long as there is detail that is used."""
+    factor = max(image.size) // _ENOUGH_DETAIL[0]
+    return image.reduce(factor) if factor > 1 else image
+
+
 def _from_deep(image: Image.Image) -> Image.Image:
     """More than 8 bits a pixel, brought to 0..255."""
-    levels = np.nan_to_num(np.asarray(image, dtype=np.float32))
+    levels = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0, neginf=0)
     largest = float(levels.max())
     if image.mode == "F" and largest <= 1:
         full_scale = 1.0
     else:
         full_scale = next((scale for scale in _FULL_SCALES if largest <= scale), largest)
-    return Image.fromarray(np.clip(levels / full_scale * 255, 0, 255).astype(np.uint8))
+    return Image.fromarray((np.clip(levels / full_scale, 0, 1) * 255).astype(np.uint8))
 
 
 def _without_transparency(image: Image.Image) -> Image.Image:
     """What is opaque is ink, whatever its colour; unless it is paper with ink on it."""
-    opacity = image.getchannel("A")
-    colours = image.convert("RGB")
+    if image.getchannel("A").getextrema() == (255, 255):
+        return _shrunk(image.convert("RGB"))
+    # With colours multiplied by their opacity, what is transparent adds none to a mean.
+    image = _shrunk(image.convert("RGBa")).convert("RGBA")
+    opacity, colours = image.getchannel("A"), image.convert("RGB")
     opaque = np.asarray(opacity) >= 128
     if opaque.mean() > _PAPER_SHARE:
-        seen = np.asarray(colours)[opaque]
-        low, paper, high = np.quantile(seen, (0.01, 0.5, 0.99), axis=0)
+        channels = np.asarray(colours)[opaque].T
+        low, paper, high = np.array([quantiles(c, 0.01, 0.5, 0.99) for c in channels]).T
         if (high - low).max() > _PAPER_SPREAD:
             filled = Image.new("RGB", image.size, tuple(paper.astype(int).tolist()))
             filled.paste(colours, mask=opacity)

@@ -21,7 +21,7 @@ _LINE_WIDTH = 0.06
 _LINE_LENGTH = 0.8
 # What covers so much of a side of the picture is the edge of something, as is what lies along it
 # so closely and is thinner than this share of its length.
-_WHOLE_SIDE = 0.9
+_MOST_OF_SIDE = 0.9
 _STRIP = 0.35
 # What is drawn around something at least this share of its own length is a frame.
 _LEAST_FRAMED = 0.3
@@ -209,17 +209,18 @@ def _are_alike(sizes: npt.NDArray[Any], main: int, factor: float) -> Marked:
 
 
 def find_digit(ink: Ink, share: float = MARKED[0]) -> Found | None:
-    """Where the digit is; None if there is no ink.
+    """Where the digit is; None if there is no ink but the edges of things.
 
     The strongest ink tells how strong the pen is, and so what is a line or a stain. If all of
-    that cannot be a digit, as the edge of a desk, it is taken away and the rest looked at.
+    that cannot be a digit, as the edge of a desk, it is taken away and the rest looked at. If
+    nothing can be one, the best of the strongest is taken that is at least no edge.
     """
     if ink.is_blank:
         return None
-    left = replace(ink, levels=ink.levels.copy())
+    remaining = replace(ink, levels=ink.levels.copy())
     fallback = None
     for _ in range(_ATTEMPTS):
-        pieces = _mark(left, share)
+        pieces = _mark(remaining, share)
         plausible = _plausible(pieces)
         frames = _frames(pieces, plausible)
         plausible &= ~frames
@@ -230,8 +231,8 @@ def find_digit(ink: Ink, share: float = MARKED[0]) -> Found | None:
         if fallback is None and cropped.any():
             main = int(np.where(cropped, pieces.scores, -1).argmax())
             fallback = _with_companions(pieces, main, frames)
-        left.levels[spread(pieces.labels > 0, 2)] = 0
-        if left.is_blank:
+        remaining.levels[spread(pieces.labels > 0, 2)] = 0
+        if remaining.is_blank:
             break
     return fallback
 
@@ -242,8 +243,8 @@ def _plausible(pieces: Pieces) -> Marked:
     large = pieces.length >= max(_LEAST_PIXELS, _LEAST_SIZE * whole)
     thin = np.minimum(pieces.height, pieces.width) <= _LINE_WIDTH * whole
     line = thin & (pieces.length >= _LINE_LENGTH * whole)
-    edge = pieces.on_sides.max(axis=0) >= _WHOLE_SIDE
-    plausible: Marked = large & ~line & ~edge & ~_is_edge(pieces)
+    covers_a_side = pieces.on_sides.max(axis=0) >= _MOST_OF_SIDE
+    plausible: Marked = large & ~line & ~covers_a_side & ~_is_edge(pieces)
     return plausible
 
 
@@ -256,8 +257,8 @@ def _is_edge(pieces: Pieces) -> Marked:
     sides = np.array([[width], [width], [height], [height]])
     along = np.array([pieces.width, pieces.width, pieces.height, pieces.height])
     depth = np.array([pieces.height, pieces.height, pieces.width, pieces.width])
-    flush = pieces.on_sides * sides >= _WHOLE_SIDE * along
-    whole = pieces.on_sides >= _WHOLE_SIDE
+    flush = pieces.on_sides * sides >= _MOST_OF_SIDE * along
+    whole = pieces.on_sides >= _MOST_OF_SIDE
     opposite = pieces.on_sides[[1, 0, 3, 2]] > 0
     strip = (whole | (flush & (depth <= _STRIP * along))) & ~opposite
     corner = flush[:2].any(axis=0) & flush[2:].any(axis=0)
@@ -298,7 +299,7 @@ def _with_companions(pieces: Pieces, main: int, frames: Marked) -> Found:
     alike = (
         (pieces.mass >= _LEAST_MASS * pieces.mass[main])
         & (pieces.thickness <= _THICKER * pieces.thickness[main])
-        & (pieces.on_sides.max(axis=0) < _WHOLE_SIDE)
+        & (pieces.on_sides.max(axis=0) < _MOST_OF_SIDE)
         & (~pieces.touches | pieces.touches[main])
         & ~frames
     )

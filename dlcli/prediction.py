@@ -1,5 +1,6 @@
 """Pictures to digits, as they come: read on all cores, answered in order."""
 
+import math
 import os
 import time
 from collections import deque
@@ -18,15 +19,13 @@ from dlcli.checkpoints import Model
 from dlcli.errors import ImageError
 from dlcli.images import Pixels, Prepared, Steps
 from dlcli.likeness import UNLIKE, UNSURE, looks, unlikeness
-from dlcli.pictures import read
+from dlcli.pictures import read, without_warnings
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
 # Few enough that answers appear soon, enough that the matrix products are efficient.
 _BLOCK = 16
-# Blocks that are read ahead of the one that is answered.
-_AHEAD = 2 * (os.cpu_count() or 1)
 # Seconds a picture takes from which on threads pay: Python runs one at a time, and only while
 # Pillow or NumPy are at work on larger ones does another get its turn. Small PNG files take
 # 0.1 ms each, and half as long again in two threads.
@@ -80,6 +79,7 @@ def predict(
     *,
     raw: bool,
     explain: bool = False,
+    threads: int | None = None,
 ) -> Iterator[Prediction]:
     """Answer each picture, in order; one that cannot be used does not stop the others.
 
@@ -98,14 +98,18 @@ def predict(
         Take 28x28 pictures as they are, light on dark, without any preparation.
     explain
         Keep how each picture was prepared.
+    threads
+        How many pictures to prepare at once, where that pays; None for as many as there are
+        cores.
     """
     as_is = raw or model.metadata["preprocessing"] == "none"
 
-    def prepare(block: list[Picture]) -> list[_Ready]:
-        return [_prepare(picture, as_is=as_is, explain=explain) for picture in block]
+    def prepare(picture: Picture) -> _Ready:
+        return _prepare(picture, as_is=as_is, explain=explain)
 
-    for block in _in_order(prepare, _blocks(pictures)):
-        yield from _answer(model, block)
+    with without_warnings():
+        for block in _in_order(prepare, pictures, threads or _cores()):
+            yield from _answer(model, block)
 
 
 @dataclass(frozen=True)
@@ -117,60 +121,62 @@ class _Ready:
     error: str | None = None
 
 
-def _blocks(pictures: Iterable[Picture | None]) -> Iterator[list[Picture] | None]:
-    """Blocks of pictures; None after those before a pause."""
-    block: list[Picture] = []
-    for picture in pictures:
-        if picture is not None:
-            block.append(picture)
-        if block and (picture is None or len(block) == _BLOCK):
-            yield block
-            block = []
-        if picture is None:
-            yield None
-    if block:
-        yield block
-
-
 def _in_order(
-    prepare: Callable[[list[Picture]], list[_Ready]], blocks: Iterable[list[Picture] | None]
+    prepare: Callable[[Picture], _Ready], pictures: Iterable[Picture | None], threads: int
 ) -> Iterator[list[_Ready]]:
-    """Prepare blocks and pass them on in order: on all cores where pictures take their time."""
+    """Prepare pictures and pass them on in order.
+
+    Those that take hardly any time go on in blocks, which the network answers at once; others
+    are prepared in threads, one each, and go on one by one.
+    """
 
     def timed(block: list[Picture]) -> tuple[list[_Ready], float]:
         start = time.perf_counter()
-        return prepare(block), (time.perf_counter() - start) / len(block)
+        return [prepare(picture) for picture in block], (time.perf_counter() - start) / len(block)
 
     waiting: deque[Future[tuple[list[_Ready], float]]] = deque()
-    seconds = 0.0
+    block: list[Picture] = []
+    seconds = math.inf  # the first picture, prepared alone, tells how long one takes
     with ExitStack() as stack:
         pool: Executor | None = None
-        for block in blocks:
-            if block is not None and (waiting or seconds > _WORTH_THREADS):
-                if pool is None:
-                    pool = stack.enter_context(_threads())
-                waiting.append(pool.submit(timed, block))
-            elif block is not None:
-                ready, seconds = timed(block)
-                yield ready
-            ahead = 0 if block is None or seconds <= _WORTH_THREADS else _AHEAD
-            while len(waiting) > ahead:
+        for picture in pictures:
+            is_slow = _WORTH_THREADS < seconds < math.inf and threads > 1
+            if picture is not None and is_slow:
+                pool = pool or stack.enter_context(_pool(threads))
+                waiting.append(pool.submit(timed, [picture]))
+            while len(waiting) > (2 * threads if picture is not None and is_slow else 0):
                 ready, seconds = waiting.popleft().result()
+                yield ready
+            if picture is not None and not is_slow:
+                block.append(picture)
+            size = 1 if seconds > _WORTH_THREADS else _BLOCK
+            if block and (picture is None or len(block) >= size):
+                ready, seconds = timed(block)
+                block = []
                 yield ready
         while waiting:
             yield waiting.popleft().result()[0]
+        if block:
+            yield timed(block)[0]
 
 
 @contextmanager
-def _threads() -> Iterator["Executor"]:
-    """Threads for all cores; what they have not begun when nobody wants it is left undone."""
+def _pool(threads: int) -> Iterator["Executor"]:
+    """Threads; what they have not begun when nobody wants it any more is left undone."""
     from concurrent.futures import ThreadPoolExecutor
 
-    pool = ThreadPoolExecutor(os.cpu_count(), "pictures")
+    pool = ThreadPoolExecutor(threads, "pictures")
     try:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _prepare(picture: Picture, *, as_is: bool, explain: bool) -> _Ready:

@@ -4,9 +4,11 @@ import io
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
-from dlcli import datasets, idx, images, pictures
+from dlcli import datasets, idx, images, panel, pictures
 from dlcli.errors import ImageError
 
 
@@ -250,7 +252,8 @@ def test_pictures_are_set_upright_as_exif_says(page, orientation, kind):
 
 @pytest.mark.parametrize("exif", [b"Exif\x00\x00garbage", b"Exif\x00\x00MM\x00*\xff\xff\xff\xff"])
 def test_damaged_exif_does_not_matter(page, exif):
-    found = prepared(through_file(page, "JPEG", quality=100, exif=exif))
+    with pictures.without_warnings():
+        found = prepared(through_file(page, "JPEG", quality=100, exif=exif))
     assert np.abs(found - prepared(page).astype(int)).max() <= 12
 
 
@@ -341,3 +344,54 @@ def test_written_pixels_are_read_again(sample, tmp_path):
     again = pictures.read(tmp_path / "seven.png", "seven.png")
     assert again.size == (28, 28)
     assert (images.plain(again, "x").pixels == sample.test.images[0]).all()
+
+
+@pytest.mark.parametrize("size", [(34, 1000), (60, 1900), (100, 1900), (45, 2600)])
+def test_a_digit_far_down_a_strip_is_found(sample, size):
+    digit = Image.fromarray(255 - square(sample.test.images[0])).crop((4, 4, 24, 24))
+    strip = Image.new("L", size, 255)
+    strip.paste(digit.resize((size[0] - 6,) * 2), (3, size[1] - size[0] - 20))
+    for turned in (strip, strip.rotate(90, expand=True).rotate(-90, expand=True)):
+        found = prepared(turned)
+        assert np.corrcoef(found.reshape(-1), sample.test.images[0])[0, 1] > 0.8
+
+
+_MODES = ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "I", "F", "I;16"]
+
+
+@given(
+    mode=st.sampled_from(_MODES),
+    size=st.tuples(st.integers(1, 40), st.integers(1, 40))
+    | st.tuples(st.integers(1, 4), st.integers(1, 2600))
+    | st.tuples(st.integers(1, 2600), st.integers(1, 4)),
+    seed=st.integers(0, 10_000),
+)
+@settings(deadline=None, max_examples=150)
+def test_any_picture_is_prepared_and_drawn(tmp_path_factory, mode, size, seed):
+    random = np.random.default_rng(seed)
+    levels = random.integers(0, 256, (size[1], size[0]), dtype=np.uint8)
+    if seed % 3:
+        levels //= 200  # mostly paper
+        levels *= 255
+    picture = Image.fromarray(levels)
+    if mode == "F" and seed % 2:
+        numbers = levels.astype(np.float32)
+        numbers[0, 0] = random.choice([np.nan, np.inf, -np.inf, -1e38])
+        picture = Image.fromarray(numbers)
+    elif mode != "L":
+        picture = picture.convert("RGB").convert(mode) if mode == "HSV" else picture.convert(mode)
+    found = images.prepare(picture, "x", explain=True)
+    assert (found.pixels is None) <= (found.doubt is not None)
+    panel.write(found.steps, found.pixels, "?", tmp_path_factory.getbasetemp() / "panel.png")
+
+
+def test_what_is_kept_to_be_shown_is_small():
+    page = Image.new("RGB", (1900, 1500), (255, 255, 255))
+    page.paste((0, 0, 0), (900, 500, 940, 1000))
+    steps = images.prepare(page, "x", explain=True).steps
+    assert max(steps.picture.size) == 280
+    left, top, right, bottom = steps.part
+    scale = 280 / 1900
+    assert left <= 900 * scale <= 940 * scale <= right
+    assert top <= 500 * scale <= 1000 * scale <= bottom
+    assert images.prepare(page, "x").steps is None

@@ -39,7 +39,7 @@ def test_ink_is_where_the_stroke_is(paper, level):
 )
 def test_what_hardly_differs_from_the_paper_is_no_ink(level, noise, blank):
     levels = STROKE * np.float32(level)
-    assert ink.Ink(levels, noise, levels).is_blank == blank
+    assert ink.Ink(levels, noise, levels, is_dark=True).is_blank == blank
 
 
 def test_quantiles_are_levels_that_occur():

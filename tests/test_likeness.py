@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dlcli import likeness
-from tests.generated_planes import PLANES, render
+from tests.generated_planes import PLANES, planes_of, render
 
 
 def test_the_file_is_what_the_sample_gives():
@@ -19,7 +19,7 @@ def test_the_file_is_what_the_sample_gives():
 
 
 def test_the_components_of_a_class_are_those_of_its_covariance(sample):
-    means, components = likeness.planes_of(sample.train.images, sample.train.labels)
+    means, components = planes_of(sample.train.images, sample.train.labels)
     threes = likeness.smooth(sample.train.images[sample.train.labels == 3])
     np.testing.assert_allclose(means[3], threes.mean(axis=0), atol=1e-6)
     values = np.linalg.eigvalsh(np.cov(threes.T.astype(float)))[::-1][: likeness.COMPONENTS]

@@ -35,7 +35,7 @@ def test_a_picture_that_is_absurdly_large_is_refused_before_it_is_decoded():
 
 
 def test_a_picture_somewhat_too_large_is_refused_too():
-    with pytest.raises(ImageError, match=r"^x: more than"):
+    with pictures.without_warnings(), pytest.raises(ImageError, match=r"^x: more than"):
         pictures.read(png(10_000, 10_000, 0), "x")
 
 
@@ -135,3 +135,23 @@ def test_a_large_jpeg_is_decoded_small():
     Image.new("L", (4000, 3000), 200).save(file, "JPEG")
     file.seek(0)
     assert pictures.read(file, "x").size == (2000, 1500)
+
+
+@pytest.mark.parametrize("odd", [np.inf, -np.inf, np.nan, -1e38])
+def test_a_number_that_is_no_level_spoils_no_other(odd):
+    numbers = np.full((20, 20), 100, np.float32)
+    numbers[5:15, 9:11] = 250
+    numbers[0, 0] = odd
+    levels = np.asarray(pictures.to_colours(Image.fromarray(numbers), "x"))
+    assert (levels[8, 9], levels[8, 3]) == (250, 100)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "F", "I;16", "LA", "LAB"])
+def test_large_pictures_are_shrunk(mode):
+    picture = Image.new(mode, (4100, 30))
+    assert pictures.to_colours(picture, "x").size == (1025, 8)
+
+
+def test_an_opaque_picture_keeps_its_colours():
+    picture = Image.new("RGBA", (30, 30), (200, 100, 50, 255))
+    assert pictures.to_colours(picture, "x").getpixel((3, 3)) == (200, 100, 50)

@@ -90,8 +90,9 @@ def test_pictures_are_read_as_answers_are_asked_for(model, sample):
             yield picture_of(sample.test.images[index], str(index))
 
     answers = prediction.predict(model, pictures(), raw=False)
-    assert next(answers).name == "0"
-    assert len(read) == 16
+    for number, count in enumerate([1, *[17] * 16, 33]):
+        assert next(answers).name == str(number)
+        assert len(read) == count
 
 
 @pytest.mark.parametrize("dark_on_light", [False, True])
@@ -184,7 +185,7 @@ def test_a_model_that_cannot_decide_gives_no_answer(sample):
 def test_steps_are_kept_if_asked_for(trained):
     assert answer_to(trained, ONE).steps is None
     steps = answer_to(trained, ONE, explain=True).steps
-    assert steps.picture.size == (300, 300)
+    assert steps.picture.size == (280, 280)
     left, top, right, bottom = steps.part
     assert (left < 140, right > 160, top < 50, bottom > 250) == (True,) * 4
     assert steps.ink.max() == pytest.approx(1)
@@ -207,12 +208,36 @@ def test_slow_pictures_are_read_in_threads_and_answered_in_order(trained, monkey
     assert any(reader.startswith("pictures") for reader in readers)
 
 
+def test_one_thread_prepares_them_where_only_one_is_wanted(trained, monkeypatch):
+    monkeypatch.setattr(prediction, "_WORTH_THREADS", 0)
+    pictures = [picture_of(np.zeros(784, np.uint8), str(number)) for number in range(40)]
+    for _ in prediction.predict(trained, pictures, raw=False, threads=1):
+        assert not [t for t in threading.enumerate() if t.name.startswith("pictures")]
+
+
+@pytest.mark.parametrize("seconds", [0, 0.002])
+def test_the_first_picture_is_answered_before_the_second_is_read(trained, monkeypatch, seconds):
+    read = prediction.read
+    done = []
+
+    def slow_read(source, name):
+        time.sleep(seconds)
+        done.append(name)
+        return read(source, name)
+
+    monkeypatch.setattr(prediction, "read", slow_read)
+    pictures = (picture_of(np.zeros(784, np.uint8), str(number)) for number in range(5))
+    assert next(prediction.predict(trained, pictures, raw=False)).name == "0"
+    assert done == ["0"]
+
+
 def test_leaving_early_leaves_no_threads_behind(trained, monkeypatch):
     monkeypatch.setattr(prediction, "_WORTH_THREADS", 0)
     pictures = (picture_of(np.zeros(784, np.uint8), str(number)) for number in range(1000))
     answers = prediction.predict(trained, pictures, raw=False)
     for _ in range(40):
         next(answers)
+    assert [t for t in threading.enumerate() if t.name.startswith("pictures")]
     answers.close()
     assert not [t for t in threading.enumerate() if t.name.startswith("pictures")]
 

@@ -112,7 +112,7 @@ threads_option = click.option(
     type=click.IntRange(min=1),
     envvar="DLCLI_THREADS",
     show_envvar=True,
-    help="Threads for matrix products; fewer are faster while other programs keep the cores "
+    help="Threads to compute with; fewer are faster while other programs keep the cores "
     "busy.  [default: one a core]",
 )
 force_option = click.option("--force", is_flag=True, help="Replace an existing output file.")

@@ -111,7 +111,7 @@ def command(
         click.get_current_context().with_resource(limit_threads(threads))
 
     pictures = _Pictures(images, lists)
-    predictions = predict(model, pictures, raw=raw, explain=shown_dir is not None)
+    predictions = predict(model, pictures, raw=raw, explain=shown_dir is not None, threads=threads)
     if shows_bars() and not pictures.is_single:
         predictions = _with_bar(predictions)
     answers = _usable(predictions, pictures, as_json=output_format == "json")
