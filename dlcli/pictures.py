@@ -1,5 +1,6 @@
 """Picture files to colours: whatever Pillow decodes, upright, in 8 bits, on opaque paper."""
 
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,9 +16,6 @@ from dlcli.ink import quantiles
 # JPEG decodes to an eighth, a quarter or a half at a fraction of the cost; more detail than
 # this is never used.
 _ENOUGH_DETAIL = (1000, 1000)
-# Pillow's own limit, above which it merely warns.
-_MOST_PIXELS = 89_478_485
-_TOO_LARGE = f"more than {_MOST_PIXELS:,} pixels are refused"
 # Full scales of pictures with more than 8 bits a pixel: a picture has the least that holds it.
 _FULL_SCALES = (255, 4095, 65535)
 # What is opaque holds paper and ink if it covers more than this share of the picture and its
@@ -36,7 +34,7 @@ def read(source: Path | BinaryIO, name: str) -> Image.Image:
     """
     try:
         with Image.open(source) as image:
-            _refuse(image, name)
+            _refuse_programs(image, name)
             if image.format == "JPEG":
                 image.draft("", _ENOUGH_DETAIL)
             image.load()
@@ -46,9 +44,13 @@ def read(source: Path | BinaryIO, name: str) -> Image.Image:
     except FileNotFoundError as error:
         raise ImageError(f"{name}: no such file") from error
     except UnidentifiedImageError as error:
+        if _is_empty(source):
+            raise ImageError(f"{name}: an empty file") from error
         raise ImageError(f"{name}: not a picture that Pillow can read") from error
     except Image.DecompressionBombError as error:
-        raise ImageError(f"{name}: {_TOO_LARGE}") from error
+        # Pillow warns of more than MAX_IMAGE_PIXELS, and refuses more than twice as many.
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        raise ImageError(f"{name}: more than {most:,} pixels; make it smaller") from error
     except OSError as error:
         raise ImageError(f"{name}: cannot be read: {error.strerror or error}") from error
     # Pillow's decoders answer broken files with whatever their parsing stumbles over.
@@ -57,6 +59,12 @@ def read(source: Path | BinaryIO, name: str) -> Image.Image:
     if not upright.width or not upright.height:
         raise ImageError(f"{name}: an empty picture ({upright.width}x{upright.height})")
     return upright
+
+
+def _is_empty(source: Path | BinaryIO) -> bool:
+    if isinstance(source, Path):
+        return not source.stat().st_size and source.is_file()
+    return not source.seek(0, os.SEEK_END)
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -68,10 +76,8 @@ def _upright(image: Image.Image) -> Image.Image:
     return ImageOps.exif_transpose(image)
 
 
-def _refuse(image: Image.Image, name: str) -> None:
-    """Refuse absurd sizes, and PostScript, which Pillow would hand to Ghostscript to run."""
-    if image.width * image.height > _MOST_PIXELS:
-        raise ImageError(f"{name}: {_TOO_LARGE}")
+def _refuse_programs(image: Image.Image, name: str) -> None:
+    """Refuse PostScript, which Pillow would hand to Ghostscript to run."""
     if image.format == "EPS":
         raise ImageError(f"{name}: PostScript is not read; convert it to PNG first")
 

@@ -19,6 +19,10 @@ _LEAST_PIXELS = 3
 # A printed line is thinner and longer than these shares of the picture's longer side.
 _LINE_WIDTH = 0.06
 _LINE_LENGTH = 0.8
+# What is so many times as wide as high is a line, too; below a digit, if it is at least this share
+# of its width.
+_FLAT = 5.0
+_UNDERLINE = 0.7
 # What covers so much of a side of the picture is the edge of something, as is what lies along it
 # so closely and is thinner than this share of its length.
 _MOST_OF_SIDE = 0.9
@@ -152,7 +156,7 @@ class Found:
         if np.count_nonzero(self.members) > _MOST_MEMBERS or self._holes() > _MOST_HOLES:
             return "a drawing, no digit"
         if pieces.width[main] > _WIDEST * pieces.height[main]:
-            return SEVERAL
+            return "wider than a digit: show one at a time"
         return None
 
     def _on_paper(self) -> float:
@@ -243,8 +247,9 @@ def _plausible(pieces: Pieces) -> Marked:
     large = pieces.length >= max(_LEAST_PIXELS, _LEAST_SIZE * whole)
     thin = np.minimum(pieces.height, pieces.width) <= _LINE_WIDTH * whole
     line = thin & (pieces.length >= _LINE_LENGTH * whole)
+    flat = pieces.width >= _FLAT * pieces.height
     covers_a_side = pieces.on_sides.max(axis=0) >= _MOST_OF_SIDE
-    plausible: Marked = large & ~line & ~covers_a_side & ~_is_edge(pieces)
+    plausible: Marked = large & ~line & ~flat & ~covers_a_side & ~_is_edge(pieces)
     return plausible
 
 
@@ -296,8 +301,14 @@ def _with_companions(pieces: Pieces, main: int, frames: Marked) -> Found:
         & (pieces.left < pieces.right[main] + reach)
         & (pieces.right > pieces.left[main] - reach)
     )
+    underline = (
+        (pieces.width >= _FLAT * pieces.height)
+        & (pieces.top >= pieces.bottom[main] - pieces.thickness[main])
+        & (pieces.width >= _UNDERLINE * pieces.width[main])
+    )
     alike = (
-        (pieces.mass >= _LEAST_MASS * pieces.mass[main])
+        ~underline
+        & (pieces.mass >= _LEAST_MASS * pieces.mass[main])
         & (pieces.thickness <= _THICKER * pieces.thickness[main])
         & (pieces.on_sides.max(axis=0) < _MOST_OF_SIDE)
         & (~pieces.touches | pieces.touches[main])

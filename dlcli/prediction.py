@@ -16,7 +16,7 @@ from PIL import Image
 from dlcli import images
 from dlcli.activations import Array
 from dlcli.checkpoints import Model
-from dlcli.errors import ImageError
+from dlcli.errors import ImageError, Terminated
 from dlcli.images import Pixels, Prepared, Steps
 from dlcli.likeness import UNLIKE, UNSURE, looks, unlikeness
 from dlcli.pictures import read, without_warnings
@@ -166,10 +166,15 @@ def _pool(threads: int) -> Iterator["Executor"]:
     from concurrent.futures import ThreadPoolExecutor
 
     pool = ThreadPoolExecutor(threads, "pictures")
+    wait = True
     try:
         yield pool
+    except (KeyboardInterrupt, Terminated):
+        # A reader that waits for ever, as of a named pipe, must not make the user wait as well.
+        wait = False
+        raise
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(wait=wait, cancel_futures=True)
 
 
 def _cores() -> int:
@@ -247,9 +252,11 @@ def find_pictures(folder: Path) -> Iterator[Path]:
     for parent, folders, files in os.walk(folder, onerror=unreadable.append):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for file in sorted(files):
-            if not file.startswith(".") and Path(file).suffix.lower() in known:
+            path = Path(parent, file)
+            # What is no file, as a named pipe, could keep a reader waiting for ever.
+            if not file.startswith(".") and path.suffix.lower() in known and not path.is_fifo():
                 found = True
-                yield Path(parent, file)
+                yield path
     for error in unreadable:
         raise ImageError(f"{error.filename}: cannot be read: {error.strerror}") from error
     if not found:

@@ -395,3 +395,39 @@ def test_what_is_kept_to_be_shown_is_small():
     assert left <= 900 * scale <= 940 * scale <= right
     assert top <= 500 * scale <= 1000 * scale <= bottom
     assert images.prepare(page, "x").steps is None
+
+
+def with_lines(sample, *lines: tuple[int, int, int, int]) -> tuple[Image.Image, np.ndarray]:
+    """A dark 5 on a light page of 300x300, with lines, and its pixels in MNIST."""
+    pixels = sample.test.images[3]
+    page = Image.new("L", (300, 300), 250)
+    digit = Image.fromarray(255 - square(pixels)).resize((168, 168), Image.Resampling.BICUBIC)
+    page.paste(digit, (66, 66), digit.point(lambda level: 255 * (level < 200)))
+    for line in lines:
+        page.paste(30, line)
+    return page, pixels
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [],
+        [(70, 226, 230, 230)],  # underlined
+        [(40, 206, 260, 210)],  # standing on a line
+        [(84, 60, 216, 64), (84, 200, 216, 204), (84, 60, 88, 204), (212, 60, 216, 204)],  # a box
+    ],
+)
+def test_a_digit_is_parted_from_the_lines_it_is_joined_with(sample, lines):
+    page, pixels = with_lines(sample, *lines)
+    found = images.prepare(page, "x")
+    assert found.doubt is None
+    assert np.corrcoef(found.pixels, pixels)[0, 1] > 0.55
+
+
+def test_a_sheet_on_a_dark_desk_is_no_ink(sample):
+    page, pixels = with_lines(sample)
+    desk = Image.new("L", (500, 400), 40)
+    desk.paste(page.resize((280, 260)), (100, 70))
+    found = images.prepare(desk.rotate(4, fillcolor=40), "x")
+    assert found.doubt is None
+    assert np.corrcoef(found.pixels, pixels)[0, 1] > 0.6

@@ -148,3 +148,42 @@ def test_spreading_marks_the_neighbours():
     expected = np.zeros((9, 9), bool)
     expected[2:7, 2:7] = True
     np.testing.assert_array_equal(ink.spread(marked, 2), expected)
+
+
+def cross(rows: slice, columns: slice) -> np.ndarray:
+    levels = np.zeros((60, 80), np.float32)
+    levels[rows] = 200
+    levels[:, columns] = 200
+    return levels
+
+
+@pytest.mark.parametrize(
+    ("lengths", "rows_left", "columns_left"),
+    [((70, np.inf), False, True), ((np.inf, 50), True, False), ((np.inf, np.inf), True, True)],
+)
+def test_lines_are_taken_away_and_what_crosses_them_stays(lengths, rows_left, columns_left):
+    levels = cross(slice(30, 32), slice(40, 43))
+    before = ink.Ink(levels, 0, levels, is_dark=True)
+    after = ink.without_lines(before, 80, thickness=4, lengths=lengths).levels
+    assert (after[30:32, :30] > 0).all() == rows_left
+    assert (after[:20, 40:43] > 0).all() == columns_left
+    assert (after[31, 41] > 0) == (rows_left or columns_left)
+    assert (before.levels == cross(slice(30, 32), slice(40, 43))).all()
+
+
+def test_what_is_too_thick_or_too_short_is_no_line():
+    levels = cross(slice(30, 36), slice(0, 0))
+    levels[10:12, 20:60] = 200
+    before = ink.Ink(levels, 0, levels, is_dark=True)
+    after = ink.without_lines(before, 80, thickness=4, lengths=(50, np.inf)).levels
+    assert (after == levels).all()
+
+
+@pytest.mark.parametrize("slope", [-0.05, 0.03, 0.06])
+def test_a_line_may_be_somewhat_askew(slope):
+    levels = np.zeros((60, 80), np.float32)
+    for column in range(80):
+        row = round(30 + slope * column)
+        levels[row : row + 2, column] = 200
+    before = ink.Ink(levels, 0, levels, is_dark=True)
+    assert not ink.without_lines(before, 80, thickness=4, lengths=(70, np.inf)).levels.any()

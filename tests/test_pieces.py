@@ -87,7 +87,8 @@ def test_a_digit_that_touches_all_edges_is_found():
 
 
 DOUBTS = {
-    "more than one digit: show one at a time": [
+    "more than one digit: show one at a time": [],
+    "wider than a digit: show one at a time": [
         [(10, 40, 110, 46), (10, 46, 16, 80)],
     ],
     "a blot or an edge, no strokes of a pen": [[(40, 30, 80, 70)], [(40, 20, 70, 75)]],
@@ -150,6 +151,17 @@ def test_a_frame_around_the_digit_is_left_aside(sides):
     found = find(canvas(ONE, *FRAME[sides]))
     assert found.box == ONE
     assert found.doubt is None
+
+
+@pytest.mark.parametrize("underline", [(30, 82, 80, 85), (48, 84, 62, 86), (10, 83, 115, 86)])
+def test_a_line_below_the_digit_is_left_aside(underline):
+    found = find(canvas(ONE, underline))
+    assert found.box == ONE
+    assert found.doubt is None
+
+
+def test_a_line_is_no_digit_however_much_ink_it_has():
+    assert find(canvas((30, 50, 80, 54), (60, 70, 64, 95))).box == (60, 70, 64, 95)
 
 
 def test_an_empty_frame_is_taken_for_a_digit():

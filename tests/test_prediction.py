@@ -1,6 +1,7 @@
 """Answers come in the order of the pictures, whatever is wrong with some of them."""
 
 import io
+import os
 import threading
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from dlcli import checkpoints, images, likeness, prediction
-from dlcli.errors import ImageError
+from dlcli.errors import ImageError, Terminated
 from dlcli.prediction import Picture
 
 
@@ -260,6 +261,33 @@ def test_before_a_pause_everything_is_answered(model, sample, monkeypatch, worth
         if number in {0, 4, 39}:
             assert asked[-1] == number
     assert next(answers, None) is None
+
+
+def test_a_named_pipe_in_a_folder_is_passed_over(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    (tmp_path / "b.png").touch()
+    assert [path.name for path in prediction.find_pictures(tmp_path)] == ["b.png"]
+
+
+def test_who_is_told_to_stop_does_not_wait_for_a_reader(trained, monkeypatch):
+    go_on = threading.Event()
+
+    def read(source, name):
+        if name == "3":
+            go_on.wait(60)
+        return ONE
+
+    def pictures():
+        for number in range(6):
+            yield Picture(Path("x"), str(number))
+        raise Terminated("terminated")
+
+    monkeypatch.setattr(prediction, "read", read)
+    monkeypatch.setattr(prediction, "_WORTH_THREADS", 0)
+    with pytest.raises(Terminated):
+        list(prediction.predict(trained, pictures(), raw=False, threads=4))
+    assert [t for t in threading.enumerate() if t.name.startswith("pictures")]
+    go_on.set()
 
 
 def test_a_folder_is_searched_in_order_for_pictures_alone(tmp_path):

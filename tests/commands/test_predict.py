@@ -390,14 +390,14 @@ def locked(path: Path) -> None:
 PILLOW = "not a picture that Pillow can read"
 UNREADABLE = "cannot be read: "
 DAMAGED = ""  # Pillow's words differ
-LARGE = "more than 89,478,485 pixels are refused"
+LARGE = "more than 178,956,970 pixels; make it smaller"
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda _path: None, "no such file"),
     "empty folder": (Path.mkdir, "holds no pictures"),
     "folder of texts": (text_only_folder, "holds no pictures"),
     "link to nothing": (lambda path: path.symlink_to("nowhere"), "no such file"),
     "link to itself": (link_to_itself, UNREADABLE),
-    "empty": (Path.touch, PILLOW),
+    "empty": (Path.touch, "an empty file"),
     "text": (holding(b"a digit: 7\n"), PILLOW),
     "web page": (holding(b"<!doctype html><title>404</title>"), PILLOW),
     "pdf": (holding(b"%PDF-1.7\n1 0 obj\n"), PILLOW),
@@ -499,8 +499,8 @@ def test_broken_pictures_in_a_folder_and_on_stdin_are_told(predict, digit):
     assert result.code == 4
     assert [cells[2] for cells in lines_of(result)] == ["scans/a.png", "scans/c.png"]
     assert result.stderr.splitlines() == [
-        "Error: scans/b.png: not a picture that Pillow can read",
-        "Error: -: not a picture that Pillow can read",
+        "Error: scans/b.png: an empty file",
+        "Error: -: an empty file",
     ]
 
 
