@@ -17,9 +17,10 @@ from dlcli import images
 from dlcli.activations import Array
 from dlcli.checkpoints import Model
 from dlcli.errors import ImageError, Terminated
-from dlcli.images import Pixels, Prepared, Steps
+from dlcli.images import Pixels, Prepared
 from dlcli.likeness import UNLIKE, UNSURE, looks, unlikeness
 from dlcli.pictures import read, without_warnings
+from dlcli.views import Steps
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future

@@ -1,0 +1,415 @@
+"""What can be seen on a picture: where the digit is, cut out, scaled and centred as MNIST's are.
+
+A picture is looked at twice: as a whole, to find the digit, and closely, to see its strokes. If
+that does not look like a digit, the next likely place is tried, then what remains without lines
+and boxes, then what there is if paper was taken for ink.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from dlcli.dimensions import CLASSES, IMAGE_SIDE
+from dlcli.ink import (
+    Colours,
+    Ink,
+    Levels,
+    is_dark,
+    quantiles,
+    spread,
+    strength,
+    stroke_widths,
+    thicken,
+    without_lines,
+)
+from dlcli.likeness import unlikeness
+from dlcli.pieces import MARKED, SEVERAL, Found, find_digit
+
+Pixels = npt.NDArray[np.uint8]
+Box = tuple[int, int, int, int]
+
+BLANK = "blank: there is no ink on it"
+NO_DIGIT = "no digit: nothing but an edge, lines or specks"
+
+DIGIT_SIDE = 20
+CENTRE = 14
+
+# The longest side of a picture that a person is shown.
+SHOWN_SIDE = 280
+# The longest side at which a picture is looked at as a whole, and the length of the digit when
+# it is looked at closely.
+_WHOLE_SIDE = 256
+_CLOSE_LENGTH = 100
+# Windows for closing strokes: shares of the whole picture's longest side; close, times the
+# strokes' width, and at most a share of what is in view.
+_WHOLE_WINDOWS = (0.05, 0.12, 0.35)
+_CLOSE_WINDOW = 4
+_LARGEST_CLOSE_WINDOW = 0.6
+# Shares of overlap: from the first on, two boxes are one place; from the second on, what is seen
+# closely is what was found; below the third it is something else, and a fleck of the paper if it
+# is so faint, of 255 levels.
+_SAME = 0.8
+_EXPECTED = 0.6
+_ANOTHER = 0.2
+_FAINT = 32.0
+# A line is at least this share of what it is part of, at least this much longer than the digit
+# itself, and at most so many times as thick as strokes.
+_LINE = 0.85
+_LONGER = 1.15
+_LINE_WIDTH = 2.0
+# When lines are taken away, at least this share of the rest must be the digit.
+_MOST = 0.7
+# The part of a height or a width that is at its end.
+_BESIDE = 0.25
+# Pixels that the edges of a box may be wrong by, looked at closely.
+_SLACK = 2
+# Digits of MNIST that are wider than a stroke, for their height, cover less of their box.
+_FILLED = 0.7
+_NARROW = 0.5
+# Room around the digit when it is looked at closely, as a share of its length.
+_MARGIN = 0.4
+# Of MNIST's test images 1 %, 10 % and half are farther than this from the nearest plane of a
+# class.
+_LIKE = 0.4
+_SURELY_LIKE = 0.3
+_CLEARLY_LIKE = 0.2
+# Ink from the first share of the pen's strength on is grey, from the second on full.
+_GREY, _FULL = 0.2, 0.7
+# Strokes of a 20x20 digit are 2.8 pixels wide in the median over MNIST, and wider than 1.8 in
+# 95 % of its digits; thinner ones are thickened to this.
+_THINNEST_STROKE = 2.6
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What was seen of a picture on the way, to be shown to a person.
+
+    Attributes
+    ----------
+    picture
+        The picture, shrunk to a longest side of at most ``SHOWN_SIDE``.
+    part
+        Left, top, right and bottom of what was looked at closely, in pixels of ``picture``;
+        None, as all that follows, for a picture that needed no preparation or is blank.
+    ink
+        How strong the ink is there, 0 to 1 (the pen's strength) and more.
+    box
+        Left, top, right and bottom of the digit in ``ink``.
+    strokes
+        The digit alone, 0 to 1, thickened if it was thin.
+    """
+
+    picture: Image.Image
+    part: Box | None = None
+    ink: Levels | None = None
+    box: Box | None = None
+    strokes: Levels | None = None
+
+
+@dataclass(frozen=True)
+class View:
+    """What was taken for the digit.
+
+    Attributes
+    ----------
+    pixels
+        The 28x28, shape (784,), 0 (paper) to 255 (ink); None: there is nothing.
+    doubt
+        Why it does not show one digit, if it does not.
+    steps
+        What was seen on the way.
+    """
+
+    pixels: Pixels | None
+    doubt: str | None
+    steps: Steps
+
+
+def look_at(picture: Image.Image) -> View:
+    """The digit on a picture in mode L or RGB, or why there is none."""
+    whole = picture.copy()
+    whole.thumbnail((_WHOLE_SIDE, _WHOLE_SIDE), Image.Resampling.BOX)
+    dark = is_dark(_channels(whole), _windows(whole)[1:])
+    inks = _inks(whole, dark=dark)
+    # Of a narrow picture the short side is rounded too much to tell the scale.
+    scale = max(picture.size) / max(whole.size)
+    best = _best(chain(_views(picture, inks, scale), _views_apart(picture, inks, scale)))
+    if best is not None and _is_filled(best):
+        # A sheet of paper on a dark desk may pass for ink.
+        other = _best(_views(picture, _inks(whole, dark=not dark), scale))
+        if other is not None and other.doubt is None and not _is_filled(other):
+            best = other
+    if best is None:
+        doubt = BLANK if all(ink.is_blank for ink in inks) else NO_DIGIT
+        best = View(None, doubt, Steps(picture))
+    return best
+
+
+def _best(views: Iterable[View]) -> View | None:
+    """The first view that surely shows a digit, even beside others.
+
+    If one only may, it is compared with those that follow; if none does, it is the very first.
+    """
+    first = likely = None
+    for view in views:
+        first = first or view
+        unlike = _unlike(view) if view.doubt in {None, SEVERAL} else np.inf
+        if unlike < (_SURELY_LIKE if likely is None else _CLEARLY_LIKE):
+            return view
+        if unlike < _LIKE and view.doubt == SEVERAL and likely is None:
+            return view
+        if unlike < _LIKE:
+            likely = likely or view
+    return likely or first
+
+
+def _unlike(view: View) -> float:
+    """How unlike the digits of every class it is."""
+    looks = _seen(view).reshape(1, -1)
+    return min(unlikeness(looks, digit) for digit in range(CLASSES))
+
+
+def _is_filled(view: View) -> bool:
+    """Whether ink covers more of its box than that of a digit does, unless it is a stroke."""
+    ink = _seen(view) > np.iinfo(np.uint8).max / 2
+    box = ink[extent(ink)]
+    return bool(box.mean() > _FILLED) and min(box.shape) > _NARROW * max(box.shape)
+
+
+def _seen(view: View) -> Pixels:
+    """The 28x28, shape (28, 28)."""
+    if view.pixels is None:
+        raise AssertionError("a view shows something")
+    return view.pixels.reshape(IMAGE_SIDE, IMAGE_SIDE)
+
+
+def shrunk(steps: Steps) -> Steps:
+    """With a picture no larger than is shown, so that many of them can be kept."""
+    scale = min(SHOWN_SIDE / max(steps.picture.size), 1)
+    picture = steps.picture.copy()
+    picture.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
+    return replace(steps, picture=picture, part=steps.part and _scaled(steps.part, scale))
+
+
+def _scaled(box: Box, scale: float) -> Box:
+    left, top, right, bottom = (round(edge * scale) for edge in box)
+    return left, top, right, bottom
+
+
+def _windows(whole: Image.Image) -> list[int]:
+    return [_odd(share * max(whole.size)) for share in _WHOLE_WINDOWS]
+
+
+def _inks(whole: Image.Image, *, dark: bool) -> list[Ink]:
+    """The ink of a picture, as windows of several sizes show it."""
+    colours = _channels(whole)
+    inks = [strength(colours, window, dark=dark) for window in _windows(whole)]
+    if all(ink.is_blank for ink in inks):
+        inks = [strength(colours, _last_resort(whole), dark=dark)]
+    return inks
+
+
+def _views(picture: Image.Image, inks: list[Ink], scale: float) -> Iterator[View]:
+    """What can be seen on a picture, the likeliest first; ``scale`` is its to the ink's."""
+    tried: list[Found] = []
+    for share in MARKED:
+        candidates = [find_digit(ink, share) for ink in inks]
+        for found in sorted(filter(None, candidates), key=lambda found: -found.score):
+            if all(_overlap(found.box, other.box) < _SAME for other in tried):
+                tried.append(found)
+                yield from _close_views(picture, found, scale, dark=inks[0].is_dark)
+
+
+def _views_apart(picture: Image.Image, inks: list[Ink], scale: float) -> Iterator[View]:
+    """What can be seen when a digit is parted from the box or the line that it is joined with."""
+    for ink in inks:
+        joined = find_digit(ink)
+        if joined is None:
+            continue
+        left, top, right, bottom = joined.box
+        width, height = right - left, bottom - top
+        for lengths in ((_LINE * width, _LINE * height), (_LINE * width, np.inf)):
+            level = MARKED[0] * joined.pieces.level
+            parted = without_lines(ink, level, _LINE_WIDTH * _stroke_width(joined), lengths)
+            lines = joined.marked & (parted.levels == 0)
+            if not _is_box_or_underline(lines[top:bottom, left:right]):
+                continue
+            found = find_digit(parted)
+            rest = float(ink.levels[joined.marked & ~lines].sum())
+            if found is not None and ink.levels[found.marked].sum() >= _MOST * rest:
+                yield from _close_views(picture, found, scale, dark=ink.is_dark, lines=False)
+
+
+def _is_box_or_underline(lines: npt.NDArray[np.bool_]) -> bool:
+    """Whether lines run along all sides of what they are part of, or along the lower alone."""
+    if not lines.any():
+        return False
+    height, width = lines.shape
+    rows = lines.mean(axis=1) > _LINE / 2
+    columns = lines.mean(axis=0) > _LINE / 2
+    beside = round(_BESIDE * height), round(_BESIDE * width)
+    below = rows[-beside[0] :].any()
+    others = rows[: -beside[0]].any()
+    around = rows[: beside[0]].any() and columns[: beside[1]].any() and columns[-beside[1] :].any()
+    return bool(below and (around or not (others or columns.any())))
+
+
+def _close_views(
+    picture: Image.Image, found: Found, scale: float, *, dark: bool, lines: bool = True
+) -> Iterator[View]:
+    """What can be seen close to where a digit was found, with or without longer lines."""
+    part, close, close_scale = _zoom(picture, found, scale)
+    window = _CLOSE_WINDOW * _stroke_width(found) * scale * close_scale
+    window = min(window, _LARGEST_CLOSE_WINDOW * max(close.size))
+    ink = strength(_channels(close), _odd(window), dark=dark)
+    if ink.is_blank:
+        ink = strength(_channels(close), _last_resort(close), dark=dark)
+    expected = _in_part(found.box, part, scale, close_scale)
+    for share in MARKED:
+        closely = find_digit(ink, share)
+        if closely is not None and not lines:
+            closely = find_digit(_alone(ink, closely, expected), share)
+        if closely is None:
+            continue
+        strokes = _strokes(ink.levels, closely)
+        alike = _overlap(expected, closely.box)
+        several = closely.has_others or (found.has_others and alike >= _EXPECTED)
+        is_fleck = closely.pieces.level < _FAINT and alike < _ANOTHER
+        is_other = is_fleck or _is_cut_off(closely, part, picture)
+        yield View(
+            pixels=_centre(_fit(strokes)).reshape(-1),
+            doubt=closely.doubt or (NO_DIGIT if is_other else SEVERAL if several else None),
+            steps=Steps(picture, part, ink.levels / closely.pieces.level, closely.box, strokes),
+        )
+
+
+def _in_part(box: Box, part: Box, scale: float, close_scale: float) -> tuple[float, ...]:
+    """A box found on the whole picture, as it lies in a part of it that is looked at closely."""
+    origin = (part[0], part[1], part[0], part[1])
+    return tuple(
+        (edge * scale - start) * close_scale for edge, start in zip(box, origin, strict=True)
+    )
+
+
+def _alone(ink: Ink, seen: Found, expected: tuple[float, ...]) -> Ink:
+    """The ink where a digit is expected, without lines that are longer than it."""
+    left, top, right, bottom = expected
+    inside = np.zeros(ink.levels.shape, np.bool_)
+    inside[
+        max(round(top) - _SLACK, 0) : round(bottom) + _SLACK,
+        max(round(left) - _SLACK, 0) : round(right) + _SLACK,
+    ] = True
+    lengths = (_LONGER * (right - left), _LONGER * (bottom - top))
+    thickness = _LINE_WIDTH * _stroke_width(seen)
+    parted = without_lines(ink, MARKED[0] * seen.pieces.level, thickness, lengths)
+    return replace(parted, levels=np.where(inside, parted.levels, np.float32(0)))
+
+
+def _is_cut_off(found: Found, part: Box, picture: Image.Image) -> bool:
+    """Whether the digit goes on beyond the part of the picture that is in view."""
+    left, top, right, bottom = part
+    goes_on = np.array([top > 0, bottom < picture.height, left > 0, right < picture.width])
+    touched = (found.pieces.on_sides[:, found.members] > 0).any(axis=1)
+    return bool((touched & goes_on).any())
+
+
+def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+    """The area that two boxes share, as a share of what they cover together."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    shared = max(width, 0) * max(height, 0)
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
+    return shared / (sum(areas) - shared)
+
+
+def _channels(picture: Image.Image) -> Colours:
+    """Shape (channels, height, width)."""
+    levels = np.asarray(picture)
+    return np.ascontiguousarray(np.atleast_3d(levels).transpose(2, 0, 1))
+
+
+def _odd(side: float) -> int:
+    """The side of a window with a pixel in its middle."""
+    return max(3, round(side) | 1)
+
+
+def _last_resort(view: Image.Image) -> int:
+    """A window for strokes so thick that all others left nothing of them."""
+    return _odd(2 * max(view.size))
+
+
+def _stroke_width(found: Found) -> float:
+    """The median width of the digit's strokes in pixels."""
+    return quantiles(stroke_widths(found.marked), 0.5)[0]
+
+
+def _zoom(picture: Image.Image, found: Found, scale: float) -> tuple[Box, Image.Image, float]:
+    """The part of the picture around the digit, and that part scaled, with its scale."""
+    left, top, right, bottom = (edge * scale for edge in found.box)
+    length = max(right - left, bottom - top)
+    room = _MARGIN * length
+    part = (
+        max(0, int(left - room)),
+        max(0, int(top - room)),
+        min(picture.width, int(right + room) + 1),
+        min(picture.height, int(bottom + room) + 1),
+    )
+    close_scale = _CLOSE_LENGTH / length
+    size = [max(1, round(side * close_scale)) for side in (part[2] - part[0], part[3] - part[1])]
+    filter_ = Image.Resampling.BOX if close_scale < 1 else Image.Resampling.BICUBIC
+    return part, picture.crop(part).resize((size[0], size[1]), filter_), close_scale
+
+
+def _strokes(ink: Levels, found: Found) -> Levels:
+    """The digit alone, 0 to 1, its strokes at least as thick as MNIST's thin ones."""
+    strokes = np.clip((ink / found.pieces.level - _GREY) / (_FULL - _GREY), 0, 1)
+    strokes *= spread(found.marked, 2)  # with the grey of the edges
+    left, top, right, bottom = found.box
+    pixel = max(right - left, bottom - top) / DIGIT_SIDE
+    missing = round((_THINNEST_STROKE * pixel - _stroke_width(found)) / 2)
+    return thicken(strokes, max(missing, 0))
+
+
+def _fit(strokes: Levels) -> Levels:
+    """Scale to fit 20x20, the aspect ratio kept, each pixel the mean of the area it covers."""
+    digit = strokes[extent(strokes >= strokes.max() / 2)]
+    height, width = digit.shape
+    scale = DIGIT_SIDE / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    filter_ = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
+    resized: Levels = np.clip(np.asarray(Image.fromarray(digit).resize(size, filter_)), 0, 1)
+    # Averaging thins out a fine stroke; its core must be as strong as before.
+    resized *= np.float32(255 / max(float(resized.max()), 1e-6))
+    return resized
+
+
+def _centre(digit: Levels) -> Pixels:
+    """Place a digit of at most 20x20 in 28x28 with its centre of mass on pixel 14."""
+    row, column = centre_of_mass(digit)
+    height, width = digit.shape
+    top = min(max(CENTRE - round(row), 0), IMAGE_SIDE - height)
+    left = min(max(CENTRE - round(column), 0), IMAGE_SIDE - width)
+    result = np.zeros((IMAGE_SIDE, IMAGE_SIDE), np.uint8)
+    result[top : top + height, left : left + width] = np.rint(digit)
+    return result
+
+
+def extent(marked: npt.NDArray[np.bool_]) -> tuple[slice, slice]:
+    """The rows and columns of the smallest box that holds everything marked."""
+    rows = np.flatnonzero(marked.any(axis=1))
+    columns = np.flatnonzero(marked.any(axis=0))
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def centre_of_mass(levels: npt.NDArray[Any]) -> tuple[float, float]:
+    """The row and the column where levels balance."""
+    total = float(levels.sum())
+    height, width = levels.shape
+    row = float(levels.sum(axis=1) @ np.arange(height)) / total
+    column = float(levels.sum(axis=0) @ np.arange(width)) / total
+    return row, column
