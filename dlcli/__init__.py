@@ -11,10 +11,13 @@ The modules, in reading order; data flows from the first to the last:
 - ``activations``      what a neuron does with its weighted sum
 - ``losses``           the cost J
 - ``initializers``     random initial weights
+- ``normalization``    batch normalisation
 - ``network``          layers of weighted sums plus bias: the forward pass
 - ``backpropagation``  the slope of the cost along every parameter, by the chain rule
 - ``optimizers``       a gradient becomes a step downhill; ``compiled`` does it with Numba
 - ``schedules``        how long that step is
+- ``averaging``        a running mean of the weights
+- ``calibration``      how sure the network may be
 - ``training``         gradient descent repeated until the slope is flat
 - ``gradcheck``        backpropagation against finite differences
 - ``metrics``          scores

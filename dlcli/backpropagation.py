@@ -6,6 +6,9 @@ before it:
 
     dJ/dW = a_before^T d        dJ/db = sum of d over images        d_before = (d W^T) * f'(z)
 
+With batch normalisation, d passes through it between bias and weights (see
+``normalization``).
+
 Source: Rumelhart, Hinton and Williams, "Learning representations by back-propagating
 errors", 1986.
 """
@@ -17,6 +20,7 @@ from dlcli.activations import Array
 from dlcli.losses import LOSSES
 from dlcli.memory import zeros
 from dlcli.network import Buffers, Network, scale_pixels, split_parameters
+from dlcli.normalization import Normalization
 
 
 class Backpropagation:
@@ -61,9 +65,13 @@ class Backpropagation:
         self.input_dropout = input_dropout
         dtype = network.parameters.dtype
         self.gradient: Array = zeros(network.parameters.size, dtype)
-        self._weight_slopes, self._bias_slopes = split_parameters(
-            self.gradient, network.layer_sizes
+        self._weight_slopes, self._bias_slopes, self._scale_slopes = split_parameters(
+            self.gradient, network.layer_sizes, batch_norm=network.batch_norm
         )
+        self._normalizations = [
+            Normalization(*arrays, batch_size)
+            for arrays in zip(network.scales, network.means, network.variances, strict=True)
+        ]
         self._inputs: Array = np.empty((batch_size, network.layer_sizes[0]), dtype)
         self._buffers = Buffers(network.layer_sizes, batch_size, dtype, with_slopes=True)
         self._errors: list[Array] = [np.empty_like(values) for values in self._buffers.values]
@@ -105,11 +113,19 @@ class Backpropagation:
         if self.input_dropout:
             self._drop(self.input_dropout, random, inputs)
 
+        def normalize(layer: int) -> None:
+            self._normalizations[layer].forward(buffers.values[layer])
+
         def drop_hidden(layer: int) -> None:
             # The slope of what is dropped is 0 as well, and that of the rest scaled up alike.
             self._drop(self.dropout, random, buffers.values[layer], buffers.slopes[layer])
 
-        self.network.forward(inputs, buffers, drop_hidden if self.dropout else None)
+        self.network.forward(
+            inputs,
+            buffers,
+            normalize if self._normalizations else None,
+            drop_hidden if self.dropout else None,
+        )
         self._carry_back(inputs, buffers, targets, scale)
         return buffers.values[-1]
 
@@ -125,9 +141,13 @@ class Backpropagation:
         error *= scale / rows  # J is the mean over the batch
         for layer in reversed(range(len(network.weights))):
             before = buffers.values[layer - 1] if layer else inputs
-            np.matmul(before.T, error, out=self._weight_slopes[layer])
             # The sum over images, as a product: a third of the time that sum(axis=0) takes.
             np.matmul(self._ones[:rows], error, out=self._bias_slopes[layer])
+            if layer < len(self._normalizations):
+                self._normalizations[layer].backward(
+                    error, self._bias_slopes[layer], self._scale_slopes[layer]
+                )
+            np.matmul(before.T, error, out=self._weight_slopes[layer])
             if layer:
                 error_before = self._errors[layer - 1][:rows]
                 np.matmul(error, network.weights[layer].T, out=error_before)

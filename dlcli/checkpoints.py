@@ -1,9 +1,11 @@
 """A model in one ``.npz`` file: named arrays and a JSON description, nothing executable.
 
-``layers.0.weight``, ``layers.0.bias``, ... are the parameters; ``optimizer.velocity`` and the
-like, present where training can go on, are the optimiser's memory; ``metadata`` is JSON. The
-file is read without pickle, and no array is read before its size is known to be right, so a
-checkpoint from a stranger can be wrong, but can do no harm.
+``layers.0.weight``, ``layers.0.bias``, ... are the parameters (with batch normalisation,
+``scale``, ``mean`` and ``variance`` as well); where training can go on, ``optimizer.velocity``
+and the like are the optimiser's memory, and ``averaged.layers.0.weight``, ... the running mean
+of the weights; ``metadata`` is JSON. The file is read without pickle, and no array is read
+before its size is known to be right, so a checkpoint from a stranger can be wrong, but can do
+no harm.
 """
 
 import io
@@ -15,7 +17,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +49,12 @@ class Model:
     ----------
     metadata
         ``config``, ``epoch``, ``scores``, ``dataset`` (name and checksum), ``preprocessing``
-        (a name in ``PREPROCESSING``), ``threads``, and, for going on, ``training``.
+        (a name in ``PREPROCESSING``), ``threads``, ``temperature`` (see ``calibration``), and,
+        for going on, ``training``.
     optimizer_state
         The optimiser's arrays; empty in a checkpoint made for use alone.
+    average
+        The running mean of the network, where training goes on with one.
     """
 
     path: Path
@@ -57,9 +62,22 @@ class Model:
     loss: str
     metadata: dict[str, Any]
     optimizer_state: dict[str, Array]
+    average: Network | None = None
 
     def infer(self, images: npt.NDArray[np.uint8]) -> tuple[Array, Array]:
-        """The network's logits and outputs for images (see ``Network.infer``).
+        """The network's logits for images, and the probability of each class.
+
+        The temperature changes the probabilities that softmax makes, and no logits.
+
+        Parameters
+        ----------
+        images
+            Shape (n, 784), 0 to 255.
+
+        Returns
+        -------
+        tuple
+            Both of shape (n, classes).
 
         Raises
         ------
@@ -70,7 +88,10 @@ class Model:
             logits, outputs = self.network.infer(images)
         if not np.isfinite(outputs).all():
             raise CheckpointError(f"{self.path}: its weights are so large that outputs overflow")
-        return logits, outputs
+        temperature = self.metadata.get("temperature", 1)
+        if temperature != 1 and self.network.output_activation == "softmax":
+            OUTPUT_ACTIVATIONS["softmax"].function(logits / temperature, outputs)
+        return logits, self.network.probabilities(outputs)
 
 
 def save(
@@ -79,6 +100,7 @@ def save(
     loss: str,
     metadata: Mapping[str, Any],
     optimizer_state: Mapping[str, Array],
+    average: Network | None = None,
 ) -> None:
     """Write a checkpoint whole or not at all.
 
@@ -87,10 +109,9 @@ def save(
     OSError
         The disk refused.
     """
-    arrays: dict[str, Array] = {}
-    for layer, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
-        arrays[f"layers.{layer}.weight"] = weight
-        arrays[f"layers.{layer}.bias"] = bias
+    arrays = _arrays_of(network)
+    if average is not None:
+        arrays |= {f"{_AVERAGED}{name}": array for name, array in _arrays_of(average).items()}
     arrays |= {f"optimizer.{name}": array for name, array in optimizer_state.items()}
     description = {
         "format": FORMAT_VERSION,
@@ -98,6 +119,7 @@ def save(
             "layer_sizes": network.layer_sizes,
             "activations": network.activations,
             "output_activation": network.output_activation,
+            "batch_norm": network.batch_norm,
             "loss": loss,
         },
         **metadata,
@@ -106,6 +128,23 @@ def save(
         np.savez(file, metadata=np.array(json.dumps(description)), **arrays)  # type: ignore[arg-type]  # the stub takes keywords for allow_pickle
 
 
+def _arrays_of(network: Network) -> dict[str, Array]:
+    """Every array of a network by its name in a checkpoint."""
+    kinds = {
+        "weight": network.weights,
+        "bias": network.biases,
+        "scale": network.scales,
+        "mean": network.means,
+        "variance": network.variances,
+    }
+    return {
+        f"layers.{layer}.{kind}": array
+        for kind, arrays in kinds.items()
+        for layer, array in enumerate(arrays)
+    }
+
+
+_AVERAGED = "averaged."
 _SINGLE_VALUES = ("optimizer.steps", "optimizer.learning_rate")
 
 
@@ -139,7 +178,7 @@ def load(path: Path) -> Model:
 
 
 def load_named(argument: str | None) -> Model:
-    """Find and load the model a command is to use.
+    """Find and load the model a command is to use, ready for it.
 
     Parameters
     ----------
@@ -156,15 +195,20 @@ def load_named(argument: str | None) -> Model:
     named = argument or os.environ.get("DLCLI_MODEL")
     path = Path(named) if named else DEFAULT_RUNS_DIR / LATEST
     if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where it may not look
-        return load(follow_link(path) / BEST)
+        return _for_use(load(follow_link(path) / BEST))
     if not named:
         raise CheckpointError("no model yet: train one (dlcli train), name one, or set DLCLI_MODEL")
     try:
-        return load(path)
+        return _for_use(load(path))
     except CheckpointError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             raise CheckpointError(f"{path}: no such run directory or checkpoint") from error
         raise
+
+
+def _for_use(model: Model) -> Model:
+    """The model with batch normalisation folded into its weights, once and for all images."""
+    return replace(model, network=model.network.folded())
 
 
 def follow_link(run: Path) -> Path:
@@ -181,15 +225,12 @@ def _load(path: Path, archive: zipfile.ZipFile) -> Model:
         raise CheckpointError("holds two arrays of one name")
     metadata = _read_metadata(archive, members.pop("metadata", None))
     network, loss = _build_network(metadata.pop("architecture", None))
-    for layer, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
-        for name, parameters in (("weight", weight), ("bias", bias)):
-            full_name = f"layers.{layer}.{name}"
-            array = _read_array(archive, members.pop(full_name, None), full_name, parameters.shape)
-            with np.errstate(over="ignore"):  # what float32 cannot hold is refused below
-                parameters[...] = array
+    _fill(network, archive, members, "")
+    average = None
+    if any(name.startswith(_AVERAGED) for name in members):
+        average = network.like()
+        _fill(average, archive, members, _AVERAGED)
     _check_description(metadata)
-    if not np.isfinite(network.parameters).all():
-        raise CheckpointError("holds weights that are no finite numbers")
     optimizer_state = {}
     for full_name in [name for name in members if name.startswith("optimizer.")]:
         shape = (1,) if full_name in _SINGLE_VALUES else network.parameters.shape
@@ -199,7 +240,22 @@ def _load(path: Path, archive: zipfile.ZipFile) -> Model:
         optimizer_state[full_name.removeprefix("optimizer.")] = array
     if members:
         raise CheckpointError(f"{min(members)!r:.60}: does not belong into a checkpoint")
-    return Model(path, network, loss, metadata, optimizer_state)
+    return Model(path, network, loss, metadata, optimizer_state, average)
+
+
+def _fill(
+    network: Network, archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], prefix: str
+) -> None:
+    """Read a network's arrays, taking them out of ``members``."""
+    for name, values in _arrays_of(network).items():
+        full_name = f"{prefix}{name}"
+        array = _read_array(archive, members.pop(full_name, None), full_name, values.shape)
+        with np.errstate(over="ignore"):  # what float32 cannot hold is refused below
+            values[...] = array
+        if not np.isfinite(values).all():
+            raise CheckpointError(f"{full_name}: holds values that are no finite numbers")
+        if name.endswith("variance") and (values < 0).any():
+            raise CheckpointError(f"{full_name}: holds negative variances")
 
 
 def _read_metadata(archive: zipfile.ZipFile, member: zipfile.ZipInfo | None) -> dict[str, Any]:
@@ -228,6 +284,7 @@ def _read_metadata(archive: zipfile.ZipFile, member: zipfile.ZipInfo | None) -> 
 def _check_description(metadata: dict[str, Any]) -> None:
     """Refuse metadata that lacks what every command relies on."""
     dataset = metadata.get("dataset")
+    temperature = metadata.get("temperature", 1)
     for key, right in (
         ("config", isinstance(metadata.get("config"), dict)),
         ("epoch", type(metadata.get("epoch")) is int and metadata["epoch"] >= 0),
@@ -237,6 +294,7 @@ def _check_description(metadata: dict[str, Any]) -> None:
             "dataset.checksum",
             isinstance(dataset, dict) and isinstance(dataset.get("checksum"), str),
         ),
+        ("temperature", type(temperature) in {int, float} and 0 < temperature < math.inf),
         ("preprocessing", metadata.get("preprocessing") in PREPROCESSING),
     ):
         if not right:
@@ -267,7 +325,10 @@ def _build_network(architecture: Any) -> tuple[Network, str]:
         for name in names:
             if not isinstance(name, str) or name not in table:
                 raise CheckpointError(f"metadata: {key}: unknown name {str(name)[:60]!r}")
-    network = Network(sizes, activations, architecture["output_activation"])
+    batch_norm = architecture.get("batch_norm", False)
+    if type(batch_norm) is not bool:
+        raise CheckpointError("metadata: batch_norm: expected true or false")
+    network = Network(sizes, activations, architecture["output_activation"], batch_norm=batch_norm)
     return network, architecture["loss"]
 
 
@@ -282,7 +343,7 @@ def _read_array(
     content, dtype, found = _read_member(archive, member, name)
     if found != shape:
         raise CheckpointError(f"{name}: expected shape {shape}, found {found}")
-    if dtype.kind != "f" or dtype.itemsize not in {4, 8}:
+    if dtype.kind != "f" or dtype.itemsize not in {2, 4, 8}:
         raise CheckpointError(f"{name}: expected float32, found {dtype}")
     if len(content) != math.prod(shape) * dtype.itemsize:
         raise CheckpointError(f"{name}: {len(content):,} bytes do not fill shape {shape}")

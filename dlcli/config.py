@@ -40,7 +40,7 @@ InitializerName = Literal[
     "normal",
 ]
 OptimizerName = Literal["sgd", "adam", "adamw"]
-ScheduleName = Literal["constant", "step", "exponential", "cosine"]
+ScheduleName = Literal["constant", "step", "exponential", "cosine", "one_cycle"]
 
 _Fraction = Annotated[float, Meta(ge=0, lt=1)]
 
@@ -127,6 +127,20 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "1/2 (y - yhat)^2; both are means over images."
         ),
     ] = "cross_entropy"
+    label_smoothing: Annotated[
+        _Fraction,
+        Meta(
+            description="Share of each target given to all classes alike, so that the network "
+            "does not learn to be too sure."
+        ),
+    ] = 0.0
+    batch_norm: Annotated[
+        bool,
+        Meta(
+            description="Give every hidden neuron's sums mean 0 and variance 1 over the batch, "
+            "then a learned scale (batch normalisation)."
+        ),
+    ] = False
     initializer: Annotated[
         InitializerName,
         Meta(
@@ -181,6 +195,20 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     input_dropout: Annotated[
         _Fraction, Meta(description="Share of pixels set to 0 in training.")
     ] = 0.0
+    max_norm: Annotated[
+        Annotated[float, Meta(gt=0, le=1e6)] | None,
+        Meta(
+            description="Largest norm of the weights that come into a hidden neuron; longer "
+            "ones are shortened after each step. 2 to 4 is usual beside dropout."
+        ),
+    ] = None
+    weight_averaging: Annotated[
+        Annotated[float, Meta(gt=0, lt=1)] | None,
+        Meta(
+            description="Judge, and keep, a running mean of the weights: its decay a step; "
+            "0.999 looks back over some 1,000 steps."
+        ),
+    ] = None
     augmentation: Annotated[
         Augmentation | None,
         Meta(
@@ -193,7 +221,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             description="How the learning rate falls: constant; step: times decay_factor every "
             "step_epochs; exponential: times decay_factor an epoch; cosine: to 0 at the last "
-            "step."
+            "step; one_cycle: up from a 25th of it for three tenths of the steps, then to "
+            "nearly 0."
         ),
     ] = "constant"
     decay_factor: Annotated[
@@ -383,6 +412,16 @@ def _contradictions(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:
             ("warmup_epochs", "epochs"),
             f"{config.warmup_epochs:g} epochs of warm-up do not fit into {config.epochs} epochs",
         )
+    if config.warmup_epochs and config.schedule == "one_cycle":
+        yield (
+            ("warmup_epochs", "schedule"),
+            "schedule one_cycle has a warm-up of its own; leave out warmup_epochs",
+        )
+    if config.batch_norm and config.batch_size == 1:
+        yield (
+            ("batch_norm", "batch_size"),
+            "one image has no variance to normalise by; use a batch_size of 2 or more",
+        )
     if config.early_stopping is not None and config.validation_size == 0:
         yield (
             ("early_stopping", "validation_size"),
@@ -422,8 +461,12 @@ def warnings(config: Config) -> list[str]:
         idle.append(
             "augmentation distorts nothing: set rotation, scale, shear, shift or elastic_alpha"
         )
-    if not config.hidden_layers and config.dropout:
-        idle.append("dropout has no effect without hidden layers")
+    if not config.hidden_layers:
+        idle += [
+            f"{key} has no effect without hidden layers"
+            for key in ("dropout", "batch_norm", "max_norm")
+            if getattr(config, key)
+        ]
     if config.optimizer != "sgd" and config.learning_rate > HIGH_ADAM_LEARNING_RATE:
         idle.append(
             f"learning_rate {config.learning_rate:g} is high for {config.optimizer}; "

@@ -73,9 +73,7 @@ class Comparison:
 
 def evaluate(model: Model, examples: Examples) -> Evaluation:
     """Score a model on examples."""
-    network = model.network
-    logits, outputs = model.infer(examples.images)
-    probabilities = network.probabilities(outputs)
+    logits, probabilities = model.infer(examples.images)
     answers = probabilities.argmax(axis=1).astype(np.uint8)
     confusion = metrics.confusion_matrix(examples.labels, answers, probabilities.shape[1])
     correct = int(confusion.trace())
@@ -84,7 +82,7 @@ def evaluate(model: Model, examples: Examples) -> Evaluation:
         correct=correct,
         accuracy=correct / len(examples),
         interval=metrics.wilson_interval(correct, len(examples)),
-        loss=mean_loss(model.loss, network.output_activation, logits, examples.labels),
+        loss=mean_loss(model.loss, model.network.output_activation, logits, examples.labels),
         calibration_error=metrics.expected_calibration_error(probabilities, examples.labels),
         classes=metrics.class_scores(confusion),
         confusion=confusion,

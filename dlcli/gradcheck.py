@@ -13,7 +13,7 @@ import numpy as np
 from dlcli.activations import Array
 from dlcli.backpropagation import Backpropagation
 from dlcli.config import Config
-from dlcli.losses import mean_loss, one_hot
+from dlcli.losses import LOSSES, one_hot, smooth
 from dlcli.network import Network, split_parameters
 from dlcli.randomness import random_stream
 
@@ -47,7 +47,7 @@ class LayerCheck:
 
 
 def check_gradients(config: Config) -> Iterator[LayerCheck]:
-    """Check the weights and the biases of each layer of a config's network.
+    """Check the weights, biases and scales of each layer of a config's network.
 
     The network has the config's shape, functions, initial weights, dropout and penalty; the
     images are random pixels, and up to 100 parameters of each array are tried.
@@ -55,19 +55,23 @@ def check_gradients(config: Config) -> Iterator[LayerCheck]:
     Yields
     ------
     LayerCheck
-        For each layer's weight and bias, from the input on.
+        For each layer's arrays, from the input on.
     """
     random = random_stream(config.seed, "gradient_check")
     network = Network(
-        config.layer_sizes, config.activations, config.output_activation, dtype=np.float64
+        config.layer_sizes,
+        config.activations,
+        config.output_activation,
+        np.float64,
+        batch_norm=config.batch_norm,
     )
     network.initialize(
         config.initializer,
         config.initializer_stddev,
         random_stream(config.seed, "initial_weights"),
     )
-    # Biases of 0 would hide a mistake in what multiplies them.
-    network.parameters[network.weight_count :] = random.normal(
+    # Biases of 0 and scales of 1 would hide a mistake in what multiplies them.
+    network.parameters[network.weight_count :] += random.normal(
         0, 0.1, network.parameters.size - network.weight_count
     )
     backpropagation = Backpropagation(
@@ -81,22 +85,29 @@ def check_gradients(config: Config) -> Iterator[LayerCheck]:
     images = random.integers(0, 256, (_IMAGES, network.layer_sizes[0]), dtype=np.uint8)
     labels = random.integers(0, network.layer_sizes[-1], _IMAGES, dtype=np.uint8)
     targets = one_hot(labels, network.layer_sizes[-1], np.float64)
+    targets = smooth(targets, config.label_smoothing)
 
     def cost() -> float:
         # The same seed each time: dropout must drop the same neurons.
         dropout_random = random_stream(config.seed, "dropout")
         logits = backpropagation.run(images, targets, dropout_random)
-        loss = mean_loss(config.loss, config.output_activation, logits, labels)
-        return loss + backpropagation.penalty()
+        values = LOSSES[config.loss].value(config.output_activation, logits, targets)
+        return float(values.mean()) + backpropagation.penalty()
 
     smallest = max(_ROUNDING * cost() / TOLERANCE, 1e-8)
     slopes = backpropagation.gradient.copy()
-    weight_slopes, bias_slopes = split_parameters(slopes, network.layer_sizes)
+    weight_slopes, bias_slopes, scale_slopes = split_parameters(
+        slopes, network.layer_sizes, batch_norm=config.batch_norm
+    )
     for layer in range(len(network.weights)):
-        for name, values, analytic in (
-            ("weight", network.weights[layer], weight_slopes[layer]),
-            ("bias", network.biases[layer], bias_slopes[layer]),
+        for name, arrays, array_slopes in (
+            ("weight", network.weights, weight_slopes),
+            ("bias", network.biases, bias_slopes),
+            ("scale", network.scales, scale_slopes),
         ):
+            if layer >= len(arrays):  # the last layer is not normalised
+                continue
+            values, analytic = arrays[layer], array_slopes[layer]
             flat, flat_slopes = values.reshape(-1), analytic.reshape(-1)
             count = min(flat.size, _PARAMETERS_PER_ARRAY)
             chosen = random.choice(flat.size, count, replace=False)

@@ -87,6 +87,18 @@ def one_hot(labels: Labels, classes: int, dtype: npt.DTypeLike = np.float32) -> 
     return targets
 
 
+def smooth(targets: Array, share: float) -> Array:
+    """Move a share of each image's target from its class to all classes alike.
+
+    Source: Szegedy et al., "Rethinking the Inception architecture", 2016, section 7 (label
+    smoothing).
+    """
+    if not share:
+        return targets
+    smoothed: Array = targets * (1 - share) + share / targets.shape[1]
+    return smoothed
+
+
 def mean_loss(name: str, output_activation: str, logits: Array, labels: Labels) -> float:
     """The cost J of a set of images: the mean of each one's cost.
 

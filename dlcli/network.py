@@ -2,12 +2,12 @@
 
 A layer computes weighted sums plus bias, z = a W + b, and squashes them, a' = f(z). All
 parameters live in one contiguous vector, first every layer's weights, then every layer's
-biases, so that an optimiser updates them, and weight decay its part of them, in one sweep;
-the matrices are views of it.
+biases (and, with batch normalisation, every hidden neuron's scale), so that an optimiser
+updates them, and weight decay its part of them, in one sweep; the matrices are views of it.
 """
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from dlcli.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Array
 from dlcli.initializers import initial_weights
 from dlcli.memory import zeros
+from dlcli.normalization import fold
 
 # Rows of one inference pass: enough to keep the matrix products efficient, few enough for the
 # activations of a wide network to stay small.
@@ -68,9 +69,17 @@ class Network:
     Attributes
     ----------
     parameters
-        Every weight, then every bias, shape (parameters,).
+        Every weight, then every bias, then every scale, shape (parameters,).
     weights, biases
         Views into ``parameters``, one a layer, shapes (fan-in, fan-out) and (fan-out,).
+    scales
+        Views into ``parameters``, one a hidden layer, shape (neurons,); none without batch
+        normalisation.
+    statistics
+        The running means, then the variances, of every hidden neuron's sums; empty without
+        batch normalisation.
+    means, variances
+        Views into ``statistics``, one a hidden layer.
     """
 
     def __init__(
@@ -79,6 +88,8 @@ class Network:
         activations: Sequence[str],
         output_activation: str,
         dtype: npt.DTypeLike = np.float32,
+        *,
+        batch_norm: bool = False,
     ) -> None:
         """Allocate a network whose parameters are all 0.
 
@@ -92,29 +103,45 @@ class Network:
             A name in ``OUTPUT_ACTIVATIONS``.
         dtype
             float32, or float64 for gradient checks.
+        batch_norm
+            Normalise the sums of hidden layers.
         """
         self.layer_sizes = tuple(layer_sizes)
         self.activations = tuple(activations)
         self.output_activation = output_activation
-        self.parameters: Array = zeros(count_parameters(layer_sizes), dtype)
-        self.weights, self.biases = split_parameters(self.parameters, layer_sizes)
+        self.batch_norm = batch_norm
+        hidden = self.layer_sizes[1:-1] if batch_norm else ()
+        self.parameters: Array = zeros(count_parameters(layer_sizes) + sum(hidden), dtype)
+        self.weights, self.biases, self.scales = split_parameters(
+            self.parameters, layer_sizes, batch_norm=batch_norm
+        )
         self.weight_count = sum(weight.size for weight in self.weights)
+        self.statistics: Array = np.zeros(2 * sum(hidden), dtype)
+        self.means = _split(self.statistics, hidden)
+        self.variances = _split(self.statistics[sum(hidden) :], hidden)
 
     def initialize(self, name: str, stddev: float, random: "np.random.Generator") -> None:
-        """Draw random weights and set the biases to 0 (see ``initializers``)."""
+        """Draw random weights, set biases to 0, and scales to 1 (see ``initializers``)."""
         ends_in = (*self.activations, self.output_activation)
         for weight, activation in zip(self.weights, ends_in, strict=True):
             shape = (weight.shape[0], weight.shape[1])
             weight[...] = initial_weights(name, stddev, activation, shape, random)
         self.parameters[self.weight_count :] = 0
+        self.statistics[...] = 0
+        for ones in (*self.scales, *self.variances):
+            ones[...] = 1
 
     def forward(
         self,
         inputs: Array,
         buffers: Buffers,
+        normalize: Callable[[int], None] | None = None,
         after_hidden: Callable[[int], None] | None = None,
     ) -> Array:
         """Compute the outputs for a batch, leaving each layer's values in ``buffers``.
+
+        A network with batch normalisation needs ``normalize`` to do it; for use it is
+        :meth:`folded`.
 
         Parameters
         ----------
@@ -122,6 +149,9 @@ class Network:
             Pixels from 0 to 1, shape (n, 784).
         buffers
             Memory for exactly n rows.
+        normalize
+            Called with the index of each hidden layer when its weighted sums, still without
+            bias, are in ``buffers``, which it changes in place.
         after_hidden
             Called with the index of each hidden layer when its values are in ``buffers``,
             which it may change in place (dropout).
@@ -135,6 +165,8 @@ class Network:
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             values = buffers.values[layer]
             np.matmul(before, weight, out=values)
+            if normalize is not None and layer < len(self.activations):
+                normalize(layer)
             values += bias
             if layer < len(self.activations):
                 slope = buffers.slopes[layer] if buffers.slopes else None
@@ -158,6 +190,8 @@ class Network:
         tuple
             The logits and the outputs, each of shape (n, classes).
         """
+        if self.batch_norm:
+            return self.folded().infer(images)
         dtype, classes = self.parameters.dtype, self.layer_sizes[-1]
         logits = np.empty((len(images), classes), dtype)
         outputs = np.empty_like(logits)
@@ -172,6 +206,49 @@ class Network:
             outputs[block] = self.forward(inputs[:count], part)
             logits[block] = part.values[-1]
         return logits, outputs
+
+    def like(self) -> "Network":
+        """A network of the same shape whose parameters are all 0."""
+        return Network(
+            self.layer_sizes,
+            self.activations,
+            self.output_activation,
+            self.parameters.dtype,
+            batch_norm=self.batch_norm,
+        )
+
+    def folded(self) -> "Network":
+        """A network without batch normalisation that computes the same.
+
+        Each neuron's running mean and variance become part of its weights and its bias. One
+        that has none is returned as it is.
+        """
+        if not self.batch_norm:
+            return self
+        plain = Network(
+            self.layer_sizes, self.activations, self.output_activation, self.parameters.dtype
+        )
+        plain.parameters[...] = self.parameters[: plain.parameters.size]
+        for layer, scale in enumerate(self.scales):
+            plain.weights[layer][...], plain.biases[layer][...] = fold(
+                self.weights[layer],
+                self.biases[layer],
+                scale,
+                self.means[layer],
+                self.variances[layer],
+            )
+        return plain
+
+    def limit_norms(self, limit: float) -> None:
+        """Shorten each hidden neuron's vector of incoming weights to at most ``limit``.
+
+        Source: Srivastava et al., "Dropout", 2014, section 5.1 (max-norm).
+        """
+        for weight in self.weights[:-1]:
+            norms = np.sqrt(np.einsum("ij,ij->j", weight, weight))
+            longer = np.flatnonzero(norms > limit)
+            if longer.size:
+                weight[:, longer] *= limit / norms[longer]
 
     def probabilities(self, outputs: Array) -> Array:
         """The probability of each class, shape (n, classes), from what :meth:`infer` returns.
@@ -192,14 +269,20 @@ def count_parameters(layer_sizes: Sequence[int]) -> int:
     return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(layer_sizes))
 
 
-def split_parameters(vector: Array, layer_sizes: Sequence[int]) -> tuple[list[Array], list[Array]]:
-    """The weight matrices and bias vectors inside a vector laid out like ``parameters``."""
-    weights, biases = [], []
-    start = 0
-    for fan_in, fan_out in pairwise(layer_sizes):
-        weights.append(vector[start : start + fan_in * fan_out].reshape(fan_in, fan_out))
-        start += fan_in * fan_out
-    for fan_out in layer_sizes[1:]:
-        biases.append(vector[start : start + fan_out])
-        start += fan_out
-    return weights, biases
+def split_parameters(
+    vector: Array, layer_sizes: Sequence[int], *, batch_norm: bool = False
+) -> tuple[list[Array], list[Array], list[Array]]:
+    """The weights, biases and scales inside a vector laid out like ``parameters``."""
+    shapes = list(pairwise(layer_sizes))
+    flat = _split(vector, [fan_in * fan_out for fan_in, fan_out in shapes])
+    weights = [weight.reshape(shape) for weight, shape in zip(flat, shapes, strict=True)]
+    neurons = layer_sizes[1:]
+    rest = vector[sum(weight.size for weight in weights) :]
+    scales = _split(rest[sum(neurons) :], neurons[:-1] if batch_norm else ())
+    return weights, _split(rest, neurons), scales
+
+
+def _split(vector: Array, sizes: Sequence[int]) -> list[Array]:
+    """Views of consecutive parts of a vector, one of each size."""
+    ends = list(accumulate(sizes))
+    return [vector[end - size : end] for end, size in zip(ends, sizes, strict=True)]

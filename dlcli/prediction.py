@@ -205,8 +205,7 @@ def _answer(model: Model, block: list[_Ready]) -> Iterator[Prediction]:
     ]
     probabilities = np.empty((0, model.network.layer_sizes[-1]), np.float32)
     if shown:
-        _, outputs = model.infer(np.concatenate(shown))
-        probabilities = model.network.probabilities(outputs)
+        _, probabilities = model.infer(np.concatenate(shown))
     done = 0
     views = iter(shown)
     for item in block:

@@ -115,12 +115,20 @@ class Run:
             "best_accuracy": state.best_accuracy,
             "best_loss": _finite_or_none(state.best_loss),
             "gradient_norm": _finite_or_none(state.gradient_norm),
+            "temperature": state.temperature,
         }
-        network, loss = state.network, self.config.loss
-        last = {**metadata, "training": training}
-        checkpoints.save(self.path / LAST, network, loss, last, state.optimizer.state)
+        loss = self.config.loss
+        checkpoints.save(
+            self.path / LAST,
+            state.network,
+            loss,
+            {**metadata, "training": training},
+            state.optimizer.state,
+            state.average,
+        )
         if state.epoch and state.is_best:
-            checkpoints.save(self.path / BEST, network, loss, metadata, {})
+            best = {**metadata, "temperature": state.temperature}
+            checkpoints.save(self.path / BEST, state.judged.folded(), loss, best, {})
 
     def _metadata(self, state: TrainingState, record: EpochRecord | None) -> dict[str, Any]:
         scores = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
@@ -221,8 +229,22 @@ def resume(path: Path) -> Resumed:
     except ConfigError as error:
         raise CheckpointError(str(error)) from error
     network = model.network
-    described = (network.layer_sizes, network.activations, network.output_activation, model.loss)
-    wanted = (config.layer_sizes, config.activations, config.output_activation, config.loss)
+    described = (
+        network.layer_sizes,
+        network.activations,
+        network.output_activation,
+        network.batch_norm,
+        model.average is not None,
+        model.loss,
+    )
+    wanted = (
+        config.layer_sizes,
+        config.activations,
+        config.output_activation,
+        config.batch_norm,
+        config.weight_averaging is not None,
+        config.loss,
+    )
     if described != wanted:
         raise CheckpointError(f"{model.path}: its network is not that of its config")
     optimizer = make_optimizer(config, network.parameters, network.weight_count)
@@ -235,11 +257,13 @@ def resume(path: Path) -> Resumed:
         state = TrainingState(
             network=network,
             optimizer=optimizer,
+            average=model.average,
             epoch=model.metadata["epoch"],
             best_epoch=int(training["best_epoch"]),
             best_accuracy=float(training["best_accuracy"]),
             best_loss=_number_or_infinity(training["best_loss"]),
             gradient_norm=_number_or_infinity(training["gradient_norm"]),
+            temperature=float(training["temperature"]),
         )
         checksum, threads = model.metadata["dataset"]["checksum"], int(model.metadata["threads"])
     except (KeyError, TypeError, ValueError) as error:

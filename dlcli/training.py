@@ -10,11 +10,13 @@ import numpy as np
 
 from dlcli.activations import Array
 from dlcli.augmentation import Distortions
+from dlcli.averaging import WeightAveraging
 from dlcli.backpropagation import Backpropagation
+from dlcli.calibration import fit_temperature
 from dlcli.config import Config
 from dlcli.datasets import Examples
 from dlcli.errors import DivergenceError
-from dlcli.losses import LOSSES, Labels, mean_loss, one_hot
+from dlcli.losses import LOSSES, Labels, mean_loss, one_hot, smooth
 from dlcli.network import Network
 from dlcli.optimizers import Optimizer, make_optimizer
 from dlcli.randomness import random_stream
@@ -43,15 +45,30 @@ class EpochRecord:
 
 @dataclass
 class TrainingState:
-    """Everything that training changes: with the config, all that going on needs."""
+    """Everything that training changes: with the config, all that going on needs.
+
+    Attributes
+    ----------
+    average
+        The running mean of the network's weights, where the config asks for one.
+    temperature
+        Makes the best epoch's probabilities mean what they say (see ``calibration``).
+    """
 
     network: Network
     optimizer: Optimizer
+    average: Network | None = None
     epoch: int = 0
     best_epoch: int = 0
     best_accuracy: float = -1.0
     best_loss: float = math.inf
     gradient_norm: float = math.inf
+    temperature: float = 1.0
+
+    @property
+    def judged(self) -> Network:
+        """The network to judge and to keep: the running mean, if there is one."""
+        return self.network if self.average is None else self.average
 
     @property
     def is_best(self) -> bool:
@@ -82,7 +99,12 @@ OnBlock = Callable[[Progress], None]
 
 def make_network(config: Config) -> Network:
     """A network of the config's shape, with its initial random weights."""
-    network = Network(config.layer_sizes, config.activations, config.output_activation)
+    network = Network(
+        config.layer_sizes,
+        config.activations,
+        config.output_activation,
+        batch_norm=config.batch_norm,
+    )
     random = random_stream(config.seed, "initial_weights")
     network.initialize(config.initializer, config.initializer_stddev, random)
     return network
@@ -92,7 +114,8 @@ def initial_state(config: Config) -> TrainingState:
     """The state before the first epoch."""
     network = make_network(config)
     optimizer = make_optimizer(config, network.parameters, network.weight_count)
-    return TrainingState(network, optimizer)
+    average = make_network(config) if config.weight_averaging is not None else None
+    return TrainingState(network, optimizer, average)
 
 
 def why_finished(config: Config, state: TrainingState) -> str | None:
@@ -149,6 +172,9 @@ def fit(
         input_dropout=config.input_dropout,
     )
     distortions = Distortions(config.augmentation) if config.augmentation is not None else None
+    averaging = None
+    if config.weight_averaging is not None and state.average is not None:
+        averaging = WeightAveraging(state.network, state.average, config.weight_averaging)
     steps = math.ceil(len(train) / config.batch_size) * (config.epochs - state.epoch)
     if steps * state.network.parameters.size > _WORTH_COMPILING:
         state.optimizer.compile()
@@ -157,18 +183,17 @@ def fit(
         # Overflow is not hidden: it makes the loss infinite, and that raises below.
         with np.errstate(over="ignore", invalid="ignore"):
             loss, accuracy, gradient_norm, learning_rate = _descend(
-                config, train, state, backpropagation, distortions, on_block
+                config, train, state, backpropagation, distortions, averaging, on_block
             )
             if not np.isfinite(state.network.parameters).all():
                 raise DivergenceError(
                     f"training diverged: the last step of epoch {state.epoch + 1} made weights "
                     f"infinite; {_remedy(config)}"
                 )
-            validation_loss, validation_accuracy = _validate(config, validation, state.network)
+            state.epoch += 1
+            state.gradient_norm = gradient_norm
+            validation_loss, validation_accuracy = _judge(config, validation, state)
         seconds = time.perf_counter() - started
-        state.epoch += 1
-        state.gradient_norm = gradient_norm
-        _keep_best(state, validation_loss, validation_accuracy)
         yield EpochRecord(
             epoch=state.epoch,
             train_loss=loss,
@@ -204,6 +229,7 @@ def _descend(
     state: TrainingState,
     backpropagation: Backpropagation,
     distortions: Distortions | None,
+    averaging: WeightAveraging | None,
     on_block: OnBlock | None,
 ) -> tuple[float, float, float, float]:
     """One pass over the training images in random order, a step a batch.
@@ -229,11 +255,12 @@ def _descend(
         if distortions is not None:
             images = distortions.apply(images, augmentation_random)
         labels = train.labels[block]
-        targets = one_hot(labels, classes, dtype)
+        targets = smooth(one_hot(labels, classes, dtype), config.label_smoothing)
         for step in range(first_step, last_step):
             start = (step - first_step) * batch_size
             rows = slice(start, min(start + batch_size, len(block)))
-            learning_rate = learning_rate_at(state.epoch * steps + step, steps, config)
+            steps_before = state.epoch * steps + step
+            learning_rate = learning_rate_at(steps_before, steps, config)
             scale = state.optimizer.gradient_scale(learning_rate)
             logits = backpropagation.run(images[rows], targets[rows], dropout_random, scale)
             scores.logits[rows] = logits
@@ -245,6 +272,10 @@ def _descend(
             if config.gradient_clip is not None and norm > config.gradient_clip:
                 gradient *= config.gradient_clip / norm
             state.optimizer.step(gradient, learning_rate)
+            if config.max_norm is not None:
+                state.network.limit_norms(config.max_norm)
+            if averaging is not None:
+                averaging.update(steps_before + 1, steps)
             total_norm += norm
         scores.add(targets, labels)
         if not math.isfinite(scores.loss):
@@ -300,22 +331,25 @@ def _remedy(config: Config) -> str:
     return f"lower learning_rate (now {config.learning_rate:g}) or set gradient_clip"
 
 
-def _validate(
-    config: Config, validation: Examples, network: Network
+def _judge(
+    config: Config, validation: Examples, state: TrainingState
 ) -> tuple[float | None, float | None]:
-    """Loss and accuracy on the validation images; None without any."""
+    """Loss and accuracy on the validation images (None without any); note the best epoch.
+
+    That is the one with the most right answers, or as many at less loss; without validation
+    images, the last.
+    """
     if not len(validation):
+        state.best_epoch = state.epoch
         return None, None
+    network = state.judged
     logits, outputs = network.infer(validation.images)
     loss = mean_loss(config.loss, network.output_activation, logits, validation.labels)
     if not math.isfinite(loss):
         raise DivergenceError(f"training diverged: validation loss {loss:g}; {_remedy(config)}")
-    return loss, float(np.mean(outputs.argmax(axis=1) == validation.labels))
-
-
-def _keep_best(state: TrainingState, loss: float | None, accuracy: float | None) -> None:
-    """Note the latest epoch if it is the best: more right answers, or as many at less loss."""
-    if accuracy is None or loss is None:
-        state.best_epoch = state.epoch
-    elif (accuracy, -loss) > (state.best_accuracy, -state.best_loss):
+    accuracy = float(np.mean(outputs.argmax(axis=1) == validation.labels))
+    if (accuracy, -loss) > (state.best_accuracy, -state.best_loss):
         state.best_epoch, state.best_accuracy, state.best_loss = state.epoch, accuracy, loss
+        if network.output_activation == "softmax":
+            state.temperature = fit_temperature(logits, validation.labels)
+    return loss, accuracy

@@ -33,6 +33,7 @@ ARCHITECTURE = {
     "layer_sizes": [784, 3, 10],
     "activations": ["relu"],
     "output_activation": "softmax",
+    "batch_norm": False,
     "loss": "cross_entropy",
 }
 Arrays = dict[str, np.ndarray]
@@ -98,12 +99,69 @@ def test_a_failed_save_leaves_the_old_checkpoint(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
 
 
-def test_double_precision_from_elsewhere_is_taken(tmp_path):
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+def test_other_precisions_are_taken(tmp_path, dtype):
     network = save(tmp_path / "a.npz")
-    rewrite(tmp_path / "a.npz", replaced("layers.0.weight", lambda array: array.astype(np.float64)))
+    rewrite(tmp_path / "a.npz", replaced("layers.0.weight", lambda array: array.astype(dtype)))
     found = checkpoints.load(tmp_path / "a.npz").network
     assert found.parameters.dtype == np.float32
-    assert (found.parameters == network.parameters).all()
+    np.testing.assert_allclose(found.parameters, network.parameters, rtol=1e-3)
+
+
+def normalised_network() -> Network:
+    network = Network([784, 3, 4, 10], ["relu", "tanh"], "softmax", batch_norm=True)
+    network.parameters[...] = np.random.default_rng(1).standard_normal(network.parameters.size)
+    network.statistics[...] = np.random.default_rng(2).uniform(0.5, 2, network.statistics.size)
+    return network
+
+
+def test_batch_normalisation_and_the_running_mean_come_back_bit_by_bit(tmp_path):
+    network, average = normalised_network(), normalised_network()
+    average.parameters *= 2
+    average.statistics *= 3
+    checkpoints.save(tmp_path / "a.npz", network, "cross_entropy", METADATA, {}, average)
+    model = checkpoints.load(tmp_path / "a.npz")
+    assert model.average is not None
+    for saved, found in ((network, model.network), (average, model.average)):
+        assert found.parameters.tobytes() == saved.parameters.tobytes()
+        assert found.statistics.tobytes() == saved.statistics.tobytes()
+        assert found.batch_norm
+
+
+def test_a_named_model_is_folded_for_use(tmp_path):
+    network = normalised_network()
+    checkpoints.save(tmp_path / "a.npz", network, "cross_entropy", METADATA, {})
+    model = checkpoints.load_named(str(tmp_path / "a.npz"))
+    assert not model.network.batch_norm
+    images = np.random.default_rng(0).integers(0, 256, (5, 784), dtype=np.uint8)
+    np.testing.assert_array_equal(model.infer(images)[0], network.infer(images)[0])
+
+
+def test_negative_variances_are_refused(tmp_path):
+    network = normalised_network()
+    network.variances[1][2] = -0.1
+    checkpoints.save(tmp_path / "a.npz", network, "cross_entropy", METADATA, {})
+    assert_refused(tmp_path / "a.npz", "layers.1.variance: holds negative variances")
+
+
+@pytest.mark.parametrize(
+    ("output", "scales"), [("softmax", True), ("sigmoid", False), ("linear", False)]
+)
+def test_the_temperature_divides_the_logits_that_softmax_gets(tmp_path, output, scales):
+    loss = "mse" if output == "linear" else "cross_entropy"
+    images = np.random.default_rng(0).integers(0, 256, (5, 784), dtype=np.uint8)
+    found = []
+    for name, temperature in (("plain", 1), ("cool", 2.5)):
+        path = tmp_path / f"{name}.npz"
+        save(path, random_network(output=output), loss, temperature=temperature)
+        found.append(checkpoints.load(path).infer(images))
+    (logits, plain), (same_logits, cool) = found
+    np.testing.assert_array_equal(same_logits, logits)
+    if scales:
+        shares = np.exp((logits - logits.max(axis=1, keepdims=True)) / 2.5)
+        np.testing.assert_allclose(cool, shares / shares.sum(axis=1, keepdims=True), rtol=1e-5)
+    else:
+        np.testing.assert_array_equal(cool, plain)
 
 
 # Broken checkpoints: each entry breaks a good one's arrays, or its bytes.
@@ -156,7 +214,7 @@ def sizes(*layer_sizes: object) -> Callable[[Arrays], Arrays]:
 
 W0, B0, W1 = "layers.0.weight", "layers.0.bias", "layers.1.weight"
 VELOCITY, STEPS = "optimizer.velocity", "optimizer.steps"
-NOT_FINITE = "weights that are no finite numbers"
+NOT_FINITE = "holds values that are no finite numbers"
 IMPOSSIBLE = "metadata: impossible layer_sizes"
 
 BROKEN_ARRAYS = {
@@ -182,7 +240,7 @@ BROKEN_ARRAYS = {
     "far too large": (replaced(B0, lambda _array: np.zeros(5000)), f"{B0}: "),
     "integers": (replaced(W0, lambda array: array.astype(np.int32)), f"{W0}: expected float32"),
     "complex": (replaced(W0, lambda array: array.astype(np.complex64)), f"{W0}: expected float32"),
-    "half precision": (replaced(B0, lambda array: array.astype(np.float16)), f"{B0}: expected"),
+    "quarter precision": (replaced(B0, lambda array: array.astype(np.int8)), f"{B0}: expected"),
     "strings": (replaced(B0, lambda array: array.astype("U2")), f"{B0}: expected float32"),
     "structured": (
         replaced(B0, lambda array: array.view([("x", "<f4")])),
@@ -230,6 +288,16 @@ BROKEN_ARRAYS = {
     "no preprocessing": (metadata(preprocessing=None), "metadata: preprocessing: missing"),
     "unknown preprocessing": (metadata(preprocessing="zoom"), "metadata: preprocessing: "),
     "preprocessing a list": (metadata(preprocessing=["digit"]), "metadata: preprocessing: "),
+    "temperature 0": (metadata(temperature=0), "metadata: temperature: "),
+    "temperature below 0": (metadata(temperature=-1.5), "metadata: temperature: "),
+    "temperature true": (metadata(temperature=True), "metadata: temperature: "),
+    "temperature no number": (metadata(temperature=float("nan")), "metadata: temperature: "),
+    "batch_norm a number": (architecture(batch_norm=1), "metadata: batch_norm: expected"),
+    "batch_norm without its arrays": (architecture(batch_norm=True), "layers.0.scale: missing"),
+    "half an average": (
+        lambda arrays: arrays | {f"averaged.{W0}": arrays[W0]},
+        f"averaged.{W1}: missing",
+    ),
     "no architecture": (metadata(architecture=None), "metadata: holds no architecture"),
     "architecture a list": (metadata(architecture=[]), "metadata: holds no architecture"),
     "no layer_sizes": (architecture(layer_sizes=None), IMPOSSIBLE),

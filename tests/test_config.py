@@ -87,7 +87,9 @@ WRONG = {
     "nesterov: true\nmomentum: 0": "needs a momentum above 0",
     "dropout: 1.0": "expected a number at least 0, below 1",
     "input_dropout: -0.1": "expected a number at least 0, below 1",
-    "schedule: linear": "expected constant, cosine, exponential, step",
+    "schedule: linear": "expected constant, cosine, exponential, one_cycle, step",
+    "warmup_epochs: 1\nschedule: one_cycle": "one_cycle has a warm-up of its own",
+    "batch_norm: true\nbatch_size: 1": "one image has no variance",
     "warmup_epochs: 11": "11 epochs of warm-up do not fit into 10 epochs",
     "batch_size: 0": "expected a whole number at least 1",
     "batch_size: 32.0": "expected a whole number",
@@ -154,6 +156,13 @@ def test_the_default_learning_rate_suits_the_optimizer(text, learning_rate):
         ("initializer_stddev: 1", ["initializer_stddev has no effect with initializer: auto"]),
         ("step_epochs: 3", ["step_epochs has no effect with schedule: constant"]),
         ("dropout: 0.1\nhidden_layers: []", ["dropout has no effect without hidden layers"]),
+        (
+            "hidden_layers: []\nbatch_norm: true\nmax_norm: 3",
+            [
+                "batch_norm has no effect without hidden layers",
+                "max_norm has no effect without hidden layers",
+            ],
+        ),
         ("schedule: step\nstep_epochs: 3\nmomentum: 0.5", []),
         (
             "optimizer: adam\nlearning_rate: 0.05",

@@ -12,6 +12,7 @@ from dlcli.backpropagation import Backpropagation
 from dlcli.config import Config
 from dlcli.gradcheck import TOLERANCE, check_gradients
 from dlcli.losses import LOSSES
+from dlcli.normalization import Normalization
 
 # Every pair that the config allows: cross-entropy needs probabilities.
 PAIRS = [
@@ -24,7 +25,15 @@ REGULARISERS = {
     "l2": {"weight_decay": 0.1},
     "dropout": {"dropout": 0.3},
     "input_dropout": {"input_dropout": 0.2},
-    "all": {"weight_decay": 0.1, "dropout": 0.3, "input_dropout": 0.2},
+    "batch_norm": {"batch_norm": True},
+    "label_smoothing": {"label_smoothing": 0.2},
+    "all": {
+        "weight_decay": 0.1,
+        "dropout": 0.3,
+        "input_dropout": 0.2,
+        "batch_norm": True,
+        "label_smoothing": 0.1,
+    },
 }
 
 each_pair = pytest.mark.parametrize(("output_activation", "loss"), PAIRS)
@@ -94,6 +103,40 @@ def test_every_array_is_checked_from_the_input_on():
         (2, "bias", (10,), 10),
     ]
     assert all(0 <= c.largest_relative_error <= TOLERANCE for c in checks)
+
+
+def test_the_scales_of_normalised_layers_are_checked_as_well():
+    checks = check(batch_norm=True)
+    assert [(c.layer, c.shape, c.checked) for c in checks if c.array == "scale"] == [
+        (0, (6,), 6),
+        (1, (5,), 5),
+    ]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("part", "found_in"),
+    [
+        ("bias", {"0.weight", "1.weight"}),
+        ("scale", {"0.weight", "0.scale", "1.weight", "1.scale"}),
+    ],
+)
+def test_a_mistake_in_the_normalisation_is_found(part, found_in, monkeypatch):
+    right = Normalization.backward
+
+    def wrong(normalization, error, bias_slope, scale_slope):
+        if part == "bias":
+            right(normalization, error, 1.01 * bias_slope, scale_slope)
+        else:
+            right(normalization, error, bias_slope, scale_slope)
+            scale_slope *= 1.01
+            error *= 1.01
+
+    monkeypatch.setattr(Normalization, "backward", wrong)
+    wrongly = wrong_arrays(batch_norm=True, activation="tanh")
+    # What is wrong in a layer is carried back to those before it.
+    assert found_in <= wrongly
+    assert not wrongly & {"1.bias", "2.weight", "2.bias"}
 
 
 @pytest.mark.usefixtures("quick")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dlcli.activations import OUTPUT_ACTIVATIONS
 from dlcli.config import LossName
-from dlcli.losses import LOSSES, mean_loss, one_hot
+from dlcli.losses import LOSSES, mean_loss, one_hot, smooth
 
 ORACLE = json.loads((Path(__file__).parent / "oracle" / "pytorch_values.json").read_text())
 CASES = [
@@ -61,6 +61,20 @@ def test_one_hot_targets_are_1_at_the_label_and_0_elsewhere():
     targets = one_hot(np.array([2, 0, 1, 2], np.uint8), 4)
     assert targets.tolist() == [[0, 0, 1, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]]
     assert targets.dtype == np.float32
+
+
+def test_smoothed_targets_cost_what_pytorch_says():
+    record = ORACLE["label_smoothing"]
+    logits, labels = np.array(record["logits"]), np.array(record["labels"], np.uint8)
+    targets = smooth(one_hot(labels, 10, np.float64), 0.1)
+    values = LOSSES["cross_entropy"].value("softmax", logits, targets)
+    np.testing.assert_allclose(values, record["values"], rtol=1e-12)
+
+
+def test_smoothing_shares_targets_among_all_classes_and_0_leaves_them():
+    targets = one_hot(np.array([1], np.uint8), 4, np.float64)
+    np.testing.assert_allclose(smooth(targets, 0.2), [[0.05, 0.85, 0.05, 0.05]])
+    assert smooth(targets, 0) is targets
 
 
 @every_case

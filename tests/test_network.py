@@ -33,11 +33,46 @@ def test_a_new_network_is_all_zero():
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=6))
 def test_parameters_are_all_weights_then_all_biases_each_once(layer_sizes):
     vector = np.arange(count_parameters(layer_sizes))
-    weights, biases = split_parameters(vector, layer_sizes)
+    weights, biases, scales = split_parameters(vector, layer_sizes)
+    assert scales == []
     assert [weight.shape for weight in weights] == list(pairwise(layer_sizes))
     assert [bias.shape for bias in biases] == [(size,) for size in layer_sizes[1:]]
     laid_out = np.concatenate([array.reshape(-1) for array in (*weights, *biases)])
     np.testing.assert_array_equal(laid_out, vector)
+
+
+@given(st.lists(st.integers(1, 9), min_size=2, max_size=6))
+def test_with_batch_normalisation_scales_of_hidden_neurons_follow(layer_sizes):
+    activations = ["relu"] * (len(layer_sizes) - 2)
+    network = Network(layer_sizes, activations, "softmax", batch_norm=True)
+    arrays = (*network.weights, *network.biases, *network.scales)
+    assert [scale.shape for scale in network.scales] == [(size,) for size in layer_sizes[1:-1]]
+    network.parameters[...] = np.arange(network.parameters.size)
+    laid_out = np.concatenate([array.reshape(-1) for array in arrays])
+    np.testing.assert_array_equal(laid_out, network.parameters)
+    network.statistics[...] = np.arange(network.statistics.size)
+    laid_out = np.concatenate([*network.means, *network.variances, []])
+    np.testing.assert_array_equal(laid_out, network.statistics)
+
+
+def test_normalised_networks_start_with_scales_and_variances_of_1_and_means_of_0():
+    network = Network([5, 4, 3], ["relu"], "softmax", batch_norm=True)
+    network.parameters[:] = network.statistics[:] = 9
+    network.initialize("auto", 0.05, np.random.default_rng(0))
+    assert network.scales[0].tolist() == network.variances[0].tolist() == [1] * 4
+    assert network.means[0].tolist() == [0] * 4
+    assert not network.biases[0].any()
+
+
+def test_norms_are_limited_neuron_by_neuron_and_the_last_layers_are_not():
+    network = Network([2, 3, 2], ["relu"], "softmax")
+    network.weights[0][...] = [[3, 0, 30], [4, 1, 40]]
+    network.weights[1][...] = 100
+    network.biases[0][...] = 100
+    network.limit_norms(5)
+    np.testing.assert_allclose(network.weights[0], [[3, 0, 3], [4, 1, 4]], rtol=1e-6)
+    assert (network.weights[1] == 100).all()
+    assert (network.biases[0] == 100).all()
 
 
 def test_weights_and_biases_are_views_of_the_one_vector():
@@ -126,7 +161,7 @@ def test_hidden_activations_can_be_changed_on_their_way():
         seen.append((layer, buffers.values[layer].shape))
         buffers.values[layer][...] = 0
 
-    network.forward(np.ones((2, 12), np.float32), buffers, silence)
+    network.forward(np.ones((2, 12), np.float32), buffers, after_hidden=silence)
     assert seen == [(0, (2, 5)), (1, (2, 4))]
     assert buffers.values[-1].tolist() == [[1, 2, 3]] * 2
 

@@ -96,18 +96,23 @@ def test_metrics_hold_a_line_an_epoch(tmp_path, dataset):
     ]
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"optimizer": "sgd", "weight_decay": 0.01},
+        {"optimizer": "adam", "weight_decay": 0.01},
+        {"optimizer": "adamw", "weight_decay": 0.01},
+        {"batch_norm": True, "label_smoothing": 0.1, "schedule": "one_cycle"},
+        {"weight_averaging": 0.9, "max_norm": 1.0},
+        {"weight_averaging": 0.9, "batch_norm": True, "optimizer": "adamw"},
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("stopped_after", [0, 1, 2, 3])
 def test_stopped_after_any_epoch_and_resumed_ends_bit_identically(
-    tmp_path, dataset, optimizer, stopped_after
+    tmp_path, dataset, settings, stopped_after
 ):
-    config = Config(
-        **{
-            **{f: getattr(CONFIG, f) for f in CONFIG.__struct_fields__},
-            "optimizer": optimizer,
-            "weight_decay": 0.01,
-        }
-    )
+    config = msgspec.structs.replace(CONFIG, **settings)
     whole, state = start(tmp_path / "whole", dataset, config)
     train(whole, state)
 
@@ -167,6 +172,23 @@ def test_the_best_epoch_is_kept(tmp_path, dataset):
     train(run, state)
     assert checkpoints.load(run.path / "best.npz").metadata["epoch"] == state.best_epoch
     assert checkpoints.load(run.path / "last.npz").metadata["epoch"] == 4
+
+
+def test_what_is_kept_is_the_running_mean_folded_and_with_its_temperature(tmp_path, dataset):
+    config = msgspec.structs.replace(CONFIG, weight_averaging=0.9, batch_norm=True, epochs=1)
+    run, state = start(tmp_path / "run", dataset, config)
+    train(run, state)
+    best, last = (checkpoints.load(run.path / name) for name in ("best.npz", "last.npz"))
+    assert state.average is not None
+    expected = state.average.folded().parameters
+    assert best.network.parameters.tobytes() == expected.tobytes()
+    assert best.average is None
+    assert best.metadata["temperature"] == state.temperature != 1
+    assert last.network.parameters.tobytes() == state.network.parameters.tobytes()
+    assert last.network.statistics.tobytes() == state.network.statistics.tobytes()
+    assert last.average is not None
+    assert last.average.parameters.tobytes() == state.average.parameters.tobytes()
+    assert (last.average.parameters != last.network.parameters).any()
 
 
 def test_without_validation_images_the_last_epoch_is_kept(tmp_path, dataset):
@@ -232,6 +254,8 @@ def test_resuming_what_is_no_run_is_refused(tmp_path):
         ({"config": {"epochs": -1}}, "epochs: expected"),
         ({"config": {"hidden_layers": [7]}}, "its network is not that of its config"),
         ({"config": {"hidden_layers": [6], "optimizer": "adam"}}, "optimiser state is not that"),
+        ({"config": {"hidden_layers": [6], "batch_norm": True}}, "its network is not that"),
+        ({"config": {"hidden_layers": [6], "weight_averaging": 0.9}}, "its network is not that"),
     ],
 )
 def test_a_checkpoint_that_contradicts_itself_is_refused(tmp_path, dataset, change, message):

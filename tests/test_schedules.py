@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 from dlcli.config import Config, ScheduleName
 from dlcli.schedules import SCHEDULES, learning_rate_at
 
-RECORDS = json.loads((Path(__file__).parent / "oracle" / "pytorch_values.json").read_text())[
-    "schedules"
-]
+ORACLE = json.loads((Path(__file__).parent / "oracle" / "pytorch_values.json").read_text())
 STEPS_PER_EPOCH = 50
 
 
@@ -29,7 +27,9 @@ def test_the_config_offers_exactly_the_schedules_there_are():
 
 
 @pytest.mark.parametrize(
-    "record", RECORDS, ids=lambda r: f"{r['config']['schedule']}-{r['config']['warmup_epochs']}"
+    "record",
+    ORACLE["schedules"],
+    ids=lambda r: f"{r['config']['schedule']}-{r['config']['warmup_epochs']}",
 )
 def test_every_step_of_a_training_has_the_rate_that_pytorch_gives_it(record):
     config, per_epoch = Config(**record["config"]), record["steps_per_epoch"]
@@ -70,7 +70,23 @@ def test_cosine_starts_full_is_half_way_in_the_middle_and_ends_near_0(warmup_epo
     assert falling == sorted(falling, reverse=True)
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_one_cycle_follows_pytorchs():
+    record = ORACLE["one_cycle"]
+    found = rates(record["steps"] // 10, schedule="one_cycle", epochs=10)
+    assert found[:: record["every"]] == pytest.approx(record["rates"], abs=1e-3)
+
+
+def test_one_cycle_rises_for_three_tenths_of_the_training_and_falls_to_nearly_0():
+    found = rates(schedule="one_cycle", epochs=10)
+    assert found[0] == pytest.approx(1 / 25)
+    assert found[150] == max(found) == 1
+    assert found[:151] == sorted(found[:151])
+    assert found[150:] == sorted(found[150:], reverse=True)
+    assert found[75] == pytest.approx((1 + 1 / 25) / 2)
+    assert found[-1] < 1e-4
+
+
+@pytest.mark.parametrize("schedule", sorted(set(SCHEDULES) - {"one_cycle"}))
 @pytest.mark.parametrize("warmup_epochs", [0.1, 0.5, 1, 2.25])
 def test_warmup_rises_in_equal_steps_to_the_full_rate_and_then_the_schedule_starts(
     schedule, warmup_epochs

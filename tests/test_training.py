@@ -10,6 +10,7 @@ import pytest
 
 from dlcli import datasets, training
 from dlcli.backpropagation import Backpropagation
+from dlcli.calibration import fit_temperature
 from dlcli.config import Augmentation, Config
 from dlcli.datasets import Examples
 from dlcli.errors import DivergenceError
@@ -51,20 +52,28 @@ def train(config, data, validation=None):
 
 def copy_of(config, state):
     """A state that shares no memory with another, as a checkpoint would bring it back."""
-    network = Network(config.layer_sizes, config.activations, config.output_activation)
-    network.parameters[...] = state.network.parameters
+    network = copied(state.network)
     optimizer = make_optimizer(config, network.parameters, network.weight_count)
     for key, array in state.optimizer.state.items():
         optimizer.state[key][...] = array
     return TrainingState(
         network,
         optimizer,
+        average=None if state.average is None else copied(state.average),
+        temperature=state.temperature,
         epoch=state.epoch,
         best_epoch=state.best_epoch,
         best_accuracy=state.best_accuracy,
         best_loss=state.best_loss,
         gradient_norm=state.gradient_norm,
     )
+
+
+def copied(network):
+    copy = network.like()
+    copy.parameters[...] = network.parameters
+    copy.statistics[...] = network.statistics
+    return copy
 
 
 def accuracy(network, examples):
@@ -133,6 +142,9 @@ def test_full_batch_descent_with_momentum_penalty_and_clipping_follows_pytorch()
         {"loss": "mse", "output_activation": "linear", "hidden_layers": (), "learning_rate": 0.002},
         {"output_activation": "sigmoid", "activation": "sigmoid", "epochs": 60},
         {"dropout": 0.2, "input_dropout": 0.1, "epochs": 40},
+        {"batch_norm": True, "hidden_layers": (16, 12), "activation": "tanh"},
+        {"label_smoothing": 0.2, "max_norm": 2.0, "schedule": "one_cycle"},
+        {"weight_averaging": 0.9, "batch_norm": True},
     ],
     ids=str,
 )
@@ -320,6 +332,8 @@ def test_equal_seeds_give_equal_training_and_others_do_not(settings, data):
         {"schedule": "cosine", "warmup_epochs": 1.5, "learning_rate": 0.03},
         {"augmentation": Augmentation(rotation=20, elastic_alpha=30, probability=0.8)},
         {"early_stopping": 2, "min_gradient_norm": 1e-6},
+        {"batch_norm": True, "schedule": "one_cycle", "label_smoothing": 0.1},
+        {"batch_norm": True, "weight_averaging": 0.95, "max_norm": 1.0},
     ],
     ids=str,
 )
@@ -443,6 +457,63 @@ def test_adamw_keeps_its_decay_out_of_the_gradient(data, monkeypatch):
         list(fit(config, data.train, data.test, state))
         gradients.append(steps[0][0].tobytes())
     assert gradients[0] == gradients[1]
+
+
+def test_max_norm_holds_for_every_hidden_neuron_after_every_step(data, monkeypatch):
+    config = small(max_norm=0.7, learning_rate=0.5, hidden_layers=(12, 8))
+    norms, run = [], Backpropagation.run
+
+    def spy(backpropagation, *others):
+        weights = backpropagation.network.weights[:-1]
+        norms.append([np.linalg.norm(weight, axis=0).max() for weight in weights])
+        return run(backpropagation, *others)
+
+    monkeypatch.setattr(Backpropagation, "run", spy)
+    train(config, data)
+    # The initial weights are as they were drawn; the first step already limits them.
+    assert max(norms[0]) > 0.7
+    assert np.max(norms[1:]) == pytest.approx(0.7, rel=1e-5)
+
+
+def test_smoothed_targets_cost_more_in_training_and_nothing_in_validation(data):
+    still = {"epochs": 1, "batch_size": 60, "learning_rate": 1e-30, "momentum": 0.0}
+    (plain,), _ = train(small(**still), data)
+    (smoothed,), _ = train(small(**still, label_smoothing=0.3), data)
+    assert smoothed.train_loss != plain.train_loss
+    assert smoothed.validation_loss == plain.validation_loss
+
+
+def test_the_running_mean_is_what_is_judged(data):
+    config = small(weight_averaging=0.99, epochs=3)
+    records, state = train(config, data)
+    assert state.average is not None
+    assert state.judged is state.average
+    _, outputs = state.average.infer(data.test.images)
+    truths = [float(row[label]) for row, label in zip(outputs, data.test.labels, strict=True)]
+    assert records[-1].validation_loss == pytest.approx(-np.mean(np.log(truths)), rel=1e-5)
+    plain, alone = train(small(epochs=3), data)
+    assert state.network.parameters.tobytes() == alone.network.parameters.tobytes()
+    assert records[-1].validation_loss != plain[-1].validation_loss
+
+
+def test_the_temperature_is_that_of_the_best_epoch(data):
+    config = small(dropout=0.5)
+    state = initial_state(config)
+    temperatures = []
+    for _ in fit(config, data.train, data.test, state):
+        temperatures.append(state.temperature)
+        if state.is_best:
+            logits, _ = state.network.infer(data.test.images)
+            assert state.temperature == fit_temperature(logits, data.test.labels)
+    assert state.temperature == temperatures[state.best_epoch - 1]
+    assert len(set(temperatures)) > 1
+
+
+@pytest.mark.parametrize("settings", [{"output_activation": "sigmoid"}, {"validation_size": 0}])
+def test_without_softmax_or_validation_images_there_is_no_temperature(settings, data):
+    judged_by = NOTHING if "validation_size" in settings else data.test
+    _, state = train(small(**settings), data, judged_by)
+    assert state.temperature == 1
 
 
 # The end

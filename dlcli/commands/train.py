@@ -185,10 +185,10 @@ def _warn_of_other_weights(earlier: "Resumed", config: "Config", threads: int) -
             f"the run was begun with {earlier.threads} threads; with {threads} the weights "
             "will differ in their last bits"
         )
-    if config.epochs != earlier.config.epochs and config.schedule == "cosine":
+    if config.epochs != earlier.config.epochs and config.schedule in {"cosine", "one_cycle"}:
         warn(
-            "schedule cosine ends with the last epoch: with other epochs the learning rate goes "
-            "on along another curve than the one so far"
+            f"schedule {config.schedule} ends with the last epoch: with other epochs the "
+            "learning rate goes on along another curve than the one so far"
         )
 
 

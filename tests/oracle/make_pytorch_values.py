@@ -8,7 +8,8 @@ of its own:
     python tests/oracle/make_pytorch_values.py
 
 Parameters and gradients are recorded as dlcli lays them out: every layer's weights, shape
-(fan-in, fan-out), then every layer's biases, in one flat list.
+(fan-in, fan-out), then every layer's biases, then every hidden layer's scales, in one flat
+list.
 """
 
 import json
@@ -115,6 +116,9 @@ def main():
             }
             for config in SCHEDULE_RUNS
         ],
+        "one_cycle": one_cycle_rates(),
+        "batch_norm": batch_norm_values(random),
+        "label_smoothing": label_smoothing_values(random),
     }
     VALUES.write_text(json.dumps(values, separators=(",", ":")) + "\n")
 
@@ -300,6 +304,76 @@ def learning_rates(config):
         optimizer.step()
         scheduler.step()
     return rates
+
+
+def one_cycle_rates():
+    """PyTorch counts the steps between the first and the last, dlcli those to the end."""
+    steps = 10_000
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    scheduler = lr_scheduler.OneCycleLR(
+        optimizer, max_lr=1.0, total_steps=steps, cycle_momentum=False
+    )
+    rates = []
+    for _ in range(steps):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return {"steps": steps, "every": 250, "rates": rates[::250]}
+
+
+def batch_norm_values(random):
+    """Two batches through a normalised network, then its answers by the running statistics."""
+    sizes, activations = LAYER_SIZES, ["tanh", "relu"]
+    images = torch.randint(0, 256, (2, 8, sizes[0]), generator=random)
+    labels = torch.randint(0, sizes[-1], (2, 8), generator=random)
+    weights = [torch.randn(shape, generator=random) / 2 for shape in pairwise(sizes)]
+    biases = [torch.randn(size, generator=random) / 3 for size in sizes[1:]]
+    scales = [1 + torch.randn(size, generator=random) / 3 for size in sizes[1:-1]]
+    parameters = [tensor.requires_grad_() for tensor in (*weights, *biases, *scales)]
+    means = [torch.zeros(size) for size in sizes[1:-1]]
+    variances = [torch.ones(size) for size in sizes[1:-1]]
+
+    def logits_of(inputs, *, training):
+        values = inputs
+        for layer, name in enumerate(activations):
+            sums = functional.batch_norm(
+                values @ weights[layer],
+                means[layer],
+                variances[layer],
+                scales[layer],
+                biases[layer],
+                training=training,
+            )
+            values = ACTIVATIONS[name](sums)
+        return values @ weights[-1] + biases[-1]
+
+    batches = []
+    for batch, truth in zip(images, labels, strict=True):
+        loss = functional.cross_entropy(logits_of(batch / 255, training=True), truth)
+        gradient = torch.autograd.grad(loss, parameters)
+        batches.append(
+            {
+                "images": batch.tolist(),
+                "labels": truth.tolist(),
+                "value": loss.item(),
+                "gradient": flat(gradient),
+                "statistics": flat([*means, *variances]),
+            }
+        )
+    return {
+        "layer_sizes": sizes,
+        "activations": activations,
+        "parameters": flat(parameters),
+        "batches": batches,
+        "logits": logits_of(images[0] / 255, training=False).tolist(),
+    }
+
+
+def label_smoothing_values(random):
+    logits = 2 * torch.randn(6, 10, generator=random)
+    labels = torch.randint(0, 10, (6,), generator=random)
+    values = functional.cross_entropy(logits, labels, reduction="none", label_smoothing=0.1)
+    return {"logits": logits.tolist(), "labels": labels.tolist(), "values": values.tolist()}
 
 
 if __name__ == "__main__":
