@@ -1,5 +1,6 @@
-"""A model judged on labelled images."""
+"""A model, or several together, judged on labelled images."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,9 +13,11 @@ from dlcli.config import from_builtins
 from dlcli.datasets import Dataset, Examples, split_validation
 from dlcli.errors import CheckpointError, ConfigError, DatasetError
 from dlcli.losses import mean_loss
-from dlcli.metrics import ClassScores, Counts, Labels
+from dlcli.metrics import ClassScores, Counts, Labels, Rejection
 
 SPLITS = ("test", "validation", "train")
+# Shares of the answers that are left out to see what that wins.
+REJECTED = (0.01, 0.02, 0.05)
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,10 @@ class Evaluation:
     ----------
     interval
         95 % Wilson interval of the accuracy.
+    loss
+        One model's own cost J; that of several, the cross-entropy of their mean.
+    rejections
+        The errors left when the least sure answers are not given.
     confusion
         Row = label, column = answer, shape (10, 10).
     probabilities
@@ -37,6 +44,7 @@ class Evaluation:
     interval: tuple[float, float]
     loss: float
     calibration_error: float
+    rejections: list[Rejection]
     classes: list[ClassScores]
     confusion: Counts
     labels: Labels
@@ -52,6 +60,7 @@ class Evaluation:
             "accuracy_interval_95": list(self.interval),
             "loss": self.loss,
             "expected_calibration_error": self.calibration_error,
+            "error_at_rejection": [asdict(rejection) for rejection in self.rejections],
             "per_digit": [
                 {"digit": digit, **asdict(scores)} for digit, scores in enumerate(self.classes)
             ],
@@ -71,9 +80,15 @@ class Comparison:
     p_value: float
 
 
-def evaluate(model: Model, examples: Examples) -> Evaluation:
-    """Score a model on examples."""
-    logits, probabilities = model.infer(examples.images)
+def evaluate(models: Sequence[Model], examples: Examples) -> Evaluation:
+    """Score a model on examples; of several, the mean of their probabilities (a committee)."""
+    members = [model.infer(examples.images) for model in models]
+    probabilities: Array = np.mean([shares for _, shares in members], axis=0)
+    if len(models) == 1:
+        (model,), ((logits, _),) = models, members
+        loss = mean_loss(model.loss, model.network.output_activation, logits, examples.labels)
+    else:
+        loss = metrics.log_loss(probabilities, examples.labels)
     answers = probabilities.argmax(axis=1).astype(np.uint8)
     confusion = metrics.confusion_matrix(examples.labels, answers, probabilities.shape[1])
     correct = int(confusion.trace())
@@ -82,8 +97,9 @@ def evaluate(model: Model, examples: Examples) -> Evaluation:
         correct=correct,
         accuracy=correct / len(examples),
         interval=metrics.wilson_interval(correct, len(examples)),
-        loss=mean_loss(model.loss, model.network.output_activation, logits, examples.labels),
+        loss=loss,
         calibration_error=metrics.expected_calibration_error(probabilities, examples.labels),
+        rejections=[metrics.reject(probabilities, examples.labels, share) for share in REJECTED],
         classes=metrics.class_scores(confusion),
         confusion=confusion,
         labels=examples.labels,
@@ -106,6 +122,25 @@ def compare(first: Evaluation, second: Evaluation) -> Comparison:
         both_wrong=int(np.count_nonzero(~first_right & ~second_right)),
         p_value=metrics.mcnemar(only_first, only_second),
     )
+
+
+def common_split(models: Sequence[Model], dataset: Dataset, split: str) -> Examples:
+    """The examples of a split, if all models' trainings divided them alike.
+
+    Raises
+    ------
+    DatasetError
+        They did not; or as :func:`select_split`.
+    CheckpointError
+        As :func:`select_split`.
+    """
+    first, *others = (select_split(model, dataset, split) for model in models)
+    if any(not np.array_equal(first.images, other.images) for other in others):
+        raise DatasetError(
+            f"--split {split}: the models' trainings divided the images differently; "
+            "only --split test can be used with all of them"
+        )
+    return first
 
 
 def select_split(model: Model, dataset: Dataset, split: str) -> Examples:

@@ -23,6 +23,25 @@ class ClassScores:
     images: int
 
 
+@dataclass(frozen=True)
+class Rejection:
+    """What is won by giving no answer where the network is least sure.
+
+    Attributes
+    ----------
+    rejected
+        The share of images without an answer.
+    threshold
+        The lowest probability of an answer that is given.
+    error
+        The share of wrong ones among the answers that are given.
+    """
+
+    rejected: float
+    threshold: float
+    error: float
+
+
 def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
     """The range in which a success rate lies, given how often it was seen.
 
@@ -76,6 +95,23 @@ def expected_calibration_error(probabilities: Array, labels: Labels, bins: int =
     bin_of = np.minimum((confidence * bins).astype(np.int64), bins - 1)
     gaps = np.bincount(bin_of, weights=confidence - right, minlength=bins)
     return float(np.abs(gaps).sum() / len(labels))
+
+
+def log_loss(probabilities: Array, labels: Labels) -> float:
+    """Minus the log of the probability given to the truth, on average.
+
+    A probability that has rounded to 0 counts as the smallest number above it.
+    """
+    given = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return float(-np.log(np.maximum(given, np.finfo(np.float32).tiny)).mean())
+
+
+def reject(probabilities: Array, labels: Labels, share: float) -> Rejection:
+    """Leave the least sure ``share`` of the answers out, and count the errors of the rest."""
+    confidence = probabilities.max(axis=1)
+    kept = np.argsort(-confidence, kind="stable")[: len(labels) - round(share * len(labels))]
+    wrong = probabilities[kept].argmax(axis=1) != labels[kept]
+    return Rejection(share, float(confidence[kept].min()), float(wrong.mean()))
 
 
 def mcnemar(only_first_right: int, only_second_right: int) -> float:

@@ -59,7 +59,8 @@ class Prediction:
     probabilities
         Shape (10,); None without an answer.
     doubt
-        Why there is no answer to a picture that could be read: it shows no digit, or several.
+        Why there is no answer to a picture that could be read: it shows no digit, or several,
+        or one that the network is not sure enough of.
     error
         Why the picture could not be used.
     steps
@@ -79,6 +80,7 @@ def predict(
     pictures: Iterable[Picture | None],
     *,
     raw: bool,
+    reject: float = 0.0,
     explain: bool = False,
     threads: int | None = None,
 ) -> Iterator[Prediction]:
@@ -97,6 +99,8 @@ def predict(
         while, so all before it is answered first.
     raw
         Take 28x28 pictures as they are, light on dark, without any preparation.
+    reject
+        Give no answer whose probability is below this.
     explain
         Keep how each picture was prepared.
     threads
@@ -110,7 +114,7 @@ def predict(
 
     with without_warnings():
         for block in _in_order(prepare, pictures, threads or _cores()):
-            yield from _answer(model, block)
+            yield from _answer(model, block, reject)
 
 
 @dataclass(frozen=True)
@@ -196,7 +200,7 @@ def _prepare(picture: Picture, *, as_is: bool, explain: bool) -> _Ready:
         return _Ready(picture.name, error=str(error))
 
 
-def _answer(model: Model, block: list[_Ready]) -> Iterator[Prediction]:
+def _answer(model: Model, block: list[_Ready], reject: float) -> Iterator[Prediction]:
     """Show the network what there is to see of a block, all at once."""
     shown = [
         item.prepared.pixels[np.newaxis] if item.prepared.unchanged else looks(item.prepared.pixels)
@@ -219,19 +223,26 @@ def _answer(model: Model, block: list[_Ready]) -> Iterator[Prediction]:
             shares = probabilities[done : done + len(seen)].mean(axis=0)
             done += len(seen)
             doubt = None if prepared.unchanged else prepared.doubt or _doubt(seen, shares)
+            if doubt is None and shares.max() < reject:
+                doubt = f"not sure enough ({shares.max():.4f}): {_either(shares)}"
             answer = shares if doubt is None else None
             yield Prediction(item.name, prepared.pixels, answer, doubt, steps=prepared.steps)
 
 
 def _doubt(seen: Pixels, probabilities: Array) -> str | None:
     """Why what the network saw is no digit, or not clearly one."""
-    first, second = (int(digit) for digit in np.argsort(-probabilities)[:2])
+    first = int(probabilities.argmax())
     distance = unlikeness(seen, first)
     if distance > UNLIKE:
         return "unlike any digit"
     if distance + UNSURE * (1 - probabilities[first]) > UNLIKE:
-        return f"not clear: {first} or {second}"
+        return f"not clear: {_either(probabilities)}"
     return None
+
+
+def _either(probabilities: Array) -> str:
+    first, second = np.argsort(-probabilities, kind="stable")[:2]
+    return f"{first} or {second}"
 
 
 def find_pictures(folder: Path) -> Iterator[Path]:

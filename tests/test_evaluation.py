@@ -36,7 +36,7 @@ def model(make_checkpoint):
 
 @pytest.fixture
 def result(model):
-    return evaluation.evaluate(model, examples())
+    return evaluation.evaluate([model], examples())
 
 
 def test_right_answers_are_counted(result):
@@ -85,8 +85,8 @@ def test_scores_are_plain_values_that_json_can_hold(result):
 
 
 def test_two_models_are_set_against_each_other(model):
-    first = evaluation.evaluate(model, examples([0, 1, 2, 3, 4, 5], [0, 1, 2, 9, 9, 9]))
-    second = evaluation.evaluate(model, examples([0, 1, 2, 3, 4, 5], [0, 9, 9, 9, 9, 5]))
+    first = evaluation.evaluate([model], examples([0, 1, 2, 3, 4, 5], [0, 1, 2, 9, 9, 9]))
+    second = evaluation.evaluate([model], examples([0, 1, 2, 3, 4, 5], [0, 9, 9, 9, 9, 5]))
     comparison = evaluation.compare(first, second)
     assert (comparison.images, comparison.both_right, comparison.both_wrong) == (6, 1, 2)
     assert (comparison.only_first_right, comparison.only_second_right) == (2, 1)
@@ -99,7 +99,7 @@ def test_weights_that_overflow_are_the_checkpoints_fault(make_checkpoint):
     network.weights[1][...] = 3e38
     model = checkpoints.load(make_checkpoint("huge.npz", network))
     with pytest.raises(CheckpointError, match=r"huge\.npz: its weights are so large"):
-        evaluation.evaluate(model, examples())
+        evaluation.evaluate([model], examples())
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dlcli import metrics
+from dlcli.metrics import Rejection
 
 # The first four are in Newcombe, "Two-sided confidence intervals for the single proportion",
 # 1998, table I, to four places; all are proportion_confint(successes, trials, 1 - confidence,
@@ -128,3 +129,32 @@ def test_mcnemars_test_answers_at_once_whatever_the_counts():
 def test_the_interval_of_none_or_all_right_ends_at_exactly_0_or_1():
     assert metrics.wilson_interval(0, 17)[0] == 0.0
     assert metrics.wilson_interval(17, 17)[1] == 1.0
+
+
+def answers(confidences, right):
+    """Probabilities of two classes, and labels that make the answers right or wrong."""
+    shares = np.array([[c, 1 - c] for c in confidences])
+    return shares, np.array([0 if correct else 1 for correct in right], np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("share", "threshold", "error"),
+    [(0, 0.51, 0.4), (0.2, 0.6, 0.25), (0.4, 0.7, 1 / 3), (0.8, 0.9, 0)],
+)
+def test_the_least_sure_are_rejected_first(share, threshold, error):
+    shares, labels = answers([0.6, 0.9, 0.51, 0.8, 0.7], [True, True, False, False, True])
+    found = metrics.reject(shares, labels, share)
+    assert found == Rejection(share, threshold, pytest.approx(error))
+
+
+def test_rejecting_nothing_leaves_the_error_and_sure_errors_stay():
+    shares, labels = answers(np.linspace(0.6, 1, 100), [True] * 99 + [False])
+    assert metrics.reject(shares, labels, 0).error == 0.01
+    assert metrics.reject(shares, labels, 0.05).error == pytest.approx(1 / 95)
+
+
+def test_the_log_loss_is_that_of_the_truths_share_and_finite_where_it_is_0():
+    shares, labels = answers([0.5, 0.25], [True, True])
+    assert metrics.log_loss(shares, labels) == pytest.approx(np.log(8) / 2)
+    shares, labels = answers([1.0], [False])
+    assert 80 < metrics.log_loss(shares, labels) < 100

@@ -54,7 +54,7 @@ def command(
     with download_progress() as progress:
         data = datasets.load(name, data_dir, progress)
     with limit_threads(threads):
-        first, second = (evaluation.evaluate(model, data.test) for model in models)
+        first, second = (evaluation.evaluate([model], data.test) for model in models)
     result = evaluation.compare(first, second)
     paths = [str(model.path) for model in models]
     if output_format == "json":

@@ -22,14 +22,17 @@ from dlcli.commands.output import (
     print_table,
     printable,
 )
-from dlcli.errors import ThresholdError
+from dlcli.errors import ConfigError, ThresholdError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dlcli.checkpoints import Model
     from dlcli.evaluation import Evaluation
 
 
 @click.command("eval")
-@click.argument("model_path", metavar="[MODEL]", required=False, type=click.Path())
+@click.argument("model_paths", metavar="[MODEL]...", nargs=-1, type=click.Path())
 @click.option(
     "--split",
     type=click.Choice(["test", "validation", "train"]),
@@ -59,7 +62,7 @@ if TYPE_CHECKING:
 @format_option("text", "json")
 @debug_and_quiet
 def command(
-    model_path: str | None,
+    model_paths: tuple[str, ...],
     split: str,
     dataset: str | None,
     data_dir: Path,
@@ -71,15 +74,17 @@ def command(
 ) -> None:
     """Judge a model on images it has not seen.
 
-    MODEL is a run directory or an .npz file; without one, $DLCLI_MODEL, else runs/latest.
-    Prints accuracy with its 95 % Wilson interval, loss, calibration error, precision, recall
-    and F1 of each digit, and the confusion matrix.
+    MODEL is a run directory or an .npz file; without one, $DLCLI_MODEL, else runs/latest. Several
+    are judged together, by the mean of their probabilities. Prints accuracy with its 95 % Wilson
+    interval, loss, calibration error, the error that is left when the least sure answers are not
+    given, precision, recall and F1 of each digit, and the confusion matrix.
 
     \b
     Examples:
       dlcli eval
       dlcli eval runs/latest --format json | jq .accuracy
       dlcli eval model.npz --min-accuracy 0.98 && ./deploy.sh
+      dlcli eval runs/seed-0 runs/seed-1 runs/seed-2
       dlcli eval --split validation --predictions answers.csv
     """
     from dlcli import checkpoints, datasets, evaluation
@@ -87,25 +92,36 @@ def command(
 
     if predictions_path is not None:
         refuse_to_overwrite(predictions_path, force=force)
-    model = checkpoints.load_named(model_path)
-    message(f"Model: {printable(str(model.path))}")
-    name = dataset or model.metadata["dataset"]["name"]
+    models = [checkpoints.load_named(path) for path in model_paths or (None,)]
+    paths = [str(model.path) for model in models]
+    for path in paths:
+        message(f"Model: {printable(path)}")
+    name = dataset or _common_dataset(models)
     with download_progress() as progress:
         data = datasets.load(name, data_dir, progress)
-    examples = evaluation.select_split(model, data, split)
+    examples = evaluation.common_split(models, data, split)
     with limit_threads(threads):
-        result = evaluation.evaluate(model, examples)
+        result = evaluation.evaluate(models, examples)
     if predictions_path is not None:
         _write_predictions(predictions_path, result)
     if output_format == "json":
-        place = {"model": str(model.path), "dataset": name, "split": split}
-        print_json({**place, **result.to_builtins()})
+        named = {"model": paths[0]} if len(paths) == 1 else {"models": paths}
+        print_json({**named, "dataset": name, "split": split, **result.to_builtins()})
     else:
         _print_text(result)
     if min_accuracy is not None and not result.accuracy >= min_accuracy:  # nan is never reached
         raise ThresholdError(
-            f"{model.path}: accuracy {result.accuracy:.4f} is below {min_accuracy:g}"
+            f"{', '.join(paths)}: accuracy {result.accuracy:.4f} is below {min_accuracy:g}"
         )
+
+
+def _common_dataset(models: "Sequence[Model]") -> str:
+    """The dataset that all models were trained on."""
+    names: set[str] = {model.metadata["dataset"]["name"] for model in models}
+    if len(names) > 1:
+        listed = ", ".join(printable(name) for name in sorted(names))
+        raise ConfigError(f"the models were trained on different data ({listed}); use --dataset")
+    return names.pop()
 
 
 def _print_text(result: "Evaluation") -> None:
@@ -116,6 +132,14 @@ def _print_text(result: "Evaluation") -> None:
         f"loss               {result.loss:.4f}\n"
         f"calibration error  {percent(result.calibration_error)}\n"
     )
+    print_table(
+        ["rejected", "below", "error"],
+        [
+            [f"{100 * r.rejected:g} %", f"{r.threshold:.4f}", percent(r.error)]
+            for r in result.rejections
+        ],
+    )
+    click.echo()
     print_table(
         ["digit", "precision", "recall", "F1", "images"],
         [

@@ -52,6 +52,13 @@ if TYPE_CHECKING:
     metavar="K",
     help="Show the K most probable digits.",
 )
+@click.option(
+    "--reject",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    metavar="P",
+    help="Answer ? where the probability is below P; dlcli eval shows what that wins.",
+)
 @click.option("--raw", is_flag=True, help="Take 28x28 pictures, light on dark, as they are.")
 @click.option(
     "--show-preprocessed",
@@ -69,6 +76,7 @@ def command(
     model_path: str | None,
     lists: tuple[str, ...],
     top: int,
+    reject: float,
     raw: bool,  # noqa: FBT001 - click passes options by name
     shown_dir: Path | None,
     force: bool,  # noqa: FBT001 - click passes options by name
@@ -89,6 +97,7 @@ def command(
     Examples:
       dlcli predict digit.png
       dlcli predict --model runs/latest --top 3 scans/
+      dlcli predict --reject 0.9 scans/
       dlcli predict - < digit.png
       find . -name '*.png' -print0 | dlcli predict --from-file - --format json
     """
@@ -111,7 +120,14 @@ def command(
         click.get_current_context().with_resource(limit_threads(threads))
 
     pictures = _Pictures(images, lists)
-    predictions = predict(model, pictures, raw=raw, explain=shown_dir is not None, threads=threads)
+    predictions = predict(
+        model,
+        pictures,
+        raw=raw,
+        reject=reject,
+        explain=shown_dir is not None,
+        threads=threads,
+    )
     if shows_bars() and not pictures.is_single:
         predictions = _with_bar(predictions)
     answers = _usable(predictions, pictures, as_json=output_format == "json")

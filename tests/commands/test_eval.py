@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from dlcli import checkpoints, evaluation
+from dlcli.network import Network
 
 KEYS = [
     "model",
@@ -21,6 +22,7 @@ KEYS = [
     "accuracy_interval_95",
     "loss",
     "expected_calibration_error",
+    "error_at_rejection",
     "per_digit",
     "confusion_matrix",
 ]
@@ -29,7 +31,7 @@ KEYS = [
 @pytest.fixture(scope="module")
 def expected(trained_model, sample):
     """What the library says of the trained model."""
-    return evaluation.evaluate(checkpoints.load(trained_model / "best.npz"), sample.test)
+    return evaluation.evaluate([checkpoints.load(trained_model / "best.npz")], sample.test)
 
 
 def json_of(result) -> dict:
@@ -48,6 +50,10 @@ def test_json_holds_the_documented_keys(dlcli, trained_model, expected):
     assert 0.9 < low < scores["accuracy"] < high < 1
     assert scores["loss"] == pytest.approx(expected.loss)
     assert 0 <= scores["expected_calibration_error"] < 0.1
+    assert [entry["rejected"] for entry in scores["error_at_rejection"]] == [0.01, 0.02, 0.05]
+    for entry in scores["error_at_rejection"]:
+        assert list(entry) == ["rejected", "threshold", "error"]
+        assert 0 <= entry["error"] < 1 - scores["accuracy"]
     for digit, entry in enumerate(scores["per_digit"]):
         assert list(entry) == ["digit", "precision", "recall", "f1", "images"]
         assert entry["digit"] == digit
@@ -70,9 +76,13 @@ def test_text_shows_the_same(dlcli, trained_model, expected):
     )
     assert lines[1] == f"loss               {expected.loss:.4f}"
     assert lines[2].startswith("calibration error  ")
-    assert lines[4].split() == ["digit", "precision", "recall", "F1", "images"]
+    assert lines[4].split() == ["rejected", "below", "error"]
+    for line, share, rejection in zip(lines[5:8], "125", expected.rejections, strict=True):
+        below, error = f"{rejection.threshold:.4f}", f"{100 * rejection.error:.2f}"
+        assert line.split() == [share, "%", below, error, "%"]
+    assert lines[9].split() == ["digit", "precision", "recall", "F1", "images"]
     five = expected.classes[5]
-    assert lines[10].split() == [
+    assert lines[15].split() == [
         "5",
         f"{100 * five.precision:.2f}",
         "%",
@@ -82,9 +92,9 @@ def test_text_shows_the_same(dlcli, trained_model, expected):
         "%",
         str(five.images),
     ]
-    assert lines[16] == "confusion matrix (row: label, column: answer)"
-    assert lines[17].split() == [str(digit) for digit in range(10)]
-    rows = [[int(cell) for cell in line.split()] for line in lines[18:]]
+    assert lines[21] == "confusion matrix (row: label, column: answer)"
+    assert lines[22].split() == [str(digit) for digit in range(10)]
+    rows = [[int(cell) for cell in line.split()] for line in lines[23:]]
     assert rows == [[digit, *expected.confusion[digit].tolist()] for digit in range(10)]
 
 
@@ -104,6 +114,74 @@ def test_the_environment_and_then_the_latest_run_name_the_model(
     monkeypatch.setenv("DLCLI_MODEL", str(trained_model))
     assert dlcli("eval").stderr == f"Model: {trained_model / 'best.npz'}\n"
     assert dlcli("eval", "runs/trained").stderr == "Model: runs/trained/best.npz\n"
+
+
+@pytest.fixture
+def committee(make_checkpoint, trained_model, sample):
+    """The trained model and two that guess, all of the sample, as paths."""
+    dataset = {"name": "sample", "checksum": sample.checksum}
+    paths = [trained_model]
+    for seed in (1, 2):
+        network = Network([784, 10], [], "softmax")
+        network.initialize("auto", 0.1, np.random.default_rng(seed))
+        paths.append(make_checkpoint(f"{seed}.npz", network, dataset=dataset))
+    return paths
+
+
+def test_several_models_answer_by_the_mean_of_their_probabilities(dlcli, committee, sample):
+    scores = json_of(dlcli("eval", *committee, "--format", "json"))
+    names = [str(committee[0] / "best.npz"), *map(str, committee[1:])]
+    assert list(scores) == ["models", *KEYS[1:]]
+    assert scores["models"] == names
+    shares = [checkpoints.load(Path(n)).infer(sample.test.images)[1] for n in names]
+    mean = np.mean(shares, axis=0)
+    right = mean.argmax(axis=1) == sample.test.labels
+    assert scores["correct"] == np.count_nonzero(right)
+    truth = mean[np.arange(len(mean)), sample.test.labels]
+    assert scores["loss"] == pytest.approx(-np.log(truth).mean(), rel=1e-5)
+
+
+def test_each_member_of_a_committee_is_named(dlcli, committee):
+    result = dlcli("eval", *committee, "--min-accuracy", 1)
+    assert result.code == 5
+    *told, error = result.stderr.splitlines()
+    names = [str(committee[0] / "best.npz"), *map(str, committee[1:])]
+    assert told == [f"Model: {name}" for name in names]
+    assert error.startswith(f"Error: {', '.join(names)}: accuracy 0.")
+
+
+def test_a_model_twice_is_as_good_as_once(dlcli, trained_model):
+    once = json_of(dlcli("eval", trained_model, "--format", "json"))
+    twice = json_of(dlcli("eval", trained_model, trained_model, "--format", "json"))
+    assert twice["confusion_matrix"] == once["confusion_matrix"]
+    assert twice["loss"] > 0
+
+
+def test_models_of_different_data_need_to_be_told_which_to_judge_by(
+    dlcli, committee, make_checkpoint, tiny
+):
+    make_checkpoint("other.npz", dataset={"name": "mnist", "checksum": "0"})
+    result = dlcli("eval", committee[0], "other.npz", "-q")
+    assert (result.code, result.stdout) == (2, "")
+    assert result.stderr == (
+        "Error: the models were trained on different data (mnist, sample); use --dataset\n"
+    )
+    assert dlcli("eval", committee[0], "other.npz", "--dataset", tiny).code == 0
+
+
+def test_a_committee_is_judged_by_what_all_of_it_kept_aside(
+    dlcli, committee, make_checkpoint, sample
+):
+    both = json_of(dlcli("eval", *committee[1:], "--split", "validation", "--format", "json"))
+    assert both["images"] == 1000
+    dataset = {"name": "sample", "checksum": sample.checksum}
+    make_checkpoint("other.npz", config={"dataset": "sample", "seed": 5}, dataset=dataset)
+    result = dlcli("eval", committee[0], "other.npz", "--split", "validation", "-q")
+    assert (result.code, result.stdout) == (3, "")
+    assert result.stderr == (
+        "Error: --split validation: the models' trainings divided the images differently; only "
+        "--split test can be used with all of them\n"
+    )
 
 
 def test_without_a_model_there_is_advice(dlcli):

@@ -290,6 +290,23 @@ def test_raw_pictures_have_the_right_size(predict):
     assert result.stderr == "Error: a.png: 29x28, expected 28x28 for use without preprocessing\n"
 
 
+def test_what_is_less_sure_than_asked_for_is_not_answered(predict, model, digit):
+    answer, probability = answer_to(model, digit("a.png"))
+    kept, rejected = predict("--reject", probability, "a.png"), predict("--reject", 1, "a.png")
+    assert lines_of(kept) == [[str(answer), f"{probability:.4f}", "a.png"]]
+    assert (rejected.code, rejected.stdout) == (0, "?\t-\ta.png\n")
+    assert f"Warning: a.png: not sure enough ({probability:.4f}): {answer} or " in rejected.stderr
+    (found,) = objects_of(predict("--reject", 1, "a.png", "--format", "json", "-q"))
+    assert found["digit"] is None
+    assert found["reason"].startswith("not sure enough")
+
+
+@pytest.mark.parametrize("probability", ["-0.1", "1.1", "90", "high"])
+def test_a_rejection_is_below_a_probability(predict, digit, probability):
+    digit("a.png")
+    assert predict("--reject", probability, "a.png").code == 2
+
+
 def test_threads_change_no_answer(predict, digit):
     digit("a.png")
     assert predict("a.png", "--threads", 1).stdout == predict("a.png").stdout
