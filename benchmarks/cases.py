@@ -22,6 +22,9 @@ class Case:
         Largest ratio of dlcli's time to a contender's.
     least_share
         Least share of dlcli's time that the matrix products alone take.
+    variants
+        What is added to dlcli's own training, and the largest ratio of its time then to that
+        without, if there is a target. Where there are any, nobody else takes part.
     """
 
     hidden_layers: tuple[int, ...]
@@ -30,6 +33,7 @@ class Case:
     rounds: int = 9
     targets: tuple[tuple[str, float], ...] = (("sklearn", 0.45),)
     least_share: float | None = None
+    variants: tuple[tuple[str, float | None], ...] = ()
 
     @property
     def name(self) -> str:
@@ -43,7 +47,7 @@ class Case:
         """The same for every contender."""
         return LEARNING_RATES[self.optimizer]
 
-    def config(self) -> Config:
+    def config(self, **settings: Any) -> Config:
         """What dlcli trains by; the others take their initial weights from it too."""
         values: dict[str, Any] = {
             "hidden_layers": list(self.hidden_layers),
@@ -54,7 +58,7 @@ class Case:
         }
         if self.optimizer == "sgd":
             values["momentum"] = MOMENTUM
-        return configs.from_builtins(values, "benchmarks/cases.py")
+        return configs.from_builtins(values | settings, "benchmarks/cases.py")
 
 
 _SKLEARN = ("sklearn", 0.45)
@@ -71,5 +75,13 @@ CASES = (
         rounds=3,
         targets=(("torch", 1.0), _SKLEARN),
         least_share=0.8,
+    ),
+    Case(
+        (1024, 1024, 1024),
+        "adam",
+        batch_size=256,
+        rounds=5,
+        targets=(),
+        variants=(("dlcli_augmented", 1.25), ("dlcli_normalised", None), ("dlcli_averaged", None)),
     ),
 )

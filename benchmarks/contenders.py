@@ -10,13 +10,15 @@ import functools
 import math
 import sys
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_info
 
 from benchmarks.cases import MOMENTUM, Case
+from dlcli import config_files
+from dlcli.config import to_builtins
 from dlcli.datasets import Examples
 from dlcli.optimizers import Adam
 from dlcli.training import fit, initial_state, make_network
@@ -41,11 +43,12 @@ class Dlcli:
     """The code that ``dlcli train`` runs: ``fit()``, without validation images."""
 
     has_numba = False
+    settings: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, case: Case, train: Examples) -> None:
         if not self.has_numba:
             sys.modules["numba"] = None  # type: ignore[assignment] # as if not installed
-        config = case.config()
+        config = case.config(**self.settings)
         self.state = initial_state(config)
         nothing = Examples(train.images[:0], train.labels[:0])
         self.epochs = fit(config, train, nothing, self.state)
@@ -54,7 +57,7 @@ class Dlcli:
         return next(self.epochs).train_loss
 
     def layers(self) -> Layers:
-        network = self.state.network
+        network = self.state.judged.folded()
         return list(zip(network.weights, network.biases, strict=True))
 
     def versions(self) -> str:
@@ -73,6 +76,26 @@ class DlcliCompiled(Dlcli):
         if not (isinstance(optimizer, Adam) and optimizer.is_compiled):
             raise RuntimeError("Numba was not used")
         return f"Numba {numba.__version__}, {super().versions()}"
+
+
+class DlcliAugmented(Dlcli):
+    """The same on distorted images, as ``configs/best.yaml`` distorts them."""
+
+    settings: ClassVar[dict[str, Any]] = {
+        "augmentation": to_builtins(config_files.load(["best"]))["augmentation"]
+    }
+
+
+class DlcliNormalised(Dlcli):
+    """The same with batch normalisation."""
+
+    settings: ClassVar[dict[str, Any]] = {"batch_norm": True}
+
+
+class DlcliAveraged(Dlcli):
+    """The same with a running mean of the weights."""
+
+    settings: ClassVar[dict[str, Any]] = {"weight_averaging": 0.999}
 
 
 class MatrixProducts:
@@ -274,6 +297,9 @@ class Sklearn:
 CONTENDERS: dict[str, type[Any]] = {
     "dlcli": Dlcli,
     "dlcli_compiled": DlcliCompiled,
+    "dlcli_augmented": DlcliAugmented,
+    "dlcli_normalised": DlcliNormalised,
+    "dlcli_averaged": DlcliAveraged,
     "products": MatrixProducts,
     "torch": Torch,
     "torch_compiled": TorchCompiled,
@@ -283,6 +309,9 @@ CONTENDERS: dict[str, type[Any]] = {
 TITLES = {
     "dlcli": "dlcli",
     "dlcli_compiled": "dlcli with Numba",
+    "dlcli_augmented": "dlcli with augmentation",
+    "dlcli_normalised": "dlcli with batch normalisation",
+    "dlcli_averaged": "dlcli with averaged weights",
     "products": "matrix products alone",
     "torch": "PyTorch",
     "torch_compiled": "PyTorch compiled",

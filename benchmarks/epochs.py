@@ -12,12 +12,13 @@ from typing import Any
 
 import click
 
-from benchmarks.cases import Case
+from benchmarks.cases import CASES, Case
 from benchmarks.contenders import CONTENDERS, TITLES, accuracy
 from benchmarks.verdicts import Verdict, at_least, at_most, same_work
 from dlcli import datasets
 
 OURS = ("dlcli", "dlcli_compiled")
+VARIANTS = {name for case in CASES for name, _ in case.variants}
 
 # Threads of the one before, waiting for more work, have gone to sleep by then.
 _REST = 0.2
@@ -58,7 +59,13 @@ class CaseResult:
     @property
     def verdicts(self) -> list[Verdict]:
         """Targets, and whether each contender did the same work."""
-        found = []
+        found = [
+            at_most(limit, self.ratio("dlcli", ours=name), f"of the time of dlcli ({TITLES[name]})")
+            for name, limit in self.case.variants
+            if limit is not None
+        ]
+        if self.case.variants:
+            return found
         for ours in OURS:
             if ours not in self.times:
                 continue
@@ -75,6 +82,15 @@ class CaseResult:
         return found
 
 
+def takes_part(name: str, case: Case) -> bool:
+    """Whether a contender has a place in a case."""
+    if case.variants:
+        return name in {"dlcli", "products", *dict(case.variants)}
+    if name in VARIANTS:
+        return False
+    return name != "dlcli_compiled" or case.optimizer == "adam"  # only Adam's step is compiled
+
+
 def measure(
     case: Case, names: Iterable[str], data_dir: Path, tell: Callable[[str], None]
 ) -> CaseResult:
@@ -83,8 +99,8 @@ def measure(
     times: dict[str, Times] = {}
     try:
         for name in names:
-            if name == "dlcli_compiled" and case.optimizer == "sgd":
-                continue  # only Adam's step is compiled
+            if not takes_part(name, case):
+                continue
             workers[name] = _Worker(name, case, data_dir)
             times[name] = Times()
             times[name].warm_up, _ = workers[name].epoch()

@@ -2,6 +2,7 @@
 
 import math
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,11 +10,13 @@ import pytest
 from benchmarks import contenders, framework_script, report
 from benchmarks.cases import CASES, Case
 from benchmarks.commands import CommandResult, alternate
-from benchmarks.epochs import CaseResult, Times
+from benchmarks.epochs import VARIANTS, CaseResult, Times, takes_part
 from benchmarks.verdicts import at_least, at_most, same_work
 from dlcli import config_files, datasets
 from dlcli.schedules import learning_rate_at
 
+FRAMEWORKS = {"torch", "torch_compiled", "jax", "sklearn"}
+VARIED = {"dlcli": 0.2, "products": 0.1, "dlcli_augmented": 0.3, "dlcli_averaged": 0.2}
 SMALL = Case((16,), "adam", rounds=2, targets=(("torch", 0.5),), least_share=0.6)
 
 
@@ -35,6 +38,43 @@ def test_dlcli_is_measured_by_its_own_training_from_the_weights_the_others_get(t
     assert contender.state.epoch == 2
     assert not contender.state.optimizer.is_compiled
     assert contenders.accuracy(contender.layers(), train) > 0.85
+
+
+def test_variants_train_with_what_they_are_named_for(train, monkeypatch):
+    monkeypatch.setitem(sys.modules, "numba", None)
+    plain = contenders.Dlcli(SMALL, train)
+    loss = plain.epoch()
+    for variant in VARIANTS:
+        contender = contenders.CONTENDERS[variant](SMALL, train)
+        assert contender.epoch() != loss or contender.state.average is not None
+        assert contenders.accuracy(contender.layers(), train) > 0.5
+    assert contenders.DlcliNormalised(SMALL, train).state.network.batch_norm
+    assert contenders.DlcliAugmented.settings["augmentation"]["elastic_alpha"] > 0
+
+
+@pytest.mark.parametrize(
+    ("case", "names"),
+    [
+        (SMALL, {"dlcli", "dlcli_compiled", "products", *FRAMEWORKS}),
+        (replace(SMALL, optimizer="sgd"), {"dlcli", "products", *FRAMEWORKS}),
+        (
+            replace(SMALL, variants=(("dlcli_averaged", None),)),
+            {"dlcli", "products", "dlcli_averaged"},
+        ),
+    ],
+)
+def test_who_takes_part_in_a_case(case, names):
+    assert {name for name in contenders.CONTENDERS if takes_part(name, case)} == names
+
+
+def test_a_variants_target_is_its_time_over_that_without():
+    case = replace(SMALL, variants=(("dlcli_augmented", 1.25), ("dlcli_averaged", None)))
+    times = {name: Times(0.1, [seconds], accuracy=0.9) for name, seconds in VARIED.items()}
+    (verdict,) = CaseResult(case, times).verdicts
+    assert not verdict.is_met
+    assert verdict.text == (
+        "1.5 of the time of dlcli (dlcli with augmentation); target: at most 1.25"
+    )
 
 
 def test_the_limit_is_every_matrix_product_of_an_epoch(train, monkeypatch):
