@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from dlcli import config as configs
 from dlcli.config import Config
+from dlcli.config_checks import from_builtins
 
 LEARNING_RATES = {"sgd": 0.05, "adam": 0.001}
 MOMENTUM = 0.9
@@ -58,7 +58,7 @@ class Case:
         }
         if self.optimizer == "sgd":
             values["momentum"] = MOMENTUM
-        return configs.from_builtins(values | settings, "benchmarks/cases.py")
+        return from_builtins(values | settings, "benchmarks/cases.py")
 
 
 _SKLEARN = ("sklearn", 0.45)

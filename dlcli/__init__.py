@@ -3,6 +3,7 @@
 The modules, in reading order; data flows from the first to the last:
 
 - ``config``           every hyperparameter: its range, default and meaning
+- ``config_checks``    what is wrong with a config, all at once
 - ``config_files``     config files in layers; ``yaml_source`` and ``schema_words`` serve it
 - ``datasets``         MNIST and its kin: cache, verification, splits
 - ``idx``              the file format of MNIST

@@ -1,29 +1,17 @@
-"""The configuration: every key with its range, default and meaning, and how it is checked.
+"""The configuration: every key with its range, default and meaning.
 
-A config is flat. Each key is validated on its own, then the keys against each other,
-and all problems are reported together, each with the place it was written.
+A config is flat, but for ``augmentation``, whose keys have a dot: ``augmentation.rotation``.
 """
 
-import math
-import re
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 import yaml
 from msgspec import Meta
 
-from dlcli.dimensions import CLASSES, IMAGE_SIZE, MAX_HIDDEN_LAYERS, MAX_PARAMETERS
-from dlcli.errors import ConfigError
-from dlcli.schema_words import (
-    allowed_names,
-    describe_allowed,
-    did_you_mean,
-    one_of,
-    shown,
-)
-from dlcli.yaml_source import Settings, settings_of
+from dlcli.dimensions import CLASSES, IMAGE_SIZE, MAX_HIDDEN_LAYERS
+from dlcli.schema_words import describe_allowed, shown
+from dlcli.yaml_source import settings_of
 
 DatasetName = Literal["mnist", "fashion-mnist", "kmnist", "sample"]
 ActivationName = Literal["sigmoid", "tanh", "relu", "leaky_relu", "gelu"]
@@ -43,9 +31,6 @@ OptimizerName = Literal["sgd", "adam", "adamw"]
 ScheduleName = Literal["constant", "step", "exponential", "cosine", "one_cycle"]
 
 _Fraction = Annotated[float, Meta(ge=0, lt=1)]
-
-HIGH_ADAM_LEARNING_RATE = 0.01
-ADAM_LEARNING_RATE = 0.001  # Kingma and Ba's; the default for sgd would make Adam diverge
 
 
 class Augmentation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -299,66 +284,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return self.activation
 
 
-# Keys that mean something only beside certain values of another key.
-_DEPENDENT_KEYS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "initializer_stddev": ("initializer", ("normal",)),
-    "momentum": ("optimizer", ("sgd",)),
-    "nesterov": ("optimizer", ("sgd",)),
-    "beta1": ("optimizer", ("adam", "adamw")),
-    "beta2": ("optimizer", ("adam", "adamw")),
-    "epsilon": ("optimizer", ("adam", "adamw")),
-    "decay_factor": ("schedule", ("step", "exponential")),
-    "step_epochs": ("schedule", ("step",)),
-}
-
-
-def from_builtins(values: dict[str, Any], origin: str) -> Config:
-    """Check values that a checkpoint or a run directory holds.
-
-    Raises
-    ------
-    ConfigError
-        With every problem found, one a line.
-    """
-    return resolve(settings_of(values, origin))
-
-
-def resolve(settings: Settings) -> Config:
-    """Check every setting, then the settings against each other.
-
-    Raises
-    ------
-    ConfigError
-        With every problem found, one a line.
-    """
-    problems: list[str] = []
-    values: dict[str, Any] = {}
-    types = key_types()
-    for key, (value, origin) in ((key, (s.value, s.origin)) for key, s in settings.items()):
-        if key not in types:
-            problems.append(f"{origin}: {_unknown_key(key, types)}")
-            continue
-        try:
-            values[key] = msgspec.convert(_without_infinities(value), types[key])
-        except msgspec.ValidationError:
-            allowed = describe_allowed(types[key])
-            hint = did_you_mean(value, allowed_names(types[key])) if isinstance(value, str) else ""
-            problems.append(f"{origin}: {key}: expected {allowed}, got {shown(value)}{hint}")
-    if values.get("optimizer") in {"adam", "adamw"} and "learning_rate" not in settings:
-        values["learning_rate"] = ADAM_LEARNING_RATE
-    config = Config(**_gathered(values))
-    # A key that was itself wrong stands at its default here: what it contradicts is not known.
-    wrong = {key for key in settings if key in types and key not in values}
-    for keys, problem in _contradictions(config):
-        if not wrong.intersection(keys):
-            key = next((key for key in keys if key in settings), keys[0])
-            origin = settings[key].origin if key in settings else "default"
-            problems.append(f"{origin}: {keys[0]}: {problem}")
-    if problems:
-        raise ConfigError("\n".join(problems))
-    return config
-
-
 def key_types() -> dict[str, Any]:
     """The type of every key; those in a mapping with a dot."""
     types = {}
@@ -368,111 +293,6 @@ def key_types() -> dict[str, Any]:
             for inner in msgspec.structs.fields(Augmentation):
                 types[f"augmentation.{inner.name}"] = inner.type
     return types
-
-
-def _gathered(values: dict[str, Any]) -> dict[str, Any]:
-    """The values with those of a mapping in it."""
-    gathered = {key: value for key, value in values.items() if "." not in key}
-    inner = {key.partition(".")[2]: value for key, value in values.items() if "." in key}
-    return gathered | ({"augmentation": Augmentation(**inner)} if inner else {})
-
-
-def _unknown_key(key: str, types: dict[str, Any]) -> str:
-    group, dot, _ = key.partition(".")
-    if dot and group in types and group != "augmentation":
-        return f"{group}: expected {describe_allowed(types[group])}, got a mapping"
-    alike = [name for name in types if name.startswith(f"{group}.")] if dot else types
-    return f"{key}: unknown key{did_you_mean(key, alike)}"
-
-
-def _contradictions(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:
-    """Yield the keys involved (the one to blame first) and what is wrong between them."""
-    if config.loss == "cross_entropy" and config.output_activation == "linear":
-        yield (
-            ("loss", "output_activation"),
-            (
-                "cross_entropy takes logarithms of probabilities, and output_activation linear "
-                "gives none; use softmax or sigmoid, or loss mse"
-            ),
-        )
-    if not isinstance(config.activation, str) and len(config.activation) != len(
-        config.hidden_layers
-    ):
-        yield (
-            ("activation", "hidden_layers"),
-            (
-                f"{len(config.activation)} activations for {len(config.hidden_layers)} hidden "
-                "layers; give one a layer, or one name for all"
-            ),
-        )
-    if config.nesterov and config.optimizer == "sgd" and config.momentum == 0:
-        yield ("nesterov", "momentum"), "needs a momentum above 0 to look ahead along"
-    if config.warmup_epochs > config.epochs:
-        yield (
-            ("warmup_epochs", "epochs"),
-            f"{config.warmup_epochs:g} epochs of warm-up do not fit into {config.epochs} epochs",
-        )
-    if config.warmup_epochs and config.schedule == "one_cycle":
-        yield (
-            ("warmup_epochs", "schedule"),
-            "schedule one_cycle has a warm-up of its own; leave out warmup_epochs",
-        )
-    if config.batch_norm and config.batch_size == 1:
-        yield (
-            ("batch_norm", "batch_size"),
-            "one image has no variance to normalise by; use a batch_size of 2 or more",
-        )
-    if config.early_stopping is not None and config.validation_size == 0:
-        yield (
-            ("early_stopping", "validation_size"),
-            "needs validation images to judge by; set validation_size above 0",
-        )
-    parameters = sum(
-        (fan_in + 1) * fan_out
-        for fan_in, fan_out in zip(config.layer_sizes, config.layer_sizes[1:], strict=False)
-    )
-    if parameters > MAX_PARAMETERS:
-        yield (
-            ("hidden_layers",),
-            f"{parameters:,} parameters are more than the {MAX_PARAMETERS:,} supported",
-        )
-    dataset = config.dataset
-    names = get_args(DatasetName)
-    # What has a separator in it is a path; whether it exists is for loading to say.
-    if re.fullmatch(r"[\w-]+", dataset) and dataset not in names and not Path(dataset).is_dir():
-        yield (
-            ("dataset",),
-            (
-                f"expected {one_of(names)} or a folder of IDX files, got {shown(dataset)}"
-                f"{did_you_mean(dataset, names)}"
-            ),
-        )
-
-
-def warnings(config: Config) -> list[str]:
-    """Say what is allowed but hardly meant: keys that change nothing, a rate that diverges."""
-    defaults = Config()
-    idle = [
-        f"{key} has no effect with {other}: {getattr(config, other)}"
-        for key, (other, values) in _DEPENDENT_KEYS.items()
-        if getattr(config, key) != getattr(defaults, key) and getattr(config, other) not in values
-    ]
-    if config.augmentation is not None and not config.augmentation.distorts:
-        idle.append(
-            "augmentation distorts nothing: set rotation, scale, shear, shift or elastic_alpha"
-        )
-    if not config.hidden_layers:
-        idle += [
-            f"{key} has no effect without hidden layers"
-            for key in ("dropout", "batch_norm", "max_norm")
-            if getattr(config, key)
-        ]
-    if config.optimizer != "sgd" and config.learning_rate > HIGH_ADAM_LEARNING_RATE:
-        idle.append(
-            f"learning_rate {config.learning_rate:g} is high for {config.optimizer}; "
-            f"{ADAM_LEARNING_RATE:g} is usual"
-        )
-    return idle
 
 
 def differences(old: Config, new: Config) -> dict[str, tuple[Any, Any]]:
@@ -488,7 +308,7 @@ def to_builtins(config: Config) -> dict[str, Any]:
 
 
 def to_yaml(config: Config) -> str:
-    """The config as YAML that :func:`load` reads back to an equal one."""
+    """The config as YAML that ``config_files.load`` reads back to an equal one."""
     return yaml.safe_dump(
         to_builtins(config), sort_keys=False, default_flow_style=None, width=10**6
     )
@@ -511,10 +331,3 @@ def reference() -> str:
         default = defaults[key].value if key in defaults else None
         rows.append(f"| `{key}` | `{shown(default)}` | {describe_allowed(kind)} | {description} |")
     return "\n".join(rows) + "\n"
-
-
-def _without_infinities(value: Any) -> Any:
-    """The value with infinities and NaN as text, which no numeric key allows."""
-    if isinstance(value, list):
-        return [_without_infinities(item) for item in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

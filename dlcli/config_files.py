@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from dlcli.config import Config, resolve, to_builtins
+from dlcli.config import Config, to_builtins
+from dlcli.config_checks import resolve
 from dlcli.errors import ConfigError
 from dlcli.files import stdin
 from dlcli.schema_words import did_you_mean

@@ -9,7 +9,7 @@ import numpy as np
 from dlcli import metrics
 from dlcli.activations import Array
 from dlcli.checkpoints import Model
-from dlcli.config import from_builtins
+from dlcli.config_checks import from_builtins
 from dlcli.datasets import Dataset, Examples, split_validation
 from dlcli.errors import CheckpointError, ConfigError, DatasetError
 from dlcli.losses import mean_loss

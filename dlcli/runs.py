@@ -18,7 +18,8 @@ from filelock import FileLock, Timeout
 
 from dlcli import __version__, checkpoints
 from dlcli.checkpoints import BEST, LATEST
-from dlcli.config import Config, from_builtins, to_builtins, to_yaml
+from dlcli.config import Config, to_builtins, to_yaml
+from dlcli.config_checks import from_builtins
 from dlcli.datasets import Dataset
 from dlcli.errors import CheckpointError, ConfigError
 from dlcli.files import atomic_write, flush_folder

@@ -58,8 +58,8 @@ def check(files: tuple[str, ...]) -> None:
       dlcli config check my.yaml
       dlcli config check configs/*.yaml && echo all good
     """
-    from dlcli import config as configs
     from dlcli import config_files
+    from dlcli.config_checks import warnings
     from dlcli.errors import ConfigError
 
     problems = []
@@ -69,7 +69,7 @@ def check(files: tuple[str, ...]) -> None:
         except ConfigError as error:
             problems.append(str(error))
             continue
-        for idle in configs.warnings(config):
+        for idle in warnings(config):
             warn(f"{file}: {idle}")
         message(f"{file}: valid")
     if problems:

@@ -80,10 +80,10 @@ def command(
         _refuse_beside_resume("name", "runs_dir")
     config, earlier = _plan(sources, overrides, resumed)
 
-    from dlcli import config as configs
     from dlcli import datasets, runs
+    from dlcli.config_checks import warnings
 
-    for text in configs.warnings(config):
+    for text in warnings(config):
         warn(text)
     with download_progress() as progress:
         dataset = datasets.load(config.dataset, data_dir, progress)
