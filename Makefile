@@ -1,11 +1,12 @@
 # Every target sets up what it needs and works as the first command in a fresh clone.
 PYTHON ?= python3
 MODEL ?= runs/latest
+RUNS ?= runs/best-0 runs/best-1 runs/best-2
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # two targets must not install into one environment at once
-.PHONY: help train test lint format readme photographs planes bench clean
+.PHONY: help train test lint format readme photographs planes pretrained accuracy bench clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -27,13 +28,20 @@ format: .venv/installed-dev ## Format the code and mend what the linter can
 	$(BIN)/ruff format
 
 readme: .venv/installed-dev ## Write the generated parts of the README anew
-	$(BIN)/python tests/generated_readme.py
+	$(BIN)/python -m tests.generated_readme
 
 photographs: .venv/installed-dev ## Count the photographs that MODEL reads (needs the full MNIST)
 	$(BIN)/python -m tests.photograph_accuracy $(MODEL) --output benchmarks/PHOTOGRAPHS.md
 
 planes: .venv/installed-dev ## Write anew the file by which predict tells digits from other things
 	$(BIN)/python -m tests.generated_planes
+
+pretrained: .venv/installed-dev ## Write the pretrained model and its card from RUNS, three of configs/best.yaml
+	$(BIN)/python -m tests.generated_pretrained $(RUNS)
+
+accuracy: .venv/installed-dev ## Train every config with three seeds, judge it, keep the logs (2 hours)
+	$(BIN)/python -m benchmarks.accuracy
+	$(BIN)/python -m tests.generated_readme
 
 bench: benchmarks/.venv/installed ## Time dlcli beside PyTorch, JAX and scikit-learn (15 minutes, 5 GB)
 	benchmarks/.venv/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .

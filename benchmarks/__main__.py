@@ -9,7 +9,7 @@ from benchmarks import report
 from benchmarks.cases import CASES
 from benchmarks.commands import BENCHMARKS, CommandResult, Setting
 from benchmarks.contenders import CONTENDERS
-from benchmarks.epochs import VARIANTS, CaseResult, measure
+from benchmarks.epochs import CaseResult, measure
 from dlcli import datasets
 
 
@@ -46,11 +46,7 @@ def main(
     def is_wanted(name: str) -> bool:
         return not wanted or any(text.lower() in name.lower() for text in wanted)
 
-    names = [
-        n
-        for n in CONTENDERS
-        if not contenders or n in {"dlcli", "products", *VARIANTS, *contenders}
-    ]
+    names = [n for n in CONTENDERS if not contenders or n in {"dlcli", "products", *contenders}]
     dataset = datasets.load("mnist", data_dir, lambda name, *_: _tell(f"downloading {name}"))
     cases: list[CaseResult] = []
     results: list[CommandResult] = []

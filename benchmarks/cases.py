@@ -24,7 +24,7 @@ class Case:
         Least share of dlcli's time that the matrix products alone take.
     variants
         What is added to dlcli's own training, and the largest ratio of its time then to that
-        without, if there is a target. Where there are any, nobody else takes part.
+        without, if there is a target. Where there are any, no framework takes part.
     """
 
     hidden_layers: tuple[int, ...]

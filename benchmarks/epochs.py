@@ -62,7 +62,7 @@ class CaseResult:
         found = [
             at_most(limit, self.ratio("dlcli", ours=name), f"of the time of dlcli ({TITLES[name]})")
             for name, limit in self.case.variants
-            if limit is not None
+            if limit is not None and name in self.times
         ]
         if self.case.variants:
             return found

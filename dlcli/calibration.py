@@ -5,10 +5,14 @@ import numpy.typing as npt
 
 from dlcli.activations import Array
 
-# Beyond these, no network that learned anything is found; where every answer is right, the
-# best temperature would be 0.
+# Beyond these, no network that learned anything is found.
 _SHARPEST, _FLATTEST = 0.1, 10.0
 _PRECISION = 1e-4
+
+
+def is_temperature(value: object) -> bool:
+    """Whether :func:`fit_temperature` could have found it."""
+    return type(value) in {int, float} and _SHARPEST <= value <= _FLATTEST  # type: ignore[operator]  # a number
 
 
 def fit_temperature(logits: Array, labels: npt.NDArray[np.uint8]) -> float:
@@ -16,7 +20,9 @@ def fit_temperature(logits: Array, labels: npt.NDArray[np.uint8]) -> float:
 
     T minimises the cross-entropy, which is convex in 1/T; found by Newton's method between
     bounds that close in. No answer changes by it, only how sure it is. Source: Guo et al., "On
-    calibration of modern neural networks", 2017.
+    calibration of modern neural networks", 2017. A few images that are all right do not prove
+    certainty: each label has a share of 1 / (n + 2) given to all classes alike, as in Platt,
+    "Probabilistic outputs for support vector machines", 1999.
 
     Parameters
     ----------
@@ -33,6 +39,7 @@ def fit_temperature(logits: Array, labels: npt.NDArray[np.uint8]) -> float:
     shifted = np.ascontiguousarray((logits - logits.max(axis=1, keepdims=True)).T)
     squares = shifted * shifted
     truth = float(shifted[labels, np.arange(len(labels))].mean(dtype=np.float64))
+    truth += (float(shifted.mean(dtype=np.float64)) - truth) / (len(labels) + 2)
     low, high = 1 / _FLATTEST, 1 / _SHARPEST
     sharpness = 1.0
     while high - low > _PRECISION * sharpness:

@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlcli.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Array
+from dlcli.calibration import is_temperature
 from dlcli.dimensions import CLASSES, IMAGE_SIZE, MAX_HIDDEN_LAYERS, MAX_PARAMETERS
 from dlcli.errors import CheckpointError
 from dlcli.files import DEFAULT_RUNS_DIR, atomic_write
@@ -35,8 +36,10 @@ FORMAT_VERSION = 1
 # How a picture becomes an input: as MNIST's digits were made (images.prepare), or not at all.
 PREPROCESSING = ("digit", "none")
 LATEST = "latest"
+PRETRAINED = "pretrained"  # the model that is in the package, by its name
 BEST = "best.npz"
 MAX_METADATA_BYTES = 1_000_000
+_PRETRAINED_FILE = Path(__file__).parent / PRETRAINED / "mnist.npz"
 _MAX_HEADER_BYTES = 10_000
 _NPY_MAGIC = np.lib.format.magic(1, 0)
 
@@ -86,11 +89,11 @@ class Model:
         """
         with np.errstate(over="ignore", invalid="ignore"):
             logits, outputs = self.network.infer(images)
+            temperature = self.metadata.get("temperature", 1)
+            if temperature != 1 and self.network.output_activation == "softmax":
+                OUTPUT_ACTIVATIONS["softmax"].function(logits / temperature, outputs)
         if not np.isfinite(outputs).all():
             raise CheckpointError(f"{self.path}: its weights are so large that outputs overflow")
-        temperature = self.metadata.get("temperature", 1)
-        if temperature != 1 and self.network.output_activation == "softmax":
-            OUTPUT_ACTIVATIONS["softmax"].function(logits / temperature, outputs)
         return logits, self.network.probabilities(outputs)
 
 
@@ -183,7 +186,8 @@ def load_named(argument: str | None) -> Model:
     Parameters
     ----------
     argument
-        A run directory or an ``.npz`` file; None for ``$DLCLI_MODEL``, else ``runs/latest``.
+        A run directory, an ``.npz`` file, or "pretrained"; None for ``$DLCLI_MODEL``, else
+        ``runs/latest``, else the pretrained model.
 
     Raises
     ------
@@ -194,10 +198,14 @@ def load_named(argument: str | None) -> Model:
         raise CheckpointError("the model's name is empty")  # as in: dlcli eval "$unset"
     named = argument or os.environ.get("DLCLI_MODEL")
     path = Path(named) if named else DEFAULT_RUNS_DIR / LATEST
+    if named == PRETRAINED or not (named or _is_there(path)):
+        return replace(load(_PRETRAINED_FILE), path=Path(PRETRAINED))
     if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where it may not look
         return _for_use(load(follow_link(path) / BEST))
     if not named:
-        raise CheckpointError("no model yet: train one (dlcli train), name one, or set DLCLI_MODEL")
+        raise CheckpointError(
+            f"{path}: the run that it links to is gone; name a model, or train one (dlcli train)"
+        )
     try:
         return _for_use(load(path))
     except CheckpointError as error:
@@ -206,9 +214,22 @@ def load_named(argument: str | None) -> Model:
         raise
 
 
+def _is_there(path: Path) -> bool:
+    """Whether there is anything of this name, be it a link to nothing."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error
+    return True
+
+
 def _for_use(model: Model) -> Model:
-    """The model with batch normalisation folded into its weights, once and for all images."""
-    return replace(model, network=model.network.folded())
+    """The running mean, if there is one, with batch normalisation folded in once and for all."""
+    network = model.network if model.average is None else model.average
+    with np.errstate(over="ignore", invalid="ignore"):  # seen when outputs overflow
+        return replace(model, network=network.folded(), average=None)
 
 
 def follow_link(run: Path) -> Path:
@@ -284,7 +305,6 @@ def _read_metadata(archive: zipfile.ZipFile, member: zipfile.ZipInfo | None) -> 
 def _check_description(metadata: dict[str, Any]) -> None:
     """Refuse metadata that lacks what every command relies on."""
     dataset = metadata.get("dataset")
-    temperature = metadata.get("temperature", 1)
     for key, right in (
         ("config", isinstance(metadata.get("config"), dict)),
         ("epoch", type(metadata.get("epoch")) is int and metadata["epoch"] >= 0),
@@ -294,7 +314,7 @@ def _check_description(metadata: dict[str, Any]) -> None:
             "dataset.checksum",
             isinstance(dataset, dict) and isinstance(dataset.get("checksum"), str),
         ),
-        ("temperature", type(temperature) in {int, float} and 0 < temperature < math.inf),
+        ("temperature", is_temperature(metadata.get("temperature", 1))),
         ("preprocessing", metadata.get("preprocessing") in PREPROCESSING),
     ):
         if not right:

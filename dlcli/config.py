@@ -29,6 +29,7 @@ InitializerName = Literal[
 ]
 OptimizerName = Literal["sgd", "adam", "adamw"]
 ScheduleName = Literal["constant", "step", "exponential", "cosine", "one_cycle"]
+KeepName = Literal["best_accuracy", "best_loss", "last"]
 
 _Fraction = Annotated[float, Meta(ge=0, lt=1)]
 
@@ -168,7 +169,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             ge=0,
             le=10,
-            description="Pull of the weights (not the biases) towards 0: an L2 "
+            description="Pull of the weights (not of biases and scales) towards 0: an L2 "
             "penalty weight_decay/2 * sum of squares in the cost for sgd and adam, decoupled "
             "from it for adamw.",
         ),
@@ -247,11 +248,18 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "a share below 1. 0: none; the last epoch is then kept."
         ),
     ] = 0.1
+    keep: Annotated[
+        KeepName,
+        Meta(
+            description="Which epoch is kept: the one of the highest validation accuracy (of "
+            "equals, the lowest loss), of the lowest validation loss, or the last, which is "
+            "steadiest where the learning rate falls to 0."
+        ),
+    ] = "best_accuracy"
     early_stopping: Annotated[
         Annotated[int, Meta(ge=1, le=100_000)] | None,
         Meta(
-            description="Stop after so many epochs (patience) without a better one: a higher "
-            "validation accuracy, or the same at a lower validation loss."
+            description="Stop after so many epochs (patience) without a better one, as keep has it."
         ),
     ] = None
     min_gradient_norm: Annotated[

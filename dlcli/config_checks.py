@@ -97,6 +97,22 @@ def _unknown_key(key: str, types: dict[str, Any]) -> str:
 
 def _contradictions(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:
     """Yield the keys involved (the one to blame first) and what is wrong between them."""
+    yield from _contradictions_of_the_network(config)
+    yield from _contradictions_of_the_training(config)
+    dataset = config.dataset
+    names = get_args(DatasetName)
+    # What has a separator in it is a path; whether it exists is for loading to say.
+    if re.fullmatch(r"[\w-]+", dataset) and dataset not in names and not Path(dataset).is_dir():
+        yield (
+            ("dataset",),
+            (
+                f"expected {one_of(names)} or a folder of IDX files, got {shown(dataset)}"
+                f"{did_you_mean(dataset, names)}"
+            ),
+        )
+
+
+def _contradictions_of_the_network(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:
     if config.loss == "cross_entropy" and config.output_activation == "linear":
         yield (
             ("loss", "output_activation"),
@@ -115,6 +131,23 @@ def _contradictions(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:
                 "layers; give one a layer, or one name for all"
             ),
         )
+    if config.batch_norm and config.batch_size == 1:
+        yield (
+            ("batch_norm", "batch_size"),
+            "one image has no variance to normalise by; use a batch_size of 2 or more",
+        )
+    parameters = sum(
+        (fan_in + 1) * fan_out
+        for fan_in, fan_out in zip(config.layer_sizes, config.layer_sizes[1:], strict=False)
+    )
+    if parameters > MAX_PARAMETERS:
+        yield (
+            ("hidden_layers",),
+            f"{parameters:,} parameters are more than the {MAX_PARAMETERS:,} supported",
+        )
+
+
+def _contradictions_of_the_training(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:
     if config.nesterov and config.optimizer == "sgd" and config.momentum == 0:
         yield ("nesterov", "momentum"), "needs a momentum above 0 to look ahead along"
     if config.warmup_epochs > config.epochs:
@@ -127,35 +160,15 @@ def _contradictions(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:
             ("warmup_epochs", "schedule"),
             "schedule one_cycle has a warm-up of its own; leave out warmup_epochs",
         )
-    if config.batch_norm and config.batch_size == 1:
-        yield (
-            ("batch_norm", "batch_size"),
-            "one image has no variance to normalise by; use a batch_size of 2 or more",
-        )
     if config.early_stopping is not None and config.validation_size == 0:
         yield (
             ("early_stopping", "validation_size"),
             "needs validation images to judge by; set validation_size above 0",
         )
-    parameters = sum(
-        (fan_in + 1) * fan_out
-        for fan_in, fan_out in zip(config.layer_sizes, config.layer_sizes[1:], strict=False)
-    )
-    if parameters > MAX_PARAMETERS:
+    if config.early_stopping is not None and config.keep == "last":
         yield (
-            ("hidden_layers",),
-            f"{parameters:,} parameters are more than the {MAX_PARAMETERS:,} supported",
-        )
-    dataset = config.dataset
-    names = get_args(DatasetName)
-    # What has a separator in it is a path; whether it exists is for loading to say.
-    if re.fullmatch(r"[\w-]+", dataset) and dataset not in names and not Path(dataset).is_dir():
-        yield (
-            ("dataset",),
-            (
-                f"expected {one_of(names)} or a folder of IDX files, got {shown(dataset)}"
-                f"{did_you_mean(dataset, names)}"
-            ),
+            ("early_stopping", "keep"),
+            "needs a best epoch to wait for a better one; use keep: best_accuracy or best_loss",
         )
 
 

@@ -49,8 +49,9 @@ class LayerCheck:
 def check_gradients(config: Config) -> Iterator[LayerCheck]:
     """Check the weights, biases and scales of each layer of a config's network.
 
-    The network has the config's shape, functions, initial weights, dropout and penalty; the
-    images are random pixels, and up to 100 parameters of each array are tried.
+    The network has the config's shape, functions, initial weights, batch normalisation, dropout
+    and penalty, and the targets its smoothing; the images are random pixels, and up to 100
+    parameters of each array are tried.
 
     Yields
     ------

@@ -223,7 +223,7 @@ def _answer(model: Model, block: list[_Ready], reject: float) -> Iterator[Predic
             shares = probabilities[done : done + len(seen)].mean(axis=0)
             done += len(seen)
             doubt = None if prepared.unchanged else prepared.doubt or _doubt(seen, shares)
-            if doubt is None and shares.max() < reject:
+            if doubt is None and not shares.max() >= reject:  # nan is never reached
                 doubt = f"not sure enough ({shares.max():.4f}): {_either(shares)}"
             answer = shares if doubt is None else None
             yield Prediction(item.name, prepared.pixels, answer, doubt, steps=prepared.steps)

@@ -6,7 +6,7 @@ import math
 import os
 import platform
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from dlcli import __version__, checkpoints
+from dlcli import __version__, checkpoints, config_files
+from dlcli.calibration import is_temperature
 from dlcli.checkpoints import BEST, LATEST
 from dlcli.config import Config, to_builtins, to_yaml
 from dlcli.config_checks import from_builtins
@@ -24,7 +25,7 @@ from dlcli.datasets import Dataset
 from dlcli.errors import CheckpointError, ConfigError
 from dlcli.files import atomic_write, flush_folder
 from dlcli.optimizers import make_optimizer
-from dlcli.training import EpochRecord, TrainingState, overfitting_since, why_finished
+from dlcli.training import EpochRecord, TrainingState, overfitting_since, rank, why_finished
 
 LAST = "last.npz"
 CONFIG = "config.yaml"
@@ -264,11 +265,13 @@ def resume(path: Path) -> Resumed:
             best_accuracy=float(training["best_accuracy"]),
             best_loss=_number_or_infinity(training["best_loss"]),
             gradient_norm=_number_or_infinity(training["gradient_norm"]),
-            temperature=float(training["temperature"]),
+            temperature=training.get("temperature", 1.0),
         )
         checksum, threads = model.metadata["dataset"]["checksum"], int(model.metadata["threads"])
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{model.path}: holds no training state to go on from") from error
+    if not is_temperature(state.temperature):
+        raise CheckpointError(f"{model.path}: impossible temperature")
     if threads < 1:
         raise CheckpointError(f"{model.path}: says it was trained with {threads} threads")
     return Resumed(path, config, state, checksum, threads)
@@ -324,11 +327,11 @@ def list_runs(runs_dir: Path) -> Iterator[dict[str, Any]]:
     for path in sorted(found, key=lambda path: ((path / LAST).stat().st_mtime_ns, path.name)):
         try:
             records, status = read_metrics(path), "unfinished"
-        except CheckpointError:
-            records, status = [], "damaged"
+            kept = _kept(path, records)
+        except (CheckpointError, ConfigError):
+            records, kept, status = [], None, "damaged"
         if (path / SUMMARY).exists() and status != "damaged":
             status = "finished"
-        kept = max(records, key=_rank, default=None)
         yield {
             "run": str(path),
             "status": status,
@@ -355,11 +358,14 @@ def preprocessing_for(dataset: str) -> str:
     return "none" if dataset in {"fashion-mnist", "kmnist"} else "digit"
 
 
-def _rank(record: EpochRecord) -> tuple[float, float, int]:
-    """Order epochs as training does when it keeps the best; without validation, the last."""
-    if record.validation_accuracy is None or record.validation_loss is None:
-        return 0.0, 0.0, record.epoch
-    return record.validation_accuracy, -record.validation_loss, -record.epoch
+def _kept(path: Path, records: Sequence[EpochRecord]) -> EpochRecord | None:
+    """The epoch that training keeps, or would keep if it ended now."""
+    keep = config_files.load([str(path / CONFIG)]).keep
+    judged = [r for r in records if r.validation_accuracy is not None]
+    if keep == "last" or not judged:
+        return records[-1] if records else None
+    # Of equals, max() takes the first, as training does.
+    return max(judged, key=lambda r: rank(keep, r.validation_accuracy or 0, r.validation_loss or 0))
 
 
 def _finite_or_none(value: float) -> float | None:

@@ -28,8 +28,8 @@ class EpochRecord:
     """What one epoch did; a line of ``metrics.jsonl``.
 
     The training scores are means over the epoch's batches, taken while the weights changed,
-    with dropout on and images distorted. ``gradient_norm`` is the mean over its batches, before
-    clipping.
+    with dropout on, images distorted and targets smoothed. ``gradient_norm`` is the mean over its
+    batches, before clipping.
     """
 
     epoch: int
@@ -114,7 +114,11 @@ def initial_state(config: Config) -> TrainingState:
     """The state before the first epoch."""
     network = make_network(config)
     optimizer = make_optimizer(config, network.parameters, network.weight_count)
-    average = make_network(config) if config.weight_averaging is not None else None
+    average = None
+    if config.weight_averaging is not None:
+        average = network.like()
+        average.parameters[...] = network.parameters
+        average.statistics[...] = network.statistics
     return TrainingState(network, optimizer, average)
 
 
@@ -129,6 +133,18 @@ def why_finished(config: Config, state: TrainingState) -> str | None:
     if flat is not None and state.gradient_norm < flat:
         return "min_gradient_norm"
     return None
+
+
+def steps_per_epoch(config: Config, images: int) -> int:
+    """Batches in an epoch.
+
+    What is left over makes a smaller one; with batch normalisation, only if it is half as large
+    at least: mean and variance of a few images are chance. In another order, other images are
+    left out the next time.
+    """
+    whole, rest = divmod(images, config.batch_size)
+    left_out = config.batch_norm and whole and rest < config.batch_size / 2
+    return whole + (0 if left_out or not rest else 1)
 
 
 def fit(
@@ -175,7 +191,7 @@ def fit(
     averaging = None
     if config.weight_averaging is not None and state.average is not None:
         averaging = WeightAveraging(state.network, state.average, config.weight_averaging)
-    steps = math.ceil(len(train) / config.batch_size) * (config.epochs - state.epoch)
+    steps = steps_per_epoch(config, len(train)) * (config.epochs - state.epoch)
     if steps * state.network.parameters.size > _WORTH_COMPILING:
         state.optimizer.compile()
     while why_finished(config, state) is None:
@@ -205,6 +221,11 @@ def fit(
             seconds=seconds,
             samples_per_second=len(train) / seconds,
         )
+
+
+def rank(keep: str, accuracy: float, loss: float) -> tuple[float, float]:
+    """What the epoch to keep has most of, for a ``keep`` that is not the last."""
+    return (-loss, accuracy) if keep == "best_loss" else (accuracy, -loss)
 
 
 def overfitting_since(records: Sequence[EpochRecord]) -> int | None:
@@ -238,7 +259,7 @@ def _descend(
     """
     count = len(train)
     batch_size = min(config.batch_size, count)
-    steps = math.ceil(count / batch_size)
+    steps = steps_per_epoch(config, count)
     order = random_stream(config.seed, "shuffling", state.epoch).permutation(count)
     dropout_random = random_stream(config.seed, "dropout", state.epoch)
     augmentation_random = random_stream(config.seed, "augmentation", state.epoch)
@@ -334,11 +355,7 @@ def _remedy(config: Config) -> str:
 def _judge(
     config: Config, validation: Examples, state: TrainingState
 ) -> tuple[float | None, float | None]:
-    """Loss and accuracy on the validation images (None without any); note the best epoch.
-
-    That is the one with the most right answers, or as many at less loss; without validation
-    images, the last.
-    """
+    """Loss and accuracy on the validation images (None without any); note the best epoch."""
     if not len(validation):
         state.best_epoch = state.epoch
         return None, None
@@ -348,7 +365,8 @@ def _judge(
     if not math.isfinite(loss):
         raise DivergenceError(f"training diverged: validation loss {loss:g}; {_remedy(config)}")
     accuracy = float(np.mean(outputs.argmax(axis=1) == validation.labels))
-    if (accuracy, -loss) > (state.best_accuracy, -state.best_loss):
+    best = rank(config.keep, state.best_accuracy, state.best_loss)
+    if config.keep == "last" or rank(config.keep, accuracy, loss) > best:
         state.best_epoch, state.best_accuracy, state.best_loss = state.epoch, accuracy, loss
         if network.output_activation == "softmax":
             state.temperature = fit_temperature(logits, validation.labels)

@@ -3,10 +3,11 @@
 import re
 from pathlib import Path
 
+from benchmarks import accuracy
 from dlcli.config import reference
 
 README = Path(__file__).parent.parent / "README.md"
-PARTS = {"config": reference}
+PARTS = {"config": reference, "results": accuracy.table}
 
 
 def render(readme: str) -> str:

@@ -1,5 +1,6 @@
 """The benchmarks measure what they say they measure; how fast that is, they say themselves."""
 
+import json
 import math
 import sys
 from dataclasses import replace
@@ -7,12 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks import contenders, framework_script, report
+from benchmarks import accuracy, contenders, framework_script, report
 from benchmarks.cases import CASES, Case
 from benchmarks.commands import CommandResult, alternate
 from benchmarks.epochs import VARIANTS, CaseResult, Times, takes_part
 from benchmarks.verdicts import at_least, at_most, same_work
 from dlcli import config_files, datasets
+from dlcli.config import Config, to_builtins
 from dlcli.schedules import learning_rate_at
 
 FRAMEWORKS = {"torch", "torch_compiled", "jax", "sklearn"}
@@ -101,6 +103,50 @@ def test_the_frameworks_follow_the_schedule_of_the_fast_config():
     for step in range(469 * config.epochs):
         rate = framework_script.rate_at(step, 469, settings)
         assert rate == pytest.approx(learning_rate_at(step, 469, config), abs=1e-12)
+
+
+def test_a_run_is_judged_and_its_logs_are_kept_without_weights(trained_model, tmp_path):
+    accuracy.keep(trained_model, tmp_path)
+    kept = tmp_path / "trained"
+    names = {"config.yaml", "metrics.jsonl", "summary.json", "test.json"}
+    assert {path.name for path in kept.iterdir()} == names
+    assert (kept / "metrics.jsonl").read_bytes() == (trained_model / "metrics.jsonl").read_bytes()
+    assert json.loads((kept / "test.json").read_text())["images"] == 2000
+
+
+def test_the_table_tells_mean_and_deviation_over_seeds_the_least_accurate_first(tmp_path):
+    for name, rights, seconds in (
+        ("good", [0.99, 0.992, 0.994], [100, 130, 125]),
+        ("bad", [0.9, 0.9, 0.9], [1, 2, 3]),
+    ):
+        for seed, (right, took) in enumerate(zip(rights, seconds, strict=True)):
+            folder = tmp_path / f"{name}-{seed}"
+            folder.mkdir()
+            config = to_builtins(Config(hidden_layers=(5,) if name == "good" else ()))
+            (folder / "summary.json").write_text(json.dumps({"config": config, "seconds": took}))
+            scores = {"accuracy": right, "expected_calibration_error": 0.01 * seed}
+            (folder / "test.json").write_text(json.dumps(scores))
+    (tmp_path / "README.md").touch()
+    assert accuracy.table(tmp_path).splitlines()[2:] == [
+        "| `bad` | 784-10 | 90.00 % ± 0.00 | 90.00, 90.00, 90.00 | 1.00 % | 2.0 s |",
+        "| `good` | 784-5-10, relu | 99.20 % ± 0.20 | 99.00, 99.20, 99.40 | 1.00 % | 2 min |",
+    ]
+
+
+def test_every_config_whose_logs_are_kept_says_what_they_show():
+    names = {path.name.rpartition("-")[0] for path in accuracy.LOGS.iterdir() if path.is_dir()}
+    assert {"quickstart", "fast", "mnist"} <= names
+    for name in names:
+        text = config_files.shipped_configs()[name].read_text(encoding="utf-8")
+        assert f"# {accuracy.claim(name)}" in text
+        for seed in accuracy.SEEDS:
+            kept = accuracy.LOGS / f"{name}-{seed}"
+            config = config_files.load([name], [f"seed={seed}"])
+            assert config_files.load([str(kept / "config.yaml")]) == config
+            summary = json.loads((kept / "summary.json").read_text())
+            assert summary["config"] == to_builtins(config)
+            records = (kept / "metrics.jsonl").read_text().splitlines()
+            assert len(records) == summary["epochs"]
 
 
 def test_commands_take_turns_after_a_round_that_does_not_count(tmp_path):

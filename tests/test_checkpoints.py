@@ -137,6 +137,37 @@ def test_a_named_model_is_folded_for_use(tmp_path):
     np.testing.assert_array_equal(model.infer(images)[0], network.infer(images)[0])
 
 
+def test_a_running_mean_is_what_is_used(tmp_path):
+    network, average = normalised_network(), normalised_network()
+    average.parameters *= 2
+    checkpoints.save(tmp_path / "a.npz", network, "cross_entropy", METADATA, {}, average)
+    model = checkpoints.load_named(str(tmp_path / "a.npz"))
+    np.testing.assert_array_equal(model.network.parameters, average.folded().parameters)
+
+
+def test_weights_that_overflow_only_when_divided_or_folded_are_told_in_one_line(tmp_path, recwarn):
+    images = np.full((1, 784), 255, np.uint8)
+    plain = random_network()
+    plain.parameters *= 1e17
+    checkpoints.save(
+        tmp_path / "a.npz", plain, "cross_entropy", METADATA | {"temperature": 0.1}, {}
+    )
+    assert np.isfinite(plain.infer(images)[0]).all()
+    plain.parameters *= 10
+    checkpoints.save(
+        tmp_path / "b.npz", plain, "cross_entropy", METADATA | {"temperature": 0.1}, {}
+    )
+    folding = normalised_network()
+    folding.scales[0][...] = 3e38
+    folding.variances[0][...] = 0
+    checkpoints.save(tmp_path / "c.npz", folding, "cross_entropy", METADATA, {})
+    for name in ("b.npz", "c.npz"):
+        model = checkpoints.load_named(str(tmp_path / name))
+        with pytest.raises(CheckpointError, match="so large that outputs overflow"):
+            model.infer(images)
+    assert not recwarn.list
+
+
 def test_negative_variances_are_refused(tmp_path):
     network = normalised_network()
     network.variances[1][2] = -0.1
@@ -290,6 +321,9 @@ BROKEN_ARRAYS = {
     "preprocessing a list": (metadata(preprocessing=["digit"]), "metadata: preprocessing: "),
     "temperature 0": (metadata(temperature=0), "metadata: temperature: "),
     "temperature below 0": (metadata(temperature=-1.5), "metadata: temperature: "),
+    "temperature tiny": (metadata(temperature=1e-300), "metadata: temperature: "),
+    "temperature huge": (metadata(temperature=1e300), "metadata: temperature: "),
+    "temperature of 400 digits": (metadata(temperature=10**400), "metadata: temperature: "),
     "temperature true": (metadata(temperature=True), "metadata: temperature: "),
     "temperature no number": (metadata(temperature=float("nan")), "metadata: temperature: "),
     "batch_norm a number": (architecture(batch_norm=1), "metadata: batch_norm: expected"),
@@ -597,10 +631,28 @@ def test_without_a_name_the_environment_and_then_the_latest_run_decide(tmp_path,
     assert checkpoints.load_named(None).path == Path("runs/latest/best.npz")
 
 
+def test_where_none_is_trained_or_named_there_is_the_pretrained_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("pretrained").mkdir()
+    save(Path("pretrained/best.npz"))
+    for argument in (None, "pretrained"):
+        model = checkpoints.load_named(argument)
+        assert str(model.path) == "pretrained"
+        assert model.metadata["dataset"]["name"] == "mnist"
+    assert checkpoints.load_named("./pretrained").path == Path("pretrained/best.npz")
+
+
+def test_the_pretrained_model_does_not_stand_in_for_a_run_that_is_gone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("runs").mkdir()
+    Path("runs/latest").symlink_to("gone")
+    with pytest.raises(CheckpointError, match="runs/latest: the run that it links to is gone"):
+        checkpoints.load_named(None)
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        (None, "no model yet: train one"),
         ("nope", "nope: no such run directory or checkpoint"),
         ("run", "run/best.npz: no such checkpoint"),
         ("x" * 300, "cannot be read: File name too long"),

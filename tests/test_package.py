@@ -43,15 +43,16 @@ def installed(dist, tmp_path_factory) -> Path:
     return folder / "bin" / "dlcli"
 
 
-def test_the_wheel_holds_the_package_the_sample_and_the_configs(dist):
+def test_the_wheel_holds_the_package_its_data_and_the_configs(dist):
     (wheel,) = dist.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     sources = {str(p.relative_to(REPOSITORY)) for p in (REPOSITORY / "dlcli").rglob("*.py")}
     assert sources <= names
     assert {f"dlcli/configs/{p.name}" for p in (REPOSITORY / "configs").glob("*.yaml")} <= names
-    samples = {p.name for p in (REPOSITORY / "dlcli" / "sample").iterdir()}
-    packed = [Path(name) for name in names if name.startswith("dlcli/sample/")]
-    assert {path.name for path in packed} == samples
+    for folder in ("sample", "pretrained"):
+        data = {p.name for p in (REPOSITORY / "dlcli" / folder).iterdir()}
+        packed = [Path(name) for name in names if name.startswith(f"dlcli/{folder}/")]
+        assert {path.name for path in packed} == data
     assert "dlcli/py.typed" in names
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"dlcli"}
@@ -69,10 +70,12 @@ def test_the_installed_wheel_trains_evaluates_and_predicts_in_an_empty_folder(in
     shipped = {path.stem for path in (REPOSITORY / "configs").glob("*.yaml")}
     for name in shipped:
         run(installed, "config", "show", "--config", name, cwd=tmp_path)
+    run(installed, "data", "export", "--dataset", "sample", "--limit", 3, "-o", "d", cwd=tmp_path)
+    digits = [line[0] for line in run(installed, "predict", "d", cwd=tmp_path).splitlines()]
+    assert digits == [path.stem[-1] for path in sorted((tmp_path / "d").iterdir())]
     train = ["train", "--config", "quickstart", "--set", "epochs=2"]
     (path,) = run(installed, *train, cwd=tmp_path).splitlines()
     assert run(installed, "eval", path, "--min-accuracy", "0.8", cwd=tmp_path)
-    run(installed, "data", "export", "--dataset", "sample", "--limit", 3, "-o", "d", cwd=tmp_path)
     assert run(installed, "predict", "d", cwd=tmp_path).count("\n") == 3
     assert run(installed, "gradcheck", "--set", "hidden_layers=[4]", cwd=tmp_path)
     assert run(installed, "compare", path, path, "--dataset", "sample", cwd=tmp_path)

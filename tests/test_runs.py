@@ -26,6 +26,9 @@ CONFIG = Config(
 )
 
 
+TRAINING = {"best_epoch": 0, "best_accuracy": 0.0, "best_loss": None, "gradient_norm": None}
+
+
 @pytest.fixture
 def dataset(tiny):
     return datasets.load(str(tiny))
@@ -231,6 +234,25 @@ def test_runs_are_listed_with_their_status_in_the_order_they_were_trained(tmp_pa
     assert rows[1]["best_epoch"] == state.best_epoch
 
 
+@pytest.mark.parametrize("keep", ["best_accuracy", "best_loss", "last"])
+def test_the_epoch_listed_is_the_one_that_is_kept(tmp_path, dataset, keep):
+    config = msgspec.structs.replace(CONFIG, keep=keep, learning_rate=0.3, epochs=8)
+    run, state = start(tmp_path / "run", dataset, config)
+    records = train(run, state)
+    (row,) = runs.list_runs(tmp_path)
+    assert row["best_epoch"] == state.best_epoch == run.finish(state)["best_epoch"]
+    assert row["validation_loss"] == records[state.best_epoch - 1].validation_loss
+    assert checkpoints.load(run.path / "best.npz").metadata["epoch"] == state.best_epoch
+
+
+def test_a_run_whose_config_is_damaged_is_listed_as_such(tmp_path, dataset):
+    run, state = start(tmp_path / "run", dataset)
+    train(run, state)
+    (run.path / "config.yaml").write_text("warp: 9\n")
+    (row,) = runs.list_runs(tmp_path)
+    assert (row["status"], row["best_epoch"]) == ("damaged", None)
+
+
 def test_a_run_that_goes_on_is_unfinished_again(tmp_path, dataset):
     run, state = start(tmp_path / "run", dataset)
     train(run, state)
@@ -341,7 +363,9 @@ def test_a_damaged_run_does_not_hide_the_others(tmp_path, dataset):
     ]
 
 
-@pytest.mark.parametrize("change", [{"threads": 0}, {"epoch": -1}])
+@pytest.mark.parametrize(
+    "change", [{"threads": 0}, {"epoch": -1}, {"training": {**TRAINING, "temperature": -1.0}}]
+)
 def test_impossible_numbers_are_refused(tmp_path, dataset, change):
     run, state = start(tmp_path / "run", dataset)
     metadata = {**checkpoints.load(run.path / "last.npz").metadata, **change}

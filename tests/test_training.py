@@ -228,6 +228,25 @@ def test_every_image_is_used_once_an_epoch_in_an_order_of_its_own(
     assert all(data.train.labels[rows].tolist() == labels for rows, labels in seen)
 
 
+@pytest.mark.parametrize(
+    ("batch_size", "sizes"),
+    [(59, [59]), (32, [32, 28]), (25, [25, 25]), (40, [40, 20]), (41, [41]), (1000, [60])],
+)
+def test_with_batch_normalisation_a_last_batch_of_few_images_is_left_out(
+    batch_size, sizes, data, monkeypatch
+):
+    seen, run = [], Backpropagation.run
+
+    def spy(backpropagation, images, *others):
+        seen.append(len(images))
+        return run(backpropagation, images, *others)
+
+    monkeypatch.setattr(Backpropagation, "run", spy)
+    records, _ = train(small(batch_norm=True, batch_size=batch_size, epochs=2), data)
+    assert seen == 2 * sizes
+    assert 0 < records[-1].train_accuracy <= 1
+
+
 def test_a_listener_is_told_of_every_block_of_batches(data, monkeypatch):
     monkeypatch.setattr(training, "_BLOCK_ROWS", 50)
     config = small(batch_size=25, epochs=2)
@@ -479,7 +498,8 @@ def test_smoothed_targets_cost_more_in_training_and_nothing_in_validation(data):
     still = {"epochs": 1, "batch_size": 60, "learning_rate": 1e-30, "momentum": 0.0}
     (plain,), _ = train(small(**still), data)
     (smoothed,), _ = train(small(**still, label_smoothing=0.3), data)
-    assert smoothed.train_loss != plain.train_loss
+    # Minus the log of each digit's probability counts a 10th of 0.3; its mean exceeds log(10).
+    assert 0.7 * plain.train_loss + 0.3 * np.log(10) < smoothed.train_loss
     assert smoothed.validation_loss == plain.validation_loss
 
 
@@ -612,6 +632,31 @@ def test_the_best_epoch_has_the_most_right_answers_and_among_equals_the_least_lo
             best.validation_loss,
         )
     assert set(flags) == {True, False}
+
+
+def test_the_best_epoch_may_be_that_of_the_least_loss(data):
+    # Half of the labels are wrong: the more right answers, the surer the wrong ones.
+    labels = data.test.labels.copy()
+    labels[::2] = (labels[::2] + 1) % 10
+    doubtful = Examples(data.test.images, labels)
+    config = small(epochs=25, keep="best_loss")
+    records, state = train(config, data, validation=doubtful)
+    best = min(records, key=lambda r: r.validation_loss)
+    assert (state.best_epoch, state.best_loss) == (best.epoch, best.validation_loss)
+    assert state.best_accuracy == best.validation_accuracy
+    _, other = train(small(epochs=25), data, validation=doubtful)
+    assert other.best_epoch != state.best_epoch
+    assert other.network.parameters.tobytes() == state.network.parameters.tobytes()
+
+
+def test_the_last_epoch_may_be_kept_whatever_it_is_worth(data):
+    config = small(epochs=25, learning_rate=0.3, batch_size=10, dropout=0.5, keep="last")
+    state = initial_state(config)
+    for record in fit(config, data.train, data.test, state):
+        assert state.is_best
+        assert state.best_accuracy == record.validation_accuracy
+        logits, _ = state.network.infer(data.test.images)
+        assert state.temperature == fit_temperature(logits, data.test.labels)
 
 
 def test_an_epoch_that_is_only_as_good_as_the_best_is_no_better(data):

@@ -39,12 +39,14 @@ def command(
 ) -> None:
     """Compare two models on the same test images.
 
+    MODEL is a run directory, an .npz file, or "pretrained", which comes with dlcli.
     McNemar's test tells whether the difference is more than chance: p is the probability of so
     uneven a split of the images that only one of them got right, if both were equally good.
 
     \b
     Examples:
       dlcli compare runs/small runs/large
+      dlcli compare runs/latest pretrained --dataset sample
       dlcli compare runs/a runs/b --format json | jq .p_value
     """
     from dlcli import checkpoints, datasets, evaluation

@@ -74,10 +74,11 @@ def command(
 ) -> None:
     """Judge a model on images it has not seen.
 
-    MODEL is a run directory or an .npz file; without one, $DLCLI_MODEL, else runs/latest. Several
-    are judged together, by the mean of their probabilities. Prints accuracy with its 95 % Wilson
-    interval, loss, calibration error, the error that is left when the least sure answers are not
-    given, precision, recall and F1 of each digit, and the confusion matrix.
+    MODEL is a run directory, an .npz file, or "pretrained", which comes with dlcli; without
+    one, $DLCLI_MODEL, else runs/latest, else pretrained. Several are judged together, by the
+    mean of their probabilities. Prints accuracy with its 95 % Wilson interval, loss, calibration
+    error, the error that is left when the least sure answers are not given, precision, recall
+    and F1 of each digit, and the confusion matrix.
 
     \b
     Examples:

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 
 @click.command("predict")
 @click.argument("images", nargs=-1, metavar="IMAGE...", type=click.Path(allow_dash=True))
-@click.option("-m", "--model", "model_path", type=click.Path(), help="Run directory or .npz file.")
+@click.option(
+    "-m", "--model", "model_path", type=click.Path(), help="A run, an .npz file, or pretrained."
+)
 @click.option(
     "--from-file",
     "lists",
@@ -57,7 +59,7 @@ if TYPE_CHECKING:
     type=click.FloatRange(0, 1),
     default=0.0,
     metavar="P",
-    help="Answer ? where the probability is below P; dlcli eval shows what that wins.",
+    help="Answer ? where the probability is below P; dlcli eval shows what that wins on MNIST.",
 )
 @click.option("--raw", is_flag=True, help="Take 28x28 pictures, light on dark, as they are.")
 @click.option(
@@ -89,6 +91,9 @@ def command(
     format that Pillow reads, a folder of them, or - for one picture on stdin. Prints DIGIT,
     PROBABILITY and PATH, separated by tabs, a line a picture, in order; with --format json, a
     JSON object a line with all ten probabilities.
+
+    The model is a run directory, an .npz file, or "pretrained", which comes with dlcli; without
+    one, $DLCLI_MODEL, else runs/latest, else pretrained.
 
     A picture that shows no digit, or several, is answered ? with the reason on stderr. One that
     cannot be used is reported on stderr, the others go on, and the exit code is 4.

@@ -150,11 +150,15 @@ def test_each_member_of_a_committee_is_named(dlcli, committee):
     assert error.startswith(f"Error: {', '.join(names)}: accuracy 0.")
 
 
-def test_a_model_twice_is_as_good_as_once(dlcli, trained_model):
+def test_a_model_twice_is_as_good_as_once(dlcli, trained_model, sample):
     once = json_of(dlcli("eval", trained_model, "--format", "json"))
     twice = json_of(dlcli("eval", trained_model, trained_model, "--format", "json"))
     assert twice["confusion_matrix"] == once["confusion_matrix"]
-    assert twice["loss"] > 0
+    assert twice["expected_calibration_error"] == once["expected_calibration_error"]
+    shares = evaluation.evaluate(
+        [checkpoints.load(trained_model / "best.npz")], sample.test
+    ).probabilities[np.arange(2000), sample.test.labels]
+    assert twice["loss"] == pytest.approx(-np.log(shares).mean(), rel=1e-5)
 
 
 def test_models_of_different_data_need_to_be_told_which_to_judge_by(
@@ -184,12 +188,11 @@ def test_a_committee_is_judged_by_what_all_of_it_kept_aside(
     )
 
 
-def test_without_a_model_there_is_advice(dlcli):
-    result = dlcli("eval")
-    assert (result.code, result.stdout) == (4, "")
-    assert result.stderr == (
-        "Error: no model yet: train one (dlcli train), name one, or set DLCLI_MODEL\n"
-    )
+def test_where_none_was_trained_the_pretrained_model_is_judged(dlcli, sample):
+    result = dlcli("eval", "--dataset", "sample", "--min-accuracy", 0.99)
+    assert result.code == 0
+    assert result.stderr == "Model: pretrained\n"
+    assert dlcli("eval", "pretrained", "--dataset", "sample").stdout == result.stdout
 
 
 def test_a_run_that_has_kept_nothing_yet_is_told(dlcli, workdir):

@@ -301,6 +301,18 @@ def test_what_is_less_sure_than_asked_for_is_not_answered(predict, model, digit)
     assert found["reason"].startswith("not sure enough")
 
 
+def test_what_shows_no_digit_is_told_before_how_sure_the_network_is(predict):
+    Image.new("L", (50, 50), 255).save("blank.png")
+    result = predict("--reject", 1, "blank.png")
+    assert result.stdout == "?\t-\tblank.png\n"
+    assert "not sure enough" not in result.stderr
+
+
+def test_no_probability_reaches_nan(predict, digit):
+    digit("a.png")
+    assert predict("--reject", "nan", "a.png").stdout == "?\t-\ta.png\n"
+
+
 @pytest.mark.parametrize("probability", ["-0.1", "1.1", "90", "high"])
 def test_a_rejection_is_below_a_probability(predict, digit, probability):
     digit("a.png")
@@ -319,13 +331,13 @@ def test_the_environment_names_the_model(dlcli, model, digit, monkeypatch):
     assert (result.code, result.stderr) == (0, "Model: model.npz\n")
 
 
-def test_without_a_model_there_is_advice(dlcli, digit):
-    digit("a.png")
+def test_where_none_was_trained_the_pretrained_model_answers(dlcli, digit, sample):
+    digit("a.png", 3)
     result = dlcli("predict", "a.png")
-    assert (result.code, result.stdout) == (4, "")
-    assert result.stderr == (
-        "Error: no model yet: train one (dlcli train), name one, or set DLCLI_MODEL\n"
-    )
+    assert (result.code, result.stderr) == (0, "Model: pretrained\n")
+    ((answer, probability, _),) = lines_of(result)
+    assert int(answer) == sample.test.labels[3]
+    assert float(probability) > 0.99
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.txt", "a", "a.png.gif"])

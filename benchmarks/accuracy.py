@@ -1,0 +1,128 @@
+"""Train every shipped config with three seeds, judge each network, and keep the logs."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import mean, median, stdev
+from typing import Any
+
+import click
+
+from dlcli.commands.output import percent
+from dlcli.config_files import shipped_configs
+
+DLCLI = str(Path(sys.executable).with_name("dlcli"))
+LOGS = Path(__file__).with_name("runs")
+SEEDS = (0, 1, 2)
+SCORES = "test.json"
+_CLAIM = re.compile(r"^# .* % ± .*$", re.MULTILINE)
+Results = list[tuple[dict[str, Any], dict[str, Any]]]  # summary and scores of each seed
+_KEPT = ("config.yaml", "metrics.jsonl", "summary.json")
+
+
+@click.command()
+@click.option("--config", "configs", multiple=True, help="Only this one.  [default: all]")
+@click.option("--runs-dir", type=click.Path(path_type=Path), default=Path("runs"))
+def main(configs: tuple[str, ...], runs_dir: Path) -> None:
+    """Train what is not yet in RUNS_DIR, judge it on the test images, and keep the logs.
+
+    The first lines of each config then say what was found.
+    """
+    files = shipped_configs()
+    for config in configs or files:
+        for seed in SEEDS:
+            run = runs_dir / f"{config}-{seed}"
+            if not (run / "summary.json").exists():
+                _train(run, config, seed)
+            keep(run, LOGS)
+        text = files[config].read_text(encoding="utf-8")
+        files[config].write_text(_CLAIM.sub(f"# {claim(config)}", text), encoding="utf-8")
+
+
+def keep(run: Path, logs: Path) -> None:
+    """Judge a run on the test images, and copy its logs, but no weights, below ``logs``."""
+    kept = logs / run.name
+    kept.mkdir(parents=True, exist_ok=True)
+    for name in _KEPT:
+        shutil.copyfile(run / name, kept / name)
+    finished = subprocess.run(
+        [DLCLI, "eval", run, "--format", "json"], stdout=subprocess.PIPE, check=True
+    )
+    (kept / SCORES).write_bytes(finished.stdout)
+
+
+def _train(run: Path, config: str, seed: int) -> None:
+    goes_on = (run / "last.npz").exists()
+    begin = f"--config {config} --set seed={seed} --name {run.name} --runs-dir".split()
+    how = ["--resume", str(run)] if goes_on else [*begin, str(run.parent)]
+    subprocess.run([DLCLI, "train", *how], stdout=subprocess.DEVNULL, check=True)
+
+
+def table(logs: Path = LOGS) -> str:
+    """What the kept logs say, as a Markdown table, the least accurate config first."""
+    rows = [
+        "| config | network | test accuracy | seeds 0, 1, 2 | calibration error | training |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    names = {path.name.rpartition("-")[0] for path in logs.iterdir() if path.is_dir()}
+    found = {name: list(_results(logs, name)) for name in names}
+    for name, results in sorted(found.items(), key=lambda item: _accuracy(item[1])):
+        seeds = ", ".join(f"{100 * test['accuracy']:.2f}" for _, test in results)
+        calibration = mean(test["expected_calibration_error"] for _, test in results)
+        cells = (
+            f"`{name}`",
+            _network(results[0][0]["config"]),
+            _mean_and_deviation(results),
+            seeds,
+            percent(calibration),
+            _duration(results),
+        )
+        rows.append("| " + " | ".join(cells) + " |")
+    return "\n".join(rows) + "\n"
+
+
+def claim(config: str, logs: Path = LOGS) -> str:
+    """What a config's first lines say of its accuracy and time, as the kept logs tell it."""
+    results = list(_results(logs, config))
+    images = f"{results[0][1]['images']:,} test images"
+    return f"{_mean_and_deviation(results)} on {images} (three seeds), {_duration(results)}"
+
+
+def _results(logs: Path, config: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    for seed in SEEDS:
+        run = logs / f"{config}-{seed}"
+        yield json.loads((run / "summary.json").read_text()), json.loads((run / SCORES).read_text())
+
+
+def _accuracy(results: Results) -> float:
+    return mean(float(test["accuracy"]) for _, test in results)
+
+
+def _mean_and_deviation(results: Results) -> str:
+    deviation = stdev(float(test["accuracy"]) for _, test in results)
+    return f"{percent(_accuracy(results))} ± {100 * deviation:.2f}"
+
+
+def _network(config: dict[str, Any]) -> str:
+    layers = "-".join(map(str, [784, *config["hidden_layers"], 10]))
+    features = {
+        "dropout": config["dropout"],
+        "batch normalisation": config["batch_norm"],
+        "distortions": config["augmentation"],
+        "squared error": config["loss"] == "mse",
+    }
+    activation = [config["activation"]] if config["hidden_layers"] else []
+    return ", ".join([layers, *activation, *(name for name, has in features.items() if has)])
+
+
+def _duration(results: Results) -> str:
+    seconds = median(float(summary["seconds"]) for summary, _ in results)
+    return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.1f} s"
+
+
+if __name__ == "__main__":
+    main()
