@@ -38,6 +38,7 @@ PREPROCESSING = ("digit", "none")
 LATEST = "latest"
 PRETRAINED = "pretrained"  # the model that is in the package, by its name
 BEST = "best.npz"
+LAST = "last.npz"
 MAX_METADATA_BYTES = 1_000_000
 _PRETRAINED_FILE = Path(__file__).parent / PRETRAINED / "mnist.npz"
 _MAX_HEADER_BYTES = 10_000
@@ -201,7 +202,7 @@ def load_named(argument: str | None) -> Model:
     if named == PRETRAINED or not (named or _is_there(path)):
         return replace(load(_PRETRAINED_FILE), path=Path(PRETRAINED))
     if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where it may not look
-        return _for_use(load(follow_link(path) / BEST))
+        return _for_use(_load_run(follow_link(path)))
     if not named:
         raise CheckpointError(
             f"{path}: the run that it links to is gone; name a model, or train one (dlcli train)"
@@ -211,6 +212,18 @@ def load_named(argument: str | None) -> Model:
     except CheckpointError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             raise CheckpointError(f"{path}: no such run directory or checkpoint") from error
+        raise
+
+
+def _load_run(run: Path) -> Model:
+    """The model that a run directory has kept."""
+    try:
+        return load(run / BEST)
+    except CheckpointError as error:
+        if isinstance(error.__cause__, FileNotFoundError) and _is_there(run / LAST):
+            raise CheckpointError(
+                f"{run}: no epoch is done yet; go on with: dlcli train --resume {run}"
+            ) from error
         raise
 
 

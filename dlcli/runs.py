@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from dlcli import __version__, checkpoints, config_files
 from dlcli.calibration import is_temperature
-from dlcli.checkpoints import BEST, LATEST
+from dlcli.checkpoints import BEST, LAST, LATEST
 from dlcli.config import Config, to_builtins, to_yaml
 from dlcli.config_checks import from_builtins
 from dlcli.datasets import Dataset
@@ -27,7 +27,6 @@ from dlcli.files import atomic_write, flush_folder
 from dlcli.optimizers import make_optimizer
 from dlcli.training import EpochRecord, TrainingState, overfitting_since, rank, why_finished
 
-LAST = "last.npz"
 CONFIG = "config.yaml"
 METRICS = "metrics.jsonl"
 SUMMARY = "summary.json"

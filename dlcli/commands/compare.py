@@ -88,7 +88,7 @@ def command(
     )
     verdict = "is more than chance" if result.p_value < 0.05 else "may well be chance"
     click.echo(
-        f"\n{result.images:,} images; both right {result.both_right:,}, both wrong "
-        f"{result.both_wrong:,}\nMcNemar's test: p = {result.p_value:.3g} (the difference "
-        f"{verdict})"
+        f"\n{result.images:,} test images of {printable(name)}; both right {result.both_right:,}, "
+        f"both wrong {result.both_wrong:,}\nMcNemar's test: p = {result.p_value:.3g} (the "
+        f"difference {verdict})"
     )

@@ -80,7 +80,7 @@ def command(
         _refuse_beside_resume("name", "runs_dir")
     config, earlier = _plan(sources, overrides, resumed)
 
-    from dlcli import datasets, runs
+    from dlcli import datasets, runs, training
     from dlcli.config_checks import warnings
 
     for text in warnings(config):
@@ -99,6 +99,10 @@ def command(
             path = runs.create(runs_dir, name, _stem(sources))
             run, state = _begin(path, config, dataset, used_threads)
         _announce(run, train, validation, state)
+        finished = training.why_finished(config, state)
+        if finished is not None:
+            advice = "; to go on with it: --set epochs=N" if finished == "epochs" else ""
+            message(f"The run was finished already, by {finished}{advice}")
         _train(run, train, validation, state)
         summary = run.finish(state)
     _conclude(summary)
@@ -231,7 +235,7 @@ def _train(run: "Run", train: "Examples", validation: "Examples", state: "Traini
         if bar is not None:
             bar.close()
         message(
-            f"Stopped; epoch {saved} is saved. "
+            f"Stopped{f'; epoch {saved} is saved' if saved else ' in the first epoch'}. "
             f"Go on with: dlcli train --resume {printable(str(run.path))}"
         )
         raise
@@ -310,10 +314,10 @@ def _conclude(summary: dict[str, Any]) -> None:
     if summary["overfitting_since"] is not None:
         message(
             f"Overfitting since epoch {summary['overfitting_since']}: the validation loss rose "
-            f"while the training loss fell; epoch {summary['best_epoch']} was kept."
+            "while the training loss fell."
         )
-    if summary["validation_accuracy"] is not None:
-        message(
-            f"Kept epoch {summary['best_epoch']} of {summary['epochs']}: validation accuracy "
-            f"{percent(summary['validation_accuracy'])}"
-        )
+    kept = f"Kept epoch {summary['best_epoch']} of {summary['epochs']}: "
+    if accuracy is None:
+        message(f"{kept}the last, for there are no validation images")
+    else:
+        message(f"{kept}validation accuracy {percent(accuracy)}")

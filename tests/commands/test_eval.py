@@ -201,6 +201,15 @@ def test_a_run_that_has_kept_nothing_yet_is_told(dlcli, workdir):
     assert (result.code, result.stderr) == (4, "Error: run/best.npz: no such checkpoint\n")
 
 
+def test_a_run_without_a_whole_epoch_is_told_how_to_go_on(dlcli, make_checkpoint):
+    make_checkpoint("last.npz", epoch=0)
+    result = dlcli("eval", ".")
+    assert (result.code, result.stderr) == (
+        4,
+        "Error: .: no epoch is done yet; go on with: dlcli train --resume .\n",
+    )
+
+
 def test_quiet_leaves_the_scores_alone(dlcli, trained_model):
     assert dlcli("eval", trained_model, "--quiet").stderr == ""
 

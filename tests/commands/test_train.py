@@ -258,6 +258,19 @@ def test_overfitting_is_told_in_one_line(train, monkeypatch):
     assert lines[0].startswith("Overfitting since epoch 1: the validation loss rose")
 
 
+def test_without_validation_images_the_last_epoch_is_said_to_be_kept(train):
+    told = train("--set", "validation_size=0", "--set", "epochs=3").stderr
+    assert "Kept epoch 3 of 3: the last, for there are no validation images\n" in told
+
+
+def test_a_run_that_was_finished_already_is_told(train, dlcli):
+    path = train().stdout.strip()
+    again = dlcli("train", "--resume", path)
+    assert (again.code, again.stdout) == (0, f"{path}\n")
+    told = "The run was finished already, by epochs; to go on with it: --set epochs=N\n"
+    assert told in again.stderr
+
+
 def test_an_unwritable_runs_directory_is_told(train, workdir):
     (workdir / "file").write_text("")
     result = train("--runs-dir", "file")
