@@ -6,7 +6,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # two targets must not install into one environment at once
-.PHONY: help train test lint format readme photographs planes pretrained accuracy bench clean
+.PHONY: help train test lint format readme photographs likeness pretrained accuracy bench clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -33,8 +33,8 @@ readme: .venv/installed-dev ## Write the generated parts of the README anew
 photographs: .venv/installed-dev ## Count the photographs that MODEL reads (needs the full MNIST)
 	$(BIN)/python -m tests.photograph_accuracy $(MODEL) --output benchmarks/PHOTOGRAPHS.md
 
-planes: .venv/installed-dev ## Write anew the file by which predict tells digits from other things
-	$(BIN)/python -m tests.generated_planes
+likeness: .venv/installed-dev ## Train the network that tells digits from other things (20 minutes; needs the full MNIST)
+	$(BIN)/python -m tests.generated_likeness
 
 pretrained: .venv/installed-dev ## Write the pretrained model and its card from RUNS, three of configs/best.yaml
 	$(BIN)/python -m tests.generated_pretrained $(RUNS)

@@ -183,16 +183,7 @@ class Found:
     @property
     def has_others(self) -> bool:
         """Whether other pieces look like digits beside the main one."""
-        pieces, main = self.pieces, self.main
-        as_large = _are_alike(pieces.height, main, _AS_LARGE)
-        as_thick = _are_alike(pieces.thickness, main, 1 / _THICKER)
-        as_heavy = pieces.mass >= _AS_HEAVY * pieces.mass[main]
-        right = np.minimum(pieces.right, pieces.right[main])
-        left = np.maximum(pieces.left, pieces.left[main])
-        beside = right - left <= _BESIDE * np.minimum(pieces.width, pieces.width[main])
-        on_line = (pieces.top < pieces.bottom[main]) & (pieces.bottom > pieces.top[main])
-        others = as_large & as_thick & as_heavy & beside & on_line & ~pieces.touches
-        return bool(others.any())
+        return bool(_others(self.pieces, self.main).any())
 
     @property
     def box(self) -> tuple[int, int, int, int]:
@@ -204,6 +195,19 @@ class Found:
             int(pieces.right[members].max()),
             int(pieces.bottom[members].max()),
         )
+
+
+def _others(pieces: Pieces, main: int) -> Marked:
+    """Which pieces look like digits beside the main one."""
+    as_large = _are_alike(pieces.height, main, _AS_LARGE)
+    as_thick = _are_alike(pieces.thickness, main, 1 / _THICKER)
+    as_heavy = pieces.mass >= _AS_HEAVY * pieces.mass[main]
+    right = np.minimum(pieces.right, pieces.right[main])
+    left = np.maximum(pieces.left, pieces.left[main])
+    beside = right - left <= _BESIDE * np.minimum(pieces.width, pieces.width[main])
+    on_line = (pieces.top < pieces.bottom[main]) & (pieces.bottom > pieces.top[main])
+    others: Marked = as_large & as_thick & as_heavy & beside & on_line & ~pieces.touches
+    return others
 
 
 def _are_alike(sizes: npt.NDArray[Any], main: int, factor: float) -> Marked:
@@ -313,6 +317,7 @@ def _with_companions(pieces: Pieces, main: int, frames: Marked) -> Found:
         & (pieces.on_sides.max(axis=0) < _MOST_OF_SIDE)
         & (~pieces.touches | pieces.touches[main])
         & ~frames
+        & ~_others(pieces, main)
     )
     members = near & alike
     members[main] = True

@@ -18,7 +18,7 @@ from dlcli.activations import Array
 from dlcli.checkpoints import Model
 from dlcli.errors import ImageError, Terminated
 from dlcli.images import Pixels, Prepared
-from dlcli.likeness import UNLIKE, UNSURE, looks, unlikeness
+from dlcli.likeness import DOUBTFUL, looks, unlikeness
 from dlcli.pictures import read, without_warnings
 from dlcli.views import Steps
 
@@ -231,11 +231,10 @@ def _answer(model: Model, block: list[_Ready], reject: float) -> Iterator[Predic
 
 def _doubt(seen: Pixels, probabilities: Array) -> str | None:
     """Why what the network saw is no digit, or not clearly one."""
-    first = int(probabilities.argmax())
-    distance = unlikeness(seen, first)
-    if distance > UNLIKE:
+    no_digit, another = unlikeness(seen), 1 - float(probabilities.max())
+    if no_digit > DOUBTFUL:
         return "unlike any digit"
-    if distance + UNSURE * (1 - probabilities[first]) > UNLIKE:
+    if no_digit + another > DOUBTFUL:
         return f"not clear: {_either(probabilities)}"
     return None
 

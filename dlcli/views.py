@@ -5,7 +5,7 @@ that does not look like a digit, the next likely place is tried, then what remai
 and boxes, then what there is if paper was taken for ink.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from dlcli.dimensions import CLASSES, IMAGE_SIDE
+from dlcli.dimensions import IMAGE_SIDE
 from dlcli.ink import (
     Colours,
     Ink,
@@ -32,6 +32,7 @@ from dlcli.pieces import MARKED, SEVERAL, Found, find_digit
 
 Pixels = npt.NDArray[np.uint8]
 Box = tuple[int, int, int, int]
+Judge = Callable[[Pixels], float]
 
 BLANK = "blank: there is no ink on it"
 NO_DIGIT = "no digit: nothing but an edge, lines or specks"
@@ -73,11 +74,10 @@ _FILLED = 0.7
 _NARROW = 0.5
 # Room around the digit when it is looked at closely, as a share of its length.
 _MARGIN = 0.4
-# Of MNIST's test images 1 %, 10 % and half are farther than this from the nearest plane of a
-# class.
-_LIKE = 0.4
-_SURELY_LIKE = 0.3
-_CLEARLY_LIKE = 0.2
+# Below these a view may, surely and clearly does show a digit, as ``unlikeness`` has it.
+_LIKE = 0.6
+_SURELY_LIKE = 0.2
+_CLEARLY_LIKE = 0.02
 # Ink from the first share of the pen's strength on is grey, from the second on full.
 _GREY, _FULL = 0.2, 0.7
 # Strokes of a 20x20 digit are 2.8 pixels wide in the median over MNIST, and wider than 1.8 in
@@ -130,18 +130,28 @@ class View:
     steps: Steps
 
 
-def look_at(picture: Image.Image) -> View:
-    """The digit on a picture in mode L or RGB, or why there is none."""
+def look_at(picture: Image.Image, unlike: Judge = unlikeness) -> View:
+    """The digit on a picture in mode L or RGB, or why there is none.
+
+    Parameters
+    ----------
+    picture
+        What to look at.
+    unlike
+        Tells of a view, shape (1, 784), how unlike a digit it is, from 0 to 1; the first that is
+        like one is taken.
+    """
     whole = picture.copy()
     whole.thumbnail((_WHOLE_SIDE, _WHOLE_SIDE), Image.Resampling.BOX)
     dark = is_dark(_channels(whole), _windows(whole)[1:])
     inks = _inks(whole, dark=dark)
     # Of a narrow picture the short side is rounded too much to tell the scale.
     scale = max(picture.size) / max(whole.size)
-    best = _best(chain(_views(picture, inks, scale), _views_apart(picture, inks, scale)))
+    views = chain(_views(picture, inks, scale), _views_apart(picture, inks, scale))
+    best = _best(views, unlike)
     if best is not None and _is_filled(best):
         # A sheet of paper on a dark desk may pass for ink.
-        other = _best(_views(picture, _inks(whole, dark=not dark), scale))
+        other = _best(_views(picture, _inks(whole, dark=not dark), scale), unlike)
         if other is not None and other.doubt is None and not _is_filled(other):
             best = other
     if best is None:
@@ -150,7 +160,7 @@ def look_at(picture: Image.Image) -> View:
     return best
 
 
-def _best(views: Iterable[View]) -> View | None:
+def _best(views: Iterable[View], unlike: Judge) -> View | None:
     """The first view that surely shows a digit, even beside others.
 
     If one only may, it is compared with those that follow; if none does, it is the very first.
@@ -158,20 +168,15 @@ def _best(views: Iterable[View]) -> View | None:
     first = likely = None
     for view in views:
         first = first or view
-        unlike = _unlike(view) if view.doubt in {None, SEVERAL} else np.inf
-        if unlike < (_SURELY_LIKE if likely is None else _CLEARLY_LIKE):
+        seen = _seen(view).reshape(1, -1)
+        distance = unlike(seen) if view.doubt in {None, SEVERAL} else np.inf
+        if distance < (_SURELY_LIKE if likely is None else _CLEARLY_LIKE):
             return view
-        if unlike < _LIKE and view.doubt == SEVERAL and likely is None:
+        if distance < _LIKE and view.doubt == SEVERAL and likely is None:
             return view
-        if unlike < _LIKE:
+        if distance < _LIKE:
             likely = likely or view
     return likely or first
-
-
-def _unlike(view: View) -> float:
-    """How unlike the digits of every class it is."""
-    looks = _seen(view).reshape(1, -1)
-    return min(unlikeness(looks, digit) for digit in range(CLASSES))
 
 
 def _is_filled(view: View) -> bool:

@@ -71,9 +71,10 @@ The most frequent of its {result.images - result.correct} mistakes (answer for t
 
 ## Known failures
 
-- It knows ten digits and nothing else, and answers whatever it is shown. `dlcli predict` refuses
-  most other pictures by how far they are from digits, not by this network; letters that look
-  like digits pass ([the counts](../../benchmarks/PHOTOGRAPHS.md)).
+- It knows ten digits and nothing else, and answers whatever it is shown. `dlcli predict` asks a
+  second network, `likeness.npz` (784-512-256-11, `make likeness`), whether there is a digit at all,
+  and refuses most other pictures; letters that look like digits pass
+  ([the counts](../../benchmarks/PHOTOGRAPHS.md)).
 - It reads one digit at a time: several beside each other are refused.
 - It learned handwriting from the United States around 1990. A 1 with a long upstroke is close to
   its 7; a 7 with a bar and a 4 with a closed top were rarer there than elsewhere.
