@@ -28,10 +28,10 @@ The modules, in reading order; data flows from the first to the last:
 - ``pictures``         picture files to colours
 - ``ink``              colours to ink
 - ``pieces``           ink to the strokes of one digit
+- ``likeness``         whether that looks like a digit at all
 - ``views``            where on a picture the digit is, cut out, scaled and centred
 - ``images``           any picture of a digit to the 28x28 that MNIST would have held
 - ``panel``            that way from the one to the other, as a picture
-- ``likeness``         whether it looks like a digit at all
 - ``prediction``       pictures to digits
 - ``commands``, ``cli``  the command line
 

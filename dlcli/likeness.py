@@ -1,8 +1,9 @@
 """Whether a picture looks like a digit at all: a network answers whatever it is shown.
 
-So another network is asked first, which knows an eleventh answer: something else. It has learned
-from photographs of MNIST's training digits and of letters, signs, shapes, scribbles, ruined
-digits and empty pages, each as ``views`` cuts it out. ``make likeness`` trains it.
+So another network is asked as well, which knows an eleventh answer: something else. It has learned
+from MNIST's training digits, as they are and on photographs, and from photographs of printed
+digits, letters, signs, shapes, scribbles, ruined digits and empty pages. ``make likeness`` trains
+it.
 """
 
 from functools import cache
@@ -21,9 +22,9 @@ ACTIVATION = "gelu"
 FILE = Path(__file__).parent / "pretrained" / "likeness.npz"
 SOMETHING_ELSE = CLASSES
 # An answer is doubtful where the probabilities that there is no digit, and that there is another,
-# add up to more. Of the synthetic photographs of MNIST's test digits that are read rightly, 1 %
-# are.
-DOUBTFUL = 0.65
+# add up to more: so are those to 1 % of the photographs by which `make likeness` judges that show a
+# digit and are read rightly.
+DOUBTFUL = 0.5
 
 _MIDDLE = (IMAGE_SIDE - 1) / 2
 _TURNS = (-10, 0, 10)
@@ -68,17 +69,18 @@ def unlikeness(pixels: Pixels) -> float:
     pixels
         Shape (pictures, 784).
     """
-    _, shares = _network().infer(pixels)
+    _, shares = network().infer(pixels)
     return float(shares[:, SOMETHING_ELSE].mean())
 
 
 @cache
-def _network() -> Network:
+def network() -> Network:
+    """The network, read once."""
     with np.load(FILE) as arrays:
         layers = range(len(arrays) // 2)
         sizes = [IMAGE_SIZE, *(arrays[f"layers.{layer}.bias"].size for layer in layers)]
-        network = Network(sizes, [ACTIVATION] * (len(layers) - 1), "softmax")
+        read = Network(sizes, [ACTIVATION] * (len(layers) - 1), "softmax")
         for layer in layers:
-            network.weights[layer][...] = arrays[f"layers.{layer}.weight"]
-            network.biases[layer][...] = arrays[f"layers.{layer}.bias"]
-    return network
+            read.weights[layer][...] = arrays[f"layers.{layer}.weight"]
+            read.biases[layer][...] = arrays[f"layers.{layer}.bias"]
+    return read

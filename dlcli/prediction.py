@@ -222,15 +222,23 @@ def _answer(model: Model, block: list[_Ready], reject: float) -> Iterator[Predic
             seen = next(views)
             shares = probabilities[done : done + len(seen)].mean(axis=0)
             done += len(seen)
-            doubt = None if prepared.unchanged else prepared.doubt or _doubt(seen, shares)
+            doubt = None if prepared.unchanged else prepared.doubt or doubt_of(seen, shares)
             if doubt is None and not shares.max() >= reject:  # nan is never reached
                 doubt = f"not sure enough ({shares.max():.4f}): {_either(shares)}"
             answer = shares if doubt is None else None
             yield Prediction(item.name, prepared.pixels, answer, doubt, steps=prepared.steps)
 
 
-def _doubt(seen: Pixels, probabilities: Array) -> str | None:
-    """Why what the network saw is no digit, or not clearly one."""
+def doubt_of(seen: Pixels, probabilities: Array) -> str | None:
+    """Why what the network saw is no digit, or not clearly one.
+
+    Parameters
+    ----------
+    seen
+        What it was shown of one picture, shape (looks, 784).
+    probabilities
+        Its mean answer, shape (10,).
+    """
     no_digit, another = unlikeness(seen), 1 - float(probabilities.max())
     if no_digit > DOUBTFUL:
         return "unlike any digit"

@@ -15,6 +15,7 @@ from dlcli.backpropagation import Backpropagation
 from dlcli.calibration import fit_temperature
 from dlcli.config import Config
 from dlcli.datasets import Examples
+from dlcli.dimensions import CLASSES
 from dlcli.errors import DivergenceError
 from dlcli.losses import LOSSES, Labels, mean_loss, one_hot, smooth
 from dlcli.network import Network
@@ -97,10 +98,10 @@ _WORTH_COMPILING = 1_000_000_000
 OnBlock = Callable[[Progress], None]
 
 
-def make_network(config: Config) -> Network:
+def make_network(config: Config, classes: int = CLASSES) -> Network:
     """A network of the config's shape, with its initial random weights."""
     network = Network(
-        config.layer_sizes,
+        (*config.layer_sizes[:-1], classes),
         config.activations,
         config.output_activation,
         batch_norm=config.batch_norm,
@@ -110,9 +111,9 @@ def make_network(config: Config) -> Network:
     return network
 
 
-def initial_state(config: Config) -> TrainingState:
+def initial_state(config: Config, classes: int = CLASSES) -> TrainingState:
     """The state before the first epoch."""
-    network = make_network(config)
+    network = make_network(config, classes)
     optimizer = make_optimizer(config, network.parameters, network.weight_count)
     average = None
     if config.weight_averaging is not None:

@@ -2,36 +2,31 @@
 
 import argparse
 import io
-import os
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache, partial
 from multiprocessing import Pool
 from pathlib import Path
 
-# Each process has a core; BLAS threads would only be in its way.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
 import numpy as np
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from dlcli import datasets, pictures, training, views
+from dlcli import checkpoints, datasets, likeness, pictures, prediction, training, views
 from dlcli.config import Augmentation, Config
 from dlcli.datasets import Examples
-from dlcli.dimensions import IMAGE_SIZE
-from dlcli.files import DEFAULT_DATA_DIR
-from dlcli.likeness import ACTIVATION, DOUBTFUL, FILE, SOMETHING_ELSE
+from dlcli.files import DEFAULT_DATA_DIR, atomic_write
+from dlcli.likeness import ACTIVATION, FILE, SOMETHING_ELSE
 from dlcli.network import Network
-from dlcli.optimizers import make_optimizer
-from dlcli.randomness import random_stream
-from dlcli.training import TrainingState
 from tests import other_things
 from tests import photographs as ph
+from tests.other_things import Marks
 
-# Numbers of photographs; those to judge by come first.
-VALIDATION, COUNT = 3_000, 33_000
-HIDDEN_LAYERS = [512, 256]
+# Photographs to learn from, and to judge by; the latter show the last of MNIST's training digits.
+COUNT, VALIDATION = 30_000, 3_000
+_LAST_DIGITS = 5_000
 CONFIG = Config(
-    hidden_layers=HIDDEN_LAYERS,
+    hidden_layers=(512, 256),
     activation=ACTIVATION,
     batch_norm=True,
     dropout=0.2,
@@ -47,10 +42,11 @@ CONFIG = Config(
         rotation=8, scale=0.1, shear=0.1, shift=1, elastic_alpha=20, elastic_sigma=5
     ),
 )
-# Shares of examples: digits as in MNIST, printed ones, empty pages, and the rest other things.
+# Shares of photographs: of MNIST's digits, of printed ones, of empty pages, and of the rest.
 _DIGIT, _PRINTED, _EMPTY = 0.4, 0.1, 0.05
 _KINDS = {"letter": 0.4, "sign": 0.1, "doodle": 0.1, "scrawl": 0.05, "shape": 0.15, "ruined": 0.2}
-# Pictures of at most this size are made and looked at fast, and show all that 28x28 pixels can.
+# Pictures of at most this size are made and looked at fast, and show all that 28x28 pixels can, if
+# the digit is not too small a part of them.
 _SIDES = (110, 300)
 _SMALLEST_DIGIT = 0.25
 
@@ -58,8 +54,9 @@ _SMALLEST_DIGIT = 0.25
 def example(number: int, digits: Examples) -> tuple[views.Pixels | None, int]:
     """What is seen on a photograph of a digit or of something else, and which it is.
 
-    None: nothing is. Which view of the picture is taken must not depend on what is learned here,
-    so it is the first.
+    None: nothing is; or several digits are, which nobody asks the network about. What is seen
+    must not depend on what is learned here, so it is the first view; ``predict`` takes one that
+    is likest a digit, and other things are harder for it.
     """
     random = np.random.default_rng([0, number])
     scene = _scene(random)
@@ -71,15 +68,16 @@ def example(number: int, digits: Examples) -> tuple[views.Pixels | None, int]:
     elif kind < _DIGIT + _PRINTED:
         label = int(random.integers(10))
         marks = other_things.drawn(other_things.printed_digit(random, label), random)
-        scene = replace(scene, pen_width=None)
     elif kind < _DIGIT + _PRINTED + _EMPTY:
         marks, label = ph.EMPTY, SOMETHING_ELSE
     else:
         marks, label = _something(images, labels, random), SOMETHING_ELSE
+    if kind >= _DIGIT:  # what is drawn with a pen has its width already
         scene = replace(scene, pen_width=None)
     file = io.BytesIO(ph.photograph(marks, scene, random))
     picture = pictures.to_colours(pictures.read(file, "example"), "example")
-    return views.look_at(picture, unlike=lambda _: 0.0).pixels, label
+    seen = views.look_at(picture, unlike=lambda _: 0.0)
+    return (None if seen.doubt == views.SEVERAL else seen.pixels), label
 
 
 def _scene(random: np.random.Generator) -> ph.Scene:
@@ -91,25 +89,26 @@ def _scene(random: np.random.Generator) -> ph.Scene:
     return replace(scene, size=(width, height), digit=max(scene.digit, _SMALLEST_DIGIT))
 
 
-def _something(
-    images: other_things.Marks, labels: views.Pixels, random: np.random.Generator
-) -> other_things.Marks:
+def _something(images: Marks, labels: views.Pixels, random: np.random.Generator) -> Marks:
     kind = random.choice(list(_KINDS), p=list(_KINDS.values()))
     if kind == "ruined":
         return other_things.ruined(images, labels, random)
     return other_things.drawn(other_things.DRAWINGS[kind](random), random)
 
 
-_digits: Examples
+@cache
+def _digits(data_dir: Path) -> tuple[Examples, Examples]:
+    """MNIST's training images: those to learn from, and the last, to judge by."""
+    train = datasets.load("mnist", data_dir).train
+    first, last = slice(0, -_LAST_DIGITS), slice(-_LAST_DIGITS, None)
+    return (
+        Examples(train.images[first], train.labels[first]),
+        Examples(train.images[last], train.labels[last]),
+    )
 
 
-def _begin(data_dir: Path) -> None:
-    global _digits  # noqa: PLW0603 - each process loads them once
-    _digits = datasets.load("mnist", data_dir).train
-
-
-def _example(number: int) -> tuple[views.Pixels | None, int]:
-    return example(number, _digits)
+def _example(data_dir: Path, number: int) -> tuple[views.Pixels | None, int]:
+    return example(number, _digits(data_dir)[number >= COUNT])
 
 
 def gathered(found: Iterable[tuple[views.Pixels | None, int]]) -> Examples:
@@ -130,14 +129,7 @@ def _is_bar(pixels: views.Pixels) -> bool:
 
 def train(examples: Examples, validation: Examples, config: Config = CONFIG) -> Network:
     """A network with eleven answers."""
-    sizes = (IMAGE_SIZE, *config.hidden_layers, SOMETHING_ELSE + 1)
-    network = Network(sizes, config.activations, "softmax", batch_norm=True)
-    random = random_stream(config.seed, "initial_weights")
-    network.initialize(config.initializer, config.initializer_stddev, random)
-    average = network.like()
-    average.parameters[...], average.statistics[...] = network.parameters, network.statistics
-    optimizer = make_optimizer(config, network.parameters, network.weight_count)
-    state = TrainingState(network, optimizer, average)
+    state = training.initial_state(config, classes=SOMETHING_ELSE + 1)
     for record in training.fit(config, examples, validation, state):
         print(record)  # noqa: T201 - a person waits for it
     return state.judged.folded()
@@ -149,7 +141,29 @@ def save(network: Network, path: Path) -> None:
     for layer, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
         arrays[f"layers.{layer}.weight"] = weight.astype(np.float16)
         arrays[f"layers.{layer}.bias"] = bias.astype(np.float16)
-    np.savez(path, **arrays)
+    with atomic_write(path) as file:
+        np.savez(file, **arrays)
+
+
+def judged(validation: Examples) -> str:
+    """How ``predict`` with the pretrained model would doubt what is seen on photographs."""
+    model = checkpoints.load_named(checkpoints.PRETRAINED)
+    alone, both, right, doubtful = [], [], [], []
+    for pixels, label in zip(validation.images, validation.labels, strict=True):
+        looks = likeness.looks(pixels)
+        shares = model.infer(looks)[1].mean(axis=0)
+        alone.append(likeness.unlikeness(pixels[np.newaxis]))
+        both.append(likeness.unlikeness(looks) + 1 - float(shares.max()))
+        right.append(shares.argmax() == label)
+        doubtful.append(prediction.doubt_of(looks, shares) is not None)
+    refused, is_digit = np.array(doubtful), validation.labels != SOMETHING_ELSE
+    levels = (0.5, 0.9, 0.95, 0.98, 0.99)
+    return (
+        f"refused: {refused[is_digit].mean():.1%} of digits, {refused[~is_digit].mean():.1%} of "
+        f"other things; of {levels} of the digits read rightly the first look's unlikeness is "
+        f"below {np.quantile(np.array(alone)[right], levels).round(3)}, with that of another "
+        f"digit, of all looks, below {np.quantile(np.array(both)[right], levels).round(3)}"
+    )
 
 
 def main() -> None:
@@ -157,21 +171,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--data-dir", type=Path, default=DEFAULT_DATA_DIR)
     arguments = parser.parse_args()
-    with Pool(initializer=_begin, initargs=(arguments.data_dir,)) as pool:
-        made = pool.imap(_example, range(COUNT), chunksize=100)
-        found = list(tqdm(made, total=COUNT))
-    plain = datasets.load("sample").train
-    found += zip(plain.images, plain.labels.tolist(), strict=True)
-    validation, examples = gathered(found[:VALIDATION]), gathered(found[VALIDATION:])
-    network = train(examples, validation)
-    save(network, FILE)
-    _, shares = network.infer(validation.images)
-    refused = shares[:, SOMETHING_ELSE] > DOUBTFUL
-    is_digit = validation.labels != SOMETHING_ELSE
-    print(  # noqa: T201
-        f"refused of the views to judge by: {refused[is_digit].mean():.1%} of digits, "
-        f"{refused[~is_digit].mean():.1%} of other things"
-    )
+    # Each process has a core; BLAS threads would only be in its way.
+    with Pool(initializer=threadpool_limits, initargs=(1,)) as pool:
+        make = partial(_example, arguments.data_dir)
+        made = pool.imap(make, range(COUNT + VALIDATION), chunksize=100)
+        found = list(tqdm(made, total=COUNT + VALIDATION))
+    # Digits as they are in MNIST are learned from as well.
+    plain, _ = _digits(arguments.data_dir)
+    found[:0] = zip(plain.images[::6], plain.labels[::6].tolist(), strict=True)
+    validation, examples = gathered(found[-VALIDATION:]), gathered(found[:-VALIDATION])
+    save(train(examples, validation), FILE)
+    print(judged(validation))  # noqa: T201 - a person waits for it
 
 
 if __name__ == "__main__":

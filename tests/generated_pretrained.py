@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 import dlcli
-from dlcli import checkpoints, datasets, evaluation
+from dlcli import checkpoints, datasets, evaluation, likeness
 from dlcli.commands.output import percent
 from dlcli.evaluation import Evaluation
 from dlcli.files import DEFAULT_DATA_DIR
+from tests.generated_likeness import COUNT
 
 FOLDER = Path(dlcli.__file__).parent / "pretrained"
 MODEL = FOLDER / "mnist.npz"
@@ -33,6 +34,7 @@ def render_card(model: checkpoints.Model, result: Evaluation, seeds: int) -> str
     """The model card: all figures are those of ``result``, on MNIST's test images."""
     config, scores = model.metadata["config"], model.metadata["scores"]
     low, high = result.interval
+    judge = "-".join(map(str, likeness.network().layer_sizes))
     layers = "-".join(str(size) for size in model.network.layer_sizes)
     rejections = [
         [percent(r.rejected), f"{r.threshold:.4f}", percent(r.error)] for r in result.rejections
@@ -71,16 +73,24 @@ The most frequent of its {result.images - result.correct} mistakes (answer for t
 
 ## Known failures
 
-- It knows ten digits and nothing else, and answers whatever it is shown. `dlcli predict` asks a
-  second network, `likeness.npz` (784-512-256-11, `make likeness`), whether there is a digit at all,
-  and refuses most other pictures; letters that look like digits pass
-  ([the counts](../../benchmarks/PHOTOGRAPHS.md)).
+- It knows ten digits and nothing else, and answers whatever it is shown; `dlcli predict` asks the
+  network below whether there is a digit at all.
 - It reads one digit at a time: several beside each other are refused.
 - It learned handwriting from the United States around 1990. A 1 with a long upstroke is close to
   its 7; a 7 with a bar and a 4 with a closed top were rarer there than elsewhere.
 - Its probabilities are calibrated on MNIST's images, not on photographs.
 - Numbers of many digits add up the errors: at the accuracy above, one in
   {round(1 / (1 - result.accuracy**5))} numbers of five digits is misread.
+
+# The network that knows digits from other things
+
+`likeness.npz`, {judge}, {likeness.ACTIVATION}, 16-bit floats: ten digits,
+and something else. `make likeness` trains it on {COUNT:,} photographs, made by
+[tests/photographs.py](../../tests/photographs.py), of MNIST's training digits (licence as above),
+of printed digits, letters and signs (along the strokes of A. V. Hershey's fonts, 1967), of
+shapes, scribbles, ruined digits and empty pages, and on 10,000 of MNIST's images as they are.
+[How it fares](../../benchmarks/PHOTOGRAPHS.md): letters that look like digits pass (l, O, S, Z,
+..., which it has not learned to refuse), and a digit in an unusual hand may be refused.
 """
 
 

@@ -12,12 +12,17 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 from pyhershey import glyph_factory
 
+from dlcli.pieces import label
+
 Marks = npt.NDArray[np.uint8]  # light on dark, shape (height, width)
 Points = npt.NDArray[np.float64]  # across and down, shape (points, 2)
 Strokes = list[Points]
 Random = np.random.Generator
 
 SIDE = 140
+# Digits that are none in a mirror, or lying on their side.
+MIRRORED = frozenset({3, 4, 7, 9})
+LYING = frozenset({2, 3, 4, 5, 7})
 _MARGIN = 15
 # Scripts of simple strokes, which are nearer to what people write, more often than others.
 _LATIN = (
@@ -26,26 +31,30 @@ _LATIN = (
     *["roman_complex", "roman_triplex", "italic_triplex", "gothic_italian_triplex"],
 )
 _GREEK = ("greek_simplex", "greek_complex_small")
-_SIGNS = ("oriental", "oriental", "mathematical", "astronomical", "astrological", "musical")
-_DIGITS = ("roman_simplex", "script_simplex", "roman_duplex", "italic_complex", "roman_complex")
+_CYRILLIC = ("cyrillic_complex",)
+# Of each script those that are seldom taken for a digit, as O and l are; in pyhershey's Greek
+# scripts alpha stands at _, gamma at a, and omega at v.
 _LETTERS = {
-    _LATIN: "ACEFHJKLMNPRTUVWXYacdefhkmnprtuvwxy#$%&*+<=>?@{}",
-    _GREEK: "ACDEGJKLMNPQRSTUVWXacefgjklmnpqstuvwx",
-    ("cyrillic_complex",): "ADEFGIJKLMNPQRSTUVWYZadefgijklmnpqrstuvwyz",
+    _LATIN: (0.7, "ACEFHJKLMNPRTUVWXYacdefhkmnprtuvwxy#$%&*+<=>?@{}"),
+    _GREEK: (0.15, "ACDEGJKLMNPQRSTUVWX_acdehijklnoqrstuv"),
+    _CYRILLIC: (0.15, "ADEFGIJKLMNPQRSTUVWYZadefgijklmnpqrstuvwyz"),
 }
+_SIGNS = ("oriental", "oriental", "mathematical", "astronomical", "astrological")
+_DIGITS = ("roman_simplex", "script_simplex", "roman_duplex", "italic_complex", "roman_complex")
 # A sign that is smaller than this share of its height is a dot or a line.
 _LEAST_SIGN = 0.2
 
 
 def letter(random: Random) -> Strokes:
-    """A letter or a sign that no one takes for a digit, as O and l might be."""
-    scripts = list(_LETTERS)[random.choice(3, p=[0.7, 0.15, 0.15])]
-    character = random.choice(list(_LETTERS[scripts]))
+    """A letter, or a sign of punctuation."""
+    shares = [share for share, _ in _LETTERS.values()]
+    scripts = list(_LETTERS)[random.choice(len(shares), p=shares)]
+    character = random.choice(list(_LETTERS[scripts][1]))
     return _segments(glyph_factory.from_ascii(character, random.choice(scripts)).segments)
 
 
 def sign(random: Random) -> Strokes:
-    """A character of Japanese, or a sign of mathematics, astronomy or music."""
+    """A character of Japanese, or a sign of mathematics or astronomy."""
     while True:
         signs = _signs(random.choice(_SIGNS))
         strokes = _segments(signs[random.integers(len(signs))])
@@ -280,19 +289,17 @@ def ruined(digits: Marks, labels: npt.NDArray[np.uint8], random: Random) -> Mark
         Which digits they are.
     """
     one, two = digits
-    match random.integers(6):
-        case 0 if labels[0] in {2, 3, 4, 6, 7, 9}:
-            return one[:, ::-1]
-        case 1 if labels[0] in {2, 3, 4, 5, 7}:
-            return np.rot90(one, random.choice([1, 3]))
-        case 2 if labels[0] != labels[1]:
-            return np.vstack([one[:14], two[14:]])
-        case 3:
-            return _struck_out(one, random)
-        case 4:
-            return _overlapping(one, two, random.integers(6, 14))
-        case _:
-            return _overlapping(one, two, random.integers(0, 6))
+    kinds = [
+        lambda: _struck_out(one, random),
+        lambda: _touching(one, two, random.integers(0, 6)),
+        lambda: _touching(one, two, random.integers(6, 14)),
+        lambda: np.vstack([np.roll(one[:14], random.integers(5, 10), axis=1), two[14:]]),
+    ]
+    if labels[0] in MIRRORED:
+        kinds.append(lambda: one[:, ::-1])
+    if labels[0] in LYING:
+        kinds.append(lambda: np.rot90(one, random.choice([1, 3])))
+    return kinds[random.integers(len(kinds))]()
 
 
 def _struck_out(digit: Marks, random: Random) -> Marks:
@@ -304,12 +311,16 @@ def _struck_out(digit: Marks, random: Random) -> Marks:
     return np.asarray(image)
 
 
-def _overlapping(one: Marks, two: Marks, columns: int) -> Marks:
-    """Two digits side by side that share so many columns."""
+def _touching(one: Marks, two: Marks, columns: int) -> Marks:
+    """Two digits side by side that share so many columns, or as many more as it takes."""
     left, right = (digit[:, digit.any(axis=0)] for digit in (one, two))
-    shared = min(columns, left.shape[1], right.shape[1])
-    middle = np.maximum(left[:, left.shape[1] - shared :], right[:, :shared])
-    return np.hstack([left[:, : left.shape[1] - shared], middle, right[:, shared:]])
+    most = min(left.shape[1], right.shape[1])
+    for shared in range(min(columns, most), most + 1):
+        middle = np.maximum(left[:, left.shape[1] - shared :], right[:, :shared])
+        both = np.hstack([left[:, : left.shape[1] - shared], middle, right[:, shared:]])
+        if label(both > 127)[1] == 1:
+            break
+    return both
 
 
 DRAWINGS: dict[str, Callable[[Random], Strokes]] = {

@@ -104,6 +104,13 @@ reason.
     output.write(table("plain", {name: counts[name] for name in ph.PLAIN}) + "\n")
     output.write(table("hard", {name: counts[name] for name in ph.HARD}) + "\n")
     output.write(table("no digit, or several", {name: counts[name] for name in ph.NO_DIGIT}))
+    output.write(
+        """
+Stars, faces, houses, scribbles and digits that touch are kinds of which the network that knows
+digits from other things has seen others, drawn in other ways; the letters are of a font that it
+has never seen.
+"""
+    )
 
 
 if __name__ == "__main__":

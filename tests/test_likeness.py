@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from dlcli import likeness, views
-from tests import generated_likeness, other_things
-from tests.generated_likeness import VALIDATION, example, gathered, save, train
+from tests import other_things
+from tests.generated_likeness import CONFIG, COUNT, example, gathered, save, train
 
 
 def test_the_first_look_is_the_picture_and_the_others_are_near(sample):
@@ -23,7 +23,7 @@ def test_the_first_look_is_the_picture_and_the_others_are_near(sample):
 
 def test_digits_are_like_digits(sample):
     unlike = [likeness.unlikeness(likeness.looks(pixels)) for pixels in sample.test.images[:500]]
-    assert np.mean(np.array(unlike) > likeness.DOUBTFUL) <= 0.01
+    assert np.mean(np.array(unlike) > likeness.DOUBTFUL) <= 0.02
 
 
 def test_unlikeness_is_the_mean_over_pictures(sample):
@@ -47,20 +47,29 @@ def test_other_things_are_unlike_digits(thing):
 
 @pytest.mark.parametrize(
     ("kind", "least"),
-    {"letter": 0.8, "sign": 0.85, "doodle": 0.9, "scrawl": 0.9, "shape": 0.95}.items(),
+    {"letter": 0.8, "sign": 0.85, "doodle": 0.9, "scrawl": 0.9, "shape": 0.9}.items(),
 )
 def test_drawings_are_unlike_digits(kind, least):
     random = np.random.default_rng(1)
     unlike = []
-    for _ in range(60):
+    while len(unlike) < 60:
         marks = other_things.drawn(other_things.DRAWINGS[kind](random), random)
         seen = views.look_at(Image.fromarray(255 - marks))
-        unlike.append(
-            seen.pixels is None
-            or seen.doubt is not None
-            or likeness.unlikeness(likeness.looks(seen.pixels)) > likeness.DOUBTFUL
-        )
-    assert np.mean(unlike) >= least
+        if seen.pixels is not None and seen.doubt is None:
+            unlike.append(likeness.unlikeness(likeness.looks(seen.pixels)))
+    assert np.mean(np.array(unlike) > likeness.DOUBTFUL) >= least
+
+
+def test_digits_on_photographs_are_like_digits(sample):
+    found = gathered(example(number, sample.test) for number in range(COUNT, COUNT + 250))
+    digits = found.images[found.labels != likeness.SOMETHING_ELSE]
+    unlike = [likeness.unlikeness(likeness.looks(pixels)) for pixels in digits]
+    assert len(unlike) > 100
+    assert np.mean(np.array(unlike) > likeness.DOUBTFUL) <= 0.03
+
+
+def test_the_network_is_of_the_shape_that_is_trained():
+    assert likeness.network().layer_sizes == (784, *CONFIG.hidden_layers, 11)
 
 
 def test_an_example_comes_from_its_number(sample):
@@ -71,7 +80,7 @@ def test_an_example_comes_from_its_number(sample):
 
 
 def test_half_of_the_examples_are_digits_and_no_label_is_missing(sample):
-    labels = gathered(example(number, sample.train) for number in range(VALIDATION, 3150)).labels
+    labels = gathered(example(number, sample.train) for number in range(COUNT, COUNT + 150)).labels
     assert 0.35 < np.mean(labels == likeness.SOMETHING_ELSE) < 0.65
     assert set(labels) == set(range(11))
 
@@ -87,11 +96,11 @@ def test_an_upright_bar_is_no_example_of_something_else():
 
 def test_what_was_trained_is_what_is_used(sample, tmp_path, monkeypatch):
     examples = gathered(example(number, sample.train) for number in range(60))
-    config = msgspec.structs.replace(generated_likeness.CONFIG, hidden_layers=[16], epochs=2)
+    config = msgspec.structs.replace(CONFIG, hidden_layers=(16,), epochs=2)
     network = train(examples, examples, config)
     save(network, tmp_path / "likeness.npz")
     monkeypatch.setattr(likeness, "FILE", tmp_path / "likeness.npz")
-    used = likeness._network.__wrapped__()
+    used = likeness.network.__wrapped__()
     assert used.layer_sizes == (784, 16, 11)
     _, expected = network.infer(examples.images)
     _, shares = used.infer(examples.images)

@@ -80,6 +80,13 @@ def test_a_broken_digit_is_whole():
     assert found.doubt is None
 
 
+def test_a_digit_beside_it_is_no_part_of_it():
+    left, right = (20, 20, 26, 80), (36, 20, 42, 80)
+    found = find(canvas(left, right))
+    assert found.box in {left, right}
+    assert found.has_others
+
+
 def test_a_digit_that_touches_all_edges_is_found():
     slope = [(110 - 9 * i, 10 * i, 120 - 9 * i, 10 * i + 10) for i in range(10)]
     seven = canvas((0, 0, 120, 10), (0, 0, 10, 25), *slope, (20, 90, 45, 100))

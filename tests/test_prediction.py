@@ -178,9 +178,9 @@ def test_a_model_that_cannot_decide_gives_no_answer(sample):
     shares = np.full(10, 0.01, np.float32)
     shares[sample.test.labels[0]], shares[3] = 0.2, 0.19
     seen = likeness.looks(sample.test.images[0])
-    assert prediction._doubt(seen, shares) == f"not clear: {sample.test.labels[0]} or 3"
+    assert prediction.doubt_of(seen, shares) == f"not clear: {sample.test.labels[0]} or 3"
     shares[sample.test.labels[0]], shares[3] = 0.65, 0.27
-    assert prediction._doubt(seen, shares) is None
+    assert prediction.doubt_of(seen, shares) is None
 
 
 def test_steps_are_kept_if_asked_for(trained):
