@@ -48,8 +48,9 @@ _MOST_MEMBERS = 3
 _MOST_HOLES = 2
 _LEAST_HOLE = 0.01
 _WIDEST = 1.8
-# Another digit is about as high and as heavy, and shares at most this part of the width.
+# Another digit is about as high, as thick and as heavy, and shares at most this part of the width.
 _AS_LARGE = 0.6
+_AS_THICK = 0.35
 _AS_HEAVY = 0.25
 _BESIDE = 0.25
 SEVERAL = "more than one digit: show one at a time"
@@ -200,13 +201,15 @@ class Found:
 def _others(pieces: Pieces, main: int) -> Marked:
     """Which pieces look like digits beside the main one."""
     as_large = _are_alike(pieces.height, main, _AS_LARGE)
-    as_thick = _are_alike(pieces.thickness, main, 1 / _THICKER)
+    as_thick = _are_alike(pieces.thickness, main, _AS_THICK)
     as_heavy = pieces.mass >= _AS_HEAVY * pieces.mass[main]
     right = np.minimum(pieces.right, pieces.right[main])
     left = np.maximum(pieces.left, pieces.left[main])
     beside = right - left <= _BESIDE * np.minimum(pieces.width, pieces.width[main])
     on_line = (pieces.top < pieces.bottom[main]) & (pieces.bottom > pieces.top[main])
-    others: Marked = as_large & as_thick & as_heavy & beside & on_line & ~pieces.touches
+    # It may be cut off by the edge of the picture.
+    is_edge = _is_edge(pieces) | (pieces.on_sides.max(axis=0) >= _MOST_OF_SIDE)
+    others: Marked = as_large & as_thick & as_heavy & beside & on_line & ~is_edge
     return others
 
 

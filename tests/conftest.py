@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from dlcli.datasets import Dataset
 from dlcli.network import Network
 
 REPOSITORY = Path(__file__).parent.parent
+
+# A shell that starts the tests in the background makes them, and what they start, deaf to Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)

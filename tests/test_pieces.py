@@ -87,6 +87,12 @@ def test_a_digit_beside_it_is_no_part_of_it():
     assert found.has_others
 
 
+def test_a_digit_beside_it_may_be_thicker_or_cut_off_by_the_edge():
+    thin = (60, 20, 64, 80)
+    assert find(canvas(thin, (30, 20, 41, 80))).has_others
+    assert find(canvas((60, 20, 70, 80), (80, 20, 120, 28), (100, 20, 108, 75))).has_others
+
+
 def test_a_digit_that_touches_all_edges_is_found():
     slope = [(110 - 9 * i, 10 * i, 120 - 9 * i, 10 * i + 10) for i in range(10)]
     seven = canvas((0, 0, 120, 10), (0, 0, 10, 25), *slope, (20, 90, 45, 100))
