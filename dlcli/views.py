@@ -75,7 +75,7 @@ _NARROW = 0.5
 # Room around the digit when it is looked at closely, as a share of its length.
 _MARGIN = 0.4
 # A view whose unlikeness is below these may, surely and clearly does show a digit: over the
-# photographs of digits by which `make likeness` judges, that of 99 %, 98 % and 90 % is.
+# photographs of digits by which `make likeness` judges, that of about 99 %, 98 % and 90 % is.
 _LIKE = 0.2
 _SURELY_LIKE = 0.1
 _CLEARLY_LIKE = 0.01

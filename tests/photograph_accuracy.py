@@ -109,6 +109,9 @@ reason.
 Stars, faces, houses, scribbles and digits that touch are kinds of which the network that knows
 digits from other things has seen others, drawn in other ways; the letters are of a font that it
 has never seen.
+
+The limits of doubt, and of what counts as another digit, were set with some of these very pictures
+in view.
 """
     )
 
