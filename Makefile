@@ -6,7 +6,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # two targets must not install into one environment at once
-.PHONY: help train test lint format readme photographs likeness pretrained accuracy bench clean
+.PHONY: help train test lint format faults readme photographs likeness pretrained accuracy bench clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -26,6 +26,10 @@ lint: .venv/installed-dev ## Check style, types and the import contract
 format: .venv/installed-dev ## Format the code and mend what the linter can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+faults: .venv/installed-dev ## Kill, fail and attack dlcli at length; count it in the README
+	$(BIN)/pytest --long tests/faults
+	$(BIN)/python -m tests.generated_readme
 
 readme: .venv/installed-dev ## Write the generated parts of the README anew
 	$(BIN)/python -m tests.generated_readme

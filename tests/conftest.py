@@ -40,6 +40,10 @@ class Result:
 Dlcli = Callable[..., Result]
 
 
+def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true", help="try every fault in tests/faults")
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch):
     """No test depends on what the shell that started it has set."""

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from benchmarks import accuracy
 from dlcli.config import reference
+from tests.faults import record
 
 README = Path(__file__).parent.parent / "README.md"
-PARTS = {"config": reference, "results": accuracy.table}
+PARTS = {"config": reference, "results": accuracy.table, "reliability": record.table}
 
 
 def render(readme: str) -> str:

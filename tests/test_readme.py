@@ -2,7 +2,6 @@
 
 import os
 import re
-import runpy
 import shutil
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import pytest
 
 from dlcli.cli import COMMANDS, cli
 from dlcli.config_files import shipped_configs
+from tests import generated_readme
 
 README = Path(__file__).parent.parent / "README.md"
 TEXT = README.read_text(encoding="utf-8")
@@ -22,8 +22,7 @@ def blocks(language: str) -> list[str]:
 
 
 def test_generated_parts_are_up_to_date():
-    render = runpy.run_path(str(README.parent / "tests" / "generated_readme.py"))["render"]
-    assert render(TEXT) == TEXT, "run: make readme"
+    assert generated_readme.render(TEXT) == TEXT, "run: make readme"
 
 
 @pytest.mark.skipif(shutil.which("jq") is None, reason="needs jq, which .ci/run installs")

@@ -1,0 +1,35 @@
+"""Faults are tried in a bounded form, or with ``--long`` (``make faults``) in full, and counted."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.faults.record import Tally
+
+TALLY = pytest.StashKey[Tally]()
+
+
+def pytest_configure(config):
+    config.stash[TALLY] = Tally()
+
+
+@pytest.fixture(scope="session")
+def long(request) -> bool:
+    """Whether everything is to be tried, however long it takes."""
+    return request.config.getoption("--long")
+
+
+@pytest.fixture
+def tally(request) -> Callable[[str, int], None]:
+    """Count what the test did to dlcli without a loss: ``tally("kills of a training", 200)``."""
+
+    def add(what: str, count: int) -> None:
+        request.config.stash[TALLY].add(request.path.name, what, count)
+
+    return add
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """Keep the counts of a long run, and only of one in which nothing was lost."""
+    if exitstatus == pytest.ExitCode.OK and session.config.getoption("--long"):
+        session.config.stash[TALLY].keep()

@@ -1,0 +1,34 @@
+"""What ``make faults`` has tried: counted by the tests, kept in a file, shown in the README."""
+
+import json
+from collections import Counter, defaultdict
+from pathlib import Path
+
+RECORD = Path(__file__).parent / "record.json"
+
+
+class Tally:
+    """Counts what a run of the tests tried, by test file and by what was done to dlcli."""
+
+    def __init__(self) -> None:
+        self.counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+
+    def add(self, file: str, what: str, count: int) -> None:
+        """Count ``what`` (a row of the README's table) tried ``count`` more times in ``file``."""
+        self.counts[file][what] += count
+
+    def keep(self, path: Path = RECORD) -> None:
+        """Write the counts; those of test files that were not run stay as they were."""
+        record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        record |= {file: dict(counts) for file, counts in self.counts.items()}
+        path.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def table(path: Path = RECORD) -> str:
+    """The README's table: a row for each kind of fault, with the command that tries it."""
+    lines = ["| what was done to dlcli | times | losses | command |", "| --- | --- | --- | --- |"]
+    record = json.loads(path.read_text(encoding="utf-8"))
+    for file, counts in record.items():
+        command = f"`pytest --long tests/faults/{file}`"
+        lines += [f"| {what} | {count:,} | none | {command} |" for what, count in counts.items()]
+    return "\n".join(lines) + "\n"
