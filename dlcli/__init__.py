@@ -23,7 +23,8 @@ The modules, in reading order; data flows from the first to the last:
 - ``gradcheck``        backpropagation against finite differences
 - ``metrics``          scores
 - ``checkpoints``      a model in a file
-- ``runs``             a training run in a folder
+- ``run_directories``  the folder of a training run: its name, its lock, the link ``latest``
+- ``runs``             what is in it
 - ``evaluation``       a model judged on images it has not seen
 - ``pictures``         picture files to colours
 - ``ink``              colours to ink

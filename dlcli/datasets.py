@@ -13,7 +13,14 @@ import numpy as np
 
 from dlcli import idx
 from dlcli.errors import ConfigError, DatasetError
-from dlcli.files import DEFAULT_DATA_DIR, atomic_write
+from dlcli.files import (
+    DEFAULT_DATA_DIR,
+    atomic_write,
+    leftovers,
+    make_folder,
+    naming,
+    remove_leftovers,
+)
 from dlcli.randomness import random_stream
 
 if TYPE_CHECKING:
@@ -30,6 +37,7 @@ _SAMPLE_DIR = Path(__file__).parent / "sample"
 # kmnist publishes the sums of its .gz files alone; those of the content are kept here once a
 # verified .gz has been unpacked.
 _SUMS_FILE = "SHA256SUMS"
+_WRITTEN = (*FILES, _SUMS_FILE)
 
 
 @dataclass(frozen=True)
@@ -139,7 +147,8 @@ def fetch(name: str, data_dir: Path, progress: "Progress | None" = None) -> list
     DatasetError
         A file could not be had from any mirror.
     """
-    if not any(faults(name, data_dir).values()):
+    unfinished = any(any(leftovers(data_dir / name, file)) for file in _WRITTEN)
+    if not (unfinished or any(faults(name, data_dir).values())):
         return []
 
     from dlcli.download import fetch as fetch_file  # requests takes 0.1 s to import
@@ -244,9 +253,9 @@ class _File(NamedTuple):
 def _read_cached(name: str, data_dir: Path) -> list[_File] | None:
     """The verified files of a cached dataset; None if one is missing."""
     folder = data_dir / name
-    sums = _known_sums(name, folder)
     if not all((folder / file).exists() for file in FILES):
         return None
+    sums = _known_sums(name, folder)  # read last: while a process fetches, they come first
     files = []
     for file in FILES:
         mend = f"mend it with: dlcli data fetch {name}"
@@ -336,9 +345,7 @@ def _fault(path: Path, expected: str | None) -> str | None:
 
 
 def _place(folder: Path, file: str, raw: bytes, *, recorded: bool) -> None:
-    """Put a verified file into the cache, and its sum beside it where no other is known."""
-    with atomic_write(folder / file) as target:
-        target.write(raw)
+    """Put a verified file into the cache; before it its sum, where no other is known."""
     if recorded:
         sums_path = folder / _SUMS_FILE
         lines = sums_path.read_text(encoding="ascii").splitlines() if sums_path.exists() else []
@@ -346,17 +353,25 @@ def _place(folder: Path, file: str, raw: bytes, *, recorded: bool) -> None:
         lines.append(f"{_sha256(raw)}  {file}")
         with atomic_write(sums_path) as target:
             target.write("\n".join([*lines, ""]).encode("ascii"))
+    with atomic_write(folder / file) as target:
+        target.write(raw)
 
 
 @contextmanager
 def _locked(name: str, data_dir: Path) -> Iterator[Path]:
-    """The dataset's cache folder, held against other processes."""
+    """The dataset's cache folder, held against other processes and cleared of what they left."""
     from filelock import FileLock
 
     folder = data_dir / name
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(data_dir / f".{name}.lock"):
+    make_folder(folder)
+    lock = FileLock(data_dir / f".{name}.lock")
+    with naming(data_dir / f".{name}.lock"):
+        lock.acquire()
+    try:
+        remove_leftovers(folder, _WRITTEN)
         yield folder
+    finally:
+        lock.release()
 
 
 def _other_ways(name: str) -> str:

@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import socketserver
+import stat
 import struct
 import subprocess
 import sys
@@ -304,13 +305,14 @@ def test_ctrl_c_in_mid_transfer_leaves_whole_files_and_no_lock(mirror, tmp_path)
 
 
 def test_a_full_disk_leaves_nothing_half_written(mirror, dlcli, workdir, monkeypatch):
-    def full(_descriptor):
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def full(descriptor):
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     result = dlcli("data", "fetch", "--quiet")
     assert (result.code, result.stdout) == (1, "")
-    assert result.stderr == "Error: No space left on device\n"
+    assert result.stderr == "Error: data/mnist/train-images-idx3-ubyte: No space left on device\n"
     assert cached(workdir / "data") == {}
 
 

@@ -80,7 +80,7 @@ def command(
         _refuse_beside_resume("name", "runs_dir")
     config, earlier = _plan(sources, overrides, resumed)
 
-    from dlcli import datasets, runs, training
+    from dlcli import datasets, run_directories, training
     from dlcli.config_checks import warnings
 
     for text in warnings(config):
@@ -96,7 +96,7 @@ def command(
         if earlier is not None:
             run, state = _go_on(earlier, config, dataset, used_threads)
         else:
-            path = runs.create(runs_dir, name, _stem(sources))
+            path = run_directories.create(runs_dir, name, _stem(sources))
             run, state = _begin(path, config, dataset, used_threads)
         _announce(run, train, validation, state)
         finished = training.why_finished(config, state)
@@ -130,10 +130,10 @@ def _plan(
     if resumed is None:  # NumPy is not imported here, so that a wrong config is told at once
         return config_files.load(sources, overrides), None
 
-    from dlcli import runs
+    from dlcli import run_directories, runs
 
-    path = runs.find(resumed)
-    click.get_current_context().with_resource(runs.held(path))
+    path = run_directories.find(resumed)
+    click.get_current_context().with_resource(run_directories.held(path))
     earlier = runs.resume(path)
     return _changed_config(earlier.config, sources, overrides, earlier.state.epoch), earlier
 
@@ -142,9 +142,9 @@ def _begin(
     path: Path, config: "Config", dataset: "Dataset", threads: int
 ) -> "tuple[Run, TrainingState]":
     """Start a run in a new directory."""
-    from dlcli import runs, training
+    from dlcli import run_directories, runs, training
 
-    click.get_current_context().with_resource(runs.held(path))
+    click.get_current_context().with_resource(run_directories.held(path))
     run, state = runs.Run(path, config, dataset, threads), training.initial_state(config)
     run.start(state)
     return run, state
@@ -220,13 +220,15 @@ def _train(run: "Run", train: "Examples", validation: "Examples", state: "Traini
     from dlcli import training
 
     saved = begun_with = state.epoch
+    if begun_with:  # a crash may have come between the first epoch and the link
+        _try_to_link_latest(run.path)
     bar = _Bar(len(train), run.config.epochs) if shows_bars() else None
     on_block = bar.update if bar is not None else None
     try:
         for record in training.fit(run.config, train, validation, state, on_block):
             run.record(state, record)
             saved = record.epoch
-            if saved == begun_with + 1:
+            if saved == 1:
                 _try_to_link_latest(run.path)
             if bar is not None:
                 bar.close()
@@ -243,7 +245,7 @@ def _train(run: "Run", train: "Examples", validation: "Examples", state: "Traini
 
 def _try_to_link_latest(path: Path) -> None:
     """Point runs/latest to the run; a link that cannot be made costs no run."""
-    from dlcli.runs import point_latest_to
+    from dlcli.run_directories import point_latest_to
 
     try:
         point_latest_to(path)

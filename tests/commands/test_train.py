@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from tqdm import tqdm
 
-from dlcli.runs import held, resume
+from dlcli.run_directories import held
+from dlcli.runs import resume
 
 QUICK = ["--set", "hidden_layers=[8]", "--set", "epochs=2", "--set", "batch_size=16"]
 
@@ -214,6 +215,24 @@ def test_a_taken_name_is_refused(train):
     result = train("--name", "r")
     assert result.code == 2
     assert "exists already" in result.stderr
+
+
+def test_a_run_stopped_before_anything_was_saved_can_be_begun_anew_but_not_resumed(train, dlcli):
+    Path("runs/r").mkdir(parents=True)
+    Path("runs/r/.lock").touch()
+    resumed = dlcli("train", "--resume", "runs/r")
+    assert resumed.code == 4
+    assert "nothing was saved to go on from; begin the run anew with --name" in resumed.stderr
+    assert train("--name", "r").code == 0
+
+
+def test_latest_is_the_run_that_was_trained_last_even_if_only_its_summary_was_missing(train):
+    """Killed after its only epoch, before the link was made."""
+    train("--name", "r", "--set", "epochs=1")
+    Path("runs/r/summary.json").unlink()
+    Path("runs/latest").unlink()
+    assert train("--resume", "runs/r", "--set", "epochs=1").code == 0
+    assert Path("runs/latest").readlink() == Path("r")
 
 
 def test_keys_without_effect_are_warned_about(train):
