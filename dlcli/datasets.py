@@ -165,7 +165,7 @@ def fetch(name: str, data_dir: Path, progress: "Progress | None" = None) -> list
                 raw = fetch_file(file, mirrors, partial(_mismatch, source, index), progress)
             except DatasetError as error:
                 raise DatasetError(f"{name}: {error}\n{_other_ways(name)}") from error
-            _place(folder, file, raw, recorded=source.raw_sha256 is None)
+            _place(name, folder, file, raw)
             fetched.append(file)
     return fetched
 
@@ -199,7 +199,7 @@ def import_folder(name: str, source_dir: Path, data_dir: Path) -> list[Path]:
         contents.append(raw)
     with _locked(name, data_dir) as folder:
         for file, raw in zip(FILES, contents, strict=True):
-            _place(folder, file, raw, recorded=source.raw_sha256 is None)
+            _place(name, folder, file, raw)
     return paths
 
 
@@ -330,7 +330,9 @@ def _known_sums(name: str, folder: Path) -> dict[str, str]:
         return {file: digest for digest, _, file in (line.partition("  ") for line in lines)}
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise DatasetError(f"{folder / _SUMS_FILE}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
         raise DatasetError(f"{folder / _SUMS_FILE}: cannot be read: {error}") from error
 
 
@@ -344,15 +346,13 @@ def _fault(path: Path, expected: str | None) -> str | None:
     return None if actual == expected else "corrupt (wrong SHA-256)"
 
 
-def _place(folder: Path, file: str, raw: bytes, *, recorded: bool) -> None:
+def _place(name: str, folder: Path, file: str, raw: bytes) -> None:
     """Put a verified file into the cache; before it its sum, where no other is known."""
-    if recorded:
-        sums_path = folder / _SUMS_FILE
-        lines = sums_path.read_text(encoding="ascii").splitlines() if sums_path.exists() else []
-        lines = [line for line in lines if not line.endswith(f"  {file}")]
-        lines.append(f"{_sha256(raw)}  {file}")
-        with atomic_write(sums_path) as target:
-            target.write("\n".join([*lines, ""]).encode("ascii"))
+    if SOURCES[name].raw_sha256 is None:
+        sums = _known_sums(name, folder) | {file: _sha256(raw)}
+        lines = [f"{sums[known]}  {known}\n" for known in FILES if known in sums]
+        with atomic_write(folder / _SUMS_FILE) as target:
+            target.write("".join(lines).encode("ascii"))
     with atomic_write(folder / file) as target:
         target.write(raw)
 

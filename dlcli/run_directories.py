@@ -102,9 +102,12 @@ def point_latest_to(run: Path) -> None:
     """
     run = run.resolve()  # a relative path such as "." has neither name nor parent
     temporary = temporary_for(run / LATEST)
-    temporary.unlink(missing_ok=True)
     temporary.symlink_to(run.name, target_is_directory=True)
-    temporary.replace(run.parent / LATEST)
+    try:
+        temporary.replace(run.parent / LATEST)
+    except OSError:
+        temporary.unlink()
+        raise
     flush_folder(run.parent)
 
 

@@ -208,6 +208,7 @@ def test_a_latest_that_cannot_be_made_a_link_costs_no_run(train):
     result = train("--name", "r")
     assert result.code == 0
     assert "Warning: runs/latest: cannot be made a link to the run" in result.stderr
+    assert [*Path("runs/r").glob(".latest*"), *Path("runs").glob(".latest*")] == []
 
 
 def test_a_taken_name_is_refused(train):
