@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -76,6 +76,7 @@ def start(
     shim: Shim | None = None,
     fault: Fault | None = None,
     program: str = PROGRAM,
+    stderr: IO[bytes] | int = subprocess.PIPE,
 ) -> "subprocess.Popen[str]":
     """Start dlcli in ``folder``, which is made if need be."""
     folder.mkdir(exist_ok=True)
@@ -85,7 +86,7 @@ def start(
         env=os.environ | (shim.environment(folder, fault) if shim else {}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
     )
 

@@ -1,7 +1,6 @@
 """Whatever happens to those that fill the cache, alone or many at once, no file in it is half."""
 
 import errno
-import hashlib
 import os
 import signal
 from collections.abc import Callable
@@ -25,18 +24,10 @@ from tests.faults.processes import (
     start,
     temporary_files,
 )
+from tests.faults.stand_in import stand_in_program, sums
 
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EMFILE)
 HOW = ("fetch mnist", "fetch kmnist", "import mnist")
-# A small dataset stands in for two: for mnist, known by the sums of its files, and for
-# kmnist, known by those of its .gz files; DLCLI_MIRROR names the server that has it.
-PROGRAM = """
-from dlcli import datasets
-datasets.SOURCES["mnist"] = datasets.Source((), raw_sha256={raw})
-datasets.SOURCES["kmnist"] = datasets.Source((), gz_sha256={gz})
-from dlcli.cli import main
-main()
-"""
 
 
 @dataclass(frozen=True)
@@ -100,18 +91,18 @@ class Filling:
 def make_filling(mirror, shim, dlcli, tmp_path, monkeypatch) -> Callable[[str], Filling]:
     """The command for one of ``HOW``."""
     packed = {file: idx.compress(content) for file, content in mirror.contents.items()}
-    raw, gz = (
-        tuple(hashlib.sha256(content).hexdigest() for content in contents.values())
-        for contents in (mirror.contents, packed)
-    )
-    here = datasets.Source((mirror.url,), gz_sha256=gz)
+    here = datasets.Source((mirror.url,), gz_sha256=sums(packed.values()))
     monkeypatch.setitem(datasets.SOURCES, "kmnist", here)
     monkeypatch.setenv("DLCLI_MIRROR", mirror.url)
     carried = tmp_path / "carried"
     carried.mkdir()
     for file, content in packed.items():
         (carried / f"{file}.gz").write_bytes(content)
-    sums = "".join(f"{digest}  {file}\n" for file, digest in zip(mirror.contents, raw, strict=True))
+    recorded = "".join(
+        f"{digest}  {file}\n"
+        for file, digest in zip(mirror.contents, sums(mirror.contents.values()), strict=True)
+    ).encode()
+    program = stand_in_program(mirror.contents)
 
     def make(how: str) -> Filling:
         command, name = how.split()
@@ -119,8 +110,7 @@ def make_filling(mirror, shim, dlcli, tmp_path, monkeypatch) -> Callable[[str], 
             arguments = ["data", "fetch", "-q", name]
         else:
             arguments = ["data", "import", "-q", str(carried), "--dataset", name]
-        contents = mirror.contents | ({"SHA256SUMS": sums.encode()} if name == "kmnist" else {})
-        program = PROGRAM.format(raw=raw, gz=gz)
+        contents = mirror.contents | ({"SHA256SUMS": recorded} if name == "kmnist" else {})
         return Filling(name, arguments, program, contents, shim, dlcli)
 
     return make
