@@ -178,6 +178,9 @@ def load(path: Path) -> Model:
         RuntimeError,  # zipfile, of encrypted members
         ValueError,
     ) as error:
+        fault = error.__context__  # zipfile takes a disk that fails for a file that is no zip
+        if isinstance(fault, OSError):
+            raise CheckpointError(f"{path}: cannot be read: {fault.strerror or fault}") from error
         raise CheckpointError(f"{path}: not a whole .npz checkpoint: {error}") from error
 
 

@@ -598,6 +598,17 @@ def test_no_byte_of_a_zips_structure_can_cause_another_error(tmp_path):
         assert refusal(path).startswith(f"{path}: ")
 
 
+def test_a_disk_that_fails_is_not_taken_for_a_damaged_file(make_checkpoint, monkeypatch):
+    path = make_checkpoint("a.npz")
+
+    def fails(_file):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(zipfile, "_EndRecData", fails)
+    with pytest.raises(CheckpointError, match=r"a\.npz: cannot be read: Input/output error"):
+        checkpoints.load(path)
+
+
 def test_missing_and_unreadable_files_are_told_apart(tmp_path):
     with pytest.raises(CheckpointError, match=r"none\.npz: no such checkpoint$"):
         checkpoints.load(tmp_path / "none.npz")

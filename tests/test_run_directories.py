@@ -83,6 +83,15 @@ def test_latest_is_a_link_that_is_replaced_in_one_step(tmp_path, monkeypatch):
     assert (tmp_path / "latest").readlink() == Path("a")
     assert run_directories.find(tmp_path / "latest") == tmp_path / "a"
 
+    def killed(_path, _target):
+        assert (tmp_path / "latest").readlink() == Path("a")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run_directories.point_latest_to(tmp_path / "b")
+    assert (tmp_path / "latest").readlink() == Path("a")
+
 
 def test_a_run_is_held_by_one_process(tmp_path):
     other = (

@@ -9,7 +9,7 @@ import pytest
 
 from dlcli import checkpoints, datasets, run_directories, runs, training
 from dlcli.config import Config
-from dlcli.errors import CheckpointError
+from dlcli.errors import CheckpointError, ConfigError
 from dlcli.runs import Run
 
 CONFIG = Config(
@@ -58,6 +58,15 @@ def test_a_started_run_can_be_resumed_before_its_first_epoch(tmp_path, dataset):
     assert resumed.state.epoch == 0
     assert math.isinf(resumed.state.best_loss)
     assert (resumed.state.network.parameters == state.network.parameters).all()
+
+
+def test_a_run_that_was_begun_is_not_begun_again(tmp_path, dataset):
+    run, state = start(tmp_path / "run", dataset)
+    train(run, state, 1)
+    before = (run.path / "last.npz").read_bytes()
+    with pytest.raises(ConfigError, match="exists already"):
+        run.start(state)
+    assert (run.path / "last.npz").read_bytes() == before
 
 
 def test_metrics_hold_a_line_an_epoch(tmp_path, dataset):

@@ -8,7 +8,8 @@ from functools import partial
 import pytest
 
 from tests.faults import trainings
-from tests.faults.processes import Fault, at_once, finish, said_of, spread, start
+from tests.faults.processes import Call, Fault, at_once, finish, said_of, spread, start
+from tests.faults.trainings import RUN, Training
 
 KINDS = {
     "begun": partial(trainings.begun, settings=trainings.PLAIN),
@@ -18,18 +19,23 @@ KINDS = {
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def training(request, shim, tmp_path_factory) -> trainings.Training:
+def training(request, shim, tmp_path_factory) -> Training:
     return KINDS[request.param](shim, tmp_path_factory.mktemp("training"))
 
 
 def test_killed_at_a_call_of_the_system(training, shim, dlcli, tmp_path, monkeypatch, long, tally):
-    """Each call is a moment at which the disk differs from the moment before."""
+    """Each call is a moment at which the disk differs from the moment before.
+
+    One of those tried is the last one at which nothing was saved yet.
+    """
 
     def kill(at):
         folder = training.prepare(tmp_path / str(at))
         return finish(start(folder, training.disturbed, shim, Fault(at))).returncode
 
     moments = spread(range(1, len(training.calls) + 1), 55 if long else 4)
+    first_checkpoint = training.calls.index(Call("rename", RUN / "last.npz")) + 1
+    moments = sorted({*moments, first_checkpoint})
     assert set(at_once(kill, moments)) == {-signal.SIGKILL}
     for at in moments:
         with said_of(f"a kill at call {at}, {training.calls[at - 1]}"):

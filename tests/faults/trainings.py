@@ -53,6 +53,8 @@ class Training:
 
         ``folder`` must be the current one, for that is where ``dlcli`` works.
         """
+        if self.earlier is not None:
+            assert Path("runs", "latest").readlink() == Path(RUN.name)
         saved = (RUN / "last.npz").exists()
         if (RUN / "best.npz").exists():
             assert dlcli("eval", RUN).code == 0
