@@ -138,8 +138,8 @@ def test_alone(how, make_filling, tmp_path, monkeypatch, long, tally):
             monkeypatch.chdir(folder)
             filling.check(folder)
     killed = sum(fault.error == 0 for fault in faults)
-    tally("kills of one that fills the cache", killed)
-    tally("calls of the system that failed in one that fills the cache", len(faults) - killed)
+    tally("`data fetch` or `data import` killed at a system call", killed)
+    tally("system call of `data fetch` or `data import` failed", len(faults) - killed)
 
 
 @pytest.mark.parametrize("how", HOW)
@@ -165,4 +165,6 @@ def test_many_at_once(processes, how, make_filling, tmp_path, monkeypatch, long,
                 filling.check_result(folder, result, fault)
             monkeypatch.chdir(folder)
             filling.check(folder)
-        tally(f"times that {processes} at once filled the cache, half of them disturbed", 1)
+        tally(
+            f"{processes} `data fetch` or `data import` at once, half of them killed or failing", 1
+        )

@@ -73,7 +73,7 @@ def test_eight_trainings_at_once_are_eight_whole_runs(mirror, workdir, monkeypat
         assert watch.seen != []
         assert {path.name for path in (folder / "runs").iterdir()} == names | {"latest"}
         assert temporary_files(folder) == []
-        tally(f"times that {PROCESSES} trainings ran at once", 1)
+        tally(f"{PROCESSES} trainings at once, in one runs directory and with one empty cache", 1)
         requested = mirror.requested()
         assert len(requested) == 4 * (attempt + 1)  # by the one that came first
     assert_lines_are_whole((workdir / "terminal").read_text())
@@ -120,7 +120,7 @@ def test_a_run_that_is_trained_is_refused_and_one_whose_process_died_is_not(dlcl
     resumed = dlcli("train", "-q", "--resume", "runs/r", "--set", f"epochs={done + 1}")
     assert (resumed.code, resumed.stderr) == (0, "")
     assert checkpoints.load(Path("runs/r/last.npz")).metadata["epoch"] == done + 1
-    tally("second trainings in one run refused", 4)
+    tally("training in a run that another process trains in", 4)
 
 
 def test_a_run_just_begun_belongs_to_one_of_two_who_name_it(dlcli, workdir, long, tally):
@@ -136,4 +136,4 @@ def test_a_run_just_begun_belongs_to_one_of_two_who_name_it(dlcli, workdir, long
                 "exists already|another process is training in it", result.stderr
             )
         assert len((folder / "runs/r/metrics.jsonl").read_text().splitlines()) == 2
-        tally("times that 4 began the same run at once", 1)
+        tally("4 trainings at once under one name", 1)

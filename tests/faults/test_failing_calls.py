@@ -92,7 +92,10 @@ def test_a_call_that_fails_is_told_in_a_line_and_costs_nothing(
             else:
                 assert_told(result, fault, training.calls)
             training.check(folder, dlcli)
-    tally("calls of the system that failed in a training", len(faults))
+    tally(
+        "system call of a training failed: full disk, I/O error, no permission, too many files",
+        len(faults),
+    )
 
 
 def assert_told(result, fault: Fault, calls: list[Call]):

@@ -41,7 +41,7 @@ def test_killed_at_a_call_of_the_system(training, shim, dlcli, tmp_path, monkeyp
         with said_of(f"a kill at call {at}, {training.calls[at - 1]}"):
             monkeypatch.chdir(tmp_path / str(at))
             training.check(tmp_path / str(at), dlcli)
-    tally("kills of a training, amid its calls of the system", len(moments))
+    tally("training killed at a system call", len(moments))
 
 
 def test_killed_at_a_random_moment(training, dlcli, tmp_path, monkeypatch, long, tally):
@@ -62,4 +62,4 @@ def test_killed_at_a_random_moment(training, dlcli, tmp_path, monkeypatch, long,
         with said_of(name):
             monkeypatch.chdir(tmp_path / name)
             training.check(tmp_path / name, dlcli)
-    tally("kills of a training, at random moments", sum(killed))
+    tally("training killed at a random moment", sum(killed))
