@@ -120,7 +120,7 @@ def make_filling(mirror, shim, dlcli, tmp_path, monkeypatch) -> Callable[[str], 
 def test_alone(how, make_filling, tmp_path, monkeypatch, long, tally):
     filling = make_filling(how)
     calls = filling.calls(tmp_path / "undisturbed")
-    faults = [Fault(at + 1, error) for at in range(len(calls)) for error in (0, *ERRORS)]
+    faults = [Fault(at, error) for at in range(1, len(calls) + 1) for error in (0, *ERRORS)]
     if not long:
         faults = spread(faults, 6)
 
@@ -148,9 +148,9 @@ def test_many_at_once(processes, how, make_filling, tmp_path, monkeypatch, long,
     """Half of them are killed or fail, each somewhere else; the others must not notice."""
     filling = make_filling(how)
     calls = len(filling.calls(tmp_path / "undisturbed"))
-    tries = (80 if long else 2) // processes
+    tries = 80 // processes if long else 1
     moments = iter(spread(range(1, calls + 1), max(tries * processes // 2, 2)))
-    for number in range(max(tries, 1)):
+    for number in range(tries):
         folder = tmp_path / str(number)
         disturbed = [
             Fault(at, error=0 if at % 2 else ERRORS[at // 2 % len(ERRORS)])

@@ -10,6 +10,7 @@ from typing import Any
 from tests.faults.processes import Call, Fault, Shim, calls_in, finish, start, temporary_files
 
 RUN = Path("runs", "r")
+CALLS = {"open", "read", "write", "fsync", "mkdir", "rename", "symlink"}
 PLAIN = ("hidden_layers=[8]", "epochs=3")
 RICH = (
     "hidden_layers=[8]",
@@ -59,9 +60,8 @@ class Training:
         if (RUN / "best.npz").exists():
             assert dlcli("eval", RUN).code == 0
         rows = json.loads(dlcli("runs", "-f", "json").stdout)
-        assert [row["status"] for row in rows] in (
-            [["unfinished"], ["finished"]] if saved else [[]]
-        )
+        assert len(rows) == saved
+        assert all(row["status"] in {"unfinished", "finished"} for row in rows)
         again = dlcli("train", "-q", "--resume", RUN) if saved else dlcli(*self.begin)
         assert (again.code, again.stderr) == (0, "")
         self.assert_whole(folder)
@@ -90,7 +90,9 @@ def begun(shim: Shim, folder: Path, settings: Sequence[str]) -> Training:
     """A training that is disturbed from its start on."""
     whole, command = folder / "whole", train_on(*settings)
     assert finish(start(whole, command, shim)).returncode == 0
-    return Training(command, command, whole, None, calls_in(whole))
+    calls = calls_in(whole)
+    assert {call.name for call in calls} == CALLS
+    return Training(command, command, whole, None, calls)
 
 
 def resumed(shim: Shim, folder: Path, settings: Sequence[str]) -> Training:
@@ -99,12 +101,9 @@ def resumed(shim: Shim, folder: Path, settings: Sequence[str]) -> Training:
     It was in its second epoch: the log has its line, and a half checkpoint lies about.
     """
     first = begun(shim, folder, settings)
-    lines = [
-        at for at, call in enumerate(first.calls) if call == Call("write", RUN / "metrics.jsonl")
-    ]
-    writes = [at for at, call in enumerate(first.calls) if call == Call("write", RUN / "last.npz")]
-    amid = next(at for at in writes if at > lines[1]) + 3
-    killed = Fault(at=amid + 1)
+    second_line = _writes_to(RUN / "metrics.jsonl", first.calls)[1]
+    writes = [at for at in _writes_to(RUN / "last.npz", first.calls) if at > second_line]
+    killed = Fault(at=writes[len(writes) // 2])
     earlier, found = folder / "earlier", folder / "found"
     assert finish(start(earlier, first.begin, shim, killed)).returncode == -9
     shutil.copytree(earlier, found, symlinks=True)
@@ -113,6 +112,6 @@ def resumed(shim: Shim, folder: Path, settings: Sequence[str]) -> Training:
     return Training(first.begin, command, first.whole, earlier, calls_in(found))
 
 
-def _calls_on(path: Path, calls: list[Call]) -> list[int]:
-    """The numbers of the writes into a file."""
+def _writes_to(path: Path, calls: list[Call]) -> list[int]:
+    """The numbers of the calls that write to a file."""
     return [at for at, call in enumerate(calls, start=1) if call == Call("write", path)]
