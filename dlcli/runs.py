@@ -30,7 +30,6 @@ from dlcli.training import EpochRecord, TrainingState, overfitting_since, rank, 
 CONFIG = "config.yaml"
 METRICS = "metrics.jsonl"
 SUMMARY = "summary.json"
-DIVERGED = "diverged.txt"
 LOCK = ".lock"
 
 
@@ -282,12 +281,6 @@ def resume(path: Path) -> Resumed:
     return Resumed(path, config, state, checksum, threads)
 
 
-def why_diverged(run: Path) -> str | None:
-    """What training said when it diverged in this run; None if it did not."""
-    path = run / DIVERGED
-    return path.read_text(encoding="utf-8", errors="replace").strip() if path.exists() else None
-
-
 def find(path: Path) -> Path:
     """The run directory that the user named, itself or by a link.
 
@@ -368,6 +361,15 @@ def point_latest_to(run: Path) -> None:
 def preprocessing_for(dataset: str) -> str:
     """How pictures become inputs for a model of this dataset (a name in ``PREPROCESSING``)."""
     return "none" if dataset in {"fashion-mnist", "kmnist"} else "digit"
+
+
+DIVERGED = "diverged.txt"
+
+
+def why_diverged(run: Path) -> str | None:
+    """What training said when it diverged in this run; None if it did not."""
+    path = run / DIVERGED
+    return path.read_text(encoding="utf-8", errors="replace").strip() if path.exists() else None
 
 
 def _kept(path: Path, records: Sequence[EpochRecord]) -> EpochRecord | None:

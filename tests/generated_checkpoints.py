@@ -41,7 +41,7 @@ def write(folder: Path) -> None:
             shutil.copytree(folder / name, copy, dirs_exist_ok=True)
             go_on(Path(copy))
             recorded[name] = {"scores": scores(folder / name), "gone on": scores(Path(copy))}
-        for needless in (runs.SUMMARY, runs.LOCK):
+        for needless in ("summary.json", ".lock"):
             (folder / name / needless).unlink()
     (folder / checkpoints.LATEST).unlink()
     (folder / RECORD).write_text(json.dumps(recorded, indent=2) + "\n", encoding="utf-8")
