@@ -305,7 +305,7 @@ def _descend(
             gradient = backpropagation.gradient
             norm = math.sqrt(float(gradient @ gradient)) / scale
             # The sum is finite if every one is, and takes a fraction of the time.
-            finite = not statistics.size or math.isfinite(statistics.sum())
+            finite = not statistics.size or math.isfinite(np.add.reduce(statistics))
             if divergence.is_exploded(norm, config) or not finite:
                 seen = targets[: rows.stop], labels[: rows.stop]
                 _raise_divergence(config, state, scores, seen, step, norm)
