@@ -19,6 +19,8 @@ The modules, in reading order; data flows from the first to the last:
 - ``schedules``        how long that step is
 - ``averaging``        a running mean of the weights
 - ``calibration``      how sure the network may be
+- ``divergence``       where training left the finite numbers, and what to do about it
+- ``running_scores``   loss and accuracy of an epoch while it goes on
 - ``training``         gradient descent repeated until the slope is flat
 - ``gradcheck``        backpropagation against finite differences
 - ``metrics``          scores

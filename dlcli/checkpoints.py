@@ -12,6 +12,7 @@ import io
 import json
 import math
 import os
+import re
 import struct
 import warnings
 import zipfile
@@ -24,6 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dlcli import __version__
 from dlcli.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Array
 from dlcli.calibration import is_temperature
 from dlcli.dimensions import CLASSES, IMAGE_SIZE, MAX_HIDDEN_LAYERS, MAX_PARAMETERS
@@ -119,6 +121,7 @@ def save(
     arrays |= {f"optimizer.{name}": array for name, array in optimizer_state.items()}
     description = {
         "format": FORMAT_VERSION,
+        "dlcli": __version__,  # what to install, where the format is newer than the reader
         "architecture": {
             "layer_sizes": network.layer_sizes,
             "activations": network.activations,
@@ -309,13 +312,20 @@ def _read_metadata(archive: zipfile.ZipFile, member: zipfile.ZipInfo | None) -> 
         raise CheckpointError(f"metadata: not JSON: {error}") from error
     if not isinstance(metadata, dict):
         raise CheckpointError("metadata: expected a JSON object")
-    version = metadata.pop("format", None)
-    if version != FORMAT_VERSION:
-        raise CheckpointError(
-            f"checkpoint format {version!r:.60}; this dlcli reads format {FORMAT_VERSION}"
-            + ("; a newer dlcli is needed" if isinstance(version, int) and version > 1 else "")
-        )
+    _check_format(metadata.pop("format", None), metadata.pop("dlcli", None))
     return metadata
+
+
+def _check_format(version: Any, writer: Any) -> None:
+    """Refuse a format that is not this one, naming the dlcli that wrote a newer one."""
+    if version == FORMAT_VERSION:
+        return
+    problem = f"checkpoint format {version!r:.60}; this dlcli reads format {FORMAT_VERSION}"
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        problem += "; a newer dlcli is needed"
+        if isinstance(writer, str) and re.fullmatch(r"[0-9][0-9A-Za-z.+]{0,30}", writer):
+            problem += f": install dlcli {writer} or newer"
+    raise CheckpointError(problem)
 
 
 def _check_description(metadata: dict[str, Any]) -> None:

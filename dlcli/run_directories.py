@@ -16,6 +16,7 @@ from dlcli.files import flush_folder, make_folder, naming, remove_leftovers, tem
 CONFIG = "config.yaml"
 METRICS = "metrics.jsonl"
 SUMMARY = "summary.json"
+DIVERGED = "diverged.txt"
 LOCK = ".lock"
 
 
@@ -125,7 +126,7 @@ def refuse_taken(path: Path) -> None:
 
 def clear(path: Path) -> None:
     """Remove what killed processes left in a run directory; whoever calls holds it."""
-    remove_leftovers(path, (CONFIG, METRICS, BEST, LAST, SUMMARY, LATEST))
+    remove_leftovers(path, (CONFIG, METRICS, BEST, LAST, SUMMARY, DIVERGED, LATEST))
 
 
 def _was_begun_in_vain(path: Path) -> bool:

@@ -20,7 +20,7 @@ from dlcli.datasets import Dataset
 from dlcli.errors import CheckpointError, ConfigError
 from dlcli.files import atomic_write, flush_folder, naming
 from dlcli.optimizers import make_optimizer
-from dlcli.run_directories import CONFIG, METRICS, SUMMARY
+from dlcli.run_directories import CONFIG, DIVERGED, METRICS, SUMMARY
 from dlcli.training import EpochRecord, TrainingState, overfitting_since, rank, why_finished
 
 
@@ -60,7 +60,8 @@ class Run:
         self._save_checkpoints(state, record_of_state)
         self._write(CONFIG, to_yaml(self.config))
         self._write(METRICS, "".join(json.dumps(asdict(record)) + "\n" for record in records))
-        (self.path / SUMMARY).unlink(missing_ok=True)
+        for name in (SUMMARY, DIVERGED):
+            (self.path / name).unlink(missing_ok=True)
 
     def record(self, state: TrainingState, record: EpochRecord) -> None:
         """Store an epoch: its line in the metrics log, then the checkpoints.
@@ -101,6 +102,10 @@ class Run:
         }
         self._write(SUMMARY, json.dumps(summary, indent=2) + "\n")
         return summary
+
+    def diverge(self, why: str) -> None:
+        """Note that training diverged after the epoch that is saved."""
+        self._write(DIVERGED, why + "\n")
 
     def _write(self, name: str, text: str) -> None:
         with atomic_write(self.path / name) as file:
@@ -265,8 +270,9 @@ def list_runs(runs_dir: Path) -> Iterator[dict[str, Any]]:
             kept = _kept(path, records)
         except (CheckpointError, ConfigError):
             records, kept, status = [], None, "damaged"
-        if (path / SUMMARY).exists() and status != "damaged":
-            status = "finished"
+        for file, meaning in ((SUMMARY, "finished"), (DIVERGED, "diverged")):
+            if (path / file).exists() and status != "damaged":
+                status = meaning
         yield {
             "run": str(path),
             "status": status,
@@ -281,6 +287,12 @@ def list_runs(runs_dir: Path) -> Iterator[dict[str, Any]]:
 def preprocessing_for(dataset: str) -> str:
     """How pictures become inputs for a model of this dataset (a name in ``PREPROCESSING``)."""
     return "none" if dataset in {"fashion-mnist", "kmnist"} else "digit"
+
+
+def why_diverged(run: Path) -> str | None:
+    """What training said when it diverged in this run; None if it did not."""
+    path = run / DIVERGED
+    return path.read_text(encoding="utf-8", errors="replace").strip() if path.exists() else None
 
 
 def _kept(path: Path, records: Sequence[EpochRecord]) -> EpochRecord | None:

@@ -306,7 +306,14 @@ BROKEN_ARRAYS = {
     "metadata huge": (metadata_text("{}" + " " * 250_000), "metadata: larger than 1,000,000"),
     "format missing": (metadata(format=None), "checkpoint format None"),
     "format older": (metadata(format=0), "checkpoint format 0; this dlcli reads format 1"),
-    "format newer": (metadata(format=2), "checkpoint format 2; this dlcli reads format 1; a newer"),
+    "format newer": (
+        metadata(format=2, dlcli="3.1.0"),
+        "this dlcli reads format 1; a newer dlcli is needed: install dlcli 3.1.0 or newer",
+    ),
+    "format newer, of no known version": (
+        metadata(format=2, dlcli="3\x1b[2J"),
+        "checkpoint format 2; this dlcli reads format 1; a newer dlcli is needed",
+    ),
     "format a long text": (metadata(format="1" * 9999), "checkpoint format '1111"),
     "no config": (metadata(config=None), "metadata: config: missing"),
     "config a list": (metadata(config=[]), "metadata: config: "),

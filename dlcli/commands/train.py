@@ -26,7 +26,7 @@ from dlcli.commands.output import (
     shows_bars,
     warn,
 )
-from dlcli.errors import ConfigError, Terminated
+from dlcli.errors import ConfigError, DivergenceError, Terminated
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -135,7 +135,19 @@ def _plan(
     path = run_directories.find(resumed)
     click.get_current_context().with_resource(run_directories.held(path))
     earlier = runs.resume(path)
-    return _changed_config(earlier.config, sources, overrides, earlier.state.epoch), earlier
+    config = _changed_config(earlier.config, sources, overrides, earlier.state.epoch)
+    diverged = runs.why_diverged(path)
+    if diverged is not None and config == earlier.config:
+        raise DivergenceError(
+            f"{path}: {diverged}. To go on would end there again; {_instead(path, config)}"
+        )
+    return config, earlier
+
+
+def _instead(path: Path, config: "Config") -> str:
+    """What to do with a run that diverged."""
+    rate = config.learning_rate / 10
+    return f"train anew: dlcli train --config {path / 'config.yaml'} --set learning_rate={rate:g}"
 
 
 def _begin(
@@ -233,6 +245,13 @@ def _train(run: "Run", train: "Examples", validation: "Examples", state: "Traini
             if bar is not None:
                 bar.close()
             message(_epoch_line(record, run.config.epochs))
+    except DivergenceError as error:
+        if bar is not None:
+            bar.close()
+        run.diverge(str(error))
+        kept = f"Epoch {saved} is saved" if saved else "No epoch was done"
+        message(f"{kept}; {printable(_instead(run.path, run.config))}")
+        raise
     except (KeyboardInterrupt, Terminated):
         if bar is not None:
             bar.close()

@@ -1,6 +1,7 @@
 """``dlcli train``: what it prints, writes, refuses, and how it stops and goes on."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 from tqdm import tqdm
 
+from dlcli import checkpoints, runs
+from dlcli.optimizers import SGD
 from dlcli.run_directories import held
 from dlcli.runs import resume
 
@@ -240,21 +243,55 @@ def test_keys_without_effect_are_warned_about(train):
     assert "Warning: beta1 has no effect with optimizer: sgd" in train("--set", "beta1=0.5").stderr
 
 
-def test_divergence_stops_with_a_remedy_and_keeps_the_last_good_state(train):
-    result = train(
-        "--name",
-        "r",
-        "--set",
-        "learning_rate=1000",
-        "--set",
-        "loss=mse",
-        "--set",
-        "output_activation=linear",
-    )
+def diverge_after(monkeypatch, epochs):
+    """Make the weights explode in the first step after some epochs."""
+    step, steps = SGD.step, epochs * 4  # 50 images in batches of 16
+
+    def explode(self, gradient, learning_rate):
+        nonlocal steps
+        step(self, gradient, learning_rate)
+        if steps == 0:
+            self.parameters *= 1e30
+        steps -= 1
+
+    monkeypatch.setattr(SGD, "step", explode)
+
+
+DIVERGING = ("--set", "loss=mse", "--set", "output_activation=linear", "--set", "batch_size=16")
+REMEDY = "lower learning_rate (now 0.1) or set gradient_clip"
+
+
+def test_divergence_stops_with_a_remedy_and_keeps_the_last_good_state(train, monkeypatch):
+    diverge_after(monkeypatch, epochs=2)
+    result = train("--name", "r", *DIVERGING, "--set", "epochs=4")
     assert result.code == 1
-    assert "training diverged" in result.stderr
-    assert "lower learning_rate (now 1000)" in result.stderr
-    assert Path("runs/r/last.npz").exists()
+    assert result.stdout == ""
+    *_, kept, error = result.stderr.splitlines()
+    assert kept == (
+        "Epoch 2 is saved; train anew: "
+        "dlcli train --config runs/r/config.yaml --set learning_rate=0.01"
+    )
+    assert re.fullmatch(
+        rf"Error: training diverged in epoch 3, step 2: its loss is (inf|nan); {re.escape(REMEDY)}",
+        error,
+    )
+    assert checkpoints.load(Path("runs/r/last.npz")).metadata["epoch"] == 2
+    assert checkpoints.load(Path("runs/r/best.npz")).metadata["epoch"] in {1, 2}
+    assert [row["status"] for row in runs.list_runs(Path("runs"))] == ["diverged"]
+
+
+def test_resuming_a_run_that_diverged_says_what_to_do(train, dlcli, monkeypatch):
+    diverge_after(monkeypatch, epochs=2)
+    train("--name", "r", *DIVERGING, "--set", "epochs=4")
+    refused = dlcli("train", "--resume", "runs/r")
+    assert refused.code == 1
+    assert refused.stderr.startswith("Error: runs/r: training diverged in epoch 3, step 2: ")
+    assert f"{REMEDY}. To go on would end there again; train anew: dlcli train" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    # Other epochs may mean another schedule, or an end before the divergence.
+    ended = dlcli("train", "--resume", "runs/r", "--set", "epochs=2")
+    assert (ended.code, ended.stdout) == (0, "runs/r\n")
+    assert [row["status"] for row in runs.list_runs(Path("runs"))] == ["finished"]
 
 
 def test_early_stopping_and_the_flat_slope_are_told(train):
