@@ -155,7 +155,8 @@ def fetch(name: str, data_dir: Path, progress: "Progress | None" = None) -> list
             try:
                 raw = fetch_file(file, mirrors, partial(_mismatch, source, index), progress)
             except DatasetError as error:
-                raise DatasetError(f"{name}: {error}\n{_other_ways(name)}") from error
+                first, *failures = error.args
+                raise DatasetError(f"{name}: {first}", *failures, _other_ways(name)) from error
             _place(folder, file, raw, recorded=source.raw_sha256 is None)
             fetched.append(file)
     return fetched
@@ -237,7 +238,7 @@ def split_validation(train: Examples, size: float, seed: int) -> tuple[Examples,
 class _File(NamedTuple):
     """A file's decompressed content, and its SHA-256, which is computed once."""
 
-    content: bytes
+    content: idx.Content
     sha256: str
 
 
@@ -264,8 +265,13 @@ def _read_cached(name: str, data_dir: Path) -> list[_File] | None:
 def _read_folder(folder: Path) -> list[_File]:
     if not folder.is_dir():
         raise DatasetError(f"{folder}: no such folder of IDX files")
-    contents = [idx.read_file(_find(folder, file)) for file in FILES]
-    return [_File(content, _sha256(content)) for content in contents]
+    files: list[_File] = []
+    left = idx.MAX_BYTES  # for all four together, of which each could be a bomb
+    for file in FILES:
+        content = idx.read_file(_find(folder, file), left)
+        files.append(_File(content, _sha256(content)))
+        left -= len(content)
+    return files
 
 
 def _find(folder: Path, file: str, suffixes: Sequence[str] = ("", ".gz")) -> Path:
@@ -292,7 +298,7 @@ def _parse(name: str, folder: Path, files: list[_File]) -> Dataset:
     return Dataset(name, splits[0], splits[1], checksum)
 
 
-def _mismatch(source: Source, index: int, received: bytes, raw: bytes) -> str | None:
+def _mismatch(source: Source, index: int, received: idx.Content, raw: idx.Content) -> str | None:
     """How a file differs from the one it should be; None if it is the right one."""
     if source.raw_sha256 is not None:
         expected, actual = source.raw_sha256[index], _sha256(raw)
@@ -307,7 +313,7 @@ def _mismatch(source: Source, index: int, received: bytes, raw: bytes) -> str | 
     return f"wrong content (SHA-256 {actual[:12]}..., expected {expected[:12]}...)"
 
 
-def _sha256(content: bytes) -> str:
+def _sha256(content: idx.Content) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
@@ -335,7 +341,7 @@ def _fault(path: Path, expected: str | None) -> str | None:
     return None if actual == expected else "corrupt (wrong SHA-256)"
 
 
-def _place(folder: Path, file: str, raw: bytes, *, recorded: bool) -> None:
+def _place(folder: Path, file: str, raw: idx.Content, *, recorded: bool) -> None:
     """Put a verified file into the cache, and its sum beside it where no other is known."""
     with atomic_write(folder / file) as target:
         target.write(raw)

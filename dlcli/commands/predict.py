@@ -117,7 +117,7 @@ def command(
     from dlcli.prediction import predict
 
     model = checkpoints.load_named(model_path)
-    message(f"Model: {printable(str(model.path))}")
+    message(f"Model: {model.path}")
     if shown_dir is not None:
         refuse_full_folder(shown_dir, force=force)
         shown_dir.mkdir(parents=True, exist_ok=True)
@@ -184,11 +184,12 @@ class _Pictures:
         return len(self._images) == 1 and not self._lists and not _is_folder(self._images[0])
 
     def __iter__(self) -> "Iterator[Picture | None]":
+        from dlcli.pictures import MAX_BYTES
         from dlcli.prediction import Picture
 
         for name in self._images:
             if name == "-":
-                yield Picture(io.BytesIO(stdin().read()), "-")
+                yield Picture(io.BytesIO(stdin().read(MAX_BYTES + 1)), "-")
             else:
                 yield from self._at(name)
         for name in self._lists:
@@ -263,7 +264,7 @@ def _usable(
     for prediction in predictions:
         if prediction.error is None:
             if prediction.doubt is not None:
-                warn(f"{printable(prediction.name)}: {prediction.doubt}")
+                warn(f"{prediction.name}: {prediction.doubt}")
             yield prediction
             continue
         pictures.report(prediction.error)
@@ -322,7 +323,7 @@ def _json_object(prediction: "Prediction", top: int, model: str) -> dict[str, An
 
 def _csv_row(prediction: "Prediction") -> dict[str, Any]:
     ranking = _ranking(prediction)
-    path = printable(prediction.name)
+    path = prediction.name
     if not ranking:
         return {"path": path, "digit": "?"}
     digit, probability = ranking[0]
