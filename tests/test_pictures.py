@@ -3,7 +3,6 @@
 import io
 import struct
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,7 +29,7 @@ def png(width: int, height: int, colour_type: int, *chunks: bytes) -> io.BytesIO
 
 
 def test_a_picture_that_is_absurdly_large_is_refused_before_it_is_decoded():
-    with pytest.raises(ImageError, match=r"^x: more than 178,956,970 pixels; make it smaller"):
+    with pytest.raises(ImageError, match=r"^x: too large \(a JPEG may have 120,000,000 pixels"):
         pictures.read(png(50_000, 50_000, 0), "x")
 
 
@@ -66,14 +65,14 @@ def test_whatever_pillow_answers_becomes_one_kind_of_error(monkeypatch, error, m
 
     monkeypatch.setattr(Image, "open", fail)
     with pytest.raises(ImageError) as raised:
-        pictures.read(Path("x"), "x")
+        pictures.read(io.BytesIO(b"x"), "x")
     assert str(raised.value) == message
 
 
 def test_a_picture_of_no_pixels_is_refused(monkeypatch):
     monkeypatch.setattr(Image, "open", lambda _source: Image.new("L", (0, 5)))
     with pytest.raises(ImageError, match=r"^x: an empty picture \(0x5\)"):
-        pictures.read(Path("x"), "x")
+        pictures.read(io.BytesIO(b"x"), "x")
 
 
 def test_postscript_is_refused_before_it_is_run(tmp_path):
