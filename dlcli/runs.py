@@ -8,11 +8,12 @@ import platform
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from filelock import FileLock, Timeout
 
@@ -23,7 +24,7 @@ from dlcli.config import Config, to_builtins, to_yaml
 from dlcli.config_checks import from_builtins
 from dlcli.datasets import Dataset
 from dlcli.errors import CheckpointError, ConfigError
-from dlcli.files import atomic_write, flush_folder
+from dlcli.files import atomic_write, flush_folder, open_file
 from dlcli.optimizers import make_optimizer
 from dlcli.training import EpochRecord, TrainingState, overfitting_since, rank, why_finished
 
@@ -31,6 +32,7 @@ CONFIG = "config.yaml"
 METRICS = "metrics.jsonl"
 SUMMARY = "summary.json"
 LOCK = ".lock"
+_MAX_METRICS_BYTES = 50_000_000  # some 500 bytes for each of the 100,000 epochs there can be
 
 
 @dataclass(frozen=True)
@@ -173,9 +175,10 @@ def create(runs_dir: Path, name: str | None, stem: str) -> Path:
     """
     runs_dir.mkdir(parents=True, exist_ok=True)
     if name is not None:
-        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name) or name == LATEST:
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{,99}", name) or name == LATEST:
             raise ConfigError(
-                f"--name {name!r}: use letters, digits, '.', '_' and '-' (and not {LATEST!r})"
+                f"--name {name!r:.110}: use up to 100 letters, digits, '.', '_' and '-' "
+                f"(and not {LATEST!r})"
             )
         try:
             (runs_dir / name).mkdir()
@@ -228,7 +231,7 @@ def resume(path: Path) -> Resumed:
     try:
         config = from_builtins(model.metadata["config"], str(model.path))
     except ConfigError as error:
-        raise CheckpointError(str(error)) from error
+        raise CheckpointError(*error.args) from error
     network = model.network
     described = (
         network.layer_sizes,
@@ -267,7 +270,7 @@ def resume(path: Path) -> Resumed:
             temperature=training.get("temperature", 1.0),
         )
         checksum, threads = model.metadata["dataset"]["checksum"], int(model.metadata["threads"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(f"{model.path}: holds no training state to go on from") from error
     if not is_temperature(state.temperature):
         raise CheckpointError(f"{model.path}: impossible temperature")
@@ -298,20 +301,23 @@ def read_metrics(run: Path) -> list[EpochRecord]:
         A line is damaged.
     """
     path = run / METRICS
-    if not path.exists():
+    try:
+        with open_file(path) as file:
+            content = file.read(_MAX_METRICS_BYTES + 1)
+    except FileNotFoundError:
         return []
-    names = {field.name for field in fields(EpochRecord)}
+    if len(content) > _MAX_METRICS_BYTES:
+        raise CheckpointError(f"{path}: larger than {_MAX_METRICS_BYTES:,} bytes")
     try:
         # What follows the last line break was being written when the run was killed.
-        lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+        lines = content.decode().split("\n")[:-1]
     except UnicodeDecodeError as error:
         raise CheckpointError(f"{path}: not a text file (UTF-8)") from error
     records = []
     for number, line in enumerate(lines, start=1):
         try:
-            values = json.loads(line)
-            records.append(EpochRecord(**{name: values[name] for name in names}))
-        except (ValueError, KeyError, TypeError) as error:
+            records.append(msgspec.json.decode(line, type=EpochRecord))
+        except (msgspec.DecodeError, RecursionError) as error:
             raise CheckpointError(f"{path}:{number}: damaged line") from error
     return records
 
@@ -327,7 +333,7 @@ def list_runs(runs_dir: Path) -> Iterator[dict[str, Any]]:
         try:
             records, status = read_metrics(path), "unfinished"
             kept = _kept(path, records)
-        except (CheckpointError, ConfigError):
+        except (CheckpointError, ConfigError, OSError):
             records, kept, status = [], None, "damaged"
         if (path / SUMMARY).exists() and status != "damaged":
             status = "finished"
