@@ -199,7 +199,7 @@ def load(path: Path) -> Model:
         RuntimeError,  # zipfile, of encrypted members
         ValueError,
     ) as error:
-        raise CheckpointError(f"{path}: not a whole .npz checkpoint: {error}") from error
+        raise CheckpointError(f"{path}: not a whole .npz checkpoint: {error!s:.150}") from error
 
 
 def load_named(argument: str | None) -> Model:

@@ -73,7 +73,7 @@ def resolve(settings: Settings) -> Config:
             values[key] = msgspec.convert(_without_infinities(value), types[key])
         except RecursionError:
             problems.append(f"{origin}: {key}: nested too deeply for a config")
-        except msgspec.ValidationError:
+        except (msgspec.ValidationError, UnicodeEncodeError):  # of "\ud800", which is no text
             allowed = describe_allowed(types[key])
             hint = did_you_mean(value, allowed_names(types[key])) if isinstance(value, str) else ""
             problems.append(f"{origin}: {key}: expected {allowed}, got {shown(value)}{hint}")

@@ -33,6 +33,15 @@ def test_a_picture_that_is_absurdly_large_is_refused_before_it_is_decoded():
         pictures.read(png(50_000, 50_000, 0), "x")
 
 
+def test_a_picture_that_takes_too_long_is_given_up(monkeypatch):
+    file = io.BytesIO()
+    Image.new("L", (40, 30)).save(file, "PNG")
+    monkeypatch.setattr(pictures, "_MAX_SECONDS", -1)
+    with pytest.raises(ImageError, match=r"^x: takes more than -1 s to decode"):
+        pictures.read(file, "x")
+    assert not file.closed
+
+
 @pytest.mark.parametrize("source", ["path", "stream"])
 def test_an_empty_file_is_called_so(tmp_path, source):
     (tmp_path / "a.png").touch()

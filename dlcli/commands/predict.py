@@ -193,10 +193,7 @@ class _Pictures:
             else:
                 yield from self._at(name)
         for name in self._lists:
-            if name == "-":
-                yield from self._named_in(stdin())
-            else:
-                yield from self._listed_in(name)
+            yield from self._listed_in(name)
 
     def report(self, error: str) -> None:
         """Tell of a picture that cannot be used; the others go on."""
@@ -215,10 +212,15 @@ class _Pictures:
 
         path = Path(name)
         try:
-            with path.open("rb") as stream:
-                yield from self._named_in(stream)
+            if name == "-":
+                yield from self._named_in(stdin())
+            else:
+                with path.open("rb") as stream:
+                    yield from self._named_in(stream)
         except OSError as error:
             yield Picture(path, name, f"{name}: cannot be read: {error.strerror}")
+        except InputError as error:
+            yield Picture(path, name, f"{name}: {error}")
 
     def _at(self, name: str) -> "Iterator[Picture]":
         from dlcli.prediction import Picture, find_pictures
@@ -234,6 +236,10 @@ class _Pictures:
             yield Picture(path, name, str(error))
 
 
+# No system has paths of more than a few thousand bytes.
+_MAX_NAMELESS = 1 << 20
+
+
 def _is_folder(name: str) -> bool:
     return os.path.isdir(name)  # noqa: PTH112 - Path.is_dir raises where it may not look
 
@@ -242,17 +248,27 @@ def split_list(stream: io.BufferedIOBase) -> Iterator[str | None]:
     """The paths in a list: NUL-separated if it holds a NUL, else one a line (LF or CRLF).
 
     None stands where more may be long in coming.
+
+    Raises
+    ------
+    InputError
+        It goes on and on without naming anything.
     """
     separator, line_end = None, b"\r"
     rest = b""
+    nameless = 0
     while chunk := stream.read1(1 << 16):
         rest += chunk
         if separator is None:
             separator = b"\0" if b"\0" in rest else b"\n"
             line_end = b"" if separator == b"\0" else b"\r"
         *paths, rest = rest.split(separator)
-        yield from (os.fsdecode(path.removesuffix(line_end)) for path in paths if path)
+        names = [os.fsdecode(path.removesuffix(line_end)) for path in paths if path]
+        yield from names
         yield None
+        nameless = 0 if names else nameless + len(chunk)
+        if nameless > _MAX_NAMELESS:
+            raise InputError(f"no list of paths: {_MAX_NAMELESS:,} bytes without a name")
     if rest:
         yield os.fsdecode(rest.removesuffix(line_end))
 
