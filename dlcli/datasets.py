@@ -122,11 +122,9 @@ def load(
             files = _read_cached(name, data_dir)
         if files is None:
             raise DatasetError(f"{data_dir / name}: files vanished while they were being read")
-        folder = data_dir / name
     else:
-        folder = _SAMPLE_DIR if name == SAMPLE else Path(name)
-        files = _read_folder(folder)
-    return _parse(name, folder, files)
+        files = _read_folder(_SAMPLE_DIR if name == SAMPLE else Path(name))
+    return _parse(name, files)
 
 
 def fetch(name: str, data_dir: Path, progress: "Progress | None" = None) -> list[str]:
@@ -236,8 +234,9 @@ def split_validation(train: Examples, size: float, seed: int) -> tuple[Examples,
 
 
 class _File(NamedTuple):
-    """A file's decompressed content, and its SHA-256, which is computed once."""
+    """A file's path, its decompressed content, and its SHA-256, which is computed once."""
 
+    name: str
     content: idx.Content
     sha256: str
 
@@ -258,7 +257,7 @@ def _read_cached(name: str, data_dir: Path) -> list[_File] | None:
         digest = _sha256(content)
         if digest != sums.get(file):
             raise DatasetError(f"{folder / file}: corrupt (wrong SHA-256); {mend}")
-        files.append(_File(content, digest))
+        files.append(_File(str(folder / file), content, digest))
     return files
 
 
@@ -268,8 +267,9 @@ def _read_folder(folder: Path) -> list[_File]:
     files: list[_File] = []
     left = idx.MAX_BYTES  # for all four together, of which each could be a bomb
     for file in FILES:
-        content = idx.read_file(_find(folder, file), left)
-        files.append(_File(content, _sha256(content)))
+        path = _find(folder, file)
+        content = idx.read_file(path, left)
+        files.append(_File(str(path), content, _sha256(content)))
         left -= len(content)
     return files
 
@@ -282,16 +282,15 @@ def _find(folder: Path, file: str, suffixes: Sequence[str] = ("", ".gz")) -> Pat
     raise DatasetError(f"{folder}: holds no {file} (or {file}.gz)")
 
 
-def _parse(name: str, folder: Path, files: list[_File]) -> Dataset:
-    names = [str(folder / file) for file in FILES]
+def _parse(name: str, files: list[_File]) -> Dataset:
     splits = []
-    for images_index, labels_index in ((0, 1), (2, 3)):
-        images = idx.parse_images(files[images_index].content, names[images_index])
-        labels = idx.parse_labels(files[labels_index].content, names[labels_index])
+    for of_images, of_labels in (files[:2], files[2:]):
+        images = idx.parse_images(of_images.content, of_images.name)
+        labels = idx.parse_labels(of_labels.content, of_labels.name)
         if len(images) != len(labels):
             raise DatasetError(
-                f"{names[images_index]}: {len(images):,} images, but {len(labels):,} labels "
-                f"in {names[labels_index]}"
+                f"{of_images.name}: {len(images):,} images, but {len(labels):,} labels "
+                f"in {of_labels.name}"
             )
         splits.append(Examples(images, labels))
     checksum = _sha256("".join(file.sha256 for file in files).encode())

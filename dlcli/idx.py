@@ -63,10 +63,10 @@ def _unpack(file: BinaryIO, name: str, most: int) -> Content:
     file.seek(0)
     if start == b"\x1f\x8b":
         return _gunzip(file, name, most)
-    content = file.read(most + 1)
-    if len(content) > most:
+    if file.seek(0, os.SEEK_END) > most:
         raise DatasetError(f"{name}: larger than {most:,} bytes")
-    return content
+    file.seek(0)
+    return file.read()
 
 
 def _gunzip(file: BinaryIO, name: str, most: int) -> bytearray:

@@ -52,9 +52,12 @@ def read(source: Path | BinaryIO, name: str) -> Image.Image:
         It cannot be read, or is no picture that Pillow knows, or is absurdly large or slow.
     """
     try:
-        with _opened(source, name) as file, Image.open(file) as image:
-            _refuse_programs(image, name)
-            upright = _decoded(image, name)
+        with _opened(source, name) as file, ExitStack() as alone:
+            # Some decoders, as WebP's, take their memory when they are opened.
+            alone.enter_context(_ONE_LARGE)
+            with Image.open(file) as image:
+                _refuse_programs(image, name)
+                upright = _decoded(image, name, alone)
     except ImageError:
         raise
     except FileNotFoundError as error:
@@ -112,20 +115,20 @@ def _is_empty(source: Path | BinaryIO) -> bool:
     return not source.seek(0, os.SEEK_END)
 
 
-def _decoded(image: Image.Image, name: str) -> Image.Image:
-    """A picture's pixels, upright; of a large one no more than will be used."""
+def _decoded(image: Image.Image, name: str, alone: ExitStack) -> Image.Image:
+    """A picture's pixels, upright; of a large one, read ``alone``, no more than will be used."""
     size = image.width * image.height
     is_jpeg = image.format in {"JPEG", "MPO"}
     if size > (MAX_JPEG_PIXELS if is_jpeg else MAX_PIXELS):
         raise ImageError(f"{name}: {_TOO_LARGE}")
     if is_jpeg:
         image.draft("", _ENOUGH_DETAIL)
-    if size <= (MAX_PIXELS if is_jpeg else _LARGE_PIXELS):
-        image.load()
-        return _upright(image)
-    with _ONE_LARGE:
+    if size > (MAX_PIXELS if is_jpeg else _LARGE_PIXELS):
         image.load()
         return to_colours(_upright(image), name)
+    alone.close()
+    image.load()
+    return _upright(image)
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -111,9 +111,25 @@ def test_no_value_of_set_makes_a_command_stumble(dlcli, workdir, key, tally):
 
 @pytest.mark.parametrize(
     "override",
-    ["", "=", "==", "a", "\x1b[2J=1", "two\nlines=1", "x" * 100_000 + "=1", "epochs.x=1", ".=1"]
-    + ["augmentation.=1", "augmentation={rotation: 1, rotation: 2}", "augmentation={1: 2}"]
-    + ["augmentation={[1]: 2}", "epochs=1\nseed: 2", "epochs={? 1}", "é=1", "\udcff=1"],
+    [
+        "",
+        "=",
+        "==",
+        "a",
+        "\x1b[2J=1",
+        "two\nlines=1",
+        "x" * 100_000 + "=1",
+        "epochs.x=1",
+        ".=1",
+        "augmentation.=1",
+        "augmentation={rotation: 1, rotation: 2}",
+        "augmentation={1: 2}",
+        "augmentation={[1]: 2}",
+        "epochs=1\nseed: 2",
+        "epochs={? 1}",
+        "é=1",
+        "\udcff=1",
+    ],
 )
 def test_no_text_of_set_makes_a_command_stumble(dlcli, override, tally):
     result = dlcli("config", "show", "--set", override)
