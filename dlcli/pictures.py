@@ -20,18 +20,21 @@ from dlcli.ink import quantiles
 # JPEG decodes to an eighth, a quarter or a half at a fraction of the cost; more detail than
 # this is never used.
 _ENOUGH_DETAIL = (1000, 1000)
-# What is larger is no picture of a digit, or it is made to fill the memory: Pillow and dlcli
-# take up to 20 bytes a pixel, of a JPEG, which is decoded small, 6.
+# What is larger is no picture of a digit, or it is made to fill the memory: decoding takes up to
+# 13 bytes a pixel, of some formats 20, and of a JPEG, which is decoded small, 6.
 MAX_BYTES = 250_000_000
-MAX_PIXELS = 40_000_000
-MAX_JPEG_PIXELS = 120_000_000
-_TOO_LARGE = (
-    f"too large (a JPEG may have {MAX_JPEG_PIXELS:,} pixels, any other picture {MAX_PIXELS:,})"
-    "; make it smaller"
-)
-# Of pictures with more pixels than this (JPEGs: MAX_PIXELS), one is decoded at a time, however
-# many threads there are.
-_LARGE_PIXELS = 8_000_000
+_MAX_PIXELS = 40_000_000
+_MAX_PIXELS_OF_JPEG = 120_000_000
+_MAX_PIXELS_OF = {
+    "JPEG": _MAX_PIXELS_OF_JPEG,
+    "MPO": _MAX_PIXELS_OF_JPEG,
+    "WEBP": 20_000_000,
+    "AVIF": 20_000_000,
+    "JPEG2000": 20_000_000,
+}
+# Of pictures with more pixels than a fifth of that, one is decoded at a time, however many threads
+# there are.
+_LARGE = 5
 _ONE_LARGE = threading.Lock()
 # Seconds of a core, after which a picture is given up; one of 40 million pixels takes up to 2.
 _MAX_SECONDS = 4.0
@@ -67,7 +70,7 @@ def read(source: Path | BinaryIO, name: str) -> Image.Image:
             raise ImageError(f"{name}: an empty file") from error
         raise ImageError(f"{name}: not a picture that Pillow can read") from error
     except Image.DecompressionBombError as error:  # so large that Pillow looks no further
-        raise ImageError(f"{name}: {_TOO_LARGE}") from error
+        raise _too_large(name, _MAX_PIXELS_OF_JPEG) from error
     except OSError as error:
         raise ImageError(f"{name}: cannot be read: {error.strerror or error}") from error
     # Pillow's decoders answer broken files with whatever their parsing stumbles over.
@@ -115,15 +118,18 @@ def _is_empty(source: Path | BinaryIO) -> bool:
     return not source.seek(0, os.SEEK_END)
 
 
+def _too_large(name: str, most: int) -> ImageError:
+    return ImageError(f"{name}: more than {most:,} pixels; make it smaller")
+
+
 def _decoded(image: Image.Image, name: str, alone: ExitStack) -> Image.Image:
     """A picture's pixels, upright; of a large one, read ``alone``, no more than will be used."""
-    size = image.width * image.height
-    is_jpeg = image.format in {"JPEG", "MPO"}
-    if size > (MAX_JPEG_PIXELS if is_jpeg else MAX_PIXELS):
-        raise ImageError(f"{name}: {_TOO_LARGE}")
-    if is_jpeg:
+    size, most = image.width * image.height, _MAX_PIXELS_OF.get(image.format or "", _MAX_PIXELS)
+    if size > most:
+        raise _too_large(name, most)
+    if image.format in {"JPEG", "MPO"}:
         image.draft("", _ENOUGH_DETAIL)
-    if size > (MAX_PIXELS if is_jpeg else _LARGE_PIXELS):
+    if size > most / _LARGE:
         image.load()
         return to_colours(_upright(image), name)
     alone.close()
@@ -185,6 +191,8 @@ def _shrunk(image: Image.Image) -> Image.Image:
 
 def _from_deep(image: Image.Image) -> Image.Image:
     """More than 8 bits a pixel, brought to 0..255."""
+    if image.mode in {"I", "F"}:
+        image = _shrunk(image)
     levels = np.array(image, dtype=np.float32)
     np.nan_to_num(levels, copy=False, posinf=0, neginf=0)
     largest = float(levels.max())

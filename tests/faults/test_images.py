@@ -230,12 +230,15 @@ ANSWERED: dict[str, Callable[[], bytes]] = {
 }
 BOMBS: dict[str, Callable[[], bytes]] = {
     "png": lambda: png(6_300, 6_300, colour=6, rows=bytes(4 * 6_300 * 6_300 + 6_300)),
-    "webp": lambda: saved(Image.new("RGBA", (6_300, 6_300)), "WEBP", lossless=True, method=0),
+    "webp": lambda: saved(Image.new("RGBA", (4_400, 4_400)), "WEBP", lossless=True, method=0),
     "tiff": lambda: saved(Image.new("F", (6_300, 6_300)), "TIFF", compression="tiff_deflate"),
     "jpeg": lambda: saved(Image.new("RGB", (10_900, 10_900)), "JPEG", progressive=True),
     "gif": lambda: saved(Image.new("P", (6_300, 6_300)), "GIF"),
-    "jpeg2000": lambda: saved(Image.new("RGB", (6_300, 6_300)), "JPEG2000"),
+    "jpeg2000": lambda: saved(Image.new("RGB", (4_400, 4_400)), "JPEG2000"),
     "qoi": lambda: b"qoif" + struct.pack(">II", 6_300, 6_300) + b"\4\0" + b"\xfd" * 660_000,
+    "tiff of 16 bits": lambda: saved(
+        Image.new("I;16", (6_300, 6_300)), "TIFF", compression="tiff_deflate"
+    ),
     "gif of endless comments": lambda: gif_of_comments(150_000),
     "plain ppm": lambda: b"P3 6300 6300 255\n" + b"0 " * 20_000_000,
     "bmp of runs": lambda: (
