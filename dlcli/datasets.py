@@ -130,11 +130,9 @@ def load(
             files = _read_cached(name, data_dir)
         if files is None:
             raise DatasetError(f"{data_dir / name}: files vanished while they were being read")
-        folder = data_dir / name
     else:
-        folder = _SAMPLE_DIR if name == SAMPLE else Path(name)
-        files = _read_folder(folder)
-    return _parse(name, folder, files)
+        files = _read_folder(_SAMPLE_DIR if name == SAMPLE else Path(name))
+    return _parse(name, files)
 
 
 def fetch(name: str, data_dir: Path, progress: "Progress | None" = None) -> list[str]:
@@ -164,7 +162,8 @@ def fetch(name: str, data_dir: Path, progress: "Progress | None" = None) -> list
             try:
                 raw = fetch_file(file, mirrors, partial(_mismatch, source, index), progress)
             except DatasetError as error:
-                raise DatasetError(f"{name}: {error}\n{_other_ways(name)}") from error
+                first, *failures = error.args
+                raise DatasetError(f"{name}: {first}", *failures, _other_ways(name)) from error
             _place(name, folder, file, raw)
             fetched.append(file)
     return fetched
@@ -244,9 +243,10 @@ def split_validation(train: Examples, size: float, seed: int) -> tuple[Examples,
 
 
 class _File(NamedTuple):
-    """A file's decompressed content, and its SHA-256, which is computed once."""
+    """A file's path, its decompressed content, and its SHA-256, which is computed once."""
 
-    content: bytes
+    name: str
+    content: idx.Content
     sha256: str
 
 
@@ -266,15 +266,21 @@ def _read_cached(name: str, data_dir: Path) -> list[_File] | None:
         digest = _sha256(content)
         if digest != sums.get(file):
             raise DatasetError(f"{folder / file}: corrupt (wrong SHA-256); {mend}")
-        files.append(_File(content, digest))
+        files.append(_File(str(folder / file), content, digest))
     return files
 
 
 def _read_folder(folder: Path) -> list[_File]:
     if not folder.is_dir():
         raise DatasetError(f"{folder}: no such folder of IDX files")
-    contents = [idx.read_file(_find(folder, file)) for file in FILES]
-    return [_File(content, _sha256(content)) for content in contents]
+    files: list[_File] = []
+    left = idx.MAX_BYTES  # for all four together, of which each could be a bomb
+    for file in FILES:
+        path = _find(folder, file)
+        content = idx.read_file(path, left)
+        files.append(_File(str(path), content, _sha256(content)))
+        left -= len(content)
+    return files
 
 
 def _find(folder: Path, file: str, suffixes: Sequence[str] = ("", ".gz")) -> Path:
@@ -285,23 +291,22 @@ def _find(folder: Path, file: str, suffixes: Sequence[str] = ("", ".gz")) -> Pat
     raise DatasetError(f"{folder}: holds no {file} (or {file}.gz)")
 
 
-def _parse(name: str, folder: Path, files: list[_File]) -> Dataset:
-    names = [str(folder / file) for file in FILES]
+def _parse(name: str, files: list[_File]) -> Dataset:
     splits = []
-    for images_index, labels_index in ((0, 1), (2, 3)):
-        images = idx.parse_images(files[images_index].content, names[images_index])
-        labels = idx.parse_labels(files[labels_index].content, names[labels_index])
+    for of_images, of_labels in (files[:2], files[2:]):
+        images = idx.parse_images(of_images.content, of_images.name)
+        labels = idx.parse_labels(of_labels.content, of_labels.name)
         if len(images) != len(labels):
             raise DatasetError(
-                f"{names[images_index]}: {len(images):,} images, but {len(labels):,} labels "
-                f"in {names[labels_index]}"
+                f"{of_images.name}: {len(images):,} images, but {len(labels):,} labels "
+                f"in {of_labels.name}"
             )
         splits.append(Examples(images, labels))
     checksum = _sha256("".join(file.sha256 for file in files).encode())
     return Dataset(name, splits[0], splits[1], checksum)
 
 
-def _mismatch(source: Source, index: int, received: bytes, raw: bytes) -> str | None:
+def _mismatch(source: Source, index: int, received: idx.Content, raw: idx.Content) -> str | None:
     """How a file differs from the one it should be; None if it is the right one."""
     if source.raw_sha256 is not None:
         expected, actual = source.raw_sha256[index], _sha256(raw)
@@ -316,7 +321,7 @@ def _mismatch(source: Source, index: int, received: bytes, raw: bytes) -> str | 
     return f"wrong content (SHA-256 {actual[:12]}..., expected {expected[:12]}...)"
 
 
-def _sha256(content: bytes) -> str:
+def _sha256(content: idx.Content) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
@@ -346,7 +351,7 @@ def _fault(path: Path, expected: str | None) -> str | None:
     return None if actual == expected else "corrupt (wrong SHA-256)"
 
 
-def _place(name: str, folder: Path, file: str, raw: bytes) -> None:
+def _place(name: str, folder: Path, file: str, raw: idx.Content) -> None:
     """Put a verified file into the cache; before it its sum, where no other is known."""
     if SOURCES[name].raw_sha256 is None:
         sums = _known_sums(name, folder) | {file: _sha256(raw)}

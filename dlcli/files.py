@@ -1,10 +1,12 @@
 """Files appear whole or not at all, and never by overwriting what the user did not offer."""
 
+import errno
 import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from io import BufferedIOBase
+from io import BufferedIOBase, BufferedReader
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -25,6 +27,22 @@ def stdin() -> BufferedIOBase:
     if sys.stdin is None:
         raise ConfigError("-: stdin is closed")
     return cast("BufferedIOBase", sys.stdin.buffer)
+
+
+def open_file(path: Path) -> BufferedReader:
+    """Open a file to be read, and nothing that could keep its reader waiting for ever.
+
+    Raises
+    ------
+    OSError
+        It cannot be opened, or is a pipe or a device.
+    """
+    nonblocking = getattr(os, "O_NONBLOCK", 0)  # to open a pipe would wait for its writer
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | nonblocking))  # noqa: SIM115 - Path.open has no opener; the caller closes it
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "a pipe or a device, not a file", str(path))
+    return file
 
 
 @contextmanager
@@ -54,7 +72,9 @@ def atomic_write(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     """
     temporary = temporary_for(path)
     try:
-        with naming(path), temporary.open("wb") as file:
+        temporary.unlink(missing_ok=True)  # of a process that was killed, or a trap: see below
+        # "x", for in a folder that others may write to, the name may have been made a link.
+        with naming(path), temporary.open("xb") as file:
             yield file
             file.flush()
             if durable:

@@ -39,9 +39,10 @@ def create(runs_dir: Path, name: str | None, stem: str) -> Path:
     """
     make_folder(runs_dir)
     if name is not None:
-        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name) or name == LATEST:
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{,99}", name) or name == LATEST:
             raise ConfigError(
-                f"--name {name!r}: use letters, digits, '.', '_' and '-' (and not {LATEST!r})"
+                f"--name {name!r:.110}: use up to 100 letters, digits, '.', '_' and '-' "
+                f"(and not {LATEST!r})"
             )
         path = runs_dir / name
         try:

@@ -5,10 +5,11 @@ import math
 import os
 import platform
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from dlcli import __version__, checkpoints, config_files, run_directories
@@ -18,10 +19,13 @@ from dlcli.config import Config, to_builtins, to_yaml
 from dlcli.config_checks import from_builtins
 from dlcli.datasets import Dataset
 from dlcli.errors import CheckpointError, ConfigError
-from dlcli.files import atomic_write, flush_folder, naming
+from dlcli.files import atomic_write, flush_folder, naming, open_file
 from dlcli.optimizers import make_optimizer
 from dlcli.run_directories import CONFIG, DIVERGED, METRICS, SUMMARY
 from dlcli.training import EpochRecord, TrainingState, overfitting_since, rank, why_finished
+
+_MAX_METRICS_BYTES = 50_000_000  # some 500 bytes for each of the 100,000 epochs there can be
+_MAX_REASON_BYTES = 1_000
 
 
 @dataclass(frozen=True)
@@ -180,7 +184,7 @@ def resume(path: Path) -> Resumed:
     try:
         config = from_builtins(model.metadata["config"], str(model.path))
     except ConfigError as error:
-        raise CheckpointError(str(error)) from error
+        raise CheckpointError(*error.args) from error
     network = model.network
     described = (
         network.layer_sizes,
@@ -219,7 +223,7 @@ def resume(path: Path) -> Resumed:
             temperature=training.get("temperature", 1.0),
         )
         checksum, threads = model.metadata["dataset"]["checksum"], int(model.metadata["threads"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(f"{model.path}: holds no training state to go on from") from error
     if not is_temperature(state.temperature):
         raise CheckpointError(f"{model.path}: impossible temperature")
@@ -237,22 +241,23 @@ def read_metrics(run: Path) -> list[EpochRecord]:
         A line is damaged.
     """
     path = run / METRICS
-    if not path.exists():
-        return []
-    names = {field.name for field in fields(EpochRecord)}
     try:
-        with naming(path):
-            text = path.read_text(encoding="utf-8")
+        with naming(path), open_file(path) as file:
+            content = file.read(_MAX_METRICS_BYTES + 1)
+    except FileNotFoundError:
+        return []
+    if len(content) > _MAX_METRICS_BYTES:
+        raise CheckpointError(f"{path}: larger than {_MAX_METRICS_BYTES:,} bytes")
+    try:
+        # What follows the last line break was being written when the run was killed.
+        lines = content.decode().split("\n")[:-1]
     except UnicodeDecodeError as error:
         raise CheckpointError(f"{path}: not a text file (UTF-8)") from error
-    # What follows the last line break was being written when the run was killed.
-    lines = text.split("\n")[:-1]
     records = []
     for number, line in enumerate(lines, start=1):
         try:
-            values = json.loads(line)
-            records.append(EpochRecord(**{name: values[name] for name in names}))
-        except (ValueError, KeyError, TypeError) as error:
+            records.append(msgspec.json.decode(line, type=EpochRecord))
+        except (msgspec.DecodeError, RecursionError) as error:
             raise CheckpointError(f"{path}:{number}: damaged line") from error
     return records
 
@@ -268,7 +273,7 @@ def list_runs(runs_dir: Path) -> Iterator[dict[str, Any]]:
         try:
             records, status = read_metrics(path), "unfinished"
             kept = _kept(path, records)
-        except (CheckpointError, ConfigError):
+        except (CheckpointError, ConfigError, OSError):
             records, kept, status = [], None, "damaged"
         for file, meaning in ((SUMMARY, "finished"), (DIVERGED, "diverged")):
             if (path / file).exists() and status != "damaged":
@@ -291,8 +296,11 @@ def preprocessing_for(dataset: str) -> str:
 
 def why_diverged(run: Path) -> str | None:
     """What training said when it diverged in this run; None if it did not."""
-    path = run / DIVERGED
-    return path.read_text(encoding="utf-8", errors="replace").strip() if path.exists() else None
+    try:
+        with open_file(run / DIVERGED) as file:
+            return file.read(_MAX_REASON_BYTES).decode(errors="replace").strip()
+    except FileNotFoundError:
+        return None
 
 
 def _kept(path: Path, records: Sequence[EpochRecord]) -> EpochRecord | None:

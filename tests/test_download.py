@@ -464,7 +464,7 @@ def test_an_unverifiable_certificate_is_called_that(monkeypatch):
         raise requests.exceptions.SSLError("certificate verify failed: self-signed certificate")
 
     monkeypatch.setattr(download, "BACKOFF_SECONDS", 0)
-    monkeypatch.setattr(requests, "get", refuse)
+    monkeypatch.setattr(requests.Session, "get", refuse)
     with pytest.raises(DatasetError, match="its TLS certificate cannot be verified"):
         fetch("https://mirror.example")
 

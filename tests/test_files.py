@@ -105,8 +105,8 @@ def test_of_two_errors_the_first_is_told(tmp_path, monkeypatch):
     def fails(_path, missing_ok):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "unlink", fails)
     with pytest.raises(OSError, match="No space"), atomic_write(tmp_path / "a"):
+        monkeypatch.setattr(Path, "unlink", fails)
         raise OSError(28, "No space left on device")
 
 

@@ -22,7 +22,6 @@ from dlcli.commands.output import (
     message,
     percent,
     print_json,
-    printable,
     shows_bars,
     warn,
 )
@@ -213,7 +212,8 @@ def _stem(sources: tuple[str, ...]) -> str:
     if not sources:
         return "default"
     stem = "stdin" if sources[-1] == "-" else Path(sources[-1]).stem
-    return "".join(c if c.isalnum() or c in "-_" else "-" for c in stem)
+    # Short enough, in bytes too, that no file system refuses it.
+    return "".join(c if c.isalnum() or c in "-_" else "-" for c in stem[:50])
 
 
 def _announce(
@@ -222,7 +222,7 @@ def _announce(
     layers = "-".join(str(size) for size in run.config.layer_sizes)
     message(
         f"{layers}, {state.network.parameters.size:,} parameters; "
-        f"{printable(run.config.dataset)}: {len(train):,} images to learn from, "
+        f"{run.config.dataset}: {len(train):,} images to learn from, "
         f"{len(validation):,} to validate; {run.threads} thread{'s' if run.threads > 1 else ''}"
     )
 
@@ -250,14 +250,14 @@ def _train(run: "Run", train: "Examples", validation: "Examples", state: "Traini
             bar.close()
         run.diverge(str(error))
         kept = f"Epoch {saved} is saved" if saved else "No epoch was done"
-        message(f"{kept}; {printable(_instead(run.path, run.config))}")
+        message(f"{kept}; {_instead(run.path, run.config)}")
         raise
     except (KeyboardInterrupt, Terminated):
         if bar is not None:
             bar.close()
         message(
             f"Stopped{f'; epoch {saved} is saved' if saved else ' in the first epoch'}. "
-            f"Go on with: dlcli train --resume {printable(str(run.path))}"
+            f"Go on with: dlcli train --resume {run.path}"
         )
         raise
 
