@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dlcli.cli import COMMANDS, cli
+from dlcli.cli import COMMANDS, cli, run
 from dlcli.config_files import shipped_configs
 from tests import generated_readme
 
@@ -82,10 +82,13 @@ def test_every_function_the_explanation_names_exists():
             assert re.search(rf"(def|class) {name.rpartition('.')[2]}\b", text), function
 
 
-def test_the_python_example_runs(trained_model, tmp_path, monkeypatch, capsys):
+def test_the_python_examples_run(trained_model, tmp_path, monkeypatch, capsys):
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "latest").symlink_to(trained_model)
     monkeypatch.chdir(tmp_path)
-    (example,) = blocks("python")
-    exec(example, {})  # noqa: S102 - the README's own lines
-    assert capsys.readouterr().out.startswith("(784, 128)")
+    assert run(["data", "export", "--dataset", "sample", "--limit", "1", "-o", "digits"]) == 0
+    for example in blocks("python"):
+        exec(example, {})  # noqa: S102 - the README's own lines
+    printed = capsys.readouterr().out
+    assert "(784, 128)" in printed
+    assert "[7]\n" in printed
