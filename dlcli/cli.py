@@ -26,6 +26,7 @@ COMMANDS = {
     "compare": "dlcli.commands.compare",
     "gradcheck": "dlcli.commands.gradcheck",
     "export": "dlcli.commands.export",
+    "plot": "dlcli.commands.plot",
 }
 
 

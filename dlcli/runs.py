@@ -326,7 +326,7 @@ def list_runs(runs_dir: Path) -> Iterator[dict[str, Any]]:
     for path in sorted(found, key=lambda path: ((path / LAST).stat().st_mtime_ns, path.name)):
         try:
             records, status = read_metrics(path), "unfinished"
-            kept = _kept(path, records)
+            kept = kept_record(path, records)
         except (CheckpointError, ConfigError):
             records, kept, status = [], None, "damaged"
         if (path / SUMMARY).exists() and status != "damaged":
@@ -357,7 +357,7 @@ def preprocessing_for(dataset: str) -> str:
     return "none" if dataset in {"fashion-mnist", "kmnist"} else "digit"
 
 
-def _kept(path: Path, records: Sequence[EpochRecord]) -> EpochRecord | None:
+def kept_record(path: Path, records: Sequence[EpochRecord]) -> EpochRecord | None:
     """The epoch that training keeps, or would keep if it ended now."""
     keep = config_files.load([str(path / CONFIG)]).keep
     judged = [r for r in records if r.validation_accuracy is not None]

@@ -24,11 +24,14 @@ from dlcli.commands.output import (
     print_json,
     printable,
     shows_bars,
+    sparkline,
     warn,
 )
 from dlcli.errors import ConfigError, Terminated
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tqdm import tqdm
 
     from dlcli.config import Config
@@ -105,7 +108,7 @@ def command(
             message(f"The run was finished already, by {finished}{advice}")
         _train(run, train, validation, state)
         summary = run.finish(state)
-    _conclude(summary)
+    _conclude(summary, runs.read_metrics(run.path))
     if output_format == "json":
         print_json(summary)
     else:
@@ -297,8 +300,8 @@ def _epoch_line(record: "EpochRecord", epochs: int) -> str:
     return "  ".join(parts)
 
 
-def _conclude(summary: dict[str, Any]) -> None:
-    """Say why training ended, what was kept, and whether the last epochs overfitted."""
+def _conclude(summary: dict[str, Any], records: "Sequence[EpochRecord]") -> None:
+    """Say why training ended, how it went, what was kept, and whether it overfitted at last."""
     accuracy = summary["validation_accuracy"]
     if accuracy is not None and accuracy < 0.2:
         warn(
@@ -316,6 +319,9 @@ def _conclude(summary: dict[str, Any]) -> None:
             f"Overfitting since epoch {summary['overfitting_since']}: the validation loss rose "
             "while the training loss fell."
         )
+    losses = [r.validation_loss for r in records if r.validation_loss is not None]
+    if len(losses) > 1:
+        message(f"Validation loss: {losses[0]:.4f} {sparkline(losses)} {losses[-1]:.4f}")
     kept = f"Kept epoch {summary['best_epoch']} of {summary['epochs']}: "
     if accuracy is None:
         message(f"{kept}the last, for there are no validation images")
