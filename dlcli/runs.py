@@ -30,6 +30,7 @@ from dlcli.training import EpochRecord, TrainingState, overfitting_since, rank, 
 CONFIG = "config.yaml"
 METRICS = "metrics.jsonl"
 SUMMARY = "summary.json"
+EVENTS = "events.out.tfevents.*"
 LOCK = ".lock"
 
 

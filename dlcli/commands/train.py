@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from dlcli.config import Config
     from dlcli.datasets import Dataset, Examples
+    from dlcli.extras.tensorboard import EventLog
     from dlcli.runs import Resumed, Run
     from dlcli.training import EpochRecord, Progress, TrainingState
 
@@ -54,6 +55,12 @@ if TYPE_CHECKING:
 @click.option("--name", help="Name of the run directory.  [default: time and config]")
 @data_dir_option
 @threads_option
+@click.option(
+    "--tensorboard/--no-tensorboard",
+    default=None,
+    help="Write event files for TensorBoard into the run directory (needs the extra "
+    '"tensorboard").  [default: only on --resume of a run that has some]',
+)
 @format_option("text", "json")
 @debug_and_quiet
 def command(
@@ -64,6 +71,7 @@ def command(
     name: str | None,
     data_dir: Path,
     threads: int | None,
+    tensorboard: bool | None,  # noqa: FBT001 - click passes options by name
     output_format: str,
 ) -> None:
     """Train a network and write a run directory.
@@ -78,6 +86,7 @@ def command(
       dlcli train -c configs/mnist.yaml --set epochs=20 --set hidden_layers=[256,128]
       run=$(dlcli train -c mnist -q) && dlcli eval "$run"
       dlcli train --resume runs/latest --set epochs=40
+      dlcli train -c mnist --tensorboard; tensorboard --logdir runs
     """
     if resumed is not None:
         _refuse_beside_resume("name", "runs_dir")
@@ -86,6 +95,9 @@ def command(
     from dlcli import datasets, runs, training
     from dlcli.config_checks import warnings
 
+    if tensorboard is None:
+        tensorboard = earlier is not None and any(earlier.path.glob(runs.EVENTS))
+    event_log = _event_log() if tensorboard else None
     for text in warnings(config):
         warn(text)
     with download_progress() as progress:
@@ -106,7 +118,11 @@ def command(
         if finished is not None:
             advice = "; to go on with it: --set epochs=N" if finished == "epochs" else ""
             message(f"The run was finished already, by {finished}{advice}")
-        _train(run, train, validation, state)
+        log = None
+        if event_log is not None:
+            log = event_log(run.path, runs.read_metrics(run.path))
+            click.get_current_context().call_on_close(log.close)
+        _train(run, train, validation, state, log)
         summary = run.finish(state)
     _conclude(summary, runs.read_metrics(run.path))
     if output_format == "json":
@@ -207,6 +223,15 @@ def _stem(sources: tuple[str, ...]) -> str:
     return "".join(c if c.isalnum() or c in "-_" else "-" for c in stem)
 
 
+def _event_log() -> "type[EventLog]":
+    """What writes event files; a library that it lacks is told before there is a run."""
+    from dlcli.extras.requirement import needs
+
+    with needs("tensorboard"):
+        from dlcli.extras.tensorboard import EventLog
+    return EventLog
+
+
 def _announce(
     run: "Run", train: "Examples", validation: "Examples", state: "TrainingState"
 ) -> None:
@@ -218,7 +243,13 @@ def _announce(
     )
 
 
-def _train(run: "Run", train: "Examples", validation: "Examples", state: "TrainingState") -> None:
+def _train(
+    run: "Run",
+    train: "Examples",
+    validation: "Examples",
+    state: "TrainingState",
+    log: "EventLog | None",
+) -> None:
     """Train to the end, storing and showing each epoch."""
     from dlcli import training
 
@@ -227,6 +258,8 @@ def _train(run: "Run", train: "Examples", validation: "Examples", state: "Traini
     on_block = bar.update if bar is not None else None
     try:
         for record in training.fit(run.config, train, validation, state, on_block):
+            if log is not None:  # first, so that it lacks no epoch that will not be done again
+                log.write(record, state.judged)
             run.record(state, record)
             saved = record.epoch
             if saved == begun_with + 1:
