@@ -52,7 +52,7 @@ def command(
     from dlcli.extras.requirement import needs
     from dlcli.files import atomic_write, refuse_to_overwrite
 
-    kind = output_format or output.suffix.removeprefix(".")
+    kind = output_format or output.suffix.removeprefix(".").lower()
     if kind not in _FORMATS:
         raise click.UsageError(f"{output}: say which --format: {' or '.join(_FORMATS)}")
     refuse_to_overwrite(output, force=force)

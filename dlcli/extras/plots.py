@@ -42,6 +42,9 @@ _SETTINGS: dict[Any, Any] = {
     "axes.spines.right": False,
 }
 _WITHOUT_DATE = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+# Letters that fit into a line of a legend, what the line in front of a name takes of that, and
+# the longest name that fits into a title.
+_LINE_LENGTH, _HANDLE_LENGTH, _LONGEST_NAME = 105, 10, 75
 _NEURONS = 64
 _ERRORS = 30
 # Room between pictures, and above them for a line of text, in their pixels.
@@ -84,7 +87,10 @@ def write(figure: Figure, path: Path) -> None:
 
 def curves(runs: Sequence[Curve]) -> Figure:
     """Loss and accuracy, in training and validation, epoch after epoch."""
-    figure = Figure(figsize=(10, 4.6 + 0.22 * math.ceil(len(runs) / 2)), layout="constrained")
+    names = [_short(run.name) for run in runs]
+    columns = min(max(_LINE_LENGTH // (max(map(len, names)) + _HANDLE_LENGTH), 1), 4)
+    rows = math.ceil((len(runs) + 3) / columns)
+    figure = Figure(figsize=(10, 4.6 + 0.22 * rows), layout="constrained")
     for axes, score in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
         for number, run in enumerate(runs):
             _draw_curve(axes, run, score, number)
@@ -94,8 +100,8 @@ def curves(runs: Sequence[Curve]) -> Figure:
         if score == "loss":
             _widen(axes)
     handles = [
-        Line2D([], [], color=_colour(n), marker=_marker(n), label=run.name)
-        for n, run in enumerate(runs)
+        Line2D([], [], color=_colour(number), marker=_marker(number), label=name)
+        for number, name in enumerate(names)
     ]
     grey = "#555555"
     styles = [
@@ -105,8 +111,13 @@ def curves(runs: Sequence[Curve]) -> Figure:
     ]
     all_handles = [*handles, *styles]
     labels = [str(handle.get_label()) for handle in all_handles]
-    figure.legend(all_handles, labels, loc="outside lower center", ncols=4 if len(runs) == 1 else 3)
+    figure.legend(all_handles, labels, loc="outside lower center", ncols=columns)
     return figure
+
+
+def _short(name: str) -> str:
+    """A name with its beginning left out if a figure is too narrow for it."""
+    return name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"
 
 
 def _draw_curve(axes: Axes, run: Curve, score: str, number: int) -> None:
@@ -171,7 +182,7 @@ def confusion(name: str, result: Evaluation) -> Figure:
     axes.set_xlabel("answer")
     axes.set_ylabel("label")
     axes.set_title(
-        f"{name}\n{result.correct:,} of {result.images:,} test images right "
+        f"{_short(name)}\n{result.correct:,} of {result.images:,} test images right "
         f"({100 * result.accuracy:.2f} %); errors coloured"
     )
     return figure
@@ -203,7 +214,7 @@ def weights(name: str, network: Network) -> Figure:
     figure, tiles = _tiles(
         weight[shown],
         [str(neuron) for neuron in shown],
-        f"{name}\n{which}",
+        f"{_short(name)}\n{which}",
         columns=5 if answers else 8,
         colours=("RdBu_r", -limit, limit),
     )
@@ -225,7 +236,7 @@ def errors(name: str, result: Evaluation, images: Pixels) -> Figure:
         )
     ]
     which = f": the {len(shown)} surest" if len(shown) < len(wrong) else ""
-    title = f"{name}\n{len(wrong):,} errors in {result.images:,} test images{which}"
+    title = f"{_short(name)}\n{len(wrong):,} errors in {result.images:,} test images{which}"
     figure, _ = _tiles(images[shown], captions, title, columns=6, colours=("gray_r", 0, 255))
     return figure
 

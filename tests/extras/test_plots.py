@@ -82,6 +82,17 @@ def test_a_runs_name_stands_there_as_it_is(curve, tmp_path, name):
     assert figure.legends[0].get_texts()[0].get_text() == name
 
 
+@pytest.mark.parametrize(("count", "length"), [(1, 5), (2, 200), (8, 45), (30, 30), (9, 20)])
+def test_names_of_any_number_and_length_are_not_cut_off(curve, count, length, tmp_path):
+    names = [f"{'some/folder/' * 20}{number:02}"[-length:] for number in range(count)]
+    figure = plots.curves([replace(curve, name=name) for name in names])
+    figure.savefig(tmp_path / "c.png", dpi=20)
+    legend = figure.legends[0].get_window_extent()
+    assert 0 <= legend.x0 < legend.x1 <= figure.bbox.x1
+    assert legend.y1 - legend.y0 < 0.7 * figure.bbox.y1
+    assert figure.legends[0].get_texts()[0].get_text().endswith(names[0][-70:])
+
+
 def test_losses_that_fall_far_have_a_logarithmic_axis(curve):
     far = [replace(RECORD, validation_loss=loss, train_loss=loss) for loss in (1.0, 0.01)]
     near = [replace(RECORD, validation_loss=loss, train_loss=loss) for loss in (1.0, 0.9)]
