@@ -6,7 +6,8 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # two targets must not install into one environment at once
-.PHONY: help train test lint format faults readme photographs likeness pretrained accuracy bench lowest audit clean
+.PHONY: help train test lint format faults readme photographs likeness pretrained exports accuracy \
+	bench lowest audit clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -42,6 +43,11 @@ likeness: .venv/installed-dev ## Train the network that tells digits from other 
 
 pretrained: .venv/installed-dev ## Write the pretrained model and its card from RUNS, three of configs/best.yaml
 	$(BIN)/python -m tests.generated_pretrained $(RUNS)
+
+exports: benchmarks/.venv/installed .venv/installed-dev ## Compare exported models with dlcli in PyTorch and onnxruntime (needs the full MNIST)
+	benchmarks/.venv/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .
+	benchmarks/.venv/bin/python -m benchmarks.exports
+	$(BIN)/python -m tests.generated_readme
 
 accuracy: .venv/installed-dev ## Train every config with three seeds, judge it, keep the logs (2 hours)
 	$(BIN)/python -m benchmarks.accuracy

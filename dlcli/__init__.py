@@ -36,6 +36,7 @@ The modules, in reading order; data flows from the first to the last:
 - ``images``           any picture of a digit to the 28x28 that MNIST would have held
 - ``panel``            that way from the one to the other, as a picture
 - ``prediction``       pictures to digits
+- ``classifier``       dlcli as a library: ``load_model`` and what it returns
 - ``commands``, ``cli``  the command line
 
 ``errors`` holds every expected failure with its exit code, ``files`` writes files whole or
@@ -43,4 +44,24 @@ not at all, ``memory`` places long vectors, ``randomness`` divides the seed, and
 where optional features go.
 """
 
+from typing import TYPE_CHECKING, Any
+
+__all__ = ["Classifier", "Layer", "__version__", "load_model"]
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from dlcli.classifier import Classifier, Layer, load_model
+else:
+
+    def __getattr__(name: str) -> Any:
+        """The public interface, imported when it is asked for: ``dlcli --help`` needs no NumPy."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        import importlib
+
+        return getattr(importlib.import_module("dlcli.classifier"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

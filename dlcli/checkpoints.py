@@ -71,7 +71,14 @@ class Model:
     optimizer_state: dict[str, Array]
     average: Network | None = None
 
-    def infer(self, images: npt.NDArray[np.uint8]) -> tuple[Array, Array]:
+    @property
+    def temperature(self) -> float:
+        """What logits are divided by before softmax; 1 where there is no softmax."""
+        if self.network.output_activation != "softmax":
+            return 1.0
+        return float(self.metadata.get("temperature", 1))
+
+    def infer(self, images: npt.NDArray[np.uint8] | Array) -> tuple[Array, Array]:
         """The network's logits for images, and the probability of each class.
 
         The temperature changes the probabilities that softmax makes, and no logits.
@@ -79,7 +86,7 @@ class Model:
         Parameters
         ----------
         images
-            Shape (n, 784), 0 to 255.
+            Shape (n, 784), 0 to 255; or floats, 0 to 1.
 
         Returns
         -------
@@ -93,9 +100,8 @@ class Model:
         """
         with np.errstate(over="ignore", invalid="ignore"):
             logits, outputs = self.network.infer(images)
-            temperature = self.metadata.get("temperature", 1)
-            if temperature != 1 and self.network.output_activation == "softmax":
-                OUTPUT_ACTIVATIONS["softmax"].function(logits / temperature, outputs)
+            if self.temperature != 1:
+                OUTPUT_ACTIVATIONS["softmax"].function(logits / self.temperature, outputs)
         if not np.isfinite(outputs).all():
             raise CheckpointError(f"{self.path}: its weights are so large that outputs overflow")
         return logits, self.network.probabilities(outputs)

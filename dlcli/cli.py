@@ -25,6 +25,8 @@ COMMANDS = {
     "runs": "dlcli.commands.runs",
     "compare": "dlcli.commands.compare",
     "gradcheck": "dlcli.commands.gradcheck",
+    "export": "dlcli.commands.export",
+    "plot": "dlcli.commands.plot",
 }
 
 

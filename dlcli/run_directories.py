@@ -17,6 +17,7 @@ CONFIG = "config.yaml"
 METRICS = "metrics.jsonl"
 SUMMARY = "summary.json"
 DIVERGED = "diverged.txt"
+EVENTS = "events.out.tfevents.*"
 LOCK = ".lock"
 
 

@@ -272,7 +272,7 @@ def list_runs(runs_dir: Path) -> Iterator[dict[str, Any]]:
     for path in sorted(found, key=lambda path: ((path / LAST).stat().st_mtime_ns, path.name)):
         try:
             records, status = read_metrics(path), "unfinished"
-            kept = _kept(path, records)
+            kept = kept_record(path, records)
         except (CheckpointError, ConfigError, OSError):
             records, kept, status = [], None, "damaged"
         for file, meaning in ((SUMMARY, "finished"), (DIVERGED, "diverged")):
@@ -303,7 +303,7 @@ def why_diverged(run: Path) -> str | None:
         return None
 
 
-def _kept(path: Path, records: Sequence[EpochRecord]) -> EpochRecord | None:
+def kept_record(path: Path, records: Sequence[EpochRecord]) -> EpochRecord | None:
     """The epoch that training keeps, or would keep if it ended now."""
     keep = config_files.load([str(path / CONFIG)]).keep
     judged = [r for r in records if r.validation_accuracy is not None]

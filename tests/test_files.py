@@ -105,9 +105,13 @@ def test_of_two_errors_the_first_is_told(tmp_path, monkeypatch):
     def fails(_path, missing_ok):
         raise PermissionError(13, "Permission denied")
 
-    with pytest.raises(OSError, match="No space"), atomic_write(tmp_path / "a"):
-        monkeypatch.setattr(Path, "unlink", fails)
-        raise OSError(28, "No space left on device")
+    def write():
+        with atomic_write(tmp_path / "a"):
+            monkeypatch.setattr(Path, "unlink", fails)
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        write()
 
 
 def test_folders_are_made_down_from_the_first_missing_one_and_their_names_flushed(

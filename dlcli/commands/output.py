@@ -1,9 +1,11 @@
 """What commands print: messages and progress to stderr, results to stdout."""
 
+import math
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -96,6 +98,29 @@ def _is_space(character: str) -> bool:
     import unicodedata
 
     return unicodedata.category(character) == "Zs"
+
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_LETTERS = "_.-:=+*#"
+_SPARKLINE_WIDTH = 60
+
+
+def sparkline(losses: Sequence[float]) -> str:
+    """A line of bars, for stderr: as high as the losses, or as dark where it has no bars.
+
+    The scale is logarithmic, for losses fall by factors. Of many, each bar is the mean of a few.
+    """
+    width = min(len(losses), _SPARKLINE_WIDTH)
+    edges = [number * len(losses) // width for number in range(width + 1)]
+    levels = [math.log(max(sum(losses[a:b]) / (b - a), 1e-9)) for a, b in pairwise(edges)]
+    least, most = min(levels), max(levels)
+    try:
+        _BLOCKS.encode(getattr(sys.stderr, "encoding", None) or "ascii")
+        bars = _BLOCKS
+    except UnicodeEncodeError:
+        bars = _LETTERS
+    scale = (len(bars) - 1) / (most - least) if most > least else 0.0
+    return "".join(bars[round((level - least) * scale)] for level in levels)
 
 
 def percent(share: float | None) -> str:

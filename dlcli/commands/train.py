@@ -23,15 +23,19 @@ from dlcli.commands.output import (
     percent,
     print_json,
     shows_bars,
+    sparkline,
     warn,
 )
 from dlcli.errors import ConfigError, DivergenceError, Terminated
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tqdm import tqdm
 
     from dlcli.config import Config
     from dlcli.datasets import Dataset, Examples
+    from dlcli.extras.tensorboard import EventLog
     from dlcli.runs import Resumed, Run
     from dlcli.training import EpochRecord, Progress, TrainingState
 
@@ -50,6 +54,12 @@ if TYPE_CHECKING:
 @click.option("--name", help="Name of the run directory.  [default: time and config]")
 @data_dir_option
 @threads_option
+@click.option(
+    "--tensorboard/--no-tensorboard",
+    default=None,
+    help="Write event files for TensorBoard into the run directory (needs the extra "
+    '"tensorboard").  [default: only on --resume of a run that has some]',
+)
 @format_option("text", "json")
 @debug_and_quiet
 def command(
@@ -60,6 +70,7 @@ def command(
     name: str | None,
     data_dir: Path,
     threads: int | None,
+    tensorboard: bool | None,  # noqa: FBT001 - click passes options by name
     output_format: str,
 ) -> None:
     """Train a network and write a run directory.
@@ -74,14 +85,18 @@ def command(
       dlcli train -c configs/mnist.yaml --set epochs=20 --set hidden_layers=[256,128]
       run=$(dlcli train -c mnist -q) && dlcli eval "$run"
       dlcli train --resume runs/latest --set epochs=40
+      dlcli train -c mnist --tensorboard; tensorboard --logdir runs
     """
     if resumed is not None:
         _refuse_beside_resume("name", "runs_dir")
     config, earlier = _plan(sources, overrides, resumed)
 
-    from dlcli import datasets, run_directories, training
+    from dlcli import datasets, run_directories, runs, training
     from dlcli.config_checks import warnings
 
+    if tensorboard is None:
+        tensorboard = earlier is not None and any(earlier.path.glob(run_directories.EVENTS))
+    event_log = _event_log() if tensorboard else None
     for text in warnings(config):
         warn(text)
     with download_progress() as progress:
@@ -102,9 +117,13 @@ def command(
         if finished is not None:
             advice = "; to go on with it: --set epochs=N" if finished == "epochs" else ""
             message(f"The run was finished already, by {finished}{advice}")
-        _train(run, train, validation, state)
+        log = None
+        if event_log is not None:
+            log = event_log(run.path, runs.read_metrics(run.path))
+            click.get_current_context().call_on_close(log.close)
+        _train(run, train, validation, state, log)
         summary = run.finish(state)
-    _conclude(summary)
+    _conclude(summary, runs.read_metrics(run.path))
     if output_format == "json":
         print_json(summary)
     else:
@@ -216,6 +235,15 @@ def _stem(sources: tuple[str, ...]) -> str:
     return "".join(c if c.isalnum() or c in "-_" else "-" for c in stem[:50])
 
 
+def _event_log() -> "type[EventLog]":
+    """What writes event files; a library that it lacks is told before there is a run."""
+    from dlcli.extras.requirement import needs
+
+    with needs("tensorboard"):
+        from dlcli.extras.tensorboard import EventLog
+    return EventLog
+
+
 def _announce(
     run: "Run", train: "Examples", validation: "Examples", state: "TrainingState"
 ) -> None:
@@ -227,7 +255,13 @@ def _announce(
     )
 
 
-def _train(run: "Run", train: "Examples", validation: "Examples", state: "TrainingState") -> None:
+def _train(
+    run: "Run",
+    train: "Examples",
+    validation: "Examples",
+    state: "TrainingState",
+    log: "EventLog | None",
+) -> None:
     """Train to the end, storing and showing each epoch."""
     from dlcli import training
 
@@ -238,6 +272,8 @@ def _train(run: "Run", train: "Examples", validation: "Examples", state: "Traini
     on_block = bar.update if bar is not None else None
     try:
         for record in training.fit(run.config, train, validation, state, on_block):
+            if log is not None:  # first, so that it lacks no epoch that will not be done again
+                log.write(record, state.judged)
             run.record(state, record)
             saved = record.epoch
             if saved == 1:
@@ -318,8 +354,8 @@ def _epoch_line(record: "EpochRecord", epochs: int) -> str:
     return "  ".join(parts)
 
 
-def _conclude(summary: dict[str, Any]) -> None:
-    """Say why training ended, what was kept, and whether the last epochs overfitted."""
+def _conclude(summary: dict[str, Any], records: "Sequence[EpochRecord]") -> None:
+    """Say why training ended, how it went, what was kept, and whether it overfitted at last."""
     accuracy = summary["validation_accuracy"]
     if accuracy is not None and accuracy < 0.2:
         warn(
@@ -337,6 +373,9 @@ def _conclude(summary: dict[str, Any]) -> None:
             f"Overfitting since epoch {summary['overfitting_since']}: the validation loss rose "
             "while the training loss fell."
         )
+    losses = [r.validation_loss for r in records if r.validation_loss is not None]
+    if len(losses) > 1:
+        message(f"Validation loss: {losses[0]:.4f} {sparkline(losses)} {losses[-1]:.4f}")
     kept = f"Kept epoch {summary['best_epoch']} of {summary['epochs']}: "
     if accuracy is None:
         message(f"{kept}the last, for there are no validation images")

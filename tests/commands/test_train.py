@@ -9,11 +9,13 @@ import time
 from dataclasses import replace
 from functools import partialmethod
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tqdm import tqdm
 
 from dlcli import checkpoints, runs
+from dlcli.commands.output import sparkline
 from dlcli.optimizers import SGD
 from dlcli.run_directories import held
 from dlcli.runs import resume
@@ -53,7 +55,37 @@ def test_progress_goes_to_stderr_a_line_an_epoch(train):
     lines = train().stderr.splitlines()
     assert lines[0].startswith("784-8-10, 6,370 parameters; ")
     assert [line.split("  ")[0] for line in lines[1:3]] == ["epoch 1/2", "epoch 2/2"]
+    assert lines[-2].startswith("Validation loss: ")
     assert lines[-1].startswith("Kept epoch ")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "bars"), [("utf-8", "█▅▁"), ("ascii", "#=_"), ("cp1252", "#=_"), (None, "#=_")]
+)
+def test_the_sparkline_is_drawn_with_what_stderr_can_show(monkeypatch, encoding, bars):
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(encoding=encoding))
+    assert sparkline([1.6, 0.5, 0.1]) == bars
+
+
+def test_a_sparkline_has_a_bar_for_each_loss_but_no_more_than_fit():
+    assert len(sparkline([3.0, 2.0])) == 2
+    assert sparkline([2.0, 2.0]) == "▁▁"
+    assert sparkline([1.0] * 30 + [0.0]) == "█" * 30 + "▁"
+    many = sparkline([2.0**-n for n in range(200)])
+    assert len(many) == 60
+    assert sorted(many, reverse=True) == list(many)
+
+
+def test_the_sparkline_of_a_resumed_run_is_of_all_its_epochs(train, dlcli):
+    train("--name", "r")
+    told = dlcli("train", "--resume", "runs/r", "--set", "epochs=5").stderr
+    (line,) = [line for line in told.splitlines() if line.startswith("Validation loss: ")]
+    assert re.fullmatch(r"Validation loss: \d\.\d{4} [▁▂▃▄▅▆▇█]{5} \d\.\d{4}", line)
+
+
+def test_without_validation_images_or_after_one_epoch_there_is_no_sparkline(train):
+    assert "Validation loss:" not in train("--set", "validation_size=0").stderr
+    assert "Validation loss:" not in train("--set", "epochs=1").stderr
 
 
 def test_quiet_says_nothing(train):

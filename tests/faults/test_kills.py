@@ -48,7 +48,7 @@ def test_killed_at_a_random_moment(training, dlcli, tmp_path, monkeypatch, long,
     before = time.monotonic()
     finish(start(training.prepare(tmp_path / "undisturbed"), training.disturbed))
     seconds = time.monotonic() - before
-    moments = random.Random(0)  # noqa: S311 - nothing is kept secret
+    moments = random.Random(0)
 
     def kill(name):
         process = start(training.prepare(tmp_path / name), training.disturbed)
