@@ -44,7 +44,9 @@ def describe_allowed(kind: Any) -> str:
 
 def _in_words(schema: dict[str, Any], *, plural: bool = False) -> str:
     if "anyOf" in schema:
-        return " or ".join(_in_words(part) for part in schema["anyOf"])
+        # Releases of msgspec differ in where they put null.
+        parts = sorted(schema["anyOf"], key=lambda part: part.get("type") == "null")
+        return " or ".join(_in_words(part) for part in parts)
     if "$ref" in schema:
         return "a mapping"
     if "enum" in schema:
