@@ -133,7 +133,7 @@ def verify(names: tuple[str, ...], data_dir: Path) -> None:
 
 
 @command.command("import")
-@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.argument("folder", type=click.Path(readable=False, path_type=Path), metavar="DIR")
 @click.option(
     "--dataset",
     "name",
@@ -183,7 +183,7 @@ def import_(folder: Path, name: str, data_dir: Path) -> None:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     required=True,
     metavar="DIR",
     help="Folder to write to; made if need be.",
@@ -232,7 +232,7 @@ def export(
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(readable=False, path_type=Path, dir_okay=False),
     default=Path("grid.png"),
     show_default=True,
     help="The picture to write.",

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @click.command("eval")
-@click.argument("model_paths", metavar="[MODEL]...", nargs=-1, type=click.Path())
+@click.argument("model_paths", metavar="[MODEL]...", nargs=-1, type=click.Path(readable=False))
 @click.option(
     "--split",
     type=click.Choice(["test", "validation", "train"]),
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 @click.option(
     "--predictions",
     "predictions_path",
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     metavar="FILE",
     help="Write index, label, answer and probabilities of every image as CSV.",
 )

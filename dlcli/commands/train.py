@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 @click.option(
     "--resume",
     "resumed",
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     metavar="RUN",
     help="Go on with a run that was stopped; only epochs may be changed (--set epochs=50).",
 )
