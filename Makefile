@@ -6,7 +6,8 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # two targets must not install into one environment at once
-.PHONY: help train test lint format faults readme photographs likeness pretrained exports accuracy bench clean
+.PHONY: help train test lint format faults readme photographs likeness pretrained exports accuracy \
+	bench lowest audit clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -56,11 +57,17 @@ bench: benchmarks/.venv/installed ## Time dlcli beside PyTorch, JAX and scikit-l
 	benchmarks/.venv/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .
 	benchmarks/.venv/bin/python -m benchmarks --output benchmarks/RESULTS.md
 
+lowest: .venv-lowest/installed ## Run the tests with the lowest versions of the dependencies
+	.venv-lowest/bin/pytest
+
+audit: .venv-audit/installed ## Ask PyPI whether the dependencies have known vulnerabilities
+	.venv-audit/bin/pip-audit --strict --progress-spinner off .
+
 clean: ## Remove what make created: environment, caches, builds (not runs/ or data/)
-	rm -rf .venv benchmarks/.venv dist build .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-lowest .venv-audit benchmarks/.venv dist build .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/bin/python benchmarks/.venv/bin/python:
+.venv/bin/python .venv-lowest/bin/python .venv-audit/bin/python benchmarks/.venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "dlcli needs Python 3.11 or newer; name one with: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(@:/bin/python=) || { rm -rf $(@:/bin/python=); exit 1; }
 
@@ -71,6 +78,15 @@ clean: ## Remove what make created: environment, caches, builds (not runs/ or da
 .venv/installed-dev: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@ .venv/installed
+
+.venv-lowest/installed: pyproject.toml tests/lowest_versions.py | .venv-lowest/bin/python
+	.venv-lowest/bin/python -m tests.lowest_versions > .venv-lowest/constraints.txt
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --constraint .venv-lowest/constraints.txt --editable '.[dev]'
+	touch $@
+
+.venv-audit/installed: | .venv-audit/bin/python
+	.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	touch $@
 
 benchmarks/.venv/installed: pyproject.toml benchmarks/requirements.txt | benchmarks/.venv/bin/python
 	benchmarks/.venv/bin/python -m pip install --quiet --disable-pip-version-check . --requirement benchmarks/requirements.txt

@@ -19,11 +19,14 @@ The modules, in reading order; data flows from the first to the last:
 - ``schedules``        how long that step is
 - ``averaging``        a running mean of the weights
 - ``calibration``      how sure the network may be
+- ``divergence``       where training left the finite numbers, and what to do about it
+- ``running_scores``   loss and accuracy of an epoch while it goes on
 - ``training``         gradient descent repeated until the slope is flat
 - ``gradcheck``        backpropagation against finite differences
 - ``metrics``          scores
 - ``checkpoints``      a model in a file
-- ``runs``             a training run in a folder
+- ``run_directories``  the folder of a training run: its name, its lock, the link ``latest``
+- ``runs``             what is in it
 - ``evaluation``       a model judged on images it has not seen
 - ``pictures``         picture files to colours
 - ``ink``              colours to ink

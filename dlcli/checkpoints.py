@@ -12,7 +12,9 @@ import io
 import json
 import math
 import os
+import re
 import struct
+import sys
 import warnings
 import zipfile
 import zlib
@@ -24,11 +26,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dlcli import __version__
 from dlcli.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Array
 from dlcli.calibration import is_temperature
 from dlcli.dimensions import CLASSES, IMAGE_SIZE, MAX_HIDDEN_LAYERS, MAX_PARAMETERS
 from dlcli.errors import CheckpointError
-from dlcli.files import DEFAULT_RUNS_DIR, atomic_write
+from dlcli.files import DEFAULT_RUNS_DIR, atomic_write, open_file
 from dlcli.losses import LOSSES
 from dlcli.network import Network, count_parameters
 
@@ -125,6 +128,7 @@ def save(
     arrays |= {f"optimizer.{name}": array for name, array in optimizer_state.items()}
     description = {
         "format": FORMAT_VERSION,
+        "dlcli": __version__,  # what to install, where the format is newer than the reader
         "architecture": {
             "layer_sizes": network.layer_sizes,
             "activations": network.activations,
@@ -154,6 +158,21 @@ def _arrays_of(network: Network) -> dict[str, Array]:
     }
 
 
+class _BoundedReader(io.BufferedReader):
+    """A zip file, of which not much is read until its directory is known.
+
+    ``zipfile`` makes an object of every entry, and those of millions would fill the memory.
+    """
+
+    most = 1_000_000
+    """Bytes; the directory of the largest checkpoint has a fifth of it."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if (size or 0) > self.most:
+            raise CheckpointError("its zip directory is far too long")
+        return super().read(size)
+
+
 _AVERAGED = "averaged."
 _SINGLE_VALUES = ("optimizer.steps", "optimizer.learning_rate")
 
@@ -167,7 +186,12 @@ def load(path: Path) -> Model:
         Naming the file, and the array where one is wrong.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with (
+            open_file(path) as file,
+            _BoundedReader(file) as reader,
+            zipfile.ZipFile(reader) as archive,
+        ):
+            reader.most = sys.maxsize
             return _load(path, archive)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
@@ -184,7 +208,10 @@ def load(path: Path) -> Model:
         RuntimeError,  # zipfile, of encrypted members
         ValueError,
     ) as error:
-        raise CheckpointError(f"{path}: not a whole .npz checkpoint: {error}") from error
+        fault = error.__context__  # zipfile takes a disk that fails for a file that is no zip
+        if isinstance(fault, OSError):
+            raise CheckpointError(f"{path}: cannot be read: {fault.strerror or fault}") from error
+        raise CheckpointError(f"{path}: not a whole .npz checkpoint: {error!s:.150}") from error
 
 
 def load_named(argument: str | None) -> Model:
@@ -312,13 +339,20 @@ def _read_metadata(archive: zipfile.ZipFile, member: zipfile.ZipInfo | None) -> 
         raise CheckpointError(f"metadata: not JSON: {error}") from error
     if not isinstance(metadata, dict):
         raise CheckpointError("metadata: expected a JSON object")
-    version = metadata.pop("format", None)
-    if version != FORMAT_VERSION:
-        raise CheckpointError(
-            f"checkpoint format {version!r:.60}; this dlcli reads format {FORMAT_VERSION}"
-            + ("; a newer dlcli is needed" if isinstance(version, int) and version > 1 else "")
-        )
+    _check_format(metadata.pop("format", None), metadata.pop("dlcli", None))
     return metadata
+
+
+def _check_format(version: Any, writer: Any) -> None:
+    """Refuse a format that is not this one, naming the dlcli that wrote a newer one."""
+    if version == FORMAT_VERSION:
+        return
+    problem = f"checkpoint format {version!r:.60}; this dlcli reads format {FORMAT_VERSION}"
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        problem += "; a newer dlcli is needed"
+        if isinstance(writer, str) and re.fullmatch(r"[0-9][0-9A-Za-z.+]{0,30}", writer):
+            problem += f": install dlcli {writer} or newer"
+    raise CheckpointError(problem)
 
 
 def _check_description(metadata: dict[str, Any]) -> None:
@@ -391,11 +425,12 @@ def _read_array(
 
 def _read_member(
     archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str
-) -> tuple[bytes, np.dtype[Any], tuple[int, ...]]:
+) -> tuple[memoryview, np.dtype[Any], tuple[int, ...]]:
     """An array's bytes, element type and shape; the zip's CRC is checked on the way."""
     if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
         raise CheckpointError(f"{name}: compressed; dlcli stores its arrays as they are")
-    file = io.BytesIO(archive.read(member))
+    content = archive.read(member)
+    file = io.BytesIO(content)
     if file.read(len(_NPY_MAGIC)) != _NPY_MAGIC:
         raise CheckpointError(f"{name}: not an array of .npy format 1.0")
     try:
@@ -408,4 +443,4 @@ def _read_member(
     shape, fortran_order, dtype = header
     if fortran_order and len(shape) > 1:
         raise CheckpointError(f"{name}: columns before rows; dlcli stores rows first")
-    return file.read(), dtype, shape
+    return memoryview(content)[file.tell() :], dtype, shape  # no copy: it may be of a gigabyte

@@ -4,9 +4,9 @@ All problems are reported together, each with the place it was written.
 """
 
 import math
+import os
 import re
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
@@ -14,10 +14,18 @@ import msgspec
 from dlcli.config import Augmentation, Config, DatasetName, key_types
 from dlcli.dimensions import MAX_PARAMETERS
 from dlcli.errors import ConfigError
-from dlcli.schema_words import allowed_names, describe_allowed, did_you_mean, one_of, shown
+from dlcli.schema_words import (
+    allowed_names,
+    describe_allowed,
+    did_you_mean,
+    one_of,
+    shortened,
+    shown,
+)
 from dlcli.yaml_source import Settings, settings_of
 
 HIGH_ADAM_LEARNING_RATE = 0.01
+_MAX_PROBLEMS = 50  # more unknown keys than a config has known ones: it is something else
 ADAM_LEARNING_RATE = 0.001  # Kingma and Ba's; the default for sgd would make Adam diverge
 
 # Keys that mean something only beside certain values of another key.
@@ -58,10 +66,14 @@ def resolve(settings: Settings) -> Config:
     for key, (value, origin) in ((key, (s.value, s.origin)) for key, s in settings.items()):
         if key not in types:
             problems.append(f"{origin}: {_unknown_key(key, types)}")
+            if len(problems) == _MAX_PROBLEMS:
+                break
             continue
         try:
             values[key] = msgspec.convert(_without_infinities(value), types[key])
-        except msgspec.ValidationError:
+        except RecursionError:
+            problems.append(f"{origin}: {key}: nested too deeply for a config")
+        except (msgspec.ValidationError, UnicodeEncodeError):  # of "\ud800", which is no text
             allowed = describe_allowed(types[key])
             hint = did_you_mean(value, allowed_names(types[key])) if isinstance(value, str) else ""
             problems.append(f"{origin}: {key}: expected {allowed}, got {shown(value)}{hint}")
@@ -76,7 +88,7 @@ def resolve(settings: Settings) -> Config:
             origin = settings[key].origin if key in settings else "default"
             problems.append(f"{origin}: {keys[0]}: {problem}")
     if problems:
-        raise ConfigError("\n".join(problems))
+        raise ConfigError(*problems)
     return config
 
 
@@ -92,7 +104,7 @@ def _unknown_key(key: str, types: dict[str, Any]) -> str:
     if dot and group in types and group != "augmentation":
         return f"{group}: expected {describe_allowed(types[group])}, got a mapping"
     alike = [name for name in types if name.startswith(f"{group}.")] if dot else types
-    return f"{key}: unknown key{did_you_mean(key, alike)}"
+    return f"{shortened(key)}: unknown key{did_you_mean(key, alike)}"
 
 
 def _contradictions(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:
@@ -101,8 +113,10 @@ def _contradictions(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:
     yield from _contradictions_of_the_training(config)
     dataset = config.dataset
     names = get_args(DatasetName)
+    if "\0" in dataset or any("\ud800" <= character <= "\udfff" for character in dataset):
+        yield ("dataset",), f"no folder can have the name {shown(dataset)}"
     # What has a separator in it is a path; whether it exists is for loading to say.
-    if re.fullmatch(r"[\w-]+", dataset) and dataset not in names and not Path(dataset).is_dir():
+    if re.fullmatch(r"[\w-]+", dataset) and dataset not in names and not os.path.isdir(dataset):  # noqa: PTH112 - Path.is_dir raises of names too long
         yield (
             ("dataset",),
             (

@@ -12,12 +12,17 @@ def shown(value: Any) -> str:
     """A value as the user wrote it, or nearly, and not at endless length."""
     text = yaml.safe_dump(value, default_flow_style=True, width=10**6)
     text = text.removesuffix("...\n").strip()
+    return shortened(text)
+
+
+def shortened(text: str) -> str:
+    """A text at no more than 60 characters."""
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint at the known word that was probably meant; empty if none is close."""
-    close = difflib.get_close_matches(word, list(known), n=1)
+    close = difflib.get_close_matches(word, list(known), n=1) if len(word) <= 60 else []
     return f"; did you mean {close[0]}?" if close else ""
 
 

@@ -13,11 +13,16 @@ import pytest
 REPOSITORY = Path(__file__).parent.parent
 
 
-def run(*command: object, cwd: Path) -> str:
+def run(*command: object, cwd: Path, umask: int = -1, **variables: str) -> str:
     """Run a command that must succeed, without this test's environment; return its stdout."""
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     finished = subprocess.run(
-        [str(part) for part in command], cwd=cwd, env=environment, capture_output=True, text=True
+        [str(part) for part in command],
+        cwd=cwd,
+        env=environment | variables,
+        umask=umask,
+        capture_output=True,
+        text=True,
     )
     assert finished.returncode == 0, finished.stdout + finished.stderr
     return finished.stdout
@@ -63,6 +68,21 @@ def test_the_sdist_holds_what_the_tests_need(dist):
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"tests/conftest.py", "configs/mnist.yaml", "Makefile", "LICENSE"} <= names
+
+
+def test_whoever_builds_gets_the_same_bytes(dist, tmp_path):
+    """In another folder, at another time and place, from files that others may not read."""
+    (sdist,) = dist.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path / "elsewhere", filter="data")
+    (source,) = (tmp_path / "elsewhere").iterdir()
+    for path in source.rglob("*"):
+        path.chmod(0o700 if path.is_dir() else 0o600)
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", tmp_path / "dist"]
+    run(*build, source, cwd=tmp_path, umask=0o077, TZ="Asia/Tokyo", LC_ALL="C", PYTHONHASHSEED="1")
+    for built in dist.iterdir():
+        assert (tmp_path / "dist" / built.name).read_bytes() == built.read_bytes(), built.name
 
 
 def test_the_installed_wheel_trains_evaluates_and_predicts_in_an_empty_folder(installed, tmp_path):

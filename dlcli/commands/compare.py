@@ -75,7 +75,7 @@ def command(
         ["model", "accuracy", "right", "only this one right"],
         [
             [
-                printable(path),
+                path,
                 percent(scores.accuracy),
                 f"{scores.correct:,}",
                 f"{only:,}",

@@ -62,18 +62,18 @@ def check(files: tuple[str, ...]) -> None:
     from dlcli.config_checks import warnings
     from dlcli.errors import ConfigError
 
-    problems = []
+    problems: list[str] = []
     for file in files:
         try:
             config = config_files.load([file])
         except ConfigError as error:
-            problems.append(str(error))
+            problems += error.args
             continue
         for idle in warnings(config):
             warn(f"{file}: {idle}")
         message(f"{file}: valid")
     if problems:
-        raise ConfigError("\n".join(problems))
+        raise ConfigError(*problems)
 
 
 @command.command("schema")

@@ -94,7 +94,7 @@ def status(data_dir: Path, output_format: str) -> None:
     else:
         print_table(
             ["dataset", "status", "folder"],
-            [[row["dataset"], row["status"], printable(row["folder"])] for row in rows],
+            [[row["dataset"], row["status"], row["folder"]] for row in rows],
             left=3,
         )
 
@@ -158,7 +158,7 @@ def import_(folder: Path, name: str, data_dir: Path) -> None:
     from dlcli import datasets
 
     for path in datasets.import_folder(name, folder, data_dir):
-        message(f"verified {printable(str(path))}")
+        message(f"verified {path}")
     click.echo(data_dir / name)
 
 

@@ -20,7 +20,6 @@ from dlcli.commands.output import (
     percent,
     print_json,
     print_table,
-    printable,
 )
 from dlcli.errors import ConfigError, ThresholdError
 
@@ -96,7 +95,7 @@ def command(
     models = [checkpoints.load_named(path) for path in model_paths or (None,)]
     paths = [str(model.path) for model in models]
     for path in paths:
-        message(f"Model: {printable(path)}")
+        message(f"Model: {path}")
     name = dataset or _common_dataset(models)
     with download_progress() as progress:
         data = datasets.load(name, data_dir, progress)
@@ -120,7 +119,7 @@ def _common_dataset(models: "Sequence[Model]") -> str:
     """The dataset that all models were trained on."""
     names: set[str] = {model.metadata["dataset"]["name"] for model in models}
     if len(names) > 1:
-        listed = ", ".join(printable(name) for name in sorted(names))
+        listed = ", ".join(sorted(names))
         raise ConfigError(f"the models were trained on different data ({listed}); use --dataset")
     return names.pop()
 

@@ -96,18 +96,16 @@ def command(
 
 def _curve(path: str) -> "Curve":
     """The epochs of a run directory."""
-    from dlcli import runs
+    from dlcli import run_directories, runs
     from dlcli.checkpoints import PRETRAINED
     from dlcli.extras.plots import Curve
 
     if path == PRETRAINED or Path(path).is_file():
-        raise ConfigError(
-            f"{path}: has no learning curves; they are in a run directory's {runs.METRICS}"
-        )
-    run = runs.find(Path(path))
+        raise ConfigError(f"{path}: has no learning curves; they are in a run directory")
+    run = run_directories.find(Path(path))
     records = runs.read_metrics(run)
     if not records:
-        raise ConfigError(f"{run}: has no learning curves: its {runs.METRICS} holds no epochs")
+        raise ConfigError(f"{run}: has no learning curves: it has no epochs yet")
     return Curve(printable(str(run)), records, runs.kept_record(run, records))
 
 

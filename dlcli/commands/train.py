@@ -22,12 +22,11 @@ from dlcli.commands.output import (
     message,
     percent,
     print_json,
-    printable,
     shows_bars,
     sparkline,
     warn,
 )
-from dlcli.errors import ConfigError, Terminated
+from dlcli.errors import ConfigError, DivergenceError, Terminated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,11 +91,11 @@ def command(
         _refuse_beside_resume("name", "runs_dir")
     config, earlier = _plan(sources, overrides, resumed)
 
-    from dlcli import datasets, runs, training
+    from dlcli import datasets, run_directories, runs, training
     from dlcli.config_checks import warnings
 
     if tensorboard is None:
-        tensorboard = earlier is not None and any(earlier.path.glob(runs.EVENTS))
+        tensorboard = earlier is not None and any(earlier.path.glob(run_directories.EVENTS))
     event_log = _event_log() if tensorboard else None
     for text in warnings(config):
         warn(text)
@@ -111,7 +110,7 @@ def command(
         if earlier is not None:
             run, state = _go_on(earlier, config, dataset, used_threads)
         else:
-            path = runs.create(runs_dir, name, _stem(sources))
+            path = run_directories.create(runs_dir, name, _stem(sources))
             run, state = _begin(path, config, dataset, used_threads)
         _announce(run, train, validation, state)
         finished = training.why_finished(config, state)
@@ -149,21 +148,33 @@ def _plan(
     if resumed is None:  # NumPy is not imported here, so that a wrong config is told at once
         return config_files.load(sources, overrides), None
 
-    from dlcli import runs
+    from dlcli import run_directories, runs
 
-    path = runs.find(resumed)
-    click.get_current_context().with_resource(runs.held(path))
+    path = run_directories.find(resumed)
+    click.get_current_context().with_resource(run_directories.held(path))
     earlier = runs.resume(path)
-    return _changed_config(earlier.config, sources, overrides, earlier.state.epoch), earlier
+    config = _changed_config(earlier.config, sources, overrides, earlier.state.epoch)
+    diverged = runs.why_diverged(path)
+    if diverged is not None and config == earlier.config:
+        raise DivergenceError(
+            f"{path}: {diverged}. To go on would end there again; {_instead(path, config)}"
+        )
+    return config, earlier
+
+
+def _instead(path: Path, config: "Config") -> str:
+    """What to do with a run that diverged."""
+    rate = config.learning_rate / 10
+    return f"train anew: dlcli train --config {path / 'config.yaml'} --set learning_rate={rate:g}"
 
 
 def _begin(
     path: Path, config: "Config", dataset: "Dataset", threads: int
 ) -> "tuple[Run, TrainingState]":
     """Start a run in a new directory."""
-    from dlcli import runs, training
+    from dlcli import run_directories, runs, training
 
-    click.get_current_context().with_resource(runs.held(path))
+    click.get_current_context().with_resource(run_directories.held(path))
     run, state = runs.Run(path, config, dataset, threads), training.initial_state(config)
     run.start(state)
     return run, state
@@ -220,7 +231,8 @@ def _stem(sources: tuple[str, ...]) -> str:
     if not sources:
         return "default"
     stem = "stdin" if sources[-1] == "-" else Path(sources[-1]).stem
-    return "".join(c if c.isalnum() or c in "-_" else "-" for c in stem)
+    # Short enough, in bytes too, that no file system refuses it.
+    return "".join(c if c.isalnum() or c in "-_" else "-" for c in stem[:50])
 
 
 def _event_log() -> "type[EventLog]":
@@ -238,7 +250,7 @@ def _announce(
     layers = "-".join(str(size) for size in run.config.layer_sizes)
     message(
         f"{layers}, {state.network.parameters.size:,} parameters; "
-        f"{printable(run.config.dataset)}: {len(train):,} images to learn from, "
+        f"{run.config.dataset}: {len(train):,} images to learn from, "
         f"{len(validation):,} to validate; {run.threads} thread{'s' if run.threads > 1 else ''}"
     )
 
@@ -254,6 +266,8 @@ def _train(
     from dlcli import training
 
     saved = begun_with = state.epoch
+    if begun_with:  # a crash may have come between the first epoch and the link
+        _try_to_link_latest(run.path)
     bar = _Bar(len(train), run.config.epochs) if shows_bars() else None
     on_block = bar.update if bar is not None else None
     try:
@@ -262,24 +276,31 @@ def _train(
                 log.write(record, state.judged)
             run.record(state, record)
             saved = record.epoch
-            if saved == begun_with + 1:
+            if saved == 1:
                 _try_to_link_latest(run.path)
             if bar is not None:
                 bar.close()
             message(_epoch_line(record, run.config.epochs))
+    except DivergenceError as error:
+        if bar is not None:
+            bar.close()
+        run.diverge(str(error))
+        kept = f"Epoch {saved} is saved" if saved else "No epoch was done"
+        message(f"{kept}; {_instead(run.path, run.config)}")
+        raise
     except (KeyboardInterrupt, Terminated):
         if bar is not None:
             bar.close()
         message(
             f"Stopped{f'; epoch {saved} is saved' if saved else ' in the first epoch'}. "
-            f"Go on with: dlcli train --resume {printable(str(run.path))}"
+            f"Go on with: dlcli train --resume {run.path}"
         )
         raise
 
 
 def _try_to_link_latest(path: Path) -> None:
     """Point runs/latest to the run; a link that cannot be made costs no run."""
-    from dlcli.runs import point_latest_to
+    from dlcli.run_directories import point_latest_to
 
     try:
         point_latest_to(path)

@@ -19,7 +19,7 @@ from tensorboardX.proto.summary_pb2 import Summary
 from dlcli.activations import Array
 from dlcli.dimensions import IMAGE_SIDE
 from dlcli.network import Network
-from dlcli.runs import EVENTS
+from dlcli.run_directories import EVENTS
 from dlcli.training import EpochRecord
 
 _SCALARS = {
