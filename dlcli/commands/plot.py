@@ -105,7 +105,9 @@ def _curve(path: str) -> "Curve":
     run = run_directories.find(Path(path))
     records = runs.read_metrics(run)
     if not records:
-        raise ConfigError(f"{run}: has no learning curves: it has no epochs yet")
+        raise ConfigError(
+            f"{run}: has no learning curves: its {run_directories.METRICS} holds no epochs"
+        )
     return Curve(printable(str(run)), records, runs.kept_record(run, records))
 
 
