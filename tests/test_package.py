@@ -101,3 +101,5 @@ def test_the_installed_wheel_trains_evaluates_and_predicts_in_an_empty_folder(in
     assert run(installed, "compare", path, path, "--dataset", "sample", cwd=tmp_path)
     assert run(installed, "runs", cwd=tmp_path)
     assert run(installed, "data", "status", cwd=tmp_path)
+    code = f"import dlcli; print(dlcli.load_model({path!r}).layers[0].weight.shape)"
+    assert run(installed.with_name("python"), "-c", code, cwd=tmp_path) == "(784, 400)\n"

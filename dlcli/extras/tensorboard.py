@@ -65,6 +65,18 @@ class EventLog:
         OSError
             The disk refused.
         """
+        try:
+            self._write(record, network)
+        except OSError as error:
+            error.filename = error.filename or str(self._run)
+            raise
+
+    def close(self) -> None:
+        """Close the file that was written to, if there is one."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def _write(self, record: EpochRecord, network: Network) -> None:
         self._add(record.epoch, _scalars(record))
         for layer, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
             for name, values in (("weight", weight), ("bias", bias)):
@@ -73,11 +85,6 @@ class EventLog:
         picture = first_layer(network.weights[0])
         self._add(record.epoch, [summary.image("first_layer", picture, dataformats="HWC")])
         self._flush()
-
-    def close(self) -> None:
-        """Close the file that was written to, if there is one."""
-        if self._writer is not None:
-            self._writer.close()
 
     def _add(self, epoch: int, summaries: Sequence[Summary]) -> None:
         if self._writer is None:

@@ -166,3 +166,13 @@ def test_both_say_where_the_model_comes_from(trained):
 def test_the_same_model_gives_the_same_bytes(trained):
     for convert in (to_onnx, to_safetensors):
         assert convert(trained) == convert(trained)
+
+
+def test_the_kept_differences_are_of_every_kind_on_the_whole_test_set_and_small_enough(tmp_path):
+    record = json.loads(exports.RECORD.read_text())
+    assert (record["images"], record["small_networks"]) == (10_000, len(exports.KINDS))
+    assert [row["format"] for row in record["rows"]] == ["onnx", "safetensors"]
+    record["rows"][1]["small"] = 2e-5
+    (tmp_path / "worse.json").write_text(json.dumps(record))
+    with pytest.raises(ValueError, match="safetensors differs by more than 1e-05"):
+        exports.table(tmp_path / "worse.json")

@@ -1,5 +1,6 @@
 """Event files hold what the run holds, and a resumed run goes on in them."""
 
+import errno
 import io
 import json
 import struct
@@ -14,6 +15,7 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.record_writer import masked_crc32c
 
 from dlcli import checkpoints
+from dlcli.extras import tensorboard
 from dlcli.extras.tensorboard import first_layer
 
 QUICK = ["--set", "hidden_layers=[8]", "--set", "epochs=3", "--set", "batch_size=16"]
@@ -150,6 +152,19 @@ def test_it_can_be_left_off(train, dlcli):
     train("--tensorboard", "--name", "r")
     dlcli("train", "--resume", "runs/r", "--no-tensorboard", "--set", "epochs=4")
     assert shown("runs/r")["loss/train"].keys() == {1, 2, 3}
+
+
+def test_a_full_disk_is_told_and_the_run_can_go_on(train, dlcli, monkeypatch):
+    def fail(*_arguments, **_options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patches:
+        patches.setattr(tensorboard.summary, "image", fail)
+        result = train("--tensorboard", "--name", "r")
+    assert result.code == 1
+    assert result.stderr.endswith("Error: runs/r: No space left on device\n")
+    assert dlcli("train", "--resume", "runs/r").code == 0
+    assert all(steps.keys() == {1, 2, 3} for steps in shown("runs/r").values())
 
 
 def test_training_is_the_same_with_it(train):
