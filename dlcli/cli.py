@@ -25,6 +25,7 @@ COMMANDS = {
     "runs": "dlcli.commands.runs",
     "compare": "dlcli.commands.compare",
     "gradcheck": "dlcli.commands.gradcheck",
+    "sweep": "dlcli.commands.sweep",
 }
 
 

@@ -21,11 +21,19 @@ from dlcli.calibration import is_temperature
 from dlcli.checkpoints import BEST, LAST, LATEST
 from dlcli.config import Config, to_builtins, to_yaml
 from dlcli.config_checks import from_builtins
-from dlcli.datasets import Dataset
+from dlcli.datasets import Dataset, Examples
 from dlcli.errors import CheckpointError, ConfigError
 from dlcli.files import atomic_write, flush_folder
 from dlcli.optimizers import make_optimizer
-from dlcli.training import EpochRecord, TrainingState, overfitting_since, rank, why_finished
+from dlcli.training import (
+    EpochRecord,
+    OnBlock,
+    TrainingState,
+    fit,
+    overfitting_since,
+    rank,
+    why_finished,
+)
 
 CONFIG = "config.yaml"
 METRICS = "metrics.jsonl"
@@ -60,6 +68,18 @@ class Run:
         self._write(CONFIG, to_yaml(self.config))
         self._write(METRICS, "".join(json.dumps(asdict(record)) + "\n" for record in records))
         (self.path / SUMMARY).unlink(missing_ok=True)
+
+    def train(
+        self,
+        train: Examples,
+        validation: Examples,
+        state: TrainingState,
+        on_block: OnBlock | None = None,
+    ) -> Iterator[EpochRecord]:
+        """Train to the end (:func:`training.fit`); yield each epoch once it is stored."""
+        for record in fit(self.config, train, validation, state, on_block):
+            self.record(state, record)
+            yield record
 
     def record(self, state: TrainingState, record: EpochRecord) -> None:
         """Store an epoch: its line in the metrics log, then the checkpoints.

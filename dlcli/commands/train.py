@@ -9,6 +9,7 @@ from click.core import ParameterSource
 
 from dlcli.commands.options import (
     config_option,
+    config_stem,
     data_dir_option,
     debug_and_quiet,
     format_option,
@@ -96,7 +97,7 @@ def command(
         if earlier is not None:
             run, state = _go_on(earlier, config, dataset, used_threads)
         else:
-            path = runs.create(runs_dir, name, _stem(sources))
+            path = runs.create(runs_dir, name, config_stem(sources))
             run, state = _begin(path, config, dataset, used_threads)
         _announce(run, train, validation, state)
         finished = training.why_finished(config, state)
@@ -196,14 +197,6 @@ def _warn_of_other_weights(earlier: "Resumed", config: "Config", threads: int) -
         )
 
 
-def _stem(sources: tuple[str, ...]) -> str:
-    """What the config is called, for the name of the run directory."""
-    if not sources:
-        return "default"
-    stem = "stdin" if sources[-1] == "-" else Path(sources[-1]).stem
-    return "".join(c if c.isalnum() or c in "-_" else "-" for c in stem)
-
-
 def _announce(
     run: "Run", train: "Examples", validation: "Examples", state: "TrainingState"
 ) -> None:
@@ -217,14 +210,11 @@ def _announce(
 
 def _train(run: "Run", train: "Examples", validation: "Examples", state: "TrainingState") -> None:
     """Train to the end, storing and showing each epoch."""
-    from dlcli import training
-
     saved = begun_with = state.epoch
     bar = _Bar(len(train), run.config.epochs) if shows_bars() else None
     on_block = bar.update if bar is not None else None
     try:
-        for record in training.fit(run.config, train, validation, state, on_block):
-            run.record(state, record)
+        for record in run.train(train, validation, state, on_block):
             saved = record.epoch
             if saved == begun_with + 1:
                 _try_to_link_latest(run.path)
