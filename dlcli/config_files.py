@@ -18,6 +18,7 @@ from dlcli.yaml_source import (
 )
 
 SEARCH = "sweep"  # lies among the configs, but is no config: it is for dlcli sweep alone
+_MERGED = ("augmentation", "sweep")  # mappings of keys; another mapping is a search space
 
 
 def load(
@@ -66,7 +67,7 @@ def read(
     problems: list[str] = []
     for reader, text in [(_file, s) for s in sources] + [(_override, o) for o in overrides]:
         try:
-            settings = overridden(settings, reader(text))
+            settings = overridden(settings, reader(text), _MERGED)
         except ConfigError as error:
             problems.append(str(error))
     return settings, problems

@@ -1,11 +1,8 @@
 """``dlcli sweep``: search hyperparameters."""
 
 import re
-import sys
-from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,7 +13,6 @@ from dlcli.commands.options import (
     config_stem,
     data_dir_option,
     debug_and_quiet,
-    force_option,
     format_option,
     runs_dir_option,
     set_option,
@@ -25,18 +21,17 @@ from dlcli.commands.output import (
     download_progress,
     message,
     percent,
-    print_csv,
     print_json,
-    print_table,
     printable,
-    shows_bars,
     warn,
 )
+from dlcli.commands.sweep_progress import TrialProgress, shown_params
+from dlcli.commands.sweep_report import report, storage_option
 from dlcli.errors import ConfigError, DlcliError, Terminated
 
 if TYPE_CHECKING:
+    from optuna import Study
     from optuna.trial import FrozenTrial
-    from tqdm import tqdm
 
     from dlcli.extras.sweep.plan import Plan
     from dlcli.extras.sweep.sweep import Standing
@@ -57,16 +52,6 @@ class _Duration(click.ParamType[float]):
         return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
 
 
-_storage_option = click.option(
-    "--storage",
-    metavar="URL",
-    envvar="DLCLI_STORAGE",
-    show_envvar=True,
-    help="Database of the study: postgresql://USER:PASSWORD@HOST/DATABASE for many machines.  "
-    "[default: the file sweeps.db in --runs-dir]",
-)
-
-
 @click.group("sweep", invoke_without_command=True)
 @config_option
 @set_option
@@ -82,7 +67,7 @@ _storage_option = click.option(
     show_default=True,
     help="Trials at once on this machine, each in a process with one thread.",
 )
-@_storage_option
+@storage_option
 @click.option("--study", help="Name of the study, and of its folder of runs.  [default: config]")
 @click.option(
     "--timeout",
@@ -157,30 +142,49 @@ def _search(
     with download_progress() as progress:
         for dataset in plan.datasets:
             datasets.load(dataset, place.data_dir, progress)
-    study = storage.open_study(plan, place.url, place.study, create=True, on_wait=warn)
-    standing = sweep.standing_of(study, plan.trials)
-    _announce(plan, place, standing)
-    if not standing.is_done:
-        progress_of_trials = _Progress(standing)
-        try:
-            with closing(sweep.conduct(plan, place, study, jobs, timeout, warn)) as standings:
-                for standing in standings:
-                    progress_of_trials.show(standing)
-        except (KeyboardInterrupt, Terminated):
-            progress_of_trials.close()
-            standing = sweep.standing_of(study, plan.trials)
-            _write_best(plan, place, standing)
-            message(_stopped(standing))
-            raise
-        finally:
-            progress_of_trials.close()
+    database = storage.connect(place.url, plan.search.worker_timeout)
+    database.on_wait = warn
+    with closing(database):
+        study = storage.open_study(database, plan, place.study, create=True)
+        standing = sweep.standing_of(study, plan.trials)
+        _announce(plan, place, standing)
+        if not standing.is_done:
+            standing = _work(plan, place, study, standing, jobs, timeout)
     config = _write_best(plan, place, standing)
-    if not standing.is_done:
-        message(_stopped(standing))
     best = standing.best
     if best is None or config is None:
         raise DlcliError(_why_nothing(standing))
     _conclude(plan, place, standing, best, config, output_format)
+
+
+def _work(
+    plan: "Plan",
+    place: "Place",
+    study: "Study",
+    standing: "Standing",
+    jobs: int,
+    timeout: float | None,
+) -> "Standing":
+    """Do trials, showing each, and say how the study stands then."""
+    from dlcli.extras.sweep import sweep
+
+    progress = TrialProgress(standing)
+    try:
+        with closing(sweep.conduct(plan, place, study, jobs, timeout, warn)) as standings:
+            for latest in standings:
+                progress.show(latest)
+    except (KeyboardInterrupt, Terminated):
+        progress.close()
+        standing = sweep.standing_of(study, plan.trials)
+        _write_best(plan, place, standing)
+        message(_stopped(standing))
+        raise
+    finally:
+        progress.close()
+    standing = sweep.standing_of(study, plan.trials)
+    if not standing.is_done:
+        message(_stopped(standing))
+    return standing
 
 
 def _announce(plan: "Plan", place: "Place", standing: "Standing") -> None:
@@ -243,9 +247,8 @@ def _conclude(
         f"{counts['complete']} trials complete, {counts['pruned']} pruned, "
         f"{counts['failed']} failed; {trained:,} epochs in all"
     )
-    message(
-        f"Best: trial {best.number}, validation accuracy {percent(best.value)}, {_params(best)}"
-    )
+    scored = f"trial {best.number}, validation accuracy {percent(best.value)}"
+    message(f"Best: {scored}, {shown_params(best)}")
     message(f"Its config: dlcli train --config {printable(str(config))}")
     if output_format == "json":
         print_json(
@@ -282,195 +285,4 @@ def _why_nothing(standing: "Standing") -> str:
     return "no trial was completed" + (f"; the last one: {last}" if last else "")
 
 
-def _params(trial: "FrozenTrial") -> str:
-    return ", ".join(f"{key} {_short(value)}" for key, value in trial.params.items())
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-class _Progress:
-    """A line a trial and, on a terminal, a bar."""
-
-    def __init__(self, standing: "Standing") -> None:
-        self._told = {trial.number for trial in standing.settled}
-        self._before = len(self._told)
-        self._started = monotonic()
-        self._bar = self._make_bar(standing) if shows_bars() else None
-
-    def _make_bar(self, standing: "Standing") -> "tqdm[Any]":
-        from tqdm import tqdm
-
-        return tqdm(
-            total=standing.limit,
-            initial=self._before,
-            desc="trials",
-            unit=" trials",
-            file=sys.stderr,
-        )
-
-    def show(self, standing: "Standing") -> None:
-        from optuna.trial import TrialState
-
-        best = standing.best
-        so_far = f"best {percent(best.value)} (trial {best.number})" if best else "none yet"
-        for trial in standing.settled:
-            if trial.number not in self._told:
-                self._told.add(trial.number)
-                self._tell(f"{_line(trial)}  {so_far}{self._left(standing)}")
-        if self._bar is not None:
-            self._bar.n = len(standing.settled)
-            running = standing.count(TrialState.RUNNING)
-            self._bar.set_postfix_str(f"{so_far}, {running} running", refresh=True)
-
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
-
-    def _tell(self, line: str) -> None:
-        if self._bar is not None:
-            self._bar.write(line, file=sys.stderr)
-        else:
-            message(line)
-
-    def _left(self, standing: "Standing") -> str:
-        """An estimate of the time that is left."""
-        done = len(self._told)
-        rate = (monotonic() - self._started) / (done - self._before)
-        return f"  {done}/{standing.limit}, about {_duration(rate * (standing.limit - done))} left"
-
-
-def _line(trial: "FrozenTrial") -> str:
-    from dlcli.extras.sweep.worker import REASON
-
-    epochs = len(trial.intermediate_values)
-    reason = trial.user_attrs.get(REASON)
-    how = f"{trial.state.name.lower()} after {epochs} epoch{'' if epochs == 1 else 's'}"
-    parts = [f"trial {trial.number}", percent(trial.value), how, _params(trial)]
-    return "  ".join([*parts, *([f"({printable(reason)})"] if reason else [])])
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-@command.command("report")
-@_storage_option
-@click.option("--study", help="Name of the study.  [default: the only one]")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write one HTML page: importances, slices, parallel coordinates.",
-)
-@force_option
-@runs_dir_option
-@format_option("text", "json", "csv")
-@debug_and_quiet
-def report(
-    storage: str | None,
-    study: str | None,
-    output: Path | None,
-    force: bool,  # noqa: FBT001 - click passes it by name
-    runs_dir: Path,
-    output_format: str,
-) -> None:
-    """Say what a search has learned: the importance of each key, and every trial.
-
-    Importances are computed by PED-ANOVA from the complete trials. Prints them with the trials
-    (as CSV: the trials alone); with --output, draws them on a page as well, beside slices and
-    parallel coordinates.
-
-    \b
-    Examples:
-      dlcli sweep report --output report.html
-      dlcli sweep report --study sweep --format csv > trials.csv
-    """
-    from dlcli.extras import sweep
-
-    sweep.require()
-    from dlcli.extras.sweep import report as reports
-    from dlcli.extras.sweep.results import best_of, row_of
-    from dlcli.extras.sweep.storage import FILE, address, connect
-    from dlcli.files import atomic_write, refuse_to_overwrite
-
-    if output is not None:
-        refuse_to_overwrite(output, force=force)
-    if storage is None and not (runs_dir / FILE).exists():
-        raise ConfigError(f"{runs_dir / FILE}: no such file; dlcli sweep makes it")
-    found = reports.load_study(connect(address(storage, runs_dir)), study)
-    trials = found.get_trials(deepcopy=False)
-    best = best_of(trials)
-    if output is not None:
-        text = reports.page(found, best)
-        with atomic_write(output) as file:
-            file.write(text.encode())
-        message(f"{printable(str(output))}: written")
-    rows = [row_of(trial) for trial in trials]
-    if output_format == "json":
-        print_json(
-            {
-                "study": found.study_name,
-                "best_trial": None if best is None else best.number,
-                "importance": reports.importances(found),
-                "importance_method": reports.METHOD,
-                "trials": rows,
-            }
-        )
-    elif output_format == "csv":
-        _print_trials_as_csv(rows)
-    else:
-        _print_report(found.study_name, rows, reports.importances(found), reports.METHOD)
-
-
-def _keys(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Every key that was searched."""
-    return list(dict.fromkeys(key for row in rows for key in row["params"]))
-
-
-def _print_trials_as_csv(rows: Sequence[Mapping[str, Any]]) -> None:
-    scores = ["trial", "state", "validation_accuracy", "validation_loss", "epochs", "seconds"]
-    columns = [*scores, *_keys(rows), "run", "worker", "retry_of", "reason"]
-    print_csv(
-        (
-            {column: row.get(column, row["params"].get(column)) for column in columns}
-            for row in rows
-        ),
-        columns,
-    )
-
-
-def _print_report(
-    name: str,
-    rows: Sequence[Mapping[str, Any]],
-    importances: Mapping[str, float],
-    method: str,
-) -> None:
-    if importances:
-        print_table(
-            ["key", f"importance ({method})"],
-            [[key, percent(share)] for key, share in importances.items()],
-        )
-        click.echo()
-    else:
-        message(f"study {name}: importances need complete trials of different accuracies")
-    keys = _keys(rows)
-    print_table(
-        ["trial", "state", "accuracy", "epochs", *keys],
-        [
-            [
-                str(row["trial"]),
-                row["state"],
-                percent(row["validation_accuracy"]),
-                str(row["epochs"]),
-                *(_short(row["params"].get(key, "-")) for key in keys),
-            ]
-            for row in rows
-        ],
-        left=2,
-    )
+command.add_command(report)

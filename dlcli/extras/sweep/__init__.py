@@ -11,7 +11,7 @@
 - ``report``    what was learned, as one page
 """
 
-import importlib.util
+from importlib.util import find_spec
 
 from dlcli.errors import ConfigError
 
@@ -24,7 +24,7 @@ def require() -> None:
     ConfigError
         It is not; the message has the command that installs it.
     """
-    if not all(map(importlib.util.find_spec, ("optuna", "psycopg", "plotly"))):
+    if not all(map(find_spec, ("optuna", "psycopg", "plotly"))):
         raise ConfigError(
             "dlcli sweep needs packages that are not installed: pip install 'dlcli[sweep]'"
         )

@@ -9,8 +9,6 @@ from dlcli.extras.sweep.space import plain
 from dlcli.extras.sweep.tickets import SURPLUS, WORKER
 from dlcli.extras.sweep.worker import LOSS, REASON, RUN
 
-COLUMNS = ("trial", "state", "validation_accuracy", "validation_loss", "epochs", "seconds")
-
 
 def best_of(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
     """The complete trial of the highest validation accuracy; of equals, of the lowest loss."""

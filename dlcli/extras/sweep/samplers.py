@@ -1,7 +1,7 @@
 """Who proposes the next trial, and who cuts it short: Optuna's samplers and pruners."""
 
-import importlib.util
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ def check_sampler(plan: Plan) -> None:
         It needs packages that are not installed.
     """
     needed = ("torch", "scipy")
-    if plan.search.sampler == "gp" and not all(map(importlib.util.find_spec, needed)):
+    if plan.search.sampler == "gp" and not all(map(find_spec, needed)):
         raise ConfigError("sweep.sampler gp needs PyTorch and SciPy: pip install torch scipy")
 
 

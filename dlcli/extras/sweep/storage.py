@@ -25,7 +25,9 @@ from dlcli.extras.sweep.samplers import make_pruner, make_sampler
 from dlcli.extras.sweep.tickets import MAX_RETRIES
 
 FILE = "sweeps.db"
-PATIENCE = 120.0
+PATIENCE_SECONDS = 120.0
+PAUSE_SECONDS = (0.2, 1.0)  # between two tries, at random, so that workers do not come together
+PLAN_SECONDS = 10.0  # between making a study and writing down what it searches, at most
 _PLAN = "dlcli:plan"
 
 P = ParamSpec("P")
@@ -43,11 +45,20 @@ class PatientStorage(RDBStorage):
     ----------
     patience
         Seconds for which an operation is tried again.
+    on_wait
+        Told once why an operation is tried again.
+    gives_up
+        Asked whether to try no more.
     """
 
-    patience = PATIENCE
+    patience = PATIENCE_SECONDS
     on_wait: Callable[[str], None] | None = None
     gives_up: Callable[[], bool] | None = None
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.remove_session()
+        self.engine.dispose()
 
 
 def _patient(operation: Callable[P, T]) -> Callable[P, T]:
@@ -68,7 +79,7 @@ def _patient(operation: Callable[P, T]) -> Callable[P, T]:
                 if not told and storage.on_wait is not None:
                     storage.on_wait(f"{shown(storage.url)}: {_reason(error)}; trying again")
                 told = True
-            time.sleep(random.uniform(0.2, 1.0))  # noqa: S311 - only spreads the load
+            time.sleep(random.uniform(*PAUSE_SECONDS))  # noqa: S311 - no secret
 
     return persist
 
@@ -136,28 +147,22 @@ def connect(url: str, worker_timeout: int = 60) -> PatientStorage:
                     heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(MAX_RETRIES),
                 )
             break
+        except (ImportError, RuntimeError, exc.ArgumentError) as error:
+            raise ConfigError(f"--storage {shown(url)}: {error}") from error
         except (exc.IntegrityError, exc.ProgrammingError) as error:
             # Another worker is making the tables at this very moment.
             if attempt == 9:
                 raise StorageError(f"{shown(url)}: {_reason(error)}") from error
-            time.sleep(random.uniform(0.1, 0.5))  # noqa: S311 - only spreads the load
+            time.sleep(random.uniform(*PAUSE_SECONDS))  # noqa: S311 - no secret
         except (exc.SQLAlchemyError, StorageInternalError) as error:
             raise StorageError(f"{shown(url)}: {_reason(error)}") from error
-        except (ImportError, RuntimeError) as error:
-            raise ConfigError(f"--storage {shown(url)}: {error}") from error
     if sqlite:
         _serialize(storage)
     return storage
 
 
 def open_study(
-    plan: Plan,
-    url: str,
-    name: str,
-    *,
-    create: bool = False,
-    on_wait: Callable[[str], None] | None = None,
-    gives_up: Callable[[], bool] | None = None,
+    database: PatientStorage, plan: Plan, name: str, *, create: bool = False
 ) -> optuna.Study:
     """The study of a plan; with ``create``, a new one if there is none of that name.
 
@@ -168,10 +173,7 @@ def open_study(
     StorageError
         The database does not answer.
     """
-    database = connect(url, plan.search.worker_timeout)
-    database.on_wait, database.gives_up = on_wait, gives_up
     storage = get_storage(database)
-    study = None
     if create:
         try:
             study = optuna.create_study(storage=storage, study_name=name, direction="maximize")
@@ -187,7 +189,7 @@ def open_study(
 
 
 def _refuse_other_plan(study: optuna.Study, plan: Plan) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PLAN_SECONDS
     while _PLAN not in study.user_attrs and time.monotonic() < deadline:
         time.sleep(0.1)  # whoever made the study is about to write it down
     if _PLAN not in study.user_attrs:

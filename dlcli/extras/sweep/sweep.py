@@ -6,7 +6,7 @@ import signal
 import time
 import traceback
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from dlcli.errors import DlcliError
 from dlcli.extras.sweep.plan import Plan
 from dlcli.extras.sweep.results import best_of
-from dlcli.extras.sweep.storage import open_study
+from dlcli.extras.sweep.storage import connect, open_study
 from dlcli.extras.sweep.tickets import is_settled, tickets
 from dlcli.extras.sweep.worker import POLL_SECONDS, Place, Worker
 
@@ -150,11 +150,13 @@ def _work(plan: Plan, place: Place, errors: Connection, parent: int) -> None:
     """What a worker process does."""
     stop = _StopSignal(parent)
     try:
-        with threadpool_limits(1, "blas"):
-            study = open_study(plan, place.url, place.study, gives_up=stop.is_set)
+        database = connect(place.url, plan.search.worker_timeout)
+        database.gives_up = stop.is_set
+        with closing(database), threadpool_limits(1, "blas"):
+            study = open_study(database, plan, place.study)
             Worker(plan, place, study, stop.is_set).work()
     except Exception as error:  # noqa: BLE001 - the parent raises it
-        if isinstance(error, DlcliError):
+        if isinstance(error, (DlcliError, OSError)):
             errors.send(error)
         else:
             other = RuntimeError(f"{type(error).__name__}: {error}")
