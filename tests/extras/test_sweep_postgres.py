@@ -89,13 +89,14 @@ class Server:
         self._server.wait(30)
 
     def _run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [self._programs / program, "-D", self._folder / "data", *arguments],
-            cwd=self._folder,
-            stdout=subprocess.DEVNULL,
-            stderr=(self._folder / "log").open("ab"),
-            **self._user,
-        )
+        with (self._folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                [self._programs / program, "-D", self._folder / "data", *arguments],
+                cwd=self._folder,
+                stdout=log,
+                stderr=log,
+                **self._user,
+            )
 
 
 @pytest.fixture
@@ -130,7 +131,12 @@ def kill_in_mid_trial(study: optuna.Study, alive: list[int]) -> int:
             worker = row_of(trial)["worker"]
             if worker is None or not trial.intermediate_values:
                 continue
-            group = os.getpgid(int(worker.rpartition(":")[2]))
+            try:
+                group = os.getpgid(int(worker.rpartition(":")[2]))
+            except ProcessLookupError:
+                continue
+            if group not in alive:
+                continue
             os.killpg(group, signal.SIGSTOP)
             if study.trials[trial.number].state is TrialState.RUNNING:
                 os.killpg(group, signal.SIGKILL)
@@ -181,9 +187,10 @@ def test_six_workers_two_killed_and_the_server_restarted(server, tmp_path, tiny)
                     answers.add(stdout.strip())
             trials = study.get_trials()
     finally:
-        for pid in alive:
-            if processes[[process.pid for process in processes].index(pid)].poll() is None:
-                os.killpg(pid, signal.SIGKILL)
+        for process in processes:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
 
     assert len(alive) == 4
     assert is_done(trials, len(COMBINATIONS))
