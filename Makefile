@@ -6,7 +6,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # two targets must not install into one environment at once
-.PHONY: help train test lint format faults readme photographs likeness pretrained accuracy bench clean
+.PHONY: help train test lint format faults readme photographs likeness pretrained accuracy bench sweep clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -50,6 +50,9 @@ accuracy: .venv/installed-dev ## Train every config with three seeds, judge it, 
 bench: benchmarks/.venv/installed ## Time dlcli beside PyTorch, JAX and scikit-learn (15 minutes, 5 GB)
 	benchmarks/.venv/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .
 	benchmarks/.venv/bin/python -m benchmarks --output benchmarks/RESULTS.md
+
+sweep: .venv/installed-dev ## Measure a search: what it finds, what pruning and a second job bring (half an hour)
+	$(BIN)/python -m benchmarks.sweep --output benchmarks/SWEEP.md
 
 clean: ## Remove what make created: environment, caches, builds (not runs/ or data/)
 	rm -rf .venv benchmarks/.venv dist build .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -6,6 +6,7 @@ import random
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -79,6 +80,8 @@ def _patient(operation: Callable[P, T]) -> Callable[P, T]:
                 if not told and storage.on_wait is not None:
                     storage.on_wait(f"{shown(storage.url)}: {_reason(error)}; trying again")
                 told = True
+            with suppress(exc.SQLAlchemyError):
+                storage.remove_session()  # its transaction is lost, and would spoil the next
             time.sleep(random.uniform(*PAUSE_SECONDS))  # noqa: S311 - no secret
 
     return persist
@@ -227,7 +230,8 @@ def _serialize(storage: PatientStorage) -> None:
 def _passes(error: Exception) -> bool:
     """Whether the database may answer again in a while."""
     cause = error.__cause__ if isinstance(error, StorageInternalError) else error
-    return isinstance(cause, (exc.OperationalError, exc.InterfaceError)) or (
+    lost = (exc.OperationalError, exc.InterfaceError, exc.PendingRollbackError)
+    return isinstance(cause, lost) or (
         isinstance(cause, exc.DBAPIError) and cause.connection_invalidated
     )
 
