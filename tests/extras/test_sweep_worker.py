@@ -87,10 +87,10 @@ def test_proposals_that_contradict_each_other_are_pruned_with_the_reason(start, 
 
 def test_a_training_that_diverges_is_pruned_with_the_reason(start):
     study, worker = start(
-        "learning_rate: {choices: [900, 1000]}\nloss: mse\noutput_activation: linear", trials=2
+        "learning_rate: {choices: [900, 1000]}\nloss: mse\noutput_activation: linear", trials=1
     )
     worker.work()
-    assert [trial.state for trial in study.trials] == [TrialState.PRUNED] * 2
+    assert [trial.state for trial in study.trials] == [TrialState.PRUNED]
     assert "training diverged" in row_of(study.trials[0])["reason"]
 
 

@@ -126,6 +126,13 @@ class Plan:
         return plain
 
 
+def is_search(source: str) -> bool:
+    """Whether a file is meant for a search, and so is no config."""
+    settings, _ = config_files.read([source], [], {})
+    _, words, section = _split(settings)
+    return bool(words or section)
+
+
 def load(sources: Sequence[str], overrides: Sequence[str], trials: int | None) -> Plan:
     """Read search files, then ``KEY=VALUE`` overrides; later ones win.
 

@@ -28,6 +28,7 @@ from dlcli.extras.sweep.tickets import MAX_RETRIES
 FILE = "sweeps.db"
 PATIENCE_SECONDS = 120.0
 PAUSE_SECONDS = (0.2, 1.0)  # between two tries, at random, so that workers do not come together
+RIVAL_SECONDS = 10.0  # for which several workers may be making the tables
 PLAN_SECONDS = 10.0  # between making a study and writing down what it searches, at most
 _PLAN = "dlcli:plan"
 
@@ -120,8 +121,17 @@ def shown(url: str) -> str:
     return make_url(url).render_as_string(hide_password=True)
 
 
-def connect(url: str, worker_timeout: int = 60) -> PatientStorage:
+def connect(url: str, worker_timeout: int = 60, patience: float = 0) -> PatientStorage:
     """Connect to a database, which is made ready for studies if it is new.
+
+    Parameters
+    ----------
+    url
+        Where it is, as SQLAlchemy has it.
+    worker_timeout
+        Seconds without a sign of life after which a worker counts as dead.
+    patience
+        Seconds for which a database that does not answer is asked again.
 
     Raises
     ------
@@ -137,31 +147,35 @@ def connect(url: str, worker_timeout: int = 60) -> PatientStorage:
         raise ConfigError(
             f"--storage {url}: expected postgresql://USER:PASSWORD@HOST/DATABASE or sqlite:///FILE"
         ) from None
-    options = {"connect_args": {"timeout": 60}} if sqlite else {"pool_pre_ping": True}
-    for attempt in range(10):
+    started = time.monotonic()
+    while True:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ExperimentalWarning)
-                storage = PatientStorage(
-                    url,
-                    options,
-                    heartbeat_interval=max(worker_timeout // 4, 1),
-                    grace_period=worker_timeout,
-                    heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(MAX_RETRIES),
-                )
+            storage = _connect_once(url, worker_timeout, sqlite=sqlite)
             break
         except (ImportError, RuntimeError, exc.ArgumentError) as error:
             raise ConfigError(f"--storage {shown(url)}: {error}") from error
-        except (exc.IntegrityError, exc.ProgrammingError) as error:
-            # Another worker is making the tables at this very moment.
-            if attempt == 9:
-                raise StorageError(f"{shown(url)}: {_reason(error)}") from error
-            time.sleep(random.uniform(*PAUSE_SECONDS))  # noqa: S311 - no secret
         except (exc.SQLAlchemyError, StorageInternalError) as error:
-            raise StorageError(f"{shown(url)}: {_reason(error)}") from error
+            # Another worker may be making the tables at this very moment.
+            rival = isinstance(error, (exc.IntegrityError, exc.ProgrammingError))
+            if time.monotonic() - started > max(patience, RIVAL_SECONDS if rival else 0):
+                raise StorageError(f"{shown(url)}: {_reason(error)}") from error
+        time.sleep(random.uniform(*PAUSE_SECONDS))  # noqa: S311 - no secret
     if sqlite:
         _serialize(storage)
     return storage
+
+
+def _connect_once(url: str, worker_timeout: int, *, sqlite: bool) -> PatientStorage:
+    options = {"connect_args": {"timeout": 60}} if sqlite else {"pool_pre_ping": True}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return PatientStorage(
+            url,
+            options,
+            heartbeat_interval=max(worker_timeout // 4, 1),
+            grace_period=worker_timeout,
+            heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(MAX_RETRIES),
+        )
 
 
 def open_study(

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from dlcli.errors import DlcliError
 from dlcli.extras.sweep.plan import Plan
 from dlcli.extras.sweep.results import best_of
-from dlcli.extras.sweep.storage import connect, open_study
+from dlcli.extras.sweep.storage import PATIENCE_SECONDS, connect, open_study
 from dlcli.extras.sweep.tickets import is_settled, tickets
 from dlcli.extras.sweep.worker import POLL_SECONDS, Place, Worker
 
@@ -150,7 +150,7 @@ def _work(plan: Plan, place: Place, errors: Connection, parent: int) -> None:
     """What a worker process does."""
     stop = _StopSignal(parent)
     try:
-        database = connect(place.url, plan.search.worker_timeout)
+        database = connect(place.url, plan.search.worker_timeout, PATIENCE_SECONDS)
         database.gives_up = stop.is_set
         with closing(database), threadpool_limits(1, "blas"):
             study = open_study(database, plan, place.study)
