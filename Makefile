@@ -7,7 +7,7 @@ BIN := .venv/bin
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # two targets must not install into one environment at once
 .PHONY: help train test lint format faults readme photographs likeness pretrained exports accuracy \
-	bench lowest audit clean
+	sweep bench lowest audit clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -56,6 +56,9 @@ accuracy: .venv/installed-dev ## Train every config with three seeds, judge it, 
 bench: benchmarks/.venv/installed ## Time dlcli beside PyTorch, JAX and scikit-learn (15 minutes, 5 GB)
 	benchmarks/.venv/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .
 	benchmarks/.venv/bin/python -m benchmarks --output benchmarks/RESULTS.md
+
+sweep: .venv/installed-dev ## Measure a search: what it finds, what pruning and a second job bring (half an hour)
+	$(BIN)/python -m benchmarks.sweep --output benchmarks/SWEEP.md
 
 lowest: .venv-lowest/installed ## Run the tests with the lowest versions of the dependencies
 	.venv-lowest/bin/pytest

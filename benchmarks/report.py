@@ -57,7 +57,7 @@ def _machine() -> str:
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
     steering = [f"{key}={value}" for key, value in os.environ.items() if _STEERING.match(key)]
     rows = {
-        "processor": f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB",
+        "processor": f"{processor()}, {os.cpu_count()} cores, {memory:.0f} GiB",
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "packages": versions,
         "set in the environment": ", ".join(steering) or "nothing that steers threads",
@@ -65,7 +65,8 @@ def _machine() -> str:
     return _table(("machine", ""), rows.items())
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The name of the processor, and how long its vectors are."""
     information = Path("/proc/cpuinfo")
     if not information.exists():
         return platform.processor()

@@ -41,7 +41,7 @@ The modules, in reading order; data flows from the first to the last:
 
 ``errors`` holds every expected failure with its exit code, ``files`` writes files whole or
 not at all, ``memory`` places long vectors, ``randomness`` divides the seed, and ``extras`` is
-where optional features go.
+where optional features go: ``extras.sweep`` searches hyperparameters.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -27,6 +27,7 @@ COMMANDS = {
     "gradcheck": "dlcli.commands.gradcheck",
     "export": "dlcli.commands.export",
     "plot": "dlcli.commands.plot",
+    "sweep": "dlcli.commands.sweep",
 }
 
 

@@ -6,7 +6,7 @@ All problems are reported together, each with the place it was written.
 import math
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, get_args
 
 import msgspec
@@ -22,7 +22,7 @@ from dlcli.schema_words import (
     shortened,
     shown,
 )
-from dlcli.yaml_source import Settings, settings_of
+from dlcli.yaml_source import Setting, Settings, settings_of
 
 HIGH_ADAM_LEARNING_RATE = 0.01
 _MAX_PROBLEMS = 50  # more unknown keys than a config has known ones: it is something else
@@ -40,6 +40,8 @@ _DEPENDENT_KEYS: dict[str, tuple[str, tuple[str, ...]]] = {
     "step_epochs": ("schedule", ("step",)),
 }
 
+_WORDS_OF_A_SEARCH = ("low", "high", "log", "step", "choices")
+
 
 def from_builtins(values: dict[str, Any], origin: str) -> Config:
     """Check values that a checkpoint or a run directory holds.
@@ -52,44 +54,77 @@ def from_builtins(values: dict[str, Any], origin: str) -> Config:
     return resolve(settings_of(values, origin))
 
 
-def resolve(settings: Settings) -> Config:
+def resolve(settings: Settings, unknown: Collection[str] = ()) -> Config:
     """Check every setting, then the settings against each other.
+
+    Parameters
+    ----------
+    settings
+        What was written; every other key stands at its default.
+    unknown
+        Keys whose values are to be found yet: nothing is said to contradict them.
 
     Raises
     ------
     ConfigError
         With every problem found, one a line.
     """
+    _refuse_search(settings)
     problems: list[str] = []
     values: dict[str, Any] = {}
     types = key_types()
-    for key, (value, origin) in ((key, (s.value, s.origin)) for key, s in settings.items()):
+    for key, setting in settings.items():
         if key not in types:
-            problems.append(f"{origin}: {_unknown_key(key, types)}")
+            problems.append(f"{setting.origin}: {_unknown_key(key, types)}")
             if len(problems) == _MAX_PROBLEMS:
                 break
             continue
         try:
-            values[key] = msgspec.convert(_without_infinities(value), types[key])
-        except RecursionError:
-            problems.append(f"{origin}: {key}: nested too deeply for a config")
-        except (msgspec.ValidationError, UnicodeEncodeError):  # of "\ud800", which is no text
-            allowed = describe_allowed(types[key])
-            hint = did_you_mean(value, allowed_names(types[key])) if isinstance(value, str) else ""
-            problems.append(f"{origin}: {key}: expected {allowed}, got {shown(value)}{hint}")
+            values[key] = checked(key, setting, types[key])
+        except ConfigError as error:
+            problems += error.args
     if values.get("optimizer") in {"adam", "adamw"} and "learning_rate" not in settings:
         values["learning_rate"] = ADAM_LEARNING_RATE
     config = Config(**_gathered(values))
     # A key that was itself wrong stands at its default here: what it contradicts is not known.
-    wrong = {key for key in settings if key in types and key not in values}
+    wrong = {key for key in settings if key in types and key not in values}.union(unknown)
     for keys, problem in _contradictions(config):
         if not wrong.intersection(keys):
             key = next((key for key in keys if key in settings), keys[0])
             origin = settings[key].origin if key in settings else "default"
             problems.append(f"{origin}: {keys[0]}: {problem}")
     if problems:
-        raise ConfigError(*problems)
+        raise ConfigError(*dict.fromkeys(problems))  # a mapping's are alike
     return config
+
+
+def _refuse_search(settings: Settings) -> None:
+    for key, setting in settings.items():
+        if key.partition(".")[0] == "sweep":
+            raise ConfigError(
+                f"{setting.origin}: sweep: makes this a search, which is for dlcli sweep --config"
+            )
+
+
+def checked(key: str, setting: Setting, kind: Any) -> Any:
+    """The value of a setting as one of type ``kind``.
+
+    Raises
+    ------
+    ConfigError
+        It is none; the message says where it was written and what is allowed.
+    """
+    value = setting.value
+    try:
+        return msgspec.convert(_without_infinities(value), kind)
+    except RecursionError:
+        raise ConfigError(f"{setting.origin}: {key}: nested too deeply for a config") from None
+    except (msgspec.ValidationError, UnicodeEncodeError):  # of "\ud800", which is no text
+        allowed = describe_allowed(kind)
+        hint = did_you_mean(value, allowed_names(kind)) if isinstance(value, str) else ""
+        raise ConfigError(
+            f"{setting.origin}: {key}: expected {allowed}, got {shown(value)}{hint}"
+        ) from None
 
 
 def _gathered(values: dict[str, Any]) -> dict[str, Any]:
@@ -100,9 +135,10 @@ def _gathered(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _unknown_key(key: str, types: dict[str, Any]) -> str:
-    group, dot, _ = key.partition(".")
+    group, dot, inner = key.partition(".")
     if dot and group in types and group != "augmentation":
-        return f"{group}: expected {describe_allowed(types[group])}, got a mapping"
+        hint = "; a search is for dlcli sweep" if inner in _WORDS_OF_A_SEARCH else ""
+        return f"{group}: expected {describe_allowed(types[group])}, got a mapping{hint}"
     alike = [name for name in types if name.startswith(f"{group}.")] if dot else types
     return f"{shortened(key)}: unknown key{did_you_mean(key, alike)}"
 

@@ -17,6 +17,9 @@ from dlcli.yaml_source import (
     settings_of,
 )
 
+SEARCH = "sweep"  # lies among the configs, but is no config: it is for dlcli sweep alone
+_MERGED = ("augmentation", "sweep")  # mappings of keys; another mapping is a search space
+
 
 def load(
     sources: Sequence[str], overrides: Sequence[str] = (), base: Config | None = None
@@ -37,17 +40,8 @@ def load(
     ConfigError
         With every problem found, one a line.
     """
-    settings: Settings = {}
-    if base is not None:
-        settings = settings_of(to_builtins(base), "base")
-    if sources.count("-") > 1:
-        raise ConfigError("--config -: stdin can be read only once")
-    problems: list[str] = []
-    for read, text in [(_file, s) for s in sources] + [(_override, o) for o in overrides]:
-        try:
-            settings = overridden(settings, read(text))
-        except ConfigError as error:
-            problems += error.args
+    start = settings_of(to_builtins(base), "base") if base is not None else {}
+    settings, problems = read(sources, overrides, start)
     try:
         config = resolve(settings)
     except ConfigError as error:
@@ -57,8 +51,34 @@ def load(
     return config
 
 
+def read(
+    sources: Sequence[str], overrides: Sequence[str], start: Settings
+) -> tuple[Settings, list[str]]:
+    """The settings that :func:`load` checks, unchecked, and what could not be read of them.
+
+    Raises
+    ------
+    ConfigError
+        Stdin is named twice.
+    """
+    if sources.count("-") > 1:
+        raise ConfigError("--config -: stdin can be read only once")
+    settings = start
+    problems: list[str] = []
+    for reader, text in [(_file, s) for s in sources] + [(_override, o) for o in overrides]:
+        try:
+            settings = overridden(settings, reader(text), _MERGED)
+        except ConfigError as error:
+            problems += error.args
+    return settings, problems
+
+
 def shipped_configs() -> dict[str, Path]:
     """The configs that come with dlcli: name -> file."""
+    return {name: path for name, path in _shipped_files().items() if name != SEARCH}
+
+
+def _shipped_files() -> dict[str, Path]:
     package = Path(__file__).parent
     # In a wheel they lie inside the package; in a checkout, at the top of the repository.
     folder = package / "configs" if (package / "configs").is_dir() else package.parent / "configs"
@@ -81,7 +101,7 @@ def _override(text: str) -> Settings:
 def _read(source: str) -> tuple[str, str]:
     """The text of a config file and what to call it in messages."""
     path = Path(source)
-    shipped = shipped_configs()
+    shipped = _shipped_files()
     if source in shipped and not path.is_file():
         path = shipped[source]
     try:

@@ -4,7 +4,7 @@ import json
 import math
 import os
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,21 @@ from dlcli.calibration import is_temperature
 from dlcli.checkpoints import BEST, LAST
 from dlcli.config import Config, to_builtins, to_yaml
 from dlcli.config_checks import from_builtins
-from dlcli.datasets import Dataset
-from dlcli.errors import CheckpointError, ConfigError
+from dlcli.datasets import Dataset, Examples
+from dlcli.errors import CheckpointError, ConfigError, DivergenceError
 from dlcli.files import atomic_write, flush_folder, naming, open_file
+from dlcli.network import Network
 from dlcli.optimizers import make_optimizer
 from dlcli.run_directories import CONFIG, DIVERGED, METRICS, SUMMARY
-from dlcli.training import EpochRecord, TrainingState, overfitting_since, rank, why_finished
+from dlcli.training import (
+    EpochRecord,
+    OnBlock,
+    TrainingState,
+    fit,
+    overfitting_since,
+    rank,
+    why_finished,
+)
 
 _MAX_METRICS_BYTES = 50_000_000  # some 500 bytes for each of the 100,000 epochs there can be
 _MAX_REASON_BYTES = 1_000
@@ -67,6 +76,33 @@ class Run:
         for name in (SUMMARY, DIVERGED):
             (self.path / name).unlink(missing_ok=True)
 
+    def train(
+        self,
+        train: Examples,
+        validation: Examples,
+        state: TrainingState,
+        on_block: OnBlock | None = None,
+        log: Callable[[EpochRecord, Network], None] | None = None,
+    ) -> Iterator[EpochRecord]:
+        """Train to the end (:func:`training.fit`); yield each epoch once it is stored.
+
+        ``log`` is told of each before that, and so misses none that will not be done again.
+
+        Raises
+        ------
+        DivergenceError
+            Training diverged; that is stored, too.
+        """
+        try:
+            for record in fit(self.config, train, validation, state, on_block):
+                if log is not None:
+                    log(record, state.judged)
+                self.record(state, record)
+                yield record
+        except DivergenceError as error:
+            self._write(DIVERGED, f"{error}\n")
+            raise
+
     def record(self, state: TrainingState, record: EpochRecord) -> None:
         """Store an epoch: its line in the metrics log, then the checkpoints.
 
@@ -106,10 +142,6 @@ class Run:
         }
         self._write(SUMMARY, json.dumps(summary, indent=2) + "\n")
         return summary
-
-    def diverge(self, why: str) -> None:
-        """Note that training diverged after the epoch that is saved."""
-        self._write(DIVERGED, why + "\n")
 
     def _write(self, name: str, text: str) -> None:
         with atomic_write(self.path / name) as file:

@@ -8,7 +8,7 @@ schema (https://yaml.org/spec/1.2.2/#103-core-schema), and refuses duplicate key
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -42,12 +42,18 @@ def settings_of(values: Mapping[str, Any], origin: str) -> Settings:
     return settings
 
 
-def overridden(settings: Settings, later: Settings) -> Settings:
-    """Settings with later ones in their place; a mapping goes when its whole is set."""
+def overridden(settings: Settings, later: Settings, merged: Collection[str]) -> Settings:
+    """Settings with later ones in their place.
+
+    A later mapping takes the place of the whole earlier one, unless its name is in ``merged``:
+    of those, each key is overridden by itself.
+    """
+    replaced = {key.partition(".")[0] for key in later if key.partition(".")[0] not in merged}
     kept = {
         key: setting
         for key, setting in settings.items()
-        if not any(key.startswith(f"{other}.") or other.startswith(f"{key}.") for other in later)
+        if key.partition(".")[0] not in replaced
+        and not any(key.startswith(f"{other}.") or other.startswith(f"{key}.") for other in later)
     }
     return kept | later
 

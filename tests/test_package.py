@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from dlcli.config_files import shipped_configs
+
 REPOSITORY = Path(__file__).parent.parent
 
 
@@ -87,8 +89,7 @@ def test_whoever_builds_gets_the_same_bytes(dist, tmp_path):
 
 def test_the_installed_wheel_trains_evaluates_and_predicts_in_an_empty_folder(installed, tmp_path):
     assert run(installed, "--version", cwd=tmp_path).startswith("dlcli ")
-    shipped = {path.stem for path in (REPOSITORY / "configs").glob("*.yaml")}
-    for name in shipped:
+    for name in shipped_configs():
         run(installed, "config", "show", "--config", name, cwd=tmp_path)
     run(installed, "data", "export", "--dataset", "sample", "--limit", 3, "-o", "d", cwd=tmp_path)
     digits = [line[0] for line in run(installed, "predict", "d", cwd=tmp_path).splitlines()]

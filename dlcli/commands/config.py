@@ -51,7 +51,7 @@ def show(sources: tuple[str, ...], overrides: tuple[str, ...], output_format: st
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", shell_complete=complete_config)
 @debug_and_quiet
 def check(files: tuple[str, ...]) -> None:
-    """Validate config files; exit with 2 and every problem if one is invalid.
+    """Validate config files, and those of a search; exit with 2 and every problem.
 
     \b
     Examples:
@@ -61,10 +61,15 @@ def check(files: tuple[str, ...]) -> None:
     from dlcli import config_files
     from dlcli.config_checks import warnings
     from dlcli.errors import ConfigError
+    from dlcli.extras.sweep import plan
 
     problems: list[str] = []
     for file in files:
         try:
+            if file != "-" and plan.is_search(file):  # stdin can be read only once
+                searched = plan.load([file], [], None).space
+                message(f"{file}: valid; a search, by {', '.join(searched)}")
+                continue
             config = config_files.load([file])
         except ConfigError as error:
             problems += error.args

@@ -131,6 +131,15 @@ def format_option(*formats: str) -> Callable[[Function], Function]:
     )
 
 
+def config_stem(sources: tuple[str, ...]) -> str:
+    """What the config is called, for the names of what is made from it."""
+    if not sources:
+        return "default"
+    stem = "stdin" if sources[-1] == "-" else Path(sources[-1]).stem
+    # Short enough, in bytes too, that no file system refuses it.
+    return "".join(c if c.isalnum() or c in "-_" else "-" for c in stem[:50])
+
+
 @contextmanager
 def limit_threads(count: int | None) -> Iterator[int]:
     """Use ``count`` BLAS threads (None: as many as BLAS chose) and tell how many they are."""

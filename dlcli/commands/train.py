@@ -9,6 +9,7 @@ from click.core import ParameterSource
 
 from dlcli.commands.options import (
     config_option,
+    config_stem,
     data_dir_option,
     debug_and_quiet,
     format_option,
@@ -110,7 +111,7 @@ def command(
         if earlier is not None:
             run, state = _go_on(earlier, config, dataset, used_threads)
         else:
-            path = run_directories.create(runs_dir, name, _stem(sources))
+            path = run_directories.create(runs_dir, name, config_stem(sources))
             run, state = _begin(path, config, dataset, used_threads)
         _announce(run, train, validation, state)
         finished = training.why_finished(config, state)
@@ -226,15 +227,6 @@ def _warn_of_other_weights(earlier: "Resumed", config: "Config", threads: int) -
         )
 
 
-def _stem(sources: tuple[str, ...]) -> str:
-    """What the config is called, for the name of the run directory."""
-    if not sources:
-        return "default"
-    stem = "stdin" if sources[-1] == "-" else Path(sources[-1]).stem
-    # Short enough, in bytes too, that no file system refuses it.
-    return "".join(c if c.isalnum() or c in "-_" else "-" for c in stem[:50])
-
-
 def _event_log() -> "type[EventLog]":
     """What writes event files; a library that it lacks is told before there is a run."""
     from dlcli.extras.requirement import needs
@@ -263,28 +255,24 @@ def _train(
     log: "EventLog | None",
 ) -> None:
     """Train to the end, storing and showing each epoch."""
-    from dlcli import training
-
     saved = begun_with = state.epoch
     if begun_with:  # a crash may have come between the first epoch and the link
         _try_to_link_latest(run.path)
     bar = _Bar(len(train), run.config.epochs) if shows_bars() else None
     on_block = bar.update if bar is not None else None
     try:
-        for record in training.fit(run.config, train, validation, state, on_block):
-            if log is not None:  # first, so that it lacks no epoch that will not be done again
-                log.write(record, state.judged)
-            run.record(state, record)
+        for record in run.train(
+            train, validation, state, on_block, log.write if log is not None else None
+        ):
             saved = record.epoch
             if saved == 1:
                 _try_to_link_latest(run.path)
             if bar is not None:
                 bar.close()
             message(_epoch_line(record, run.config.epochs))
-    except DivergenceError as error:
+    except DivergenceError:
         if bar is not None:
             bar.close()
-        run.diverge(str(error))
         kept = f"Epoch {saved} is saved" if saved else "No epoch was done"
         message(f"{kept}; {_instead(run.path, run.config)}")
         raise

@@ -62,3 +62,15 @@ def test_schema_is_json_schema_or_the_reference(dlcli):
     schema = json.loads(dlcli("config", "schema").stdout)
     assert schema["$schema"].startswith("https://json-schema.org/")
     assert dlcli("config", "schema", "-f", "markdown").stdout == reference()
+
+
+def test_a_search_is_checked_too(dlcli, workdir):
+    (workdir / "good.yaml").write_text("dropout: {low: 0.1, high: 0.5}\nepochs: 3\n")
+    (workdir / "bad.yaml").write_text("dropout: {low: 0.1}\nsweep: {trials: 0}\n")
+    result = dlcli("config", "check", "good.yaml", "sweep")
+    assert result.code == 0
+    assert "good.yaml: valid; a search, by dropout\n" in result.stderr
+    result = dlcli("config", "check", "good.yaml", "bad.yaml")
+    assert result.code == 2
+    assert "bad.yaml:1: dropout: high missing" in result.stderr
+    assert "bad.yaml:2: sweep.trials: expected a whole number" in result.stderr
