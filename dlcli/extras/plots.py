@@ -117,6 +117,8 @@ def curves(runs: Sequence[Curve]) -> Figure:
 
 def _short(name: str) -> str:
     """A name with its beginning left out if a figure is too narrow for it."""
+    if name.startswith("_"):  # what legends of older matplotlibs leave out
+        name = f"./{name}"
     return name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"
 
 
