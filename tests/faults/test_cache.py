@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -83,7 +84,9 @@ class Filling:
             assert fault is not None
             assert result.returncode in {1, 3}
             assert result.stderr.count("\n") == 1
-            assert result.stderr.startswith(("Error: data/", "Error: ."))
+            # The lock is named from the root on; all else as it was asked for.
+            place = re.escape(f"{folder}/")
+            assert re.match(rf"Error: (\.|({place})?data[^:]*): ", result.stderr)
             assert os.strerror(fault.error) in result.stderr
 
 
@@ -134,6 +137,8 @@ def test_alone(how, make_filling, tmp_path, monkeypatch, long, tally):
         with said_of(f"{fault}, {calls[fault.at - 1]}"):
             if fault.error == 0:
                 assert result.returncode == -signal.SIGKILL
+            elif result.returncode != 0:
+                assert f"{calls[fault.at - 1].path}: " in result.stderr
             filling.check_result(folder, result, fault)
             monkeypatch.chdir(folder)
             filling.check(folder)
