@@ -21,7 +21,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +45,7 @@ LAST = "last.npz"
 MAX_METADATA_BYTES = 1_000_000
 _PRETRAINED_FILE = Path(__file__).parent / PRETRAINED / "mnist.npz"
 _MAX_HEADER_BYTES = 10_000
+_ZIP_END = struct.Struct("<4s6xH10x")  # APPNOTE.TXT 4.3.16, without a comment
 _NPY_MAGIC = np.lib.format.magic(1, 0)
 
 
@@ -158,6 +159,18 @@ def _arrays_of(network: Network) -> dict[str, Array]:
     }
 
 
+def _refuse_lost_entries(file: BinaryIO, archive: zipfile.ZipFile) -> None:
+    """Count the directory's entries, which ``zipfile`` does not.
+
+    A single flipped bit in the length of a comment makes it take the entries that follow for the
+    comment; a running mean that has vanished in it would not be missed.
+    """
+    file.seek(-_ZIP_END.size, os.SEEK_END)
+    signature, count = _ZIP_END.unpack(file.read(_ZIP_END.size))
+    if signature != b"PK\5\6" or count != len(archive.infolist()):
+        raise CheckpointError("its zip directory is damaged")
+
+
 class _BoundedReader(io.BufferedReader):
     """A zip file, of which not much is read until its directory is known.
 
@@ -192,6 +205,7 @@ def load(path: Path) -> Model:
             zipfile.ZipFile(reader) as archive,
         ):
             reader.most = sys.maxsize
+            _refuse_lost_entries(reader, archive)
             return _load(path, archive)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error

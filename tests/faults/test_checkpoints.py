@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import random
+import re
 import shutil
 import struct
 import zipfile
@@ -90,14 +91,22 @@ def structure(content: bytes) -> set[int]:
     return places
 
 
+def lengths_in_directory(content: bytes) -> set[int]:
+    """Where the directory says how long an entry's name, extra field and comment are."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        start = archive.start_dir
+    entries = [start + found.start() for found in re.finditer(rb"PK\x01\x02", content[start:])]
+    return {entry + place for entry in entries for place in range(28, 34)}
+
+
 def flips(content: bytes, long: bool) -> Iterator[tuple[int, int]]:
     """A bit of every byte, and every bit of those that tell how to read the others."""
     chance = random.Random(6)
-    vital = structure(content)
+    vital, lengths = structure(content), lengths_in_directory(content)
     for place in range(len(content)):
         bits = range(8) if place in vital else [chance.randrange(8)]
         for bit in bits:
-            if long or chance.random() < 0.05:
+            if long or chance.random() < 0.03 or place in lengths:
                 yield place, bit
 
 
