@@ -13,7 +13,7 @@ from dlcli.commands.options import (
     limit_threads,
     threads_option,
 )
-from dlcli.commands.output import download_progress, message, printable
+from dlcli.commands.output import download_progress, message, printable, warn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +87,10 @@ def command(
         file.write(content)
     click.echo(path)
     if opened:
-        click.launch(str(path))
+        import webbrowser
+
+        if not webbrowser.open(path.resolve().as_uri()):
+            warn("no web browser was found")
 
 
 def _destination(models: "Sequence[Model]", output: Path | None, *, force: bool) -> Path:

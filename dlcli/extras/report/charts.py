@@ -14,6 +14,7 @@ WIDTH, HEIGHT = 420, 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 54, 14, 20, 30
 _LETTER = 6.6  # the width of a letter of a chart's text, about
 _LINE = 14  # the height of a line of it
+_SHADED_ROOM = 95  # for two words beside each other
 
 MakeScale = Callable[[Sequence[float], float, float], tuple[Scale, list[Tick]]]
 Points = Sequence[tuple[int, float | None]]
@@ -45,6 +46,15 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Label:
+    """A place for a text, and which end of it is there."""
+
+    x: float
+    y: float
+    anchor: str
+
+
+@dataclass(frozen=True)
 class LineChart:
     """Something over epochs.
 
@@ -65,6 +75,7 @@ class LineChart:
     positions: dict[int, float]
     kept: float | None
     shaded: float | None
+    shaded_label: Label | None
 
 
 def line_chart(
@@ -101,6 +112,8 @@ def line_chart(
     y_scale, y_ticks = make_scale(values, frame.bottom, frame.top)
     ends = [y_scale(points[-1][1]) for _, _, points in drawn]
     places = scales.spread(ends, _LINE, frame.top + 4, frame.bottom)
+    kept_x = None if kept is None or not every[0] <= kept <= every[-1] else x_scale(kept)
+    shaded_x = None if shaded is None else x_scale(shaded)
     return LineChart(
         frame,
         [
@@ -120,9 +133,20 @@ def line_chart(
         x_ticks,
         y_ticks,
         {epoch: x_scale(epoch) for epoch in every},
-        None if kept is None or not every[0] <= kept <= every[-1] else x_scale(kept),
-        None if shaded is None else x_scale(shaded),
+        kept_x,
+        shaded_x,
+        None if shaded_x is None else _shaded_label(frame, shaded_x, kept_x),
     )
+
+
+def _shaded_label(frame: Frame, shaded: float, kept: float | None) -> Label:
+    """Above the shade, where the mark of the kept epoch leaves room; else at its foot."""
+    above = frame.top - 8
+    if kept is None or frame.right - kept > _SHADED_ROOM:
+        return Label(frame.right, above, "end")
+    if kept - shaded > _SHADED_ROOM:
+        return Label(shaded, above, "start")
+    return Label(frame.right - 4, frame.bottom - 6, "end")
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def _training_and_validation(score: str) -> tuple[tuple[str, str, str], ...]:
 
 
 _LOSS_NOTE = "The cost that training lowers."
-_ACCURACY_NOTE = "To halve the errors is the same step everywhere."
+_ACCURACY_NOTE = "Each halving of the errors is the same step up."
 _PLANS = (
     _Plan(
         "loss",

@@ -4,14 +4,15 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from dlcli import evaluation, runs
 from dlcli.checkpoints import BEST, LAST, Model
+from dlcli.config import Config
+from dlcli.config_checks import from_builtins
 from dlcli.datasets import Examples
-from dlcli.errors import CheckpointError
+from dlcli.errors import CheckpointError, ConfigError
 from dlcli.evaluation import Evaluation
 from dlcli.training import EpochRecord, overfitting_since
 
@@ -41,16 +42,11 @@ class Subject:
 
     name: str
     model: Model
+    config: Config
     run: Path | None
     records: list[EpochRecord]
     summary: Summary | None
     scores: Evaluation
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The config it was trained with, as the checkpoint holds it."""
-        config: dict[str, Any] = self.model.metadata["config"]
-        return config
 
     @property
     def kept(self) -> EpochRecord | None:
@@ -75,7 +71,7 @@ def gather(models: Sequence[Model], test: Examples) -> list[Subject]:
     Raises
     ------
     CheckpointError
-        The outputs of a model overflow, or a file of its run is damaged.
+        The outputs of a model overflow, its config is not valid, or a file of its run is damaged.
     """
     folders = [run_of(model) for model in models]
     subjects = []
@@ -83,7 +79,7 @@ def gather(models: Sequence[Model], test: Examples) -> list[Subject]:
         records = [] if folder is None else runs.read_metrics(folder)
         summary = None if folder is None else _read_summary(folder / runs.SUMMARY)
         scores = evaluation.evaluate([model], test)
-        subjects.append(Subject(name, model, folder, records, summary, scores))
+        subjects.append(Subject(name, model, _config(model), folder, records, summary, scores))
     return subjects
 
 
@@ -92,6 +88,13 @@ def run_of(model: Model) -> Path | None:
     folder = model.path.parent
     inside = model.path.name in {BEST, LAST} and (folder / runs.CONFIG).is_file()
     return folder if inside else None
+
+
+def _config(model: Model) -> Config:
+    try:
+        return from_builtins(model.metadata["config"], str(model.path))
+    except ConfigError as error:
+        raise CheckpointError(str(error)) from error
 
 
 def _names(models: Sequence[Model], folders: Sequence[Path | None]) -> list[str]:

@@ -65,14 +65,11 @@ class Settings:
 
 def settings(subject: Subject) -> Settings:
     """The config that made a model."""
-    defaults = config.to_builtins(config.Config())
-    changed = {
-        key: value
-        for key, value in subject.config.items()
-        if key not in defaults or defaults[key] != value
-    }
+    changes = config.differences(config.Config(), subject.config)
+    changed = {key: now for key, (_, now) in changes.items()}
     return Settings(
-        _yaml(changed) if changed else "# every key has its default\n", _yaml(subject.config)
+        yaml.safe_dump(changed, sort_keys=False, default_flow_style=None, width=10**6),
+        config.to_yaml(subject.config),
     )
 
 
@@ -109,7 +106,3 @@ def pairs(subjects: Sequence[Subject]) -> list[Pair]:
         result = evaluation.compare(first.scores, second.scores)
         found.append(Pair(first.name, second.name, result, result.p_value < 0.05 / len(every)))
     return found
-
-
-def _yaml(values: dict[str, object]) -> str:
-    return yaml.safe_dump(values, sort_keys=False, default_flow_style=None, width=10**6)

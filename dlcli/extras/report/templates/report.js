@@ -106,7 +106,7 @@
     });
   }
 
-  // A link into a folded part opens it; paper shows every part.
+  // A link into a folded part opens it; paper shows every model.
   const unfold = () => {
     const target = location.hash && document.getElementById(location.hash.slice(1));
     const folded = target && target.closest("details");
@@ -119,7 +119,7 @@
   unfold();
   let opened = [];
   addEventListener("beforeprint", () => {
-    opened = [...document.querySelectorAll("details:not([open])")];
+    opened = [...document.querySelectorAll(".model:not([open])")];
     for (const part of opened) part.open = true;
   });
   addEventListener("afterprint", () => {

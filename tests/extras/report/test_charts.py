@@ -1,0 +1,41 @@
+"""Data to lines, dots and labels, whatever is missing."""
+
+import itertools
+import math
+
+from dlcli import metrics
+from dlcli.extras.report import charts, scales
+
+
+def test_what_is_no_finite_number_is_left_out():
+    points = [(1, 0.5), (2, math.nan), (3, None), (4, math.inf), (5, 0.25)]
+    chart = charts.line_chart([("loss", "training", points)], scales.linear, named=False)
+    assert chart.lines[0].path.count("L") == 1
+    assert list(chart.positions) == [1, 5]
+
+
+def test_nothing_to_draw_is_no_chart():
+    assert charts.line_chart([("a", "b", [(1, None)])], scales.linear, named=False) is None
+
+
+def test_a_single_epoch_is_a_dot():
+    chart = charts.line_chart([("a", "b", [(1, 2.0)])], scales.linear, named=True, kept=1)
+    assert len(chart.lines[0].dots) == 1
+    assert chart.kept == chart.lines[0].dots[0][0]
+
+
+def test_many_runs_get_a_higher_chart_and_labels_that_do_not_touch():
+    series = [(f"run {n}", "s0", [(1, 1.0), (2, 0.5)]) for n in range(30)]
+    chart = charts.line_chart(series, scales.linear, named=True)
+    places = sorted(line.label_y for line in chart.lines)
+    assert all(b - a >= 13.9 for a, b in itertools.pairwise(places))
+    assert places[-1] <= chart.frame.bottom < chart.frame.height
+
+
+def test_the_reliability_diagram_has_a_point_a_bin(subject):
+    bins = metrics.reliability(subject.scores.probabilities, subject.scores.labels)
+    chart = charts.reliability_chart(bins)
+    assert len(chart.points) == len(bins)
+    for _, y, radius, low, high, _ in chart.points:
+        assert high <= y <= low  # a higher share is further up
+        assert 2.5 <= radius <= 7
