@@ -237,7 +237,8 @@ def _finite(points: Points) -> list[tuple[int, float]]:
 
 
 def _shortened(name: str, letters: int = 16) -> str:
-    return name if len(name) <= letters else f"{name[: letters - 1]}…"
+    """The end of a long name: runs are called by their time first and their config last."""
+    return name if len(name) <= letters else f"…{name[1 - letters :]}"
 
 
 def _path(points: Sequence[tuple[float, float]]) -> str:

@@ -39,3 +39,9 @@ def test_the_reliability_diagram_has_a_point_a_bin(subject):
     for _, y, radius, low, high, _ in chart.points:
         assert high <= y <= low  # a higher share is further up
         assert 2.5 <= radius <= 7
+
+
+def test_of_a_long_name_the_end_is_written():
+    name = "20260101T120000Z-quickstart"
+    chart = charts.line_chart([(name, "s0", [(1, 1.0)])], scales.linear, named=True)
+    assert chart.lines[0].label == f"…{name[-15:]}"
