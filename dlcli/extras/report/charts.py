@@ -17,7 +17,27 @@ _LINE = 14  # the height of a line of it
 _SHADED_ROOM = 95  # for two words beside each other
 
 MakeScale = Callable[[Sequence[float], float, float], tuple[Scale, list[Tick]]]
-Points = Sequence[tuple[int, float | None]]
+
+
+@dataclass(frozen=True)
+class Series:
+    """Values to draw as a line; ``role`` decides its colour.
+
+    Attributes
+    ----------
+    points
+        Epochs, and the value in each; None where there is none.
+    """
+
+    name: str
+    role: str
+    points: list[tuple[int, float | None]]
+
+    def finite(self) -> list[tuple[int, float]]:
+        """The points that can be drawn."""
+        return [
+            (e, value) for e, value in self.points if value is not None and math.isfinite(value)
+        ]
 
 
 @dataclass(frozen=True)
@@ -34,15 +54,18 @@ class Frame:
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a chart; ``role`` decides its colour, ``dots`` are points without neighbours."""
+    """One line of a chart, through ``points``, with a label at its end."""
 
     name: str
     label: str
     role: str
-    path: str
-    dots: list[tuple[float, float]]
-    label_x: float
+    points: list[tuple[float, float]]
     label_y: float
+
+    @property
+    def path(self) -> str:
+        """The line as SVG writes it."""
+        return "M" + "L".join(f"{x:g} {y:g}" for x, y in self.points)
 
 
 @dataclass(frozen=True)
@@ -79,7 +102,7 @@ class LineChart:
 
 
 def line_chart(
-    series: Sequence[tuple[str, str, Points]],
+    series: Sequence[Series],
     make_scale: MakeScale,
     *,
     named: bool,
@@ -91,7 +114,7 @@ def line_chart(
     Parameters
     ----------
     series
-        Name, role and points (epoch and value, None where there is none) of each.
+        What to draw.
     make_scale
         What makes the vertical axis (see ``scales``).
     named
@@ -99,43 +122,34 @@ def line_chart(
     kept, shaded
         An epoch to mark, and one from which on to shade.
     """
-    drawn = [(name, role, finite) for name, role, points in series if (finite := _finite(points))]
+    drawn = [(line, points) for line in series if (points := line.finite())]
     if not drawn:
         return None
-    labels = [_shortened(name) if named else "" for name, _, _ in drawn]
-    margin = _RIGHT + max(len(label) for label in labels) * _LETTER
+    labels = [_shortened(line.name) if named else "" for line, _ in drawn]
+    margin = _RIGHT + max(map(len, labels)) * _LETTER
     height = max(HEIGHT, _TOP + _BOTTOM + _LINE * len(drawn) * named)
     frame = Frame(_LEFT, WIDTH - margin, _TOP, height - _BOTTOM, WIDTH, height)
-    every = sorted({epoch for _, _, points in drawn for epoch, _ in points})
-    x_scale, x_ticks = scales.epochs(every[0], every[-1], frame.left, frame.right)
-    values = [value for _, _, points in drawn for _, value in points]
+    epochs = sorted({epoch for _, points in drawn for epoch, _ in points})
+    x_scale, x_ticks = scales.epochs(epochs[0], epochs[-1], frame.left, frame.right)
+    values = [value for _, points in drawn for _, value in points]
     y_scale, y_ticks = make_scale(values, frame.bottom, frame.top)
-    ends = [y_scale(points[-1][1]) for _, _, points in drawn]
-    places = scales.spread(ends, _LINE, frame.top + 4, frame.bottom)
-    kept_x = None if kept is None or not every[0] <= kept <= every[-1] else x_scale(kept)
+    placed = [[(x_scale(epoch), y_scale(value)) for epoch, value in points] for _, points in drawn]
+    ends = scales.spread([points[-1][1] for points in placed], _LINE, frame.top + 4, frame.bottom)
+    lines = [
+        Line(line.name, label, line.role, points, end)
+        for (line, _), label, points, end in zip(drawn, labels, placed, ends, strict=True)
+    ]
+    kept_x = None if kept is None or not epochs[0] <= kept <= epochs[-1] else x_scale(kept)
     shaded_x = None if shaded is None else x_scale(shaded)
     return LineChart(
-        frame,
-        [
-            Line(
-                name,
-                label,
-                role,
-                _path([(x_scale(epoch), y_scale(value)) for epoch, value in points]),
-                [(x_scale(epoch), y_scale(value)) for epoch, value in points[:1]]
-                if len(points) == 1
-                else [],
-                x_scale(points[-1][0]) + 6,
-                place,
-            )
-            for (name, role, points), label, place in zip(drawn, labels, places, strict=True)
-        ],
-        x_ticks,
-        y_ticks,
-        {epoch: x_scale(epoch) for epoch in every},
-        kept_x,
-        shaded_x,
-        None if shaded_x is None else _shaded_label(frame, shaded_x, kept_x),
+        frame=frame,
+        lines=lines,
+        x_ticks=x_ticks,
+        y_ticks=y_ticks,
+        positions={epoch: x_scale(epoch) for epoch in epochs},
+        kept=kept_x,
+        shaded=shaded_x,
+        shaded_label=None if shaded_x is None else _shaded_label(frame, shaded_x, kept_x),
     )
 
 
@@ -232,14 +246,6 @@ def _percent(share: float) -> str:
     return f"{round(100 * share, 2):g} %"
 
 
-def _finite(points: Points) -> list[tuple[int, float]]:
-    return [(e, value) for e, value in points if value is not None and math.isfinite(value)]
-
-
 def _shortened(name: str, letters: int = 16) -> str:
     """The end of a long name: runs are called by their time first and their config last."""
     return name if len(name) <= letters else f"…{name[1 - letters :]}"
-
-
-def _path(points: Sequence[tuple[float, float]]) -> str:
-    return "M" + "L".join(f"{x:g} {y:g}" for x, y in points)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from dlcli.extras.report import charts, scales, tables
-from dlcli.extras.report.charts import LineChart, MakeScale, Points
+from dlcli.extras.report.charts import LineChart, MakeScale, Series
 from dlcli.extras.report.subjects import Subject
 
+_MOST_POINTS = 500  # as many as there are pixels
 ROLES = 6  # colours of runs; further ones begin anew
 
 
@@ -93,7 +94,7 @@ def of_run(identity: str, subject: Subject) -> list[Curve]:
     kept = None if subject.kept is None else subject.kept.epoch
     found = []
     for plan in _PLANS:
-        series = [(name, role, _points(subject, field)) for name, role, field in plan.fields]
+        series = [_series(subject, field, name, role) for name, role, field in plan.fields]
         chart = charts.line_chart(
             series,
             plan.scale,
@@ -116,7 +117,7 @@ def of_several(subjects: Sequence[Subject]) -> list[Curve]:
         ("Training accuracy", "train_accuracy", scales.accuracy, _ACCURACY_NOTE),
     ):
         series = [
-            (subject.name, f"s{index % ROLES}", _points(subject, field))
+            _series(subject, field, subject.name, f"s{index % ROLES}")
             for index, subject in enumerate(subjects)
         ]
         chart = charts.line_chart(series, make_scale, named=True)
@@ -125,30 +126,29 @@ def of_several(subjects: Sequence[Subject]) -> list[Curve]:
     return found
 
 
-def _points(subject: Subject, field: str) -> list[tuple[int, float | None]]:
-    return [(record.epoch, getattr(record, field)) for record in subject.records]
+def _series(subject: Subject, field: str, name: str, role: str) -> Series:
+    records = tables.thinned(subject.records, subject.kept, _MOST_POINTS)
+    return Series(name, role, [(record.epoch, getattr(record, field)) for record in records])
 
 
 def _curve(
-    identity: str,
-    title: str,
-    note: str,
-    chart: LineChart,
-    series: Sequence[tuple[str, str, Points]],
+    identity: str, title: str, note: str, chart: LineChart, series: Sequence[Series]
 ) -> Curve:
     shown = tables.percent if title.lower().endswith("accuracy") else tables.number
     told = []
-    for name, _, points in series:
-        known = [(epoch, value) for epoch, value in points if value is not None]
+    for line in series:
+        known = line.finite()
         if known:
             (first, start), (last, end) = known[0], known[-1]
-            told.append(f"{name}: {shown(start)} in epoch {first}, {shown(end)} in epoch {last}")
+            told.append(
+                f"{line.name}: {shown(start)} in epoch {first}, {shown(end)} in epoch {last}"
+            )
     readings = {
         "epochs": list(chart.positions),
         "positions": list(chart.positions.values()),
         "series": [
-            {"name": name, "values": {epoch: shown(value) for epoch, value in points}}
-            for name, _, points in series
+            {"name": line.name, "values": {epoch: shown(value) for epoch, value in line.points}}
+            for line in series
         ],
     }
     return Curve(identity, title, note, chart, f"{title}. {'; '.join(told)}.", readings)

@@ -22,6 +22,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 # Neurons of the first layer that are drawn, and of deeper ones, each with so many images.
 _FIRST_UNITS, _DEEPER_UNITS, _EXCITING = 48, 12, 8
 _FREQUENT = 5
+_MOST_ROWS = 100  # of the table of epochs
 _GENERATOR = b'<meta name="generator" content="dlcli report">'
 
 
@@ -131,7 +132,7 @@ def _view(identity: str, subject: Subject, test: Examples) -> View:
         subject=subject,
         settings=tables.settings(subject),
         curves=curves.of_run(identity, subject),
-        rows=tables.thinned(subject.records, subject.kept),
+        rows=tables.thinned(subject.records, subject.kept, _MOST_ROWS),
         shades=mistakes.shades(scores.confusion),
         cells={(cell.label, cell.answer): cell for cell in cells},
         frequent=mistakes.most_frequent(cells, _FREQUENT),

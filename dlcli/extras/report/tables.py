@@ -11,9 +11,6 @@ from dlcli.evaluation import Comparison
 from dlcli.extras.report.subjects import Subject
 from dlcli.training import EpochRecord
 
-# A table of epochs longer than this is thinned out.
-_MOST_ROWS = 100
-
 
 def percent(share: float | None, digits: int = 2) -> str:
     """A share as a percentage, or a dash."""
@@ -73,9 +70,11 @@ def settings(subject: Subject) -> Settings:
     )
 
 
-def thinned(records: Sequence[EpochRecord], kept: EpochRecord | None) -> list[EpochRecord]:
-    """Every epoch, or of many every n-th, with the first, the kept and the last."""
-    step = -(-len(records) // _MOST_ROWS)
+def thinned(
+    records: Sequence[EpochRecord], kept: EpochRecord | None, most: int
+) -> list[EpochRecord]:
+    """Every epoch, or of more than ``most`` every n-th, with the kept and the last one."""
+    step = -(-len(records) // most)
     last = len(records) - 1
     return [
         record

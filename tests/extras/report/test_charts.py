@@ -5,27 +5,28 @@ import math
 
 from dlcli import metrics
 from dlcli.extras.report import charts, scales
+from dlcli.extras.report.charts import Series
 
 
 def test_what_is_no_finite_number_is_left_out():
     points = [(1, 0.5), (2, math.nan), (3, None), (4, math.inf), (5, 0.25)]
-    chart = charts.line_chart([("loss", "training", points)], scales.linear, named=False)
+    chart = charts.line_chart([Series("loss", "training", points)], scales.linear, named=False)
     assert chart.lines[0].path.count("L") == 1
     assert list(chart.positions) == [1, 5]
 
 
 def test_nothing_to_draw_is_no_chart():
-    assert charts.line_chart([("a", "b", [(1, None)])], scales.linear, named=False) is None
+    assert charts.line_chart([Series("a", "b", [(1, None)])], scales.linear, named=False) is None
 
 
 def test_a_single_epoch_is_a_dot():
-    chart = charts.line_chart([("a", "b", [(1, 2.0)])], scales.linear, named=True, kept=1)
-    assert len(chart.lines[0].dots) == 1
-    assert chart.kept == chart.lines[0].dots[0][0]
+    chart = charts.line_chart([Series("a", "b", [(1, 2.0)])], scales.linear, named=True, kept=1)
+    assert len(chart.lines[0].points) == 1
+    assert chart.kept == chart.lines[0].points[0][0]
 
 
 def test_many_runs_get_a_higher_chart_and_labels_that_do_not_touch():
-    series = [(f"run {n}", "s0", [(1, 1.0), (2, 0.5)]) for n in range(30)]
+    series = [Series(f"run {n}", "s0", [(1, 1.0), (2, 0.5)]) for n in range(30)]
     chart = charts.line_chart(series, scales.linear, named=True)
     places = sorted(line.label_y for line in chart.lines)
     assert all(b - a >= 13.9 for a, b in itertools.pairwise(places))
@@ -43,5 +44,5 @@ def test_the_reliability_diagram_has_a_point_a_bin(subject):
 
 def test_of_a_long_name_the_end_is_written():
     name = "20260101T120000Z-quickstart"
-    chart = charts.line_chart([(name, "s0", [(1, 1.0)])], scales.linear, named=True)
+    chart = charts.line_chart([Series(name, "s0", [(1, 1.0)])], scales.linear, named=True)
     assert chart.lines[0].label == f"…{name[-15:]}"

@@ -44,7 +44,7 @@ def test_the_settings_make_the_same_config_again(subject, tmp_path):
 
 def test_long_histories_are_thinned_but_keep_what_matters(make_record):
     records = [make_record(n) for n in range(1, 1001)]
-    rows = tables.thinned(records, records[776])
+    rows = tables.thinned(records, records[776], 100)
     assert len(rows) <= 103
     assert {1, 777, 1000} <= {row.epoch for row in rows}
 
