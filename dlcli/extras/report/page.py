@@ -64,6 +64,9 @@ def render(subjects: Sequence[Subject], dataset: str, test: Examples) -> bytes:
     }
     return _fill(
         "page.html",
+        [_asset("report.css")],
+        [_asset("report.js")],
+        title=", ".join(subject.name for subject in subjects),
         views=views,
         dataset=dataset,
         test=test,
@@ -83,10 +86,10 @@ def is_report(path: Path) -> bool:
         return _GENERATOR in file.read(2000)
 
 
-def _fill(template: str, **values: Any) -> bytes:
-    style, script = _asset("report.css"), _asset("report.js")
+def _fill(template: str, styles: Sequence[str], scripts: Sequence[str], **values: Any) -> bytes:
+    """A page that may use these styles and scripts, pictures inside it, and nothing else."""
     policy = (
-        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
+        f"default-src 'none'; style-src {_hashes(styles)}; script-src {_hashes(scripts)}; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
     environment = Environment(
@@ -106,7 +109,7 @@ def _fill(template: str, **values: Any) -> bytes:
         "digit": thumbnails.digit,
     }
     text = environment.get_template(template).render(
-        version=__version__, policy=policy, style=style, script=script, **values
+        version=__version__, policy=policy, styles=styles, scripts=scripts, **values
     )
     # A file's name may hold bytes that are no text.
     return text.encode("utf-8", "xmlcharrefreplace")
@@ -116,10 +119,10 @@ def _asset(name: str) -> str:
     return (_TEMPLATES / name).read_text(encoding="utf-8")
 
 
-def _hash(content: str) -> str:
-    """What allows exactly this inline style or script (Content-Security-Policy)."""
-    digest = hashlib.sha256(content.encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"
+def _hashes(contents: Sequence[str]) -> str:
+    """What allows exactly these inline styles or scripts (Content-Security-Policy)."""
+    digests = [hashlib.sha256(content.encode()).digest() for content in contents]
+    return " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
 
 
 def _view(identity: str, subject: Subject, test: Examples) -> View:
