@@ -66,13 +66,13 @@ def command(
       dlcli report runs/small runs/large -o comparison.html
       dlcli report pretrained --dataset sample
     """
-    from dlcli.extras import require
-
-    require("report", "jinja2")
-
     from dlcli import checkpoints, datasets, evaluation
-    from dlcli.extras.report import page, subjects
+    from dlcli.extras.report import subjects
+    from dlcli.extras.requirement import needs
     from dlcli.files import atomic_write
+
+    with needs("report"):
+        from dlcli.extras.report import page
 
     models = [checkpoints.load_named(path) for path in model_paths or (None,)]
     path = _destination(models, output, force=force)

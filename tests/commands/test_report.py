@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from dlcli.extras import report
+
 
 @pytest.fixture
 def run(trained_model, tmp_path) -> Path:
@@ -72,11 +74,12 @@ def test_without_a_browser_the_page_is_there_all_the_same(dlcli, run, monkeypatc
 
 def test_without_jinja_the_way_to_install_it_is_told(dlcli, run, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
+    monkeypatch.delitem(sys.modules, "dlcli.extras.report.page", raising=False)
+    monkeypatch.delattr(report, "page", raising=False)
     result = dlcli("report", run)
     assert (result.code, result.stdout) == (2, "")
     assert result.stderr == (
-        "Error: this needs jinja2, which is not installed; install it with: "
-        "python -m pip install 'dlcli[report]'\n"
+        "Error: jinja2 is not installed; get it with: pip install 'dlcli[report]'\n"
     )
 
 
