@@ -81,8 +81,7 @@ def logarithmic(values: Sequence[float], start: float, end: float) -> tuple[Scal
         if len(inside) <= 7:
             break
     if len(inside) < 3:
-        step = _round_step(high - low, 4)
-        inside = [step * index for index in range(math.ceil(low / step), int(high / step) + 1)]
+        inside = _steps(low, high)
     return scale, scale.ticks(inside, short, 18)
 
 
@@ -98,7 +97,10 @@ def accuracy(values: Sequence[float], start: float, end: float) -> tuple[Scale, 
     least = min(errors, default=0.01) / (2 if max(values) >= 1 else 1.1)
     low = 1 - min(max(errors, default=0.1) * 1.1, 1.0)
     scale = Scale(lambda share: -math.log(max(1 - share, least)), low, 1 - least, start, end)
-    return scale, scale.ticks(_ROUND_SHARES, lambda share: f"{100 * share:.10g} %", 18)
+    marks: Sequence[float] = [share for share in _ROUND_SHARES if low <= share <= 1 - least]
+    if len(marks) < 3:
+        marks = _steps(low, 1 - least)
+    return scale, scale.ticks(marks, lambda share: f"{100 * share:.6g} %", 18)
 
 
 def epochs(first: int, last: int, start: float, end: float) -> tuple[Scale, list[Tick]]:
@@ -131,6 +133,12 @@ def spread(positions: Sequence[float], gap: float, low: float, high: float) -> l
         placed[index] = min(placed[index], most)
         most = placed[index] - gap
     return placed
+
+
+def _steps(low: float, high: float) -> list[float]:
+    """At most four or five round numbers, equally far apart."""
+    step = _round_step(high - low, 4)
+    return [step * index for index in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def _round_step(span: float, count: int) -> float:
