@@ -35,9 +35,7 @@ class Series:
 
     def finite(self) -> list[tuple[int, float]]:
         """The points that can be drawn."""
-        return [
-            (e, value) for e, value in self.points if value is not None and math.isfinite(value)
-        ]
+        return [(e, v) for e, v in self.points if v is not None and abs(v) < scales.MOST]
 
 
 @dataclass(frozen=True)

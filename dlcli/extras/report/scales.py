@@ -9,6 +9,8 @@ _ROUND_SHARES = (
     *(0.0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99),
     *(0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999),
 )
+# What is less is 0 on an axis; what is more is beyond any.
+_LEAST, MOST = 1e-12, 1e12
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Scale:
 def linear(values: Sequence[float], start: float, end: float) -> tuple[Scale, list[Tick]]:
     """An axis from 0, or from below the least value, to above the largest."""
     low, high = min(0.0, *values), max(values)
-    if low == high:
+    if high - low < _LEAST:
         high = low + 1
     step = _round_step(high - low, 5)
     low, high = math.floor(low / step) * step, math.ceil(high / step - 1e-9) * step
@@ -70,7 +72,7 @@ def linear(values: Sequence[float], start: float, end: float) -> tuple[Scale, li
 
 def logarithmic(values: Sequence[float], start: float, end: float) -> tuple[Scale, list[Tick]]:
     """An axis on which equal distances are equal factors (linear if a value is not above 0)."""
-    if min(values) <= 0:
+    if min(values) < _LEAST:
         return linear(values, start, end)
     low, high = min(values) / 1.1, max(values) * 1.1
     scale = Scale(math.log, low, high, start, end)
@@ -93,8 +95,8 @@ def accuracy(values: Sequence[float], start: float, end: float) -> tuple[Scale, 
     """
     if not 0 <= min(values) <= max(values) <= 1:
         return linear(values, start, end)
-    errors = [1 - value for value in values if value < 1]
-    least = min(errors, default=0.01) / (2 if max(values) >= 1 else 1.1)
+    errors = [1 - value for value in values if 1 - value > _LEAST]
+    least = min(errors, default=0.01) / (1.1 if len(errors) == len(values) else 2)
     low = 1 - min(max(errors, default=0.1) * 1.1, 1.0)
     scale = Scale(lambda share: -math.log(max(1 - share, least)), low, 1 - least, start, end)
     marks: Sequence[float] = [share for share in _ROUND_SHARES if low <= share <= 1 - least]

@@ -3,6 +3,9 @@
 import itertools
 import math
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from dlcli import metrics
 from dlcli.extras.report import charts, scales
 from dlcli.extras.report.charts import Series
@@ -46,3 +49,24 @@ def test_of_a_long_name_the_end_is_written():
     name = "20260101T120000Z-quickstart"
     chart = charts.line_chart([Series(name, "s0", [(1, 1.0)])], scales.linear, named=True)
     assert chart.lines[0].label == f"…{name[-15:]}"
+
+
+@given(
+    st.lists(st.tuples(st.integers(-5, 10**12), st.floats()), min_size=1, max_size=6),
+    st.sampled_from([scales.linear, scales.logarithmic, scales.accuracy]),
+)
+def test_whatever_a_log_holds_is_drawn_within_the_frame(points, make_scale):
+    chart = charts.line_chart([Series("a", "b", points)], make_scale, named=True)
+    if chart is None:
+        assert not any(abs(value) < scales.MOST for _, value in points)
+        return
+    frame = chart.frame
+    for x, y in chart.lines[0].points:
+        assert frame.left <= x <= frame.right
+        assert frame.top <= y <= frame.bottom
+    for ticks, low, high in (
+        (chart.x_ticks, frame.left, frame.right),
+        (chart.y_ticks, frame.top, frame.bottom),
+    ):
+        assert len(ticks) <= 20
+        assert all(low <= tick.position <= high for tick in ticks)
