@@ -22,7 +22,7 @@ The modules, in reading order; data flows from the first to the last:
 - ``training``         gradient descent repeated until the slope is flat
 - ``gradcheck``        backpropagation against finite differences
 - ``metrics``          scores
-- ``checkpoints``      a model in a file
+- ``checkpoints``      a model in a file; ``npz`` reads its arrays
 - ``runs``             a training run in a folder
 - ``evaluation``       a model judged on images it has not seen
 - ``pictures``         picture files to colours
