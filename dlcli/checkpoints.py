@@ -22,7 +22,7 @@ import numpy.typing as npt
 from dlcli import npz
 from dlcli.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Array
 from dlcli.calibration import is_temperature
-from dlcli.dimensions import CLASSES, IMAGE_SIZE, MAX_HIDDEN_LAYERS, MAX_PARAMETERS
+from dlcli.dimensions import CLASSES, IMAGE_SIZE, MAX_HIDDEN_LAYERS, MAX_PARAMETERS, MAX_PATH
 from dlcli.errors import CheckpointError
 from dlcli.files import DEFAULT_RUNS_DIR, atomic_write
 from dlcli.losses import LOSSES
@@ -306,7 +306,7 @@ def _check_description(metadata: dict[str, Any]) -> None:
         ("config", isinstance(metadata.get("config"), dict)),
         ("epoch", type(metadata.get("epoch")) is int and metadata["epoch"] >= 0),
         ("dataset", isinstance(dataset, dict)),
-        ("dataset.name", isinstance(dataset, dict) and isinstance(dataset.get("name"), str)),
+        ("dataset.name", isinstance(dataset, dict) and _is_name(dataset.get("name"))),
         (
             "dataset.checksum",
             isinstance(dataset, dict) and isinstance(dataset.get("checksum"), str),
@@ -316,6 +316,10 @@ def _check_description(metadata: dict[str, Any]) -> None:
     ):
         if not right:
             raise CheckpointError(f"metadata: {key}: missing or of the wrong kind")
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= MAX_PATH
 
 
 def _build_network(architecture: Any) -> tuple[Network, str]:
