@@ -1,4 +1,4 @@
-"""What the task fixes: images of 28x28 pixels, ten classes, and how large a network or a name may be."""
+"""What the task fixes, 28x28 pixels and ten classes, and how large a network may be."""
 
 IMAGE_SIDE = 28
 IMAGE_SIZE = IMAGE_SIDE * IMAGE_SIDE
