@@ -24,7 +24,7 @@ The modules, in reading order; data flows from the first to the last:
 - ``training``         gradient descent repeated until the slope is flat
 - ``gradcheck``        backpropagation against finite differences
 - ``metrics``          scores
-- ``checkpoints``      a model in a file
+- ``checkpoints``      a model in a file; ``npz`` reads its arrays
 - ``run_directories``  the folder of a training run: its name, its lock, the link ``latest``
 - ``runs``             what is in it
 - ``evaluation``       a model judged on images it has not seen

@@ -8,30 +8,24 @@ before its size is known to be right, so a checkpoint from a stranger can be wro
 no harm.
 """
 
-import io
 import json
-import math
 import os
 import re
-import struct
-import sys
-import warnings
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dlcli import __version__
+from dlcli import __version__, npz
 from dlcli.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Array
 from dlcli.calibration import is_temperature
-from dlcli.dimensions import CLASSES, IMAGE_SIZE, MAX_HIDDEN_LAYERS, MAX_PARAMETERS
+from dlcli.dimensions import CLASSES, IMAGE_SIZE, MAX_HIDDEN_LAYERS, MAX_PARAMETERS, MAX_PATH
 from dlcli.errors import CheckpointError
-from dlcli.files import DEFAULT_RUNS_DIR, atomic_write, open_file
+from dlcli.files import DEFAULT_RUNS_DIR, atomic_write
 from dlcli.losses import LOSSES
 from dlcli.network import Network, count_parameters
 
@@ -44,9 +38,6 @@ BEST = "best.npz"
 LAST = "last.npz"
 MAX_METADATA_BYTES = 1_000_000
 _PRETRAINED_FILE = Path(__file__).parent / PRETRAINED / "mnist.npz"
-_MAX_HEADER_BYTES = 10_000
-_ZIP_END = struct.Struct("<4s6xH10x")  # APPNOTE.TXT 4.3.16, without a comment
-_NPY_MAGIC = np.lib.format.magic(1, 0)
 
 
 @dataclass(frozen=True)
@@ -159,33 +150,6 @@ def _arrays_of(network: Network) -> dict[str, Array]:
     }
 
 
-def _refuse_lost_entries(file: BinaryIO, archive: zipfile.ZipFile) -> None:
-    """Count the directory's entries, which ``zipfile`` does not.
-
-    A single flipped bit in the length of a comment makes it take the entries that follow for the
-    comment; a running mean that has vanished in it would not be missed.
-    """
-    file.seek(-_ZIP_END.size, os.SEEK_END)
-    signature, count = _ZIP_END.unpack(file.read(_ZIP_END.size))
-    if signature != b"PK\5\6" or count != len(archive.infolist()):
-        raise CheckpointError("its zip directory is damaged")
-
-
-class _BoundedReader(io.BufferedReader):
-    """A zip file, of which not much is read until its directory is known.
-
-    ``zipfile`` makes an object of every entry, and those of millions would fill the memory.
-    """
-
-    most = 1_000_000
-    """Bytes; the directory of the largest checkpoint has a fifth of it."""
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if (size or 0) > self.most:
-            raise CheckpointError("its zip directory is far too long")
-        return super().read(size)
-
-
 _AVERAGED = "averaged."
 _SINGLE_VALUES = ("optimizer.steps", "optimizer.learning_rate")
 
@@ -199,13 +163,7 @@ def load(path: Path) -> Model:
         Naming the file, and the array where one is wrong.
     """
     try:
-        with (
-            open_file(path) as file,
-            _BoundedReader(file) as reader,
-            zipfile.ZipFile(reader) as archive,
-        ):
-            reader.most = sys.maxsize
-            _refuse_lost_entries(reader, archive)
+        with npz.opened(path) as archive:
             return _load(path, archive)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
@@ -213,19 +171,6 @@ def load(path: Path) -> Model:
         raise CheckpointError(f"{path}: no such checkpoint") from error
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        struct.error,
-        EOFError,
-        NotImplementedError,  # zipfile, of features it lacks
-        RuntimeError,  # zipfile, of encrypted members
-        ValueError,
-    ) as error:
-        fault = error.__context__  # zipfile takes a disk that fails for a file that is no zip
-        if isinstance(fault, OSError):
-            raise CheckpointError(f"{path}: cannot be read: {fault.strerror or fault}") from error
-        raise CheckpointError(f"{path}: not a whole .npz checkpoint: {error!s:.150}") from error
 
 
 def load_named(argument: str | None) -> Model:
@@ -315,7 +260,7 @@ def _load(path: Path, archive: zipfile.ZipFile) -> Model:
     optimizer_state = {}
     for full_name in [name for name in members if name.startswith("optimizer.")]:
         shape = (1,) if full_name in _SINGLE_VALUES else network.parameters.shape
-        array = _read_array(archive, members.pop(full_name), full_name, shape)
+        array = npz.read_array(archive, members.pop(full_name), full_name, shape)
         if not np.isfinite(array).all():
             raise CheckpointError(f"{full_name}: holds values that are no finite numbers")
         optimizer_state[full_name.removeprefix("optimizer.")] = array
@@ -330,7 +275,7 @@ def _fill(
     """Read a network's arrays, taking them out of ``members``."""
     for name, values in _arrays_of(network).items():
         full_name = f"{prefix}{name}"
-        array = _read_array(archive, members.pop(full_name, None), full_name, values.shape)
+        array = npz.read_array(archive, members.pop(full_name, None), full_name, values.shape)
         with np.errstate(over="ignore"):  # what float32 cannot hold is refused below
             values[...] = array
         if not np.isfinite(values).all():
@@ -344,7 +289,7 @@ def _read_metadata(archive: zipfile.ZipFile, member: zipfile.ZipInfo | None) -> 
         raise CheckpointError("holds no metadata: not a dlcli checkpoint")
     if member.file_size > MAX_METADATA_BYTES:
         raise CheckpointError(f"metadata: larger than {MAX_METADATA_BYTES:,} bytes")
-    content, dtype, shape = _read_member(archive, member, "metadata")
+    content, dtype, shape = npz.read_member(archive, member, "metadata")
     if dtype.kind != "U" or shape != () or len(content) != dtype.itemsize:
         raise CheckpointError("metadata: expected one string")
     try:
@@ -376,7 +321,7 @@ def _check_description(metadata: dict[str, Any]) -> None:
         ("config", isinstance(metadata.get("config"), dict)),
         ("epoch", type(metadata.get("epoch")) is int and metadata["epoch"] >= 0),
         ("dataset", isinstance(dataset, dict)),
-        ("dataset.name", isinstance(dataset, dict) and isinstance(dataset.get("name"), str)),
+        ("dataset.name", isinstance(dataset, dict) and _is_name(dataset.get("name"))),
         (
             "dataset.checksum",
             isinstance(dataset, dict) and isinstance(dataset.get("checksum"), str),
@@ -386,6 +331,10 @@ def _check_description(metadata: dict[str, Any]) -> None:
     ):
         if not right:
             raise CheckpointError(f"metadata: {key}: missing or of the wrong kind")
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= MAX_PATH
 
 
 def _build_network(architecture: Any) -> tuple[Network, str]:
@@ -417,44 +366,3 @@ def _build_network(architecture: Any) -> tuple[Network, str]:
         raise CheckpointError("metadata: batch_norm: expected true or false")
     network = Network(sizes, activations, architecture["output_activation"], batch_norm=batch_norm)
     return network, architecture["loss"]
-
-
-def _read_array(
-    archive: zipfile.ZipFile, member: zipfile.ZipInfo | None, name: str, shape: tuple[int, ...]
-) -> Array:
-    """A float array of exactly the expected shape; its content is not read if it has another."""
-    if member is None:
-        raise CheckpointError(f"{name}: missing")
-    if member.file_size > 8 * math.prod(shape) + _MAX_HEADER_BYTES:
-        raise CheckpointError(f"{name}: {member.file_size:,} bytes are too many for shape {shape}")
-    content, dtype, found = _read_member(archive, member, name)
-    if found != shape:
-        raise CheckpointError(f"{name}: expected shape {shape}, found {found}")
-    if dtype.kind != "f" or dtype.itemsize not in {2, 4, 8}:
-        raise CheckpointError(f"{name}: expected float32, found {dtype}")
-    if len(content) != math.prod(shape) * dtype.itemsize:
-        raise CheckpointError(f"{name}: {len(content):,} bytes do not fill shape {shape}")
-    return np.frombuffer(content, dtype).reshape(shape)
-
-
-def _read_member(
-    archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str
-) -> tuple[memoryview, np.dtype[Any], tuple[int, ...]]:
-    """An array's bytes, element type and shape; the zip's CRC is checked on the way."""
-    if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
-        raise CheckpointError(f"{name}: compressed; dlcli stores its arrays as they are")
-    content = archive.read(member)
-    file = io.BytesIO(content)
-    if file.read(len(_NPY_MAGIC)) != _NPY_MAGIC:
-        raise CheckpointError(f"{name}: not an array of .npy format 1.0")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # of headers that no present NumPy writes
-            header = np.lib.format.read_array_header_1_0(file, _MAX_HEADER_BYTES)
-    # NumPy's parser answers broken headers with whatever it stumbles over.
-    except Exception as error:
-        raise CheckpointError(f"{name}: damaged array header") from error
-    shape, fortran_order, dtype = header
-    if fortran_order and len(shape) > 1:
-        raise CheckpointError(f"{name}: columns before rows; dlcli stores rows first")
-    return memoryview(content)[file.tell() :], dtype, shape  # no copy: it may be of a gigabyte

@@ -9,7 +9,7 @@ import msgspec
 import yaml
 from msgspec import Meta
 
-from dlcli.dimensions import CLASSES, IMAGE_SIZE, MAX_HIDDEN_LAYERS
+from dlcli.dimensions import CLASSES, IMAGE_SIZE, MAX_HIDDEN_LAYERS, MAX_PATH
 from dlcli.schema_words import describe_allowed, shown
 from dlcli.yaml_source import settings_of
 
@@ -80,6 +80,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         str,
         Meta(
             min_length=1,
+            max_length=MAX_PATH,
             description="What to learn: mnist, fashion-mnist, kmnist, sample (12,000 MNIST images "
             "inside the package), or a folder of four IDX files.",
         ),

@@ -179,7 +179,7 @@ def import_folder(name: str, source_dir: Path, data_dir: Path) -> list[Path]:
     DatasetError
         A file is missing, or is not the one it should be.
     """
-    if not source_dir.is_dir():
+    if not os.path.isdir(source_dir):  # noqa: PTH112 - Path.is_dir raises of names too long
         raise DatasetError(f"{source_dir}: no such folder of IDX files")
     source = SOURCES[name]
     # Where the sums are those of the .gz files, a raw file beside one cannot be verified.
@@ -271,7 +271,7 @@ def _read_cached(name: str, data_dir: Path) -> list[_File] | None:
 
 
 def _read_folder(folder: Path) -> list[_File]:
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises of names too long
         raise DatasetError(f"{folder}: no such folder of IDX files")
     files: list[_File] = []
     left = idx.MAX_BYTES  # for all four together, of which each could be a bomb

@@ -84,8 +84,8 @@ def read(source: Path | BinaryIO, name: str) -> Image.Image:
 class _Patience(io.BufferedReader):
     """A picture's file, which is read until that has taken too long.
 
-    Pillow's decoders come back for more again and again; what keeps them busy, such as a GIF
-    file of endless comments, is stopped there.
+    Pillow's decoders come back for more again and again; what keeps them busy, such as millions
+    of empty lines, is stopped there.
     """
 
     def __init__(self, raw: io.RawIOBase, name: str) -> None:
@@ -94,9 +94,16 @@ class _Patience(io.BufferedReader):
         self._end = time.thread_time() + _MAX_SECONDS
 
     def read(self, size: int | None = -1, /) -> bytes:
+        self._have_patience()
+        return super().read(size)
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        self._have_patience()
+        return super().readline(size)
+
+    def _have_patience(self) -> None:
         if time.thread_time() > self._end:
             raise ImageError(f"{self._name}: takes more than {_MAX_SECONDS:g} s to decode")
-        return super().read(size)
 
 
 @contextmanager

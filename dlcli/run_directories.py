@@ -38,13 +38,15 @@ def create(runs_dir: Path, name: str | None, stem: str) -> Path:
     ConfigError
         The name is taken, or is no plain name.
     """
+    if name is not None and (
+        not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{,99}", name) or name == LATEST
+    ):
+        raise ConfigError(
+            f"--name {name!r:.110}: use up to 100 letters, digits, '.', '_' and '-' "
+            f"(and not {LATEST!r})"
+        )
     make_folder(runs_dir)
     if name is not None:
-        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{,99}", name) or name == LATEST:
-            raise ConfigError(
-                f"--name {name!r:.110}: use up to 100 letters, digits, '.', '_' and '-' "
-                f"(and not {LATEST!r})"
-            )
         path = runs_dir / name
         try:
             path.mkdir()

@@ -16,7 +16,7 @@ MAX_MEMORY = 1 << 30
 """Bytes that no hostile file may make dlcli use."""
 
 # Nothing is timed here: five seconds of one core may be a minute of a busy machine.
-HANGS_AFTER = 60
+HANGS_AFTER = 120
 _PROGRAM = """
 import io, json, pathlib, re, signal, sys
 from contextlib import redirect_stderr, redirect_stdout

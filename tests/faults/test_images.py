@@ -151,12 +151,6 @@ DIGIT = encoded("PNG", "L")
 EXIF = b"Exif\0\0II*\0\x08\0\0\0"
 
 
-def gif_of_comments(blocks: int) -> bytes:
-    """A GIF file with one comment of many blocks, which Pillow strings together one by one."""
-    start = b"GIF89a" + struct.pack("<HH", 28, 28) + b"\0\0\0"
-    return start + b"!\xfe" + (b"\xff" + b"x" * 255) * blocks + b"\0;"
-
-
 def icon(content: bytes, side: int = 0) -> bytes:
     """An ICO file around another file."""
     entry = struct.pack("<BBBBHHII", side, side, 0, 0, 1, 32, len(content), 22)
@@ -239,7 +233,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "tiff of 16 bits": lambda: saved(
         Image.new("I;16", (6_300, 6_300)), "TIFF", compression="tiff_deflate"
     ),
-    "gif of endless comments": lambda: gif_of_comments(150_000),
+    "xpm of empty lines": lambda: b"/* XPM */\n" + b"\n" * 100_000_000,
     "plain ppm": lambda: b"P3 6300 6300 255\n" + b"0 " * 20_000_000,
     "bmp of runs": lambda: (
         b"BM"

@@ -36,7 +36,7 @@ DANGERS = {
     *(".system", ".popen", ".fork", ".forkpty", ".posix_spawn", ".startfile", ".eval", ".exec"),
     *(f".{kind}{end}" for kind in ("exec", "spawn") for end in ("l", "le", "lp", "v", "ve", "vp")),
     *(".extract", ".extractall", ".unsafe_load", ".full_load", ".UnsafeLoader", ".FullLoader"),
-    *(".literal_eval", ".disable_warnings", ".read_array", "yaml.load", "yaml.load_all"),
+    *(".literal_eval", ".disable_warnings", "yaml.load", "yaml.load_all"),
     *("yaml.Loader", "yaml.dump", "np.load", "numpy.load", "allow_pickle=True", "verify=False"),
     *("shell=True",),
 }
@@ -328,7 +328,7 @@ def test_a_run_is_never_made_outside_its_folder(dlcli, tiny, name, tally):
     result = dlcli("train", "-q", "--set", f"dataset={tiny}", f"--name={name}")
     assert_civil(result, {2})
     assert result.stderr.count("\n") == 1
-    assert {path for path in tree(tiny.parent) if path != "runs"} == set(before)
+    assert tree(tiny.parent) == before
     tally("hostile names", 1)
 
 
