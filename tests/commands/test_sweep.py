@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dlcli.cli import run
 from dlcli.extras import sweep as extra
 from dlcli.extras.sweep import plan as plans
 from dlcli.extras.sweep.storage import address, connect, open_study
@@ -234,3 +235,20 @@ def test_a_search_is_no_config(dlcli, words):
     result = dlcli(*words.split(), "--set", "dropout={low: 0.1, high: 0.5}")
     assert result.code == 2
     assert "got a mapping; a search is for dlcli sweep" in result.stderr
+
+
+def test_a_bar_shows_the_best_so_far(dlcli, search, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    real = sys.stderr
+    monkeypatch.setattr(sys, "stderr", terminal)
+    code = run(["sweep", "--config", str(search()), "--trials", "2"])
+    monkeypatch.setattr(sys, "stderr", real)
+    assert code == 0
+    shown = terminal.getvalue()
+    assert "trials: 100%" in shown
+    assert "0 running" in shown
+    assert "best " in shown
