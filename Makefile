@@ -6,7 +6,8 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # two targets must not install into one environment at once
-.PHONY: help train test lint format faults readme photographs likeness pretrained accuracy bench sweep clean
+.PHONY: help train test lint format faults readme photographs likeness pretrained exports accuracy \
+	sweep bench lowest audit clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -43,6 +44,11 @@ likeness: .venv/installed-dev ## Train the network that tells digits from other 
 pretrained: .venv/installed-dev ## Write the pretrained model and its card from RUNS, three of configs/best.yaml
 	$(BIN)/python -m tests.generated_pretrained $(RUNS)
 
+exports: benchmarks/.venv/installed .venv/installed-dev ## Compare exported models with dlcli in PyTorch and onnxruntime (needs the full MNIST)
+	benchmarks/.venv/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .
+	benchmarks/.venv/bin/python -m benchmarks.exports
+	$(BIN)/python -m tests.generated_readme
+
 accuracy: .venv/installed-dev ## Train every config with three seeds, judge it, keep the logs (2 hours)
 	$(BIN)/python -m benchmarks.accuracy
 	$(BIN)/python -m tests.generated_readme
@@ -54,11 +60,17 @@ bench: benchmarks/.venv/installed ## Time dlcli beside PyTorch, JAX and scikit-l
 sweep: .venv/installed-dev ## Measure a search: what it finds, what pruning and a second job bring (half an hour)
 	$(BIN)/python -m benchmarks.sweep --output benchmarks/SWEEP.md
 
+lowest: .venv-lowest/installed ## Run the tests with the lowest versions of the dependencies
+	.venv-lowest/bin/pytest
+
+audit: .venv-audit/installed ## Ask PyPI whether the dependencies have known vulnerabilities
+	.venv-audit/bin/pip-audit --strict --progress-spinner off .
+
 clean: ## Remove what make created: environment, caches, builds (not runs/ or data/)
-	rm -rf .venv benchmarks/.venv dist build .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-lowest .venv-audit benchmarks/.venv dist build .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/bin/python benchmarks/.venv/bin/python:
+.venv/bin/python .venv-lowest/bin/python .venv-audit/bin/python benchmarks/.venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "dlcli needs Python 3.11 or newer; name one with: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(@:/bin/python=) || { rm -rf $(@:/bin/python=); exit 1; }
 
@@ -69,6 +81,15 @@ clean: ## Remove what make created: environment, caches, builds (not runs/ or da
 .venv/installed-dev: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@ .venv/installed
+
+.venv-lowest/installed: pyproject.toml tests/lowest_versions.py | .venv-lowest/bin/python
+	.venv-lowest/bin/python -m tests.lowest_versions > .venv-lowest/constraints.txt
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --constraint .venv-lowest/constraints.txt --editable '.[dev]'
+	touch $@
+
+.venv-audit/installed: | .venv-audit/bin/python
+	.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	touch $@
 
 benchmarks/.venv/installed: pyproject.toml benchmarks/requirements.txt | benchmarks/.venv/bin/python
 	benchmarks/.venv/bin/python -m pip install --quiet --disable-pip-version-check . --requirement benchmarks/requirements.txt

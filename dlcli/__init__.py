@@ -19,11 +19,14 @@ The modules, in reading order; data flows from the first to the last:
 - ``schedules``        how long that step is
 - ``averaging``        a running mean of the weights
 - ``calibration``      how sure the network may be
+- ``divergence``       where training left the finite numbers, and what to do about it
+- ``running_scores``   loss and accuracy of an epoch while it goes on
 - ``training``         gradient descent repeated until the slope is flat
 - ``gradcheck``        backpropagation against finite differences
 - ``metrics``          scores
 - ``checkpoints``      a model in a file
-- ``runs``             a training run in a folder
+- ``run_directories``  the folder of a training run: its name, its lock, the link ``latest``
+- ``runs``             what is in it
 - ``evaluation``       a model judged on images it has not seen
 - ``pictures``         picture files to colours
 - ``ink``              colours to ink
@@ -33,6 +36,7 @@ The modules, in reading order; data flows from the first to the last:
 - ``images``           any picture of a digit to the 28x28 that MNIST would have held
 - ``panel``            that way from the one to the other, as a picture
 - ``prediction``       pictures to digits
+- ``classifier``       dlcli as a library: ``load_model`` and what it returns
 - ``commands``, ``cli``  the command line
 
 ``errors`` holds every expected failure with its exit code, ``files`` writes files whole or
@@ -40,4 +44,24 @@ not at all, ``memory`` places long vectors, ``randomness`` divides the seed, and
 where optional features go: ``extras.sweep`` searches hyperparameters.
 """
 
+from typing import TYPE_CHECKING, Any
+
+__all__ = ["Classifier", "Layer", "__version__", "load_model"]
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from dlcli.classifier import Classifier, Layer, load_model
+else:
+
+    def __getattr__(name: str) -> Any:
+        """The public interface, imported when it is asked for: ``dlcli --help`` needs no NumPy."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        import importlib
+
+        return getattr(importlib.import_module("dlcli.classifier"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -12,23 +12,26 @@ import io
 import json
 import math
 import os
+import re
 import struct
+import sys
 import warnings
 import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
+from dlcli import __version__
 from dlcli.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Array
 from dlcli.calibration import is_temperature
 from dlcli.dimensions import CLASSES, IMAGE_SIZE, MAX_HIDDEN_LAYERS, MAX_PARAMETERS
 from dlcli.errors import CheckpointError
-from dlcli.files import DEFAULT_RUNS_DIR, atomic_write
+from dlcli.files import DEFAULT_RUNS_DIR, atomic_write, open_file
 from dlcli.losses import LOSSES
 from dlcli.network import Network, count_parameters
 
@@ -42,6 +45,7 @@ LAST = "last.npz"
 MAX_METADATA_BYTES = 1_000_000
 _PRETRAINED_FILE = Path(__file__).parent / PRETRAINED / "mnist.npz"
 _MAX_HEADER_BYTES = 10_000
+_ZIP_END = struct.Struct("<4s6xH10x")  # APPNOTE.TXT 4.3.16, without a comment
 _NPY_MAGIC = np.lib.format.magic(1, 0)
 
 
@@ -68,7 +72,14 @@ class Model:
     optimizer_state: dict[str, Array]
     average: Network | None = None
 
-    def infer(self, images: npt.NDArray[np.uint8]) -> tuple[Array, Array]:
+    @property
+    def temperature(self) -> float:
+        """What logits are divided by before softmax; 1 where there is no softmax."""
+        if self.network.output_activation != "softmax":
+            return 1.0
+        return float(self.metadata.get("temperature", 1))
+
+    def infer(self, images: npt.NDArray[np.uint8] | Array) -> tuple[Array, Array]:
         """The network's logits for images, and the probability of each class.
 
         The temperature changes the probabilities that softmax makes, and no logits.
@@ -76,7 +87,7 @@ class Model:
         Parameters
         ----------
         images
-            Shape (n, 784), 0 to 255.
+            Shape (n, 784), 0 to 255; or floats, 0 to 1.
 
         Returns
         -------
@@ -90,9 +101,8 @@ class Model:
         """
         with np.errstate(over="ignore", invalid="ignore"):
             logits, outputs = self.network.infer(images)
-            temperature = self.metadata.get("temperature", 1)
-            if temperature != 1 and self.network.output_activation == "softmax":
-                OUTPUT_ACTIVATIONS["softmax"].function(logits / temperature, outputs)
+            if self.temperature != 1:
+                OUTPUT_ACTIVATIONS["softmax"].function(logits / self.temperature, outputs)
         if not np.isfinite(outputs).all():
             raise CheckpointError(f"{self.path}: its weights are so large that outputs overflow")
         return logits, self.network.probabilities(outputs)
@@ -119,6 +129,7 @@ def save(
     arrays |= {f"optimizer.{name}": array for name, array in optimizer_state.items()}
     description = {
         "format": FORMAT_VERSION,
+        "dlcli": __version__,  # what to install, where the format is newer than the reader
         "architecture": {
             "layer_sizes": network.layer_sizes,
             "activations": network.activations,
@@ -148,6 +159,33 @@ def _arrays_of(network: Network) -> dict[str, Array]:
     }
 
 
+def _refuse_lost_entries(file: BinaryIO, archive: zipfile.ZipFile) -> None:
+    """Count the directory's entries, which ``zipfile`` does not.
+
+    A single flipped bit in the length of a comment makes it take the entries that follow for the
+    comment; a running mean that has vanished in it would not be missed.
+    """
+    file.seek(-_ZIP_END.size, os.SEEK_END)
+    signature, count = _ZIP_END.unpack(file.read(_ZIP_END.size))
+    if signature != b"PK\5\6" or count != len(archive.infolist()):
+        raise CheckpointError("its zip directory is damaged")
+
+
+class _BoundedReader(io.BufferedReader):
+    """A zip file, of which not much is read until its directory is known.
+
+    ``zipfile`` makes an object of every entry, and those of millions would fill the memory.
+    """
+
+    most = 1_000_000
+    """Bytes; the directory of the largest checkpoint has a fifth of it."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if (size or 0) > self.most:
+            raise CheckpointError("its zip directory is far too long")
+        return super().read(size)
+
+
 _AVERAGED = "averaged."
 _SINGLE_VALUES = ("optimizer.steps", "optimizer.learning_rate")
 
@@ -161,7 +199,13 @@ def load(path: Path) -> Model:
         Naming the file, and the array where one is wrong.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with (
+            open_file(path) as file,
+            _BoundedReader(file) as reader,
+            zipfile.ZipFile(reader) as archive,
+        ):
+            reader.most = sys.maxsize
+            _refuse_lost_entries(reader, archive)
             return _load(path, archive)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
@@ -178,7 +222,10 @@ def load(path: Path) -> Model:
         RuntimeError,  # zipfile, of encrypted members
         ValueError,
     ) as error:
-        raise CheckpointError(f"{path}: not a whole .npz checkpoint: {error}") from error
+        fault = error.__context__  # zipfile takes a disk that fails for a file that is no zip
+        if isinstance(fault, OSError):
+            raise CheckpointError(f"{path}: cannot be read: {fault.strerror or fault}") from error
+        raise CheckpointError(f"{path}: not a whole .npz checkpoint: {error!s:.150}") from error
 
 
 def load_named(argument: str | None) -> Model:
@@ -306,13 +353,20 @@ def _read_metadata(archive: zipfile.ZipFile, member: zipfile.ZipInfo | None) -> 
         raise CheckpointError(f"metadata: not JSON: {error}") from error
     if not isinstance(metadata, dict):
         raise CheckpointError("metadata: expected a JSON object")
-    version = metadata.pop("format", None)
-    if version != FORMAT_VERSION:
-        raise CheckpointError(
-            f"checkpoint format {version!r:.60}; this dlcli reads format {FORMAT_VERSION}"
-            + ("; a newer dlcli is needed" if isinstance(version, int) and version > 1 else "")
-        )
+    _check_format(metadata.pop("format", None), metadata.pop("dlcli", None))
     return metadata
+
+
+def _check_format(version: Any, writer: Any) -> None:
+    """Refuse a format that is not this one, naming the dlcli that wrote a newer one."""
+    if version == FORMAT_VERSION:
+        return
+    problem = f"checkpoint format {version!r:.60}; this dlcli reads format {FORMAT_VERSION}"
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        problem += "; a newer dlcli is needed"
+        if isinstance(writer, str) and re.fullmatch(r"[0-9][0-9A-Za-z.+]{0,30}", writer):
+            problem += f": install dlcli {writer} or newer"
+    raise CheckpointError(problem)
 
 
 def _check_description(metadata: dict[str, Any]) -> None:
@@ -385,11 +439,12 @@ def _read_array(
 
 def _read_member(
     archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str
-) -> tuple[bytes, np.dtype[Any], tuple[int, ...]]:
+) -> tuple[memoryview, np.dtype[Any], tuple[int, ...]]:
     """An array's bytes, element type and shape; the zip's CRC is checked on the way."""
     if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
         raise CheckpointError(f"{name}: compressed; dlcli stores its arrays as they are")
-    file = io.BytesIO(archive.read(member))
+    content = archive.read(member)
+    file = io.BytesIO(content)
     if file.read(len(_NPY_MAGIC)) != _NPY_MAGIC:
         raise CheckpointError(f"{name}: not an array of .npy format 1.0")
     try:
@@ -402,4 +457,4 @@ def _read_member(
     shape, fortran_order, dtype = header
     if fortran_order and len(shape) > 1:
         raise CheckpointError(f"{name}: columns before rows; dlcli stores rows first")
-    return file.read(), dtype, shape
+    return memoryview(content)[file.tell() :], dtype, shape  # no copy: it may be of a gigabyte

@@ -24,7 +24,10 @@ COMMANDS = {
     "config": "dlcli.commands.config",
     "runs": "dlcli.commands.runs",
     "compare": "dlcli.commands.compare",
+    "report": "dlcli.commands.report",
     "gradcheck": "dlcli.commands.gradcheck",
+    "export": "dlcli.commands.export",
+    "plot": "dlcli.commands.plot",
     "sweep": "dlcli.commands.sweep",
 }
 
@@ -97,14 +100,14 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except BaseException as error:  # noqa: BLE001 - whatever it is, it becomes one message here
+        code, lines = _explain(error)
+        lines = ["Error: " + lines[0], *lines[1:]]
         if debug:
             import traceback
 
-            traceback.print_exc()
-        code, message = _explain(error)
-        # The message may quote a file's name or content, and that could be control sequences.
-        lines = [printable(line) for line in message.split("\n")]
-        tell("Error: " + "\n".join(lines))
+            lines = traceback.format_exc().splitlines() + lines
+        # They may quote a file's name or content, and that could be control sequences.
+        tell("\n".join(printable(line) for line in lines))
         return code
     return 0
 
@@ -127,25 +130,25 @@ def main() -> NoReturn:
     os._exit(code)
 
 
-def _explain(error: BaseException) -> tuple[int, str]:
-    """The exit code and the message for an error; re-raises what is none."""
+def _explain(error: BaseException) -> tuple[int, list[str]]:
+    """The exit code and the lines of the message for an error; re-raises what is none."""
     if isinstance(error, (DlcliError, Terminated)):
-        return error.exit_code, str(error)
+        return error.exit_code, list(error.args)
     if isinstance(error, click.UsageError):
         command = error.ctx.command_path if error.ctx else "dlcli"
-        return error.exit_code, f"{error.format_message()} (see: {command} --help)"
+        return error.exit_code, [f"{error.format_message()} (see: {command} --help)"]
     if isinstance(error, click.ClickException):
-        return error.exit_code, error.format_message()
+        return error.exit_code, [error.format_message()]
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
-        return 130, "interrupted"
+        return 130, ["interrupted"]
     if isinstance(error, MemoryError):
-        return 1, f"not enough memory: {error}"
+        return 1, [f"not enough memory: {error}"]
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
-        return 1, f"{place}{error.strerror or error}"
+        return 1, [f"{place}{error.strerror or error}"]
     if isinstance(error, Exception):
         kind = type(error).__name__
-        return 1, f"unexpected {kind}: {error} (run again with --debug for the traceback)"
+        return 1, [f"unexpected {kind}: {error} (run again with --debug for the traceback)"]
     raise error
 
 

@@ -4,9 +4,9 @@ All problems are reported together, each with the place it was written.
 """
 
 import math
+import os
 import re
 from collections.abc import Collection, Iterable
-from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
@@ -14,10 +14,18 @@ import msgspec
 from dlcli.config import Augmentation, Config, DatasetName, key_types
 from dlcli.dimensions import MAX_PARAMETERS
 from dlcli.errors import ConfigError
-from dlcli.schema_words import allowed_names, describe_allowed, did_you_mean, one_of, shown
+from dlcli.schema_words import (
+    allowed_names,
+    describe_allowed,
+    did_you_mean,
+    one_of,
+    shortened,
+    shown,
+)
 from dlcli.yaml_source import Setting, Settings, settings_of
 
 HIGH_ADAM_LEARNING_RATE = 0.01
+_MAX_PROBLEMS = 50  # more unknown keys than a config has known ones: it is something else
 ADAM_LEARNING_RATE = 0.001  # Kingma and Ba's; the default for sgd would make Adam diverge
 
 # Keys that mean something only beside certain values of another key.
@@ -61,22 +69,20 @@ def resolve(settings: Settings, unknown: Collection[str] = ()) -> Config:
     ConfigError
         With every problem found, one a line.
     """
-    for key, setting in settings.items():
-        if key.partition(".")[0] == "sweep":
-            raise ConfigError(
-                f"{setting.origin}: sweep: makes this a search, which is for dlcli sweep --config"
-            )
+    _refuse_search(settings)
     problems: list[str] = []
     values: dict[str, Any] = {}
     types = key_types()
     for key, setting in settings.items():
         if key not in types:
             problems.append(f"{setting.origin}: {_unknown_key(key, types)}")
+            if len(problems) == _MAX_PROBLEMS:
+                break
             continue
         try:
             values[key] = checked(key, setting, types[key])
         except ConfigError as error:
-            problems.append(str(error))
+            problems += error.args
     if values.get("optimizer") in {"adam", "adamw"} and "learning_rate" not in settings:
         values["learning_rate"] = ADAM_LEARNING_RATE
     config = Config(**_gathered(values))
@@ -88,8 +94,16 @@ def resolve(settings: Settings, unknown: Collection[str] = ()) -> Config:
             origin = settings[key].origin if key in settings else "default"
             problems.append(f"{origin}: {keys[0]}: {problem}")
     if problems:
-        raise ConfigError("\n".join(dict.fromkeys(problems)))  # a mapping's are alike
+        raise ConfigError(*dict.fromkeys(problems))  # a mapping's are alike
     return config
+
+
+def _refuse_search(settings: Settings) -> None:
+    for key, setting in settings.items():
+        if key.partition(".")[0] == "sweep":
+            raise ConfigError(
+                f"{setting.origin}: sweep: makes this a search, which is for dlcli sweep --config"
+            )
 
 
 def checked(key: str, setting: Setting, kind: Any) -> Any:
@@ -103,7 +117,9 @@ def checked(key: str, setting: Setting, kind: Any) -> Any:
     value = setting.value
     try:
         return msgspec.convert(_without_infinities(value), kind)
-    except msgspec.ValidationError:
+    except RecursionError:
+        raise ConfigError(f"{setting.origin}: {key}: nested too deeply for a config") from None
+    except (msgspec.ValidationError, UnicodeEncodeError):  # of "\ud800", which is no text
         allowed = describe_allowed(kind)
         hint = did_you_mean(value, allowed_names(kind)) if isinstance(value, str) else ""
         raise ConfigError(
@@ -124,7 +140,7 @@ def _unknown_key(key: str, types: dict[str, Any]) -> str:
         hint = "; a search is for dlcli sweep" if inner in _WORDS_OF_A_SEARCH else ""
         return f"{group}: expected {describe_allowed(types[group])}, got a mapping{hint}"
     alike = [name for name in types if name.startswith(f"{group}.")] if dot else types
-    return f"{key}: unknown key{did_you_mean(key, alike)}"
+    return f"{shortened(key)}: unknown key{did_you_mean(key, alike)}"
 
 
 def _contradictions(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:
@@ -133,8 +149,10 @@ def _contradictions(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:
     yield from _contradictions_of_the_training(config)
     dataset = config.dataset
     names = get_args(DatasetName)
+    if "\0" in dataset or any("\ud800" <= character <= "\udfff" for character in dataset):
+        yield ("dataset",), f"no folder can have the name {shown(dataset)}"
     # What has a separator in it is a path; whether it exists is for loading to say.
-    if re.fullmatch(r"[\w-]+", dataset) and dataset not in names and not Path(dataset).is_dir():
+    if re.fullmatch(r"[\w-]+", dataset) and dataset not in names and not os.path.isdir(dataset):  # noqa: PTH112 - Path.is_dir raises of names too long
         yield (
             ("dataset",),
             (

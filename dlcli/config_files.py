@@ -7,7 +7,7 @@ from dlcli.config import Config, to_builtins
 from dlcli.config_checks import resolve
 from dlcli.errors import ConfigError
 from dlcli.files import stdin
-from dlcli.schema_words import did_you_mean
+from dlcli.schema_words import did_you_mean, shortened
 from dlcli.yaml_source import (
     MAX_BYTES,
     Settings,
@@ -45,9 +45,9 @@ def load(
     try:
         config = resolve(settings)
     except ConfigError as error:
-        problems.append(str(error))
+        problems += error.args
     if problems:
-        raise ConfigError("\n".join(problems))
+        raise ConfigError(*problems)
     return config
 
 
@@ -69,7 +69,7 @@ def read(
         try:
             settings = overridden(settings, reader(text), _MERGED)
         except ConfigError as error:
-            problems.append(str(error))
+            problems += error.args
     return settings, problems
 
 
@@ -94,8 +94,8 @@ def _override(text: str) -> Settings:
     key, equals, value = text.partition("=")
     key = key.strip()
     if not equals or not key:
-        raise ConfigError(f"--set {text}: expected KEY=VALUE")
-    return settings_of({key: parse_value(value, f"--set {key}")}, "--set")
+        raise ConfigError(f"--set {shortened(text)}: expected KEY=VALUE")
+    return settings_of({key: parse_value(value, f"--set {shortened(key)}")}, "--set")
 
 
 def _read(source: str) -> tuple[str, str]:

@@ -13,7 +13,14 @@ import numpy as np
 
 from dlcli import idx
 from dlcli.errors import ConfigError, DatasetError
-from dlcli.files import DEFAULT_DATA_DIR, atomic_write
+from dlcli.files import (
+    DEFAULT_DATA_DIR,
+    atomic_write,
+    leftovers,
+    make_folder,
+    naming,
+    remove_leftovers,
+)
 from dlcli.randomness import random_stream
 
 if TYPE_CHECKING:
@@ -30,6 +37,7 @@ _SAMPLE_DIR = Path(__file__).parent / "sample"
 # kmnist publishes the sums of its .gz files alone; those of the content are kept here once a
 # verified .gz has been unpacked.
 _SUMS_FILE = "SHA256SUMS"
+_WRITTEN = (*FILES, _SUMS_FILE)
 
 
 @dataclass(frozen=True)
@@ -122,11 +130,9 @@ def load(
             files = _read_cached(name, data_dir)
         if files is None:
             raise DatasetError(f"{data_dir / name}: files vanished while they were being read")
-        folder = data_dir / name
     else:
-        folder = _SAMPLE_DIR if name == SAMPLE else Path(name)
-        files = _read_folder(folder)
-    return _parse(name, folder, files)
+        files = _read_folder(_SAMPLE_DIR if name == SAMPLE else Path(name))
+    return _parse(name, files)
 
 
 def fetch(name: str, data_dir: Path, progress: "Progress | None" = None) -> list[str]:
@@ -139,7 +145,8 @@ def fetch(name: str, data_dir: Path, progress: "Progress | None" = None) -> list
     DatasetError
         A file could not be had from any mirror.
     """
-    if not any(faults(name, data_dir).values()):
+    unfinished = any(any(leftovers(data_dir / name, file)) for file in _WRITTEN)
+    if not (unfinished or any(faults(name, data_dir).values())):
         return []
 
     from dlcli.download import fetch as fetch_file  # requests takes 0.1 s to import
@@ -155,8 +162,9 @@ def fetch(name: str, data_dir: Path, progress: "Progress | None" = None) -> list
             try:
                 raw = fetch_file(file, mirrors, partial(_mismatch, source, index), progress)
             except DatasetError as error:
-                raise DatasetError(f"{name}: {error}\n{_other_ways(name)}") from error
-            _place(folder, file, raw, recorded=source.raw_sha256 is None)
+                first, *failures = error.args
+                raise DatasetError(f"{name}: {first}", *failures, _other_ways(name)) from error
+            _place(name, folder, file, raw)
             fetched.append(file)
     return fetched
 
@@ -190,7 +198,7 @@ def import_folder(name: str, source_dir: Path, data_dir: Path) -> list[Path]:
         contents.append(raw)
     with _locked(name, data_dir) as folder:
         for file, raw in zip(FILES, contents, strict=True):
-            _place(folder, file, raw, recorded=source.raw_sha256 is None)
+            _place(name, folder, file, raw)
     return paths
 
 
@@ -235,18 +243,19 @@ def split_validation(train: Examples, size: float, seed: int) -> tuple[Examples,
 
 
 class _File(NamedTuple):
-    """A file's decompressed content, and its SHA-256, which is computed once."""
+    """A file's path, its decompressed content, and its SHA-256, which is computed once."""
 
-    content: bytes
+    name: str
+    content: idx.Content
     sha256: str
 
 
 def _read_cached(name: str, data_dir: Path) -> list[_File] | None:
     """The verified files of a cached dataset; None if one is missing."""
     folder = data_dir / name
-    sums = _known_sums(name, folder)
     if not all((folder / file).exists() for file in FILES):
         return None
+    sums = _known_sums(name, folder)  # read last: while a process fetches, they come first
     files = []
     for file in FILES:
         mend = f"mend it with: dlcli data fetch {name}"
@@ -257,15 +266,21 @@ def _read_cached(name: str, data_dir: Path) -> list[_File] | None:
         digest = _sha256(content)
         if digest != sums.get(file):
             raise DatasetError(f"{folder / file}: corrupt (wrong SHA-256); {mend}")
-        files.append(_File(content, digest))
+        files.append(_File(str(folder / file), content, digest))
     return files
 
 
 def _read_folder(folder: Path) -> list[_File]:
     if not folder.is_dir():
         raise DatasetError(f"{folder}: no such folder of IDX files")
-    contents = [idx.read_file(_find(folder, file)) for file in FILES]
-    return [_File(content, _sha256(content)) for content in contents]
+    files: list[_File] = []
+    left = idx.MAX_BYTES  # for all four together, of which each could be a bomb
+    for file in FILES:
+        path = _find(folder, file)
+        content = idx.read_file(path, left)
+        files.append(_File(str(path), content, _sha256(content)))
+        left -= len(content)
+    return files
 
 
 def _find(folder: Path, file: str, suffixes: Sequence[str] = ("", ".gz")) -> Path:
@@ -276,23 +291,22 @@ def _find(folder: Path, file: str, suffixes: Sequence[str] = ("", ".gz")) -> Pat
     raise DatasetError(f"{folder}: holds no {file} (or {file}.gz)")
 
 
-def _parse(name: str, folder: Path, files: list[_File]) -> Dataset:
-    names = [str(folder / file) for file in FILES]
+def _parse(name: str, files: list[_File]) -> Dataset:
     splits = []
-    for images_index, labels_index in ((0, 1), (2, 3)):
-        images = idx.parse_images(files[images_index].content, names[images_index])
-        labels = idx.parse_labels(files[labels_index].content, names[labels_index])
+    for of_images, of_labels in (files[:2], files[2:]):
+        images = idx.parse_images(of_images.content, of_images.name)
+        labels = idx.parse_labels(of_labels.content, of_labels.name)
         if len(images) != len(labels):
             raise DatasetError(
-                f"{names[images_index]}: {len(images):,} images, but {len(labels):,} labels "
-                f"in {names[labels_index]}"
+                f"{of_images.name}: {len(images):,} images, but {len(labels):,} labels "
+                f"in {of_labels.name}"
             )
         splits.append(Examples(images, labels))
     checksum = _sha256("".join(file.sha256 for file in files).encode())
     return Dataset(name, splits[0], splits[1], checksum)
 
 
-def _mismatch(source: Source, index: int, received: bytes, raw: bytes) -> str | None:
+def _mismatch(source: Source, index: int, received: idx.Content, raw: idx.Content) -> str | None:
     """How a file differs from the one it should be; None if it is the right one."""
     if source.raw_sha256 is not None:
         expected, actual = source.raw_sha256[index], _sha256(raw)
@@ -307,7 +321,7 @@ def _mismatch(source: Source, index: int, received: bytes, raw: bytes) -> str | 
     return f"wrong content (SHA-256 {actual[:12]}..., expected {expected[:12]}...)"
 
 
-def _sha256(content: bytes) -> str:
+def _sha256(content: idx.Content) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
@@ -321,7 +335,9 @@ def _known_sums(name: str, folder: Path) -> dict[str, str]:
         return {file: digest for digest, _, file in (line.partition("  ") for line in lines)}
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise DatasetError(f"{folder / _SUMS_FILE}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
         raise DatasetError(f"{folder / _SUMS_FILE}: cannot be read: {error}") from error
 
 
@@ -335,28 +351,32 @@ def _fault(path: Path, expected: str | None) -> str | None:
     return None if actual == expected else "corrupt (wrong SHA-256)"
 
 
-def _place(folder: Path, file: str, raw: bytes, *, recorded: bool) -> None:
-    """Put a verified file into the cache, and its sum beside it where no other is known."""
+def _place(name: str, folder: Path, file: str, raw: idx.Content) -> None:
+    """Put a verified file into the cache; before it its sum, where no other is known."""
+    if SOURCES[name].raw_sha256 is None:
+        sums = _known_sums(name, folder) | {file: _sha256(raw)}
+        lines = [f"{sums[known]}  {known}\n" for known in FILES if known in sums]
+        with atomic_write(folder / _SUMS_FILE) as target:
+            target.write("".join(lines).encode("ascii"))
     with atomic_write(folder / file) as target:
         target.write(raw)
-    if recorded:
-        sums_path = folder / _SUMS_FILE
-        lines = sums_path.read_text(encoding="ascii").splitlines() if sums_path.exists() else []
-        lines = [line for line in lines if not line.endswith(f"  {file}")]
-        lines.append(f"{_sha256(raw)}  {file}")
-        with atomic_write(sums_path) as target:
-            target.write("\n".join([*lines, ""]).encode("ascii"))
 
 
 @contextmanager
 def _locked(name: str, data_dir: Path) -> Iterator[Path]:
-    """The dataset's cache folder, held against other processes."""
+    """The dataset's cache folder, held against other processes and cleared of what they left."""
     from filelock import FileLock
 
     folder = data_dir / name
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(data_dir / f".{name}.lock"):
+    make_folder(folder)
+    lock = FileLock(data_dir / f".{name}.lock")
+    with naming(data_dir / f".{name}.lock"):
+        lock.acquire()
+    try:
+        remove_leftovers(folder, _WRITTEN)
         yield folder
+    finally:
+        lock.release()
 
 
 def _other_ways(name: str) -> str:

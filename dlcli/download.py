@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
@@ -13,6 +14,7 @@ from dlcli.errors import DatasetError
 MAX_BYTES = 64_000_000
 ATTEMPTS = 3
 BACKOFF_SECONDS = 1.0
+_MAX_REDIRECTS = 10
 TIMEOUT_SECONDS = 20.0
 # A mirror that trickles is as good as dead: every file must arrive in this time.
 DEADLINE_SECONDS = 600.0
@@ -27,7 +29,7 @@ _BAD_ADDRESS = (
 Progress = Callable[[str, int, int], None]
 """Called with a file's name, the bytes received so far, and the total (0 if not known)."""
 
-FindMismatch = Callable[[bytes, bytes], str | None]
+FindMismatch = Callable[[bytes, idx.Content], str | None]
 """Given a file as received and decompressed: how it differs from the right one, or None."""
 
 
@@ -44,7 +46,7 @@ def fetch(
     mirrors: Sequence[str],
     find_mismatch: FindMismatch,
     progress: Progress | None = None,
-) -> bytes:
+) -> idx.Content:
     """Download ``name`` + ``.gz`` and return its decompressed, verified content.
 
     Mirrors are tried in turn; faults that pass (no answer, a server error, a broken
@@ -78,7 +80,7 @@ def fetch(
                     failures.append(f"  {url}: {error}")
                     break
                 time.sleep(BACKOFF_SECONDS * 2**attempt)
-    raise DatasetError("\n".join([f"{name}: no mirror delivered it", *failures]))
+    raise DatasetError(f"{name}: no mirror delivered it", *failures)
 
 
 def _get(url: str, name: str, progress: Progress | None) -> bytes:
@@ -87,7 +89,7 @@ def _get(url: str, name: str, progress: Progress | None) -> bytes:
     # "identity": requests would otherwise undo the gzip that is the file itself.
     headers = {"User-Agent": f"dlcli/{__version__}", "Accept-Encoding": "identity"}
     try:
-        with requests.get(url, headers=headers, timeout=TIMEOUT_SECONDS, stream=True) as response:
+        with _Session() as session, _follow(session, url, headers) as response:
             if response.status_code != requests.codes.ok:
                 again = response.status_code >= 500 or response.status_code == 429
                 raise _MirrorError(f"HTTP status {response.status_code}", again=again)
@@ -110,6 +112,30 @@ def _get(url: str, name: str, progress: Progress | None) -> bytes:
         raise _MirrorError(_reason(error), again=True) from error
 
 
+class _Session(requests.Session):
+    """Leaves redirections to :func:`_follow`."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None: requests would read the whole body that comes with one, however long it is."""
+
+
+def _follow(session: requests.Session, url: str, headers: dict[str, str]) -> requests.Response:
+    """The answer to a request for ``url``, or for where it has moved to."""
+    for _ in range(_MAX_REDIRECTS):
+        response = session.get(url, headers=headers, timeout=TIMEOUT_SECONDS, stream=True)
+        if not response.is_redirect:
+            return response
+        response.close()
+        try:
+            target = urljoin(url, response.headers["location"])
+        except ValueError as error:
+            raise requests.exceptions.InvalidURL from error
+        if urlsplit(url).scheme == "https" != urlsplit(target).scheme:
+            raise _MirrorError("sends from https to where nothing is encrypted", again=False)
+        url = target
+    raise requests.TooManyRedirects
+
+
 def _reason(error: Exception) -> str:
     """What went wrong, without the nested representation that requests gives it."""
     if isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError)):
@@ -123,10 +149,10 @@ def _reason(error: Exception) -> str:
     return type(error).__name__
 
 
-def _verified(received: bytes, find_mismatch: FindMismatch, url: str) -> bytes:
+def _verified(received: bytes, find_mismatch: FindMismatch, url: str) -> idx.Content:
     """The decompressed content, if it is the right one."""
     try:
-        raw = idx.decompress(received, url)
+        raw = idx.decompress(received, url, MAX_BYTES)
     except DatasetError as error:
         reason = str(error).removeprefix(f"{url}: ")
         raise _MirrorError(reason, again=True) from error

@@ -2,9 +2,12 @@
 
 
 class DlcliError(Exception):
-    """An expected failure; its text is the one-line message that the user reads."""
+    """An expected failure; its arguments are the lines of the message that the user reads."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return "\n".join(self.args)
 
 
 class ConfigError(DlcliError):

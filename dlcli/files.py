@@ -1,10 +1,12 @@
 """Files appear whole or not at all, and never by overwriting what the user did not offer."""
 
+import errno
 import os
+import stat
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from io import BufferedIOBase
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from io import BufferedIOBase, BufferedReader
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -27,23 +29,52 @@ def stdin() -> BufferedIOBase:
     return cast("BufferedIOBase", sys.stdin.buffer)
 
 
+def open_file(path: Path) -> BufferedReader:
+    """Open a file to be read, and nothing that could keep its reader waiting for ever.
+
+    Raises
+    ------
+    OSError
+        It cannot be opened, or is a pipe or a device.
+    """
+    nonblocking = getattr(os, "O_NONBLOCK", 0)  # to open a pipe would wait for its writer
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | nonblocking))  # noqa: SIM115 - Path.open has no opener; the caller closes it
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "a pipe or a device, not a file", str(path))
+    return file
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an error of the disk name ``path``: when a write or a read fails, it names no file."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+
+
 @contextmanager
 def atomic_write(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     """Open a temporary file beside ``path`` that takes its place when the block succeeds.
 
     The content is flushed to the disk before the rename, and the folder after it, so that
     a crash at any moment leaves either the old file or the new one. When the block raises,
-    the temporary file is removed and ``path`` stays as it was. Without ``durable`` nothing is
-    waited for: for thousands of small files that a command can write again.
+    the temporary file is removed and ``path`` stays as it was; when the process is killed,
+    it is left for :func:`remove_leftovers`. Without ``durable`` nothing is waited for: for
+    thousands of small files that a command can write again.
 
     Raises
     ------
     OSError
-        The folder cannot be written to, or the disk is full.
+        The folder cannot be written to, or the disk is full; it names ``path``.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_for(path)
     try:
-        with temporary.open("wb") as file:
+        temporary.unlink(missing_ok=True)  # of a process that was killed, or a trap: see below
+        # "x", for in a folder that others may write to, the name may have been made a link.
+        with naming(path), temporary.open("xb") as file:
             yield file
             file.flush()
             if durable:
@@ -52,10 +83,46 @@ def atomic_write(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     except BaseException as error:
         if isinstance(error, OSError) and error.filename == str(temporary):
             error.filename = str(path)  # the user knows the file by this name
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # of two errors the first is the one to tell
+            temporary.unlink(missing_ok=True)
         raise
     if durable:
         flush_folder(path.parent)
+
+
+def temporary_for(path: Path) -> Path:
+    """The name beside ``path`` under which this process writes what will be ``path``."""
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def remove_leftovers(folder: Path, names: Iterable[str]) -> None:
+    """Remove what killed processes left of writing the files ``names`` in ``folder``.
+
+    Only for a folder that is locked: nobody else may be writing these files.
+    """
+    for name in names:
+        for temporary in leftovers(folder, name):
+            temporary.unlink(missing_ok=True)
+
+
+def leftovers(folder: Path, name: str) -> Iterator[Path]:
+    """The temporary files of ``folder / name``, of killed processes or of one at work."""
+    return folder.glob(f".{name}.*.tmp")
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, so that a crash of the machine does not undo it.
+
+    Raises
+    ------
+    OSError
+        It cannot be made, or is a file.
+    """
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    flush_folder(folder.parent)
 
 
 def flush_folder(folder: Path) -> None:
@@ -64,7 +131,8 @@ def flush_folder(folder: Path) -> None:
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        with naming(folder):
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

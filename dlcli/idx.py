@@ -6,67 +6,90 @@ LeCun, Cortes and Burges, "The MNIST database of handwritten digits".
 """
 
 import gzip
+import io
 import math
+import os
 import struct
 import zlib
 from pathlib import Path
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from dlcli.dimensions import CLASSES, IMAGE_SIDE, IMAGE_SIZE
 from dlcli.errors import DatasetError
+from dlcli.files import open_file
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.uint8]
+Content: TypeAlias = bytes | bytearray  # a copy, from one to the other, may be of 600 MB
 
-# The largest file of the family (EMNIST ByClass) has 698,000 images; what claims to be larger
-# is no dataset of digits but an attack on memory.
-MAX_BYTES = 1_000_000_000
+# The largest file of the family (EMNIST ByClass) has 698,000 images; a dataset that claims to be
+# larger is none of digits but an attack on memory.
+MAX_BYTES = 600_000_000
+_BLOCK = 1 << 16
 _UNSIGNED_BYTE = 0x08
 
 
-def read_file(path: Path) -> bytes:
-    """Read a raw or gzipped file, whichever it is.
+def read_file(path: Path, most: int | None = None) -> Content:
+    """Read a raw or gzipped file, whichever it is, of at most ``most`` bytes of content.
 
     Raises
     ------
     DatasetError
-        The file is missing, unreadable, or damaged gzip.
+        The file is missing, unreadable, too large, or damaged gzip.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        with open_file(path) as file:
+            return _unpack(file, str(path), MAX_BYTES if most is None else most)
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read: {error.strerror}") from error
-    return decompress(content, str(path))
 
 
-def decompress(content: bytes, name: str) -> bytes:
-    """Gunzip what is gzipped; return anything else as it is.
+def decompress(content: bytes, name: str, most: int | None = None) -> Content:
+    """Gunzip what is gzipped, to at most ``most`` bytes; return anything else as it is.
 
     Raises
     ------
     DatasetError
-        Damaged or truncated gzip, or more content than any IDX file of digits has.
+        Damaged or truncated gzip, or more content than was allowed.
     """
-    if content[:2] == b"\x1f\x8b":
-        unzip = zlib.decompressobj(wbits=31)
-        try:
-            raw = unzip.decompress(content, MAX_BYTES + 1)
-        except zlib.error as error:
-            raise DatasetError(f"{name}: damaged gzip file: {error}") from error
-        if not unzip.eof and len(raw) <= MAX_BYTES:
-            raise DatasetError(f"{name}: truncated gzip file")
-        if unzip.unused_data:
-            raise DatasetError(f"{name}: {len(unzip.unused_data)} bytes after the gzip content")
-        content = raw
-    if len(content) > MAX_BYTES:
-        raise DatasetError(f"{name}: larger than {MAX_BYTES:,} bytes")
-    return content
+    return _unpack(io.BytesIO(content), name, MAX_BYTES if most is None else most)
 
 
-def parse_images(content: bytes, name: str) -> Images:
+def _unpack(file: BinaryIO, name: str, most: int) -> Content:
+    start = file.read(2)
+    file.seek(0)
+    if start == b"\x1f\x8b":
+        return _gunzip(file, name, most)
+    if file.seek(0, os.SEEK_END) > most:
+        raise DatasetError(f"{name}: larger than {most:,} bytes")
+    file.seek(0)
+    return file.read()
+
+
+def _gunzip(file: BinaryIO, name: str, most: int) -> bytearray:
+    """Unpack block by block, so that neither a bomb nor its unpacking fills the memory."""
+    unzip = zlib.decompressobj(wbits=31)
+    raw = bytearray()
+    try:
+        while not unzip.eof and (block := file.read(_BLOCK)):
+            raw += unzip.decompress(block, most + 1 - len(raw))
+            if len(raw) > most:
+                raise DatasetError(f"{name}: larger than {most:,} bytes")
+    except zlib.error as error:
+        raise DatasetError(f"{name}: damaged gzip file: {error}") from error
+    if not unzip.eof:
+        raise DatasetError(f"{name}: truncated gzip file")
+    end = file.tell() - len(unzip.unused_data)
+    after = file.seek(0, os.SEEK_END) - end
+    if after:
+        raise DatasetError(f"{name}: {after} bytes after the gzip content")
+    return raw
+
+
+def parse_images(content: Content, name: str) -> Images:
     """Images of an IDX file, shape (n, 784), 0 (paper) to 255 (ink).
 
     Raises
@@ -80,7 +103,7 @@ def parse_images(content: bytes, name: str) -> Images:
     return _body(content, shape, name).reshape(shape[0], IMAGE_SIZE)
 
 
-def parse_labels(content: bytes, name: str) -> Labels:
+def parse_labels(content: Content, name: str) -> Labels:
     """Labels of an IDX file, shape (n,), 0 to 9.
 
     Raises
@@ -107,7 +130,7 @@ def compress(content: bytes) -> bytes:
     return gzip.compress(content, compresslevel=9, mtime=0)
 
 
-def _parse_header(content: bytes, name: str, *, dimensions: int, kind: str) -> tuple[int, ...]:
+def _parse_header(content: Content, name: str, *, dimensions: int, kind: str) -> tuple[int, ...]:
     expected = bytes([0, 0, _UNSIGNED_BYTE, dimensions])
     if content[:4] != expected:
         raise DatasetError(
@@ -127,7 +150,7 @@ def _parse_header(content: bytes, name: str, *, dimensions: int, kind: str) -> t
     return shape
 
 
-def _body(content: bytes, shape: tuple[int, ...], name: str) -> npt.NDArray[np.uint8]:
+def _body(content: Content, shape: tuple[int, ...], name: str) -> npt.NDArray[np.uint8]:
     if shape[0] == 0:
         raise DatasetError(f"{name}: holds nothing (its header says 0 items)")
     return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape))

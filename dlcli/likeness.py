@@ -75,7 +75,7 @@ def unlikeness(pixels: Pixels) -> float:
 @cache
 def network() -> Network:
     """The network, read once."""
-    with np.load(FILE) as arrays:
+    with np.load(FILE, allow_pickle=False) as arrays:
         layers = range(len(arrays) // 2)
         sizes = [IMAGE_SIZE, *(arrays[f"layers.{layer}.bias"].size for layer in layers)]
         read = Network(sizes, [ACTIVATION] * (len(layers) - 1), "softmax")

@@ -177,13 +177,13 @@ class Network:
         OUTPUT_ACTIVATIONS[self.output_activation].function(buffers.values[-1], buffers.outputs)
         return buffers.outputs
 
-    def infer(self, images: npt.NDArray[np.uint8]) -> tuple[Array, Array]:
+    def infer(self, images: npt.NDArray[np.uint8] | Array) -> tuple[Array, Array]:
         """Run images through the network, a block at a time.
 
         Parameters
         ----------
         images
-            Shape (n, 784), 0 to 255.
+            Shape (n, 784), 0 to 255; or floats, 0 to 1.
 
         Returns
         -------
@@ -259,9 +259,12 @@ class Network:
         return OUTPUT_ACTIVATIONS[self.output_activation].probabilities(outputs)
 
 
-def scale_pixels(images: npt.NDArray[np.uint8], out: Array) -> None:
-    """Write pixels scaled from 0..255 to 0..1 into ``out``, of the same shape."""
-    np.multiply(images, out.dtype.type(1 / 255), out=out)
+def scale_pixels(images: npt.NDArray[np.uint8] | Array, out: Array) -> None:
+    """Write pixels scaled from 0..255 to 0..1, or floats as they are, into ``out``."""
+    if images.dtype == np.uint8:
+        np.multiply(images, out.dtype.type(1 / 255), out=out)
+    else:
+        np.copyto(out, images, casting="same_kind")
 
 
 def count_parameters(layer_sizes: Sequence[int]) -> int:

@@ -267,14 +267,19 @@ def find_pictures(folder: Path) -> Iterator[Path]:
     known = {suffix for suffix, kind in kinds if kind in Image.OPEN}
     found = False
     unreadable: list[OSError] = []
-    for parent, folders, files in os.walk(folder, onerror=unreadable.append):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for file in sorted(files):
-            path = Path(parent, file)
-            # What is no file, as a named pipe, could keep a reader waiting for ever.
-            if not file.startswith(".") and path.suffix.lower() in known and not path.is_fifo():
-                found = True
-                yield path
+    try:
+        for parent, folders, files in os.walk(folder, onerror=unreadable.append):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for file in sorted(files):
+                path = Path(parent, file)
+                if file.startswith(".") or path.suffix.lower() not in known:
+                    continue
+                # What is no file, as a named pipe, could keep a reader waiting for ever.
+                if not path.is_fifo():
+                    found = True
+                    yield path
+    except RecursionError:  # up to Python 3.11, os.walk calls itself
+        raise ImageError(f"{folder}: folders are nested too deeply in it") from None
     for error in unreadable:
         raise ImageError(f"{error.filename}: cannot be read: {error.strerror}") from error
     if not found:

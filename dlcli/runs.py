@@ -1,30 +1,28 @@
-"""The run directory: config, metrics log, checkpoints, summary; and going on from them."""
+"""What is in a run directory: config, metrics log, checkpoints, summary; going on from them."""
 
-import itertools
 import json
 import math
 import os
 import platform
-import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
-from filelock import FileLock, Timeout
 
-from dlcli import __version__, checkpoints, config_files
+from dlcli import __version__, checkpoints, config_files, run_directories
 from dlcli.calibration import is_temperature
-from dlcli.checkpoints import BEST, LAST, LATEST
+from dlcli.checkpoints import BEST, LAST
 from dlcli.config import Config, to_builtins, to_yaml
 from dlcli.config_checks import from_builtins
 from dlcli.datasets import Dataset, Examples
-from dlcli.errors import CheckpointError, ConfigError
-from dlcli.files import atomic_write, flush_folder
+from dlcli.errors import CheckpointError, ConfigError, DivergenceError
+from dlcli.files import atomic_write, flush_folder, naming, open_file
+from dlcli.network import Network
 from dlcli.optimizers import make_optimizer
+from dlcli.run_directories import CONFIG, DIVERGED, METRICS, SUMMARY
 from dlcli.training import (
     EpochRecord,
     OnBlock,
@@ -35,10 +33,8 @@ from dlcli.training import (
     why_finished,
 )
 
-CONFIG = "config.yaml"
-METRICS = "metrics.jsonl"
-SUMMARY = "summary.json"
-LOCK = ".lock"
+_MAX_METRICS_BYTES = 50_000_000  # some 500 bytes for each of the 100,000 epochs there can be
+_MAX_REASON_BYTES = 1_000
 
 
 @dataclass(frozen=True)
@@ -51,23 +47,34 @@ class Run:
     threads: int
 
     def start(self, state: TrainingState) -> None:
-        """Write the config and the state before the first epoch."""
+        """Write the config and the state before the first epoch.
+
+        Raises
+        ------
+        ConfigError
+            Another process has begun the run since :func:`run_directories.create`.
+        """
+        run_directories.refuse_taken(self.path)
+        run_directories.clear(self.path)
         self._write(CONFIG, to_yaml(self.config))
         self._save_checkpoints(state, None)
+        flush_folder(self.path.parent)
 
     def go_on(self, state: TrainingState) -> None:
         """Make the files ready for the epochs after ``state``; the run is unfinished again.
 
         The config, whose ``epochs`` may have changed, is written anew, and what a crash left
         is mended: lines of the metrics log newer than ``state`` (their epochs will be computed
-        again), and a best checkpoint older than it.
+        again), a best checkpoint older than it, and temporary files.
         """
+        run_directories.clear(self.path)
         records = [record for record in read_metrics(self.path) if record.epoch <= state.epoch]
         record_of_state = next((r for r in records if r.epoch == state.epoch), None)
         self._save_checkpoints(state, record_of_state)
         self._write(CONFIG, to_yaml(self.config))
         self._write(METRICS, "".join(json.dumps(asdict(record)) + "\n" for record in records))
-        (self.path / SUMMARY).unlink(missing_ok=True)
+        for name in (SUMMARY, DIVERGED):
+            (self.path / name).unlink(missing_ok=True)
 
     def train(
         self,
@@ -75,18 +82,34 @@ class Run:
         validation: Examples,
         state: TrainingState,
         on_block: OnBlock | None = None,
+        log: Callable[[EpochRecord, Network], None] | None = None,
     ) -> Iterator[EpochRecord]:
-        """Train to the end (:func:`training.fit`); yield each epoch once it is stored."""
-        for record in fit(self.config, train, validation, state, on_block):
-            self.record(state, record)
-            yield record
+        """Train to the end (:func:`training.fit`); yield each epoch once it is stored.
+
+        ``log`` is told of each before that, and so misses none that will not be done again.
+
+        Raises
+        ------
+        DivergenceError
+            Training diverged; that is stored, too.
+        """
+        try:
+            for record in fit(self.config, train, validation, state, on_block):
+                if log is not None:
+                    log(record, state.judged)
+                self.record(state, record)
+                yield record
+        except DivergenceError as error:
+            self._write(DIVERGED, f"{error}\n")
+            raise
 
     def record(self, state: TrainingState, record: EpochRecord) -> None:
         """Store an epoch: its line in the metrics log, then the checkpoints.
 
         A crash in between leaves something that :meth:`go_on` mends.
         """
-        with (self.path / METRICS).open("a", encoding="utf-8") as file:
+        path = self.path / METRICS
+        with naming(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(record)) + "\n")
             file.flush()
             os.fsync(file.fileno())
@@ -174,68 +197,6 @@ class Resumed:
     threads: int
 
 
-def create(runs_dir: Path, name: str | None, stem: str) -> Path:
-    """Make a new run directory, never reusing an old one.
-
-    Parameters
-    ----------
-    runs_dir
-        Where runs live.
-    name
-        The directory's name; None for the time (UTC) and ``stem``.
-    stem
-        Where the config came from.
-
-    Raises
-    ------
-    ConfigError
-        The name is taken, or is no plain name.
-    """
-    runs_dir.mkdir(parents=True, exist_ok=True)
-    if name is not None:
-        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name) or name == LATEST:
-            raise ConfigError(
-                f"--name {name!r}: use letters, digits, '.', '_' and '-' (and not {LATEST!r})"
-            )
-        try:
-            (runs_dir / name).mkdir()
-        except FileExistsError as error:
-            raise ConfigError(
-                f"{runs_dir / name}: exists already; choose another --name, or go on with it: "
-                f"dlcli train --resume {runs_dir / name}"
-            ) from error
-        return runs_dir / name
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    for number in itertools.count(1):
-        path = runs_dir / (f"{stamp}-{stem}" if number == 1 else f"{stamp}-{stem}-{number}")
-        try:
-            path.mkdir()
-        except FileExistsError:
-            continue
-        return path
-    raise AssertionError("numbers never end")
-
-
-@contextmanager
-def held(path: Path) -> Iterator[None]:
-    """Keep other processes from training in a run directory.
-
-    Raises
-    ------
-    ConfigError
-        One is doing so.
-    """
-    lock = FileLock(path / LOCK, blocking=False)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise ConfigError(f"{path}: another process is training in it") from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def resume(path: Path) -> Resumed:
     """Read what going on with a run needs; nothing is changed.
 
@@ -244,11 +205,18 @@ def resume(path: Path) -> Resumed:
     CheckpointError
         There is no such run, or its ``last.npz`` is unusable.
     """
-    model = checkpoints.load(path / LAST)
+    try:
+        model = checkpoints.load(path / LAST)
+    except CheckpointError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise CheckpointError(
+                f"{error}; nothing was saved to go on from; begin the run anew with --name"
+            ) from error
+        raise
     try:
         config = from_builtins(model.metadata["config"], str(model.path))
     except ConfigError as error:
-        raise CheckpointError(str(error)) from error
+        raise CheckpointError(*error.args) from error
     network = model.network
     described = (
         network.layer_sizes,
@@ -287,26 +255,13 @@ def resume(path: Path) -> Resumed:
             temperature=training.get("temperature", 1.0),
         )
         checksum, threads = model.metadata["dataset"]["checksum"], int(model.metadata["threads"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(f"{model.path}: holds no training state to go on from") from error
     if not is_temperature(state.temperature):
         raise CheckpointError(f"{model.path}: impossible temperature")
     if threads < 1:
         raise CheckpointError(f"{model.path}: says it was trained with {threads} threads")
     return Resumed(path, config, state, checksum, threads)
-
-
-def find(path: Path) -> Path:
-    """The run directory that the user named, itself or by a link.
-
-    Raises
-    ------
-    CheckpointError
-        There is none.
-    """
-    if not path.is_dir():
-        raise CheckpointError(f"{path}: no such run directory")
-    return checkpoints.follow_link(path)
 
 
 def read_metrics(run: Path) -> list[EpochRecord]:
@@ -318,20 +273,23 @@ def read_metrics(run: Path) -> list[EpochRecord]:
         A line is damaged.
     """
     path = run / METRICS
-    if not path.exists():
+    try:
+        with naming(path), open_file(path) as file:
+            content = file.read(_MAX_METRICS_BYTES + 1)
+    except FileNotFoundError:
         return []
-    names = {field.name for field in fields(EpochRecord)}
+    if len(content) > _MAX_METRICS_BYTES:
+        raise CheckpointError(f"{path}: larger than {_MAX_METRICS_BYTES:,} bytes")
     try:
         # What follows the last line break was being written when the run was killed.
-        lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+        lines = content.decode().split("\n")[:-1]
     except UnicodeDecodeError as error:
         raise CheckpointError(f"{path}: not a text file (UTF-8)") from error
     records = []
     for number, line in enumerate(lines, start=1):
         try:
-            values = json.loads(line)
-            records.append(EpochRecord(**{name: values[name] for name in names}))
-        except (ValueError, KeyError, TypeError) as error:
+            records.append(msgspec.json.decode(line, type=EpochRecord))
+        except (msgspec.DecodeError, RecursionError) as error:
             raise CheckpointError(f"{path}:{number}: damaged line") from error
     return records
 
@@ -346,11 +304,12 @@ def list_runs(runs_dir: Path) -> Iterator[dict[str, Any]]:
     for path in sorted(found, key=lambda path: ((path / LAST).stat().st_mtime_ns, path.name)):
         try:
             records, status = read_metrics(path), "unfinished"
-            kept = _kept(path, records)
-        except (CheckpointError, ConfigError):
+            kept = kept_record(path, records)
+        except (CheckpointError, ConfigError, OSError):
             records, kept, status = [], None, "damaged"
-        if (path / SUMMARY).exists() and status != "damaged":
-            status = "finished"
+        for file, meaning in ((SUMMARY, "finished"), (DIVERGED, "diverged")):
+            if (path / file).exists() and status != "damaged":
+                status = meaning
         yield {
             "run": str(path),
             "status": status,
@@ -362,22 +321,21 @@ def list_runs(runs_dir: Path) -> Iterator[dict[str, Any]]:
         }
 
 
-def point_latest_to(run: Path) -> None:
-    """Make ``latest`` beside the run a link to it, in one step."""
-    run = run.resolve()  # a relative path such as "." has neither name nor parent
-    temporary = run.parent / f".{LATEST}.{os.getpid()}.tmp"
-    temporary.unlink(missing_ok=True)
-    temporary.symlink_to(run.name, target_is_directory=True)
-    temporary.replace(run.parent / LATEST)
-    flush_folder(run.parent)
-
-
 def preprocessing_for(dataset: str) -> str:
     """How pictures become inputs for a model of this dataset (a name in ``PREPROCESSING``)."""
     return "none" if dataset in {"fashion-mnist", "kmnist"} else "digit"
 
 
-def _kept(path: Path, records: Sequence[EpochRecord]) -> EpochRecord | None:
+def why_diverged(run: Path) -> str | None:
+    """What training said when it diverged in this run; None if it did not."""
+    try:
+        with open_file(run / DIVERGED) as file:
+            return file.read(_MAX_REASON_BYTES).decode(errors="replace").strip()
+    except FileNotFoundError:
+        return None
+
+
+def kept_record(path: Path, records: Sequence[EpochRecord]) -> EpochRecord | None:
     """The epoch that training keeps, or would keep if it ended now."""
     keep = config_files.load([str(path / CONFIG)]).keep
     judged = [r for r in records if r.validation_accuracy is not None]

@@ -12,12 +12,17 @@ def shown(value: Any) -> str:
     """A value as the user wrote it, or nearly, and not at endless length."""
     text = yaml.safe_dump(value, default_flow_style=True, width=10**6)
     text = text.removesuffix("...\n").strip()
+    return shortened(text)
+
+
+def shortened(text: str) -> str:
+    """A text at no more than 60 characters."""
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint at the known word that was probably meant; empty if none is close."""
-    close = difflib.get_close_matches(word, list(known), n=1)
+    close = difflib.get_close_matches(word, list(known), n=1) if len(word) <= 60 else []
     return f"; did you mean {close[0]}?" if close else ""
 
 
@@ -39,7 +44,9 @@ def describe_allowed(kind: Any) -> str:
 
 def _in_words(schema: dict[str, Any], *, plural: bool = False) -> str:
     if "anyOf" in schema:
-        return " or ".join(_in_words(part) for part in schema["anyOf"])
+        # Releases of msgspec differ in where they put null.
+        parts = sorted(schema["anyOf"], key=lambda part: part.get("type") == "null")
+        return " or ".join(_in_words(part) for part in parts)
     if "$ref" in schema:
         return "a mapping"
     if "enum" in schema:

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import numpy as np
 
+from dlcli import divergence
 from dlcli.activations import Array
 from dlcli.augmentation import Distortions
 from dlcli.averaging import WeightAveraging
@@ -16,11 +17,11 @@ from dlcli.calibration import fit_temperature
 from dlcli.config import Config
 from dlcli.datasets import Examples
 from dlcli.dimensions import CLASSES
-from dlcli.errors import DivergenceError
-from dlcli.losses import LOSSES, Labels, mean_loss, one_hot, smooth
+from dlcli.losses import Labels, mean_loss, one_hot, smooth
 from dlcli.network import Network
 from dlcli.optimizers import Optimizer, make_optimizer
 from dlcli.randomness import random_stream
+from dlcli.running_scores import RunningScores
 from dlcli.schedules import learning_rate_at
 
 
@@ -75,6 +76,18 @@ class TrainingState:
     def is_best(self) -> bool:
         """Whether the latest epoch is the one to keep."""
         return self.epoch == self.best_epoch
+
+    def arrays(self) -> dict[str, Array]:
+        """All that the checkpoints hold, by what it is called in messages."""
+        arrays = {
+            "weights": self.network.parameters,
+            "the statistics of batch_norm": self.network.statistics,
+            **{f"the optimiser's {name}": array for name, array in self.optimizer.state.items()},
+        }
+        if self.average is not None:
+            arrays["averaged weights"] = self.average.parameters
+            arrays["averaged statistics of batch_norm"] = self.average.statistics
+        return arrays | {"weights with batch_norm folded in": self.judged.folded().parameters}
 
 
 @dataclass(frozen=True)
@@ -178,7 +191,8 @@ def fit(
     Raises
     ------
     DivergenceError
-        The loss is no longer a finite number.
+        The loss, the gradient or what they leave behind is no longer a finite number. ``state``
+        is of no use then; what was saved after the last epoch still is.
     """
     backpropagation = Backpropagation(
         state.network,
@@ -192,24 +206,25 @@ def fit(
     averaging = None
     if config.weight_averaging is not None and state.average is not None:
         averaging = WeightAveraging(state.network, state.average, config.weight_averaging)
-    steps = steps_per_epoch(config, len(train)) * (config.epochs - state.epoch)
-    if steps * state.network.parameters.size > _WORTH_COMPILING:
+    steps = steps_per_epoch(config, len(train))
+    if steps * (config.epochs - state.epoch) * state.network.parameters.size > _WORTH_COMPILING:
         state.optimizer.compile()
     while why_finished(config, state) is None:
         started = time.perf_counter()
-        # Overflow is not hidden: it makes the loss infinite, and that raises below.
+        # Overflow is not hidden: what it makes infinite is looked for, and that raises.
         with np.errstate(over="ignore", invalid="ignore"):
             loss, accuracy, gradient_norm, learning_rate = _descend(
                 config, train, state, backpropagation, distortions, averaging, on_block
             )
-            if not np.isfinite(state.network.parameters).all():
-                raise DivergenceError(
-                    f"training diverged: the last step of epoch {state.epoch + 1} made weights "
-                    f"infinite; {_remedy(config)}"
-                )
             state.epoch += 1
             state.gradient_norm = gradient_norm
+            infinite = divergence.overflowed(state.arrays())
+            if infinite is not None:
+                raise divergence.error(config, state.epoch, steps, f"it made {infinite} infinite")
             validation_loss, validation_accuracy = _judge(config, validation, state)
+            if validation_loss is not None and not math.isfinite(validation_loss):
+                what = f"it made the validation loss {validation_loss:g}"
+                raise divergence.error(config, state.epoch, steps, what)
         seconds = time.perf_counter() - started
         yield EpochRecord(
             epoch=state.epoch,
@@ -267,7 +282,8 @@ def _descend(
     block_steps = max(_BLOCK_ROWS // batch_size, 1)
     classes, dtype = state.network.layer_sizes[-1], state.network.parameters.dtype
     gathered = np.empty((block_steps * batch_size, train.images.shape[1]), np.uint8)
-    scores = _Scores(config, state.network, block_steps * batch_size)
+    epoch, statistics = state.epoch + 1, state.network.statistics
+    scores = RunningScores(config, state.network, epoch, batch_size, block_steps)
     total_norm = learning_rate = 0.0
     for first_step in range(0, steps, block_steps):
         last_step = min(first_step + block_steps, steps)
@@ -288,9 +304,11 @@ def _descend(
             scores.logits[rows] = logits
             gradient = backpropagation.gradient
             norm = math.sqrt(float(gradient @ gradient)) / scale
-            if not math.isfinite(norm):
-                loss = mean_loss(config.loss, config.output_activation, logits, labels[rows])
-                _raise_divergence(config, state, step, loss, norm)
+            # The sum is finite if every one is, and takes a fraction of the time.
+            finite = not statistics.size or math.isfinite(np.add.reduce(statistics))
+            if divergence.is_exploded(norm, config) or not finite:
+                seen = targets[: rows.stop], labels[: rows.stop]
+                _raise_divergence(config, state, scores, seen, step, norm)
             if config.gradient_clip is not None and norm > config.gradient_clip:
                 gradient *= config.gradient_clip / norm
             state.optimizer.step(gradient, learning_rate)
@@ -300,57 +318,29 @@ def _descend(
                 averaging.update(steps_before + 1, steps)
             total_norm += norm
         scores.add(targets, labels)
-        if not math.isfinite(scores.loss):
-            _raise_divergence(config, state, last_step - 1, scores.loss, total_norm / last_step)
         if on_block is not None:
-            on_block(Progress(state.epoch + 1, len(block), scores.loss, scores.accuracy))
+            on_block(Progress(epoch, len(block), scores.loss, scores.accuracy))
     return scores.loss, scores.accuracy, total_norm / steps, learning_rate
 
 
-class _Scores:
-    """Mean loss and accuracy over the images of an epoch so far.
-
-    They are summed up a block of batches at a time: the same few ufunc calls for one batch
-    after the other would take 5 % of the epoch of a small network.
-    """
-
-    def __init__(self, config: Config, network: Network, rows: int) -> None:
-        # A class after the other in memory, as in the network's buffers: three times as fast.
-        self.logits = np.empty((network.layer_sizes[-1], rows), network.parameters.dtype).T
-        self._loss, self._output_activation = LOSSES[config.loss], config.output_activation
-        self._images = self._correct = 0
-        self._total_loss = 0.0
-
-    def add(self, targets: Array, labels: Labels) -> None:
-        """Count the images whose logits fill the beginning of ``logits``."""
-        logits = self.logits[: len(labels)]
-        values = self._loss.value(self._output_activation, logits, targets)
-        self._total_loss += float(values.sum(dtype=np.float64))
-        self._correct += int(np.count_nonzero(logits.argmax(axis=1) == labels))
-        self._images += len(labels)
-
-    @property
-    def loss(self) -> float:
-        """The mean loss."""
-        return self._total_loss / self._images
-
-    @property
-    def accuracy(self) -> float:
-        """The share of right answers."""
-        return self._correct / self._images
-
-
 def _raise_divergence(
-    config: Config, state: TrainingState, step: int, loss: float, norm: float
+    config: Config,
+    state: TrainingState,
+    scores: RunningScores,
+    seen: tuple[Array, Labels],
+    step: int,
+    norm: float,
 ) -> NoReturn:
-    raise DivergenceError(
-        f"training diverged: loss {loss:g}, gradient norm {norm:g} in epoch {state.epoch + 1}, "
-        f"step {step + 1}; {_remedy(config)}"
-    )
-
-
-def _remedy(config: Config) -> str:
-    return f"lower learning_rate (now {config.learning_rate:g}) or set gradient_clip"
+    """Say where it began: with weights, else with a loss, else with this step (from 0)."""
+    epoch, network = state.epoch + 1, state.network
+    if divergence.overflowed({"weights": network.parameters}):
+        raise divergence.error(config, epoch, step, "it made weights infinite")
+    scores.add(*seen)
+    if divergence.overflowed({"statistics": network.statistics}):
+        what = "it made the statistics of batch_norm infinite"
+        raise divergence.error(config, epoch, step + 1, what)
+    what = f"the norm of its gradient is {norm:g}"
+    raise divergence.error(config, epoch, step + 1, what)
 
 
 def _judge(
@@ -363,9 +353,9 @@ def _judge(
     network = state.judged
     logits, outputs = network.infer(validation.images)
     loss = mean_loss(config.loss, network.output_activation, logits, validation.labels)
-    if not math.isfinite(loss):
-        raise DivergenceError(f"training diverged: validation loss {loss:g}; {_remedy(config)}")
     accuracy = float(np.mean(outputs.argmax(axis=1) == validation.labels))
+    if not math.isfinite(loss):
+        return loss, accuracy
     best = rank(config.keep, state.best_accuracy, state.best_loss)
     if config.keep == "last" or rank(config.keep, accuracy, loss) > best:
         state.best_epoch, state.best_accuracy, state.best_loss = state.epoch, accuracy, loss

@@ -16,7 +16,7 @@ import yaml
 
 from dlcli.errors import ConfigError
 
-MAX_BYTES = 1_000_000
+MAX_BYTES = 100_000
 _MAX_DEPTH = 16
 
 
@@ -62,10 +62,15 @@ class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader with the scalars of YAML 1.2."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """Refuse aliases: no config needs them, and nested ones grow without bound."""
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise yaml.composer.ComposerError(None, None, "aliases (*name) are not used here", mark)
+        """Refuse what no config needs: aliases, which grow without bound when nested, and tags."""
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        fault = None
+        if isinstance(event, yaml.AliasEvent):
+            fault = "aliases (*name) are not used here"
+        elif getattr(event, "tag", None) is not None:
+            fault = "tags (!name) are not used here"
+        if fault is not None:
+            raise yaml.composer.ComposerError(None, None, fault, event.start_mark)
         return super().compose_node(parent, index)
 
 
@@ -145,9 +150,14 @@ def parse_value(text: str, name: str) -> Any:
     """
     # A block key would end the value at ": " or "#"; a document of its own does not.
     try:
-        return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _check(node, name)
+        return loader.construct_object(node, deep=True)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{name}: not a YAML value: {text!r}") from error
+        raise ConfigError(f"{name}: not a YAML value: {text!r:.60}") from error
 
 
 def _keys(mapping: yaml.MappingNode) -> Iterator[tuple[str, int, yaml.Node]]:

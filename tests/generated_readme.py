@@ -3,12 +3,17 @@
 import re
 from pathlib import Path
 
-from benchmarks import accuracy
+from benchmarks import accuracy, exports
 from dlcli.config import reference
 from tests.faults import record
 
 README = Path(__file__).parent.parent / "README.md"
-PARTS = {"config": reference, "results": accuracy.table, "reliability": record.table}
+PARTS = {
+    "config": reference,
+    "exports": exports.table,
+    "results": accuracy.table,
+    "reliability": record.table,
+}
 
 
 def render(readme: str) -> str:

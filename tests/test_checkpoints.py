@@ -306,7 +306,14 @@ BROKEN_ARRAYS = {
     "metadata huge": (metadata_text("{}" + " " * 250_000), "metadata: larger than 1,000,000"),
     "format missing": (metadata(format=None), "checkpoint format None"),
     "format older": (metadata(format=0), "checkpoint format 0; this dlcli reads format 1"),
-    "format newer": (metadata(format=2), "checkpoint format 2; this dlcli reads format 1; a newer"),
+    "format newer": (
+        metadata(format=2, dlcli="3.1.0"),
+        "this dlcli reads format 1; a newer dlcli is needed: install dlcli 3.1.0 or newer",
+    ),
+    "format newer, of no known version": (
+        metadata(format=2, dlcli="3\x1b[2J"),
+        "checkpoint format 2; this dlcli reads format 1; a newer dlcli is needed",
+    ),
     "format a long text": (metadata(format="1" * 9999), "checkpoint format '1111"),
     "no config": (metadata(config=None), "metadata: config: missing"),
     "config a list": (metadata(config=[]), "metadata: config: "),
@@ -596,6 +603,17 @@ def test_no_byte_of_a_zips_structure_can_cause_another_error(tmp_path):
         path.write_bytes(good)
         flip(path, place)
         assert refusal(path).startswith(f"{path}: ")
+
+
+def test_a_disk_that_fails_is_not_taken_for_a_damaged_file(make_checkpoint, monkeypatch):
+    path = make_checkpoint("a.npz")
+
+    def fails(_file):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(zipfile, "_EndRecData", fails)
+    with pytest.raises(CheckpointError, match=r"a\.npz: cannot be read: Input/output error"):
+        checkpoints.load(path)
 
 
 def test_missing_and_unreadable_files_are_told_apart(tmp_path):

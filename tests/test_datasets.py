@@ -128,6 +128,16 @@ def test_a_damaged_file_is_reported_through_the_command_line_with_exit_code_3(mi
     assert "dlcli data fetch mnist" in result.stderr
 
 
+@pytest.mark.parametrize("how", ["fetch", "import"])
+def test_what_a_killed_process_left_is_removed(mirror, cache, tmp_path, how):
+    (cache / "mnist" / f".{FILES[0]}.7.tmp").write_bytes(b"half of it")
+    if how == "fetch":
+        assert datasets.fetch("mnist", cache) == []
+    else:
+        datasets.import_folder("mnist", cache / "mnist", cache)
+    assert cached(cache) == mirror.contents
+
+
 def test_a_half_written_gzip_file_in_the_cache_is_a_fault_too(mirror, cache):
     zipped = idx.compress(mirror.contents[FILES[0]])
     (cache / "mnist" / FILES[0]).write_bytes(zipped[:1000])
@@ -161,6 +171,19 @@ def test_the_sums_of_unpacked_files_are_recorded(kmnist, tmp_path):
     sums = content.pop("SHA256SUMS").decode()
     assert content == kmnist.contents
     assert sums == "".join(f"{sha256(kmnist.contents[file])}  {file}\n" for file in FILES)
+
+
+def test_a_process_that_reads_while_another_fetches_never_sees_a_file_without_its_sum(
+    kmnist, tmp_path, monkeypatch
+):
+    sums, write = tmp_path / "kmnist" / "SHA256SUMS", datasets.atomic_write
+
+    def watched(path):
+        assert path == sums or path.name in sums.read_text()
+        return write(path)
+
+    monkeypatch.setattr(datasets, "atomic_write", watched)
+    assert datasets.fetch("kmnist", tmp_path) == list(FILES)
 
 
 def test_recorded_sums_spare_a_second_download(kmnist, tmp_path):

@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import socketserver
+import stat
 import struct
 import subprocess
 import sys
@@ -304,13 +305,14 @@ def test_ctrl_c_in_mid_transfer_leaves_whole_files_and_no_lock(mirror, tmp_path)
 
 
 def test_a_full_disk_leaves_nothing_half_written(mirror, dlcli, workdir, monkeypatch):
-    def full(_descriptor):
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def full(descriptor):
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     result = dlcli("data", "fetch", "--quiet")
     assert (result.code, result.stdout) == (1, "")
-    assert result.stderr == "Error: No space left on device\n"
+    assert result.stderr == "Error: data/mnist/train-images-idx3-ubyte: No space left on device\n"
     assert cached(workdir / "data") == {}
 
 
@@ -462,7 +464,7 @@ def test_an_unverifiable_certificate_is_called_that(monkeypatch):
         raise requests.exceptions.SSLError("certificate verify failed: self-signed certificate")
 
     monkeypatch.setattr(download, "BACKOFF_SECONDS", 0)
-    monkeypatch.setattr(requests, "get", refuse)
+    monkeypatch.setattr(requests.Session, "get", refuse)
     with pytest.raises(DatasetError, match="its TLS certificate cannot be verified"):
         fetch("https://mirror.example")
 

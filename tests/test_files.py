@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from dlcli.errors import ConfigError
-from dlcli.files import atomic_write, flush_folder, refuse_to_overwrite
+from dlcli.files import (
+    atomic_write,
+    flush_folder,
+    make_folder,
+    refuse_to_overwrite,
+    remove_leftovers,
+)
 
 
 def names_in(folder):
@@ -80,6 +86,53 @@ def test_when_the_disk_fails_at_the_last_moment_all_is_as_it_was(tmp_path, monke
         file.write(b"new")
     assert path.read_bytes() == b"old"
     assert names_in(tmp_path) == ["model.npz"]
+
+
+def test_an_error_that_names_no_file_is_given_its_name(tmp_path, monkeypatch):
+    def fails(_descriptor):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(OSError, match="Input") as error, atomic_write(tmp_path / "a") as file:
+        file.write(b"new")
+    assert error.value.filename == str(tmp_path / "a")
+    with pytest.raises(OSError, match="Input") as error:
+        flush_folder(tmp_path)
+    assert error.value.filename == str(tmp_path)
+
+
+def test_of_two_errors_the_first_is_told(tmp_path, monkeypatch):
+    def fails(_path, missing_ok):
+        raise PermissionError(13, "Permission denied")
+
+    def write():
+        with atomic_write(tmp_path / "a"):
+            monkeypatch.setattr(Path, "unlink", fails)
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        write()
+
+
+def test_folders_are_made_down_from_the_first_missing_one_and_their_names_flushed(
+    tmp_path, monkeypatch
+):
+    flushed = []
+    monkeypatch.setattr("dlcli.files.flush_folder", flushed.append)
+    for _ in range(2):
+        make_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+    assert flushed == [tmp_path, tmp_path / "a"]
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError):
+        make_folder(tmp_path / "file")
+
+
+def test_leftovers_of_the_named_files_alone_are_removed(tmp_path):
+    for name in (".a.1.tmp", ".a.22.tmp", ".b.1.tmp", "a"):
+        (tmp_path / name).touch()
+    remove_leftovers(tmp_path, ["a"])
+    assert names_in(tmp_path) == [".b.1.tmp", "a"]
 
 
 def test_a_folder_is_not_replaced_and_nothing_is_left(tmp_path):

@@ -15,11 +15,16 @@ from dlcli.config_files import shipped_configs
 REPOSITORY = Path(__file__).parent.parent
 
 
-def run(*command: object, cwd: Path) -> str:
+def run(*command: object, cwd: Path, umask: int = -1, **variables: str) -> str:
     """Run a command that must succeed, without this test's environment; return its stdout."""
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     finished = subprocess.run(
-        [str(part) for part in command], cwd=cwd, env=environment, capture_output=True, text=True
+        [str(part) for part in command],
+        cwd=cwd,
+        env=environment | variables,
+        umask=umask,
+        capture_output=True,
+        text=True,
     )
     assert finished.returncode == 0, finished.stdout + finished.stderr
     return finished.stdout
@@ -55,6 +60,8 @@ def test_the_wheel_holds_the_package_its_data_and_the_configs(dist):
         data = {p.name for p in (REPOSITORY / "dlcli" / folder).iterdir()}
         packed = [Path(name) for name in names if name.startswith(f"dlcli/{folder}/")]
         assert {path.name for path in packed} == data
+    templates = (REPOSITORY / "dlcli" / "extras").rglob("templates/*")
+    assert {str(path.relative_to(REPOSITORY)) for path in templates} <= names
     assert "dlcli/py.typed" in names
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"dlcli"}
@@ -65,6 +72,21 @@ def test_the_sdist_holds_what_the_tests_need(dist):
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"tests/conftest.py", "configs/mnist.yaml", "Makefile", "LICENSE"} <= names
+
+
+def test_whoever_builds_gets_the_same_bytes(dist, tmp_path):
+    """In another folder, at another time and place, from files that others may not read."""
+    (sdist,) = dist.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path / "elsewhere", filter="data")
+    (source,) = (tmp_path / "elsewhere").iterdir()
+    for path in source.rglob("*"):
+        path.chmod(0o700 if path.is_dir() else 0o600)
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", tmp_path / "dist"]
+    run(*build, source, cwd=tmp_path, umask=0o077, TZ="Asia/Tokyo", LC_ALL="C", PYTHONHASHSEED="1")
+    for built in dist.iterdir():
+        assert (tmp_path / "dist" / built.name).read_bytes() == built.read_bytes(), built.name
 
 
 def test_the_installed_wheel_trains_evaluates_and_predicts_in_an_empty_folder(installed, tmp_path):
@@ -82,3 +104,5 @@ def test_the_installed_wheel_trains_evaluates_and_predicts_in_an_empty_folder(in
     assert run(installed, "compare", path, path, "--dataset", "sample", cwd=tmp_path)
     assert run(installed, "runs", cwd=tmp_path)
     assert run(installed, "data", "status", cwd=tmp_path)
+    code = f"import dlcli; print(dlcli.load_model({path!r}).layers[0].weight.shape)"
+    assert run(installed.with_name("python"), "-c", code, cwd=tmp_path) == "(784, 400)\n"

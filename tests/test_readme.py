@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from dlcli.cli import COMMANDS, cli
+from dlcli import config_files, training
+from dlcli.checkpoints import Model
+from dlcli.cli import COMMANDS, cli, run
 from dlcli.config_files import shipped_configs
+from dlcli.extras.export.safetensors_format import modules
 from tests import generated_readme
 
 README = Path(__file__).parent.parent / "README.md"
@@ -82,10 +85,23 @@ def test_every_function_the_explanation_names_exists():
             assert re.search(rf"(def|class) {name.rpartition('.')[2]}\b", text), function
 
 
-def test_the_python_example_runs(trained_model, tmp_path, monkeypatch, capsys):
+def test_the_python_examples_run(trained_model, tmp_path, monkeypatch, capsys):
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "latest").symlink_to(trained_model)
     monkeypatch.chdir(tmp_path)
-    (example,) = blocks("python")
-    exec(example, {})  # noqa: S102 - the README's own lines
-    assert capsys.readouterr().out.startswith("(784, 128)")
+    assert run(["data", "export", "--dataset", "sample", "--limit", "1", "-o", "digits"]) == 0
+    assert run(["export", "-o", "digits.onnx"]) == 0
+    for example in blocks("python"):
+        if "import torch" not in example:
+            exec(example, {})  # noqa: S102 - the README's own lines
+    printed = capsys.readouterr().out
+    assert "(784, 128)" in printed
+    assert "[7]\n" in printed
+    assert "(1, 10) 7\n" in printed
+
+
+def test_the_pytorch_example_fits_what_the_tour_exports():
+    config = config_files.load(["quickstart"])
+    model = Model(Path(), training.make_network(config), config.loss, {}, {})
+    (example,) = [block for block in blocks("python") if "import torch" in block]
+    assert f"Sequential({modules(model)})" in example

@@ -2,14 +2,12 @@
 
 import json
 import math
-import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from dlcli import checkpoints, datasets, runs, training
+from dlcli import checkpoints, datasets, run_directories, runs, training
 from dlcli.config import Config
 from dlcli.errors import CheckpointError, ConfigError
 from dlcli.runs import Run
@@ -53,25 +51,6 @@ def start(folder, dataset, config=CONFIG):
     return run, state
 
 
-def test_a_run_directory_is_named_by_time_and_config_and_never_reused(tmp_path):
-    paths = [runs.create(tmp_path, None, "mnist") for _ in range(3)]
-    assert len(set(paths)) == 3
-    assert all(path.is_dir() and "-mnist" in path.name for path in paths)
-
-
-@pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "latest", "a b", "x\n", "-x", ".."])
-def test_a_name_that_is_no_plain_name_is_refused(tmp_path, name):
-    with pytest.raises(ConfigError, match="--name"):
-        runs.create(tmp_path / "runs", name, "mnist")
-    assert list((tmp_path / "runs").iterdir()) == []
-
-
-def test_a_taken_name_is_refused_and_the_run_left_alone(tmp_path):
-    runs.create(tmp_path, "mine", "x")
-    with pytest.raises(ConfigError, match=r"mine: exists already.*--resume"):
-        runs.create(tmp_path, "mine", "x")
-
-
 def test_a_started_run_can_be_resumed_before_its_first_epoch(tmp_path, dataset):
     run, state = start(tmp_path / "run", dataset)
     resumed = runs.resume(run.path)
@@ -79,6 +58,15 @@ def test_a_started_run_can_be_resumed_before_its_first_epoch(tmp_path, dataset):
     assert resumed.state.epoch == 0
     assert math.isinf(resumed.state.best_loss)
     assert (resumed.state.network.parameters == state.network.parameters).all()
+
+
+def test_a_run_that_was_begun_is_not_begun_again(tmp_path, dataset):
+    run, state = start(tmp_path / "run", dataset)
+    train(run, state, 1)
+    before = (run.path / "last.npz").read_bytes()
+    with pytest.raises(ConfigError, match="exists already"):
+        run.start(state)
+    assert (run.path / "last.npz").read_bytes() == before
 
 
 def test_metrics_hold_a_line_an_epoch(tmp_path, dataset):
@@ -154,11 +142,12 @@ def _last_line(run: Run) -> str:
     return (run.path / "metrics.jsonl").read_text().splitlines()[-1]
 
 
-def test_a_damaged_metrics_line_is_named(tmp_path, dataset):
+@pytest.mark.parametrize("line", ["not json", "[]", '{"epoch": 2}', '{"epoch": "<b>"}'])
+def test_a_damaged_metrics_line_is_named(tmp_path, dataset, line):
     run, state = start(tmp_path / "run", dataset)
     train(run, state, 1)
     with (run.path / "metrics.jsonl").open("a") as file:
-        file.write("not json\n")
+        file.write(f"{line}\n")
     with pytest.raises(CheckpointError, match=r"metrics\.jsonl:2: damaged line"):
         runs.read_metrics(run.path)
 
@@ -263,7 +252,7 @@ def test_a_run_that_goes_on_is_unfinished_again(tmp_path, dataset):
 
 def test_resuming_what_is_no_run_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match="no such run directory"):
-        runs.find(tmp_path / "nowhere")
+        run_directories.find(tmp_path / "nowhere")
     with pytest.raises(CheckpointError, match=r"last\.npz: no such checkpoint"):
         runs.resume(tmp_path)
 
@@ -302,17 +291,6 @@ def test_pictures_are_prepared_as_the_dataset_was(dataset_name, preprocessing):
     assert runs.preprocessing_for(dataset_name) == preprocessing
 
 
-def test_latest_is_a_link_that_is_replaced_in_one_step(tmp_path, monkeypatch):
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        runs.point_latest_to(tmp_path / name)
-        assert (tmp_path / "latest").readlink() == Path(name)
-    monkeypatch.chdir(tmp_path / "a")
-    runs.point_latest_to(Path())
-    assert (tmp_path / "latest").readlink() == Path("a")
-    assert runs.find(tmp_path / "latest") == tmp_path / "a"
-
-
 def test_a_best_checkpoint_that_a_crash_left_behind_is_made_up_for(tmp_path, dataset):
     """Killed between last.npz and best.npz of an epoch that is the best."""
     run, state = start(tmp_path / "run", dataset)
@@ -337,19 +315,6 @@ def test_extended_epochs_are_kept_by_the_checkpoint_even_if_stopped_at_once(tmp_
     longer = msgspec.structs.replace(CONFIG, epochs=9)
     Run(run.path, longer, dataset, threads=1).go_on(runs.resume(run.path).state)
     assert runs.resume(run.path).config == longer
-
-
-def test_a_run_is_held_by_one_process(tmp_path):
-    other = (
-        "import pathlib, sys; from dlcli import runs\n"
-        "with runs.held(pathlib.Path(sys.argv[1])): pass"
-    )
-    with runs.held(tmp_path):
-        refused = subprocess.run(
-            [sys.executable, "-c", other, tmp_path], capture_output=True, text=True
-        )
-    assert "another process is training in it" in refused.stderr
-    assert subprocess.run([sys.executable, "-c", other, tmp_path]).returncode == 0
 
 
 def test_a_damaged_run_does_not_hide_the_others(tmp_path, dataset):

@@ -1,5 +1,6 @@
 """Gradient descent as a whole: repeatable, resumable, and ended by the rules of the config."""
 
+import itertools
 import json
 import math
 from itertools import pairwise
@@ -599,7 +600,7 @@ def test_divergence_seen_by_the_validation_images_alone_is_an_error_too(data):
     state = initial_state(config)
     state.network.parameters[: state.network.weight_count] = 1e20
     blank = Examples(np.zeros((10, 784), np.uint8), np.arange(10, dtype=np.uint8))
-    with pytest.raises(DivergenceError, match="validation loss"):
+    with pytest.raises(DivergenceError, match="epoch 1, step 1: it made the validation loss"):
         list(fit(config, blank, data.test, state))
 
 
@@ -611,8 +612,99 @@ def test_a_last_step_that_makes_weights_infinite_is_an_error_too(data):
         state.network.parameters[0] = np.inf
 
     state.optimizer.step = explode
-    with pytest.raises(DivergenceError, match="last step of epoch 1 made weights infinite"):
+    with pytest.raises(DivergenceError, match="epoch 1, step 1: it made weights infinite"):
         list(fit(config, data.train, Examples(data.test.images[:0], data.test.labels[:0]), state))
+
+
+def in_step(number, change, settings, data, validation=None):
+    """Train, changing the state after one of the steps; return the error that this ends in."""
+    config = small(**{"batch_size": 10, **settings})
+    state = initial_state(config)
+    step, steps = state.optimizer.step, itertools.count(1)
+
+    def step_or_change(gradient, learning_rate):
+        step(gradient, learning_rate)
+        if next(steps) == number:
+            change(state)
+
+    state.optimizer.step = step_or_change
+    with pytest.raises(DivergenceError) as raised:
+        list(fit(config, data.train, data.test if validation is None else validation, state))
+    return str(raised.value)
+
+
+def let_weights(value):
+    def change(state):
+        state.network.parameters[: state.network.weight_count] = value
+
+    return change
+
+
+LINEAR = {"loss": "mse", "output_activation": "linear"}
+
+
+@pytest.mark.parametrize(
+    ("change", "settings", "place"),
+    [
+        # 6 steps an epoch: 8 is the second of epoch 2.
+        (let_weights(np.inf), {}, "epoch 2, step 2: it made weights infinite"),
+        (let_weights(np.nan), {"batch_norm": True}, "epoch 2, step 2: it made weights infinite"),
+        (let_weights(1e4), LINEAR, "epoch 2, step 3: the norm of its gradient is "),
+        (let_weights(1e30), LINEAR, "epoch 2, step 3: its loss is inf"),
+        (let_weights(3e38), {"hidden_layers": ()}, "epoch 2, step 3: its loss is "),
+        (
+            let_weights(1e20),
+            {"batch_norm": True},
+            "epoch 2, step 3: it made the statistics of batch_norm infinite",
+        ),
+    ],
+    ids=str,
+)
+def test_divergence_is_told_with_the_step_where_it_happened(change, settings, place, data):
+    message = in_step(8, change, settings, data)
+    assert message.startswith(f"training diverged in {place}")
+    assert message.endswith("; lower learning_rate (now 0.1) or set gradient_clip")
+
+
+@pytest.mark.parametrize("name", ["velocity", "learning_rate"])
+def test_an_optimizer_that_overflows_is_never_saved(name, data):
+    def overflow(state):
+        state.optimizer.state[name][...] = np.inf
+        state.optimizer.step = lambda *_: None
+
+    message = in_step(6, overflow, {}, data)
+    assert f"epoch 1, step 6: it made the optimiser's {name} infinite" in message
+
+
+def test_statistics_that_overflow_are_never_saved(data):
+    """Gradient and loss stay finite, for the outputs fade; it is the last step of an epoch."""
+    message = in_step(11, let_weights(1e20), {"batch_norm": True}, data, NOTHING)
+    assert "epoch 2, step 6: it made the statistics of batch_norm infinite" in message
+
+
+@pytest.mark.parametrize(
+    ("settings", "remedy"),
+    [
+        ({}, "lower learning_rate (now 0.1) or set gradient_clip"),
+        ({"gradient_clip": 5.0}, "lower learning_rate (now 0.1) or gradient_clip (now 5)"),
+        ({"weight_decay": 1.0}, "lower learning_rate (now 0.1) or set gradient_clip"),
+        (
+            {"weight_decay": 10.0, "learning_rate": 0.2},
+            "lower learning_rate (now 0.2) or weight_decay (now 10)",
+        ),
+    ],
+)
+def test_the_remedy_names_what_may_have_been_the_cause(settings, remedy, data):
+    assert in_step(2, let_weights(np.inf), settings, data).endswith(f"; {remedy}")
+
+
+def test_a_long_gradient_is_clipped_where_that_was_asked_for(data):
+    softmax = {**LINEAR, "hidden_layers": (), "epochs": 2}
+    assert "step 2: the norm of its gradient" in in_step(1, let_weights(1e14), softmax, data)
+    config = small(**softmax, gradient_clip=1.0)
+    state = initial_state(config)
+    let_weights(1e14)(state)
+    assert all(1e15 < r.gradient_norm < math.inf for r in fit(config, data.train, NOTHING, state))
 
 
 # The best epoch

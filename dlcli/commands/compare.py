@@ -17,8 +17,8 @@ from dlcli.commands.output import download_progress, percent, print_json, print_
 
 
 @click.command("compare")
-@click.argument("first_path", metavar="MODEL", type=click.Path())
-@click.argument("second_path", metavar="MODEL", type=click.Path())
+@click.argument("first_path", metavar="MODEL", type=click.Path(readable=False))
+@click.argument("second_path", metavar="MODEL", type=click.Path(readable=False))
 @click.option(
     "--dataset",
     metavar="NAME|DIR",
@@ -75,7 +75,7 @@ def command(
         ["model", "accuracy", "right", "only this one right"],
         [
             [
-                printable(path),
+                path,
                 percent(scores.accuracy),
                 f"{scores.correct:,}",
                 f"{only:,}",

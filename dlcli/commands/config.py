@@ -63,7 +63,7 @@ def check(files: tuple[str, ...]) -> None:
     from dlcli.errors import ConfigError
     from dlcli.extras.sweep import plan
 
-    problems = []
+    problems: list[str] = []
     for file in files:
         try:
             if file != "-" and plan.is_search(file):  # stdin can be read only once
@@ -72,13 +72,13 @@ def check(files: tuple[str, ...]) -> None:
                 continue
             config = config_files.load([file])
         except ConfigError as error:
-            problems.append(str(error))
+            problems += error.args
             continue
         for idle in warnings(config):
             warn(f"{file}: {idle}")
         message(f"{file}: valid")
     if problems:
-        raise ConfigError("\n".join(problems))
+        raise ConfigError(*problems)
 
 
 @command.command("schema")

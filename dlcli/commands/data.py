@@ -94,7 +94,7 @@ def status(data_dir: Path, output_format: str) -> None:
     else:
         print_table(
             ["dataset", "status", "folder"],
-            [[row["dataset"], row["status"], printable(row["folder"])] for row in rows],
+            [[row["dataset"], row["status"], row["folder"]] for row in rows],
             left=3,
         )
 
@@ -133,7 +133,7 @@ def verify(names: tuple[str, ...], data_dir: Path) -> None:
 
 
 @command.command("import")
-@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.argument("folder", type=click.Path(readable=False, path_type=Path), metavar="DIR")
 @click.option(
     "--dataset",
     "name",
@@ -158,7 +158,7 @@ def import_(folder: Path, name: str, data_dir: Path) -> None:
     from dlcli import datasets
 
     for path in datasets.import_folder(name, folder, data_dir):
-        message(f"verified {printable(str(path))}")
+        message(f"verified {path}")
     click.echo(data_dir / name)
 
 
@@ -183,7 +183,7 @@ def import_(folder: Path, name: str, data_dir: Path) -> None:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     required=True,
     metavar="DIR",
     help="Folder to write to; made if need be.",
@@ -232,7 +232,7 @@ def export(
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(readable=False, path_type=Path, dir_okay=False),
     default=Path("grid.png"),
     show_default=True,
     help="The picture to write.",

@@ -20,19 +20,15 @@ from dlcli.commands.output import (
     percent,
     print_json,
     print_table,
-    printable,
 )
-from dlcli.errors import ConfigError, ThresholdError
+from dlcli.errors import ThresholdError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from dlcli.checkpoints import Model
     from dlcli.evaluation import Evaluation
 
 
 @click.command("eval")
-@click.argument("model_paths", metavar="[MODEL]...", nargs=-1, type=click.Path())
+@click.argument("model_paths", metavar="[MODEL]...", nargs=-1, type=click.Path(readable=False))
 @click.option(
     "--split",
     type=click.Choice(["test", "validation", "train"]),
@@ -53,7 +49,7 @@ if TYPE_CHECKING:
 @click.option(
     "--predictions",
     "predictions_path",
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     metavar="FILE",
     help="Write index, label, answer and probabilities of every image as CSV.",
 )
@@ -96,8 +92,8 @@ def command(
     models = [checkpoints.load_named(path) for path in model_paths or (None,)]
     paths = [str(model.path) for model in models]
     for path in paths:
-        message(f"Model: {printable(path)}")
-    name = dataset or _common_dataset(models)
+        message(f"Model: {path}")
+    name = dataset or evaluation.common_dataset(models)
     with download_progress() as progress:
         data = datasets.load(name, data_dir, progress)
     examples = evaluation.common_split(models, data, split)
@@ -114,15 +110,6 @@ def command(
         raise ThresholdError(
             f"{', '.join(paths)}: accuracy {result.accuracy:.4f} is below {min_accuracy:g}"
         )
-
-
-def _common_dataset(models: "Sequence[Model]") -> str:
-    """The dataset that all models were trained on."""
-    names: set[str] = {model.metadata["dataset"]["name"] for model in models}
-    if len(names) > 1:
-        listed = ", ".join(printable(name) for name in sorted(names))
-        raise ConfigError(f"the models were trained on different data ({listed}); use --dataset")
-    return names.pop()
 
 
 def _print_text(result: "Evaluation") -> None:

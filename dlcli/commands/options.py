@@ -93,7 +93,7 @@ set_option = click.option(
 )
 data_dir_option = click.option(
     "--data-dir",
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     default=DEFAULT_DATA_DIR,
     show_default=True,
     envvar="DLCLI_DATA_DIR",
@@ -102,7 +102,7 @@ data_dir_option = click.option(
 )
 runs_dir_option = click.option(
     "--runs-dir",
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     default=DEFAULT_RUNS_DIR,
     show_default=True,
     help="Where run directories live.",
@@ -136,7 +136,8 @@ def config_stem(sources: tuple[str, ...]) -> str:
     if not sources:
         return "default"
     stem = "stdin" if sources[-1] == "-" else Path(sources[-1]).stem
-    return "".join(c if c.isalnum() or c in "-_" else "-" for c in stem)
+    # Short enough, in bytes too, that no file system refuses it.
+    return "".join(c if c.isalnum() or c in "-_" else "-" for c in stem[:50])
 
 
 @contextmanager

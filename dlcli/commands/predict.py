@@ -34,15 +34,21 @@ if TYPE_CHECKING:
 
 
 @click.command("predict")
-@click.argument("images", nargs=-1, metavar="IMAGE...", type=click.Path(allow_dash=True))
+@click.argument(
+    "images", nargs=-1, metavar="IMAGE...", type=click.Path(readable=False, allow_dash=True)
+)
 @click.option(
-    "-m", "--model", "model_path", type=click.Path(), help="A run, an .npz file, or pretrained."
+    "-m",
+    "--model",
+    "model_path",
+    type=click.Path(readable=False),
+    help="A run, an .npz file, or pretrained.",
 )
 @click.option(
     "--from-file",
     "lists",
     multiple=True,
-    type=click.Path(allow_dash=True),
+    type=click.Path(readable=False, allow_dash=True),
     metavar="LIST",
     help="Read paths from a file, one a line or NUL-separated; - for stdin.",
 )
@@ -65,7 +71,7 @@ if TYPE_CHECKING:
 @click.option(
     "--show-preprocessed",
     "shown_dir",
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     metavar="DIR",
     help="Write a PNG for each image: what was found on it and what the network saw.",
 )
@@ -117,7 +123,7 @@ def command(
     from dlcli.prediction import predict
 
     model = checkpoints.load_named(model_path)
-    message(f"Model: {printable(str(model.path))}")
+    message(f"Model: {model.path}")
     if shown_dir is not None:
         refuse_full_folder(shown_dir, force=force)
         shown_dir.mkdir(parents=True, exist_ok=True)
@@ -184,18 +190,16 @@ class _Pictures:
         return len(self._images) == 1 and not self._lists and not _is_folder(self._images[0])
 
     def __iter__(self) -> "Iterator[Picture | None]":
+        from dlcli.pictures import MAX_BYTES
         from dlcli.prediction import Picture
 
         for name in self._images:
             if name == "-":
-                yield Picture(io.BytesIO(stdin().read()), "-")
+                yield Picture(io.BytesIO(stdin().read(MAX_BYTES + 1)), "-")
             else:
                 yield from self._at(name)
         for name in self._lists:
-            if name == "-":
-                yield from self._named_in(stdin())
-            else:
-                yield from self._listed_in(name)
+            yield from self._listed_in(name)
 
     def report(self, error: str) -> None:
         """Tell of a picture that cannot be used; the others go on."""
@@ -214,10 +218,15 @@ class _Pictures:
 
         path = Path(name)
         try:
-            with path.open("rb") as stream:
-                yield from self._named_in(stream)
+            if name == "-":
+                yield from self._named_in(stdin())
+            else:
+                with path.open("rb") as stream:
+                    yield from self._named_in(stream)
         except OSError as error:
             yield Picture(path, name, f"{name}: cannot be read: {error.strerror}")
+        except InputError as error:
+            yield Picture(path, name, f"{name}: {error}")
 
     def _at(self, name: str) -> "Iterator[Picture]":
         from dlcli.prediction import Picture, find_pictures
@@ -233,6 +242,10 @@ class _Pictures:
             yield Picture(path, name, str(error))
 
 
+# No system has paths of more than a few thousand bytes.
+_MAX_NAMELESS = 1 << 20
+
+
 def _is_folder(name: str) -> bool:
     return os.path.isdir(name)  # noqa: PTH112 - Path.is_dir raises where it may not look
 
@@ -241,17 +254,27 @@ def split_list(stream: io.BufferedIOBase) -> Iterator[str | None]:
     """The paths in a list: NUL-separated if it holds a NUL, else one a line (LF or CRLF).
 
     None stands where more may be long in coming.
+
+    Raises
+    ------
+    InputError
+        It goes on and on without naming anything.
     """
     separator, line_end = None, b"\r"
     rest = b""
+    nameless = 0
     while chunk := stream.read1(1 << 16):
         rest += chunk
         if separator is None:
             separator = b"\0" if b"\0" in rest else b"\n"
             line_end = b"" if separator == b"\0" else b"\r"
         *paths, rest = rest.split(separator)
-        yield from (os.fsdecode(path.removesuffix(line_end)) for path in paths if path)
+        names = [os.fsdecode(path.removesuffix(line_end)) for path in paths if path]
+        yield from names
         yield None
+        nameless = 0 if names else nameless + len(chunk)
+        if nameless > _MAX_NAMELESS:
+            raise InputError(f"no list of paths: {_MAX_NAMELESS:,} bytes without a name")
     if rest:
         yield os.fsdecode(rest.removesuffix(line_end))
 
@@ -263,7 +286,7 @@ def _usable(
     for prediction in predictions:
         if prediction.error is None:
             if prediction.doubt is not None:
-                warn(f"{printable(prediction.name)}: {prediction.doubt}")
+                warn(f"{prediction.name}: {prediction.doubt}")
             yield prediction
             continue
         pictures.report(prediction.error)
@@ -322,7 +345,7 @@ def _json_object(prediction: "Prediction", top: int, model: str) -> dict[str, An
 
 def _csv_row(prediction: "Prediction") -> dict[str, Any]:
     ranking = _ranking(prediction)
-    path = printable(prediction.name)
+    path = prediction.name
     if not ranking:
         return {"path": path, "digit": "?"}
     digit, probability = ranking[0]

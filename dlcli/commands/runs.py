@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from dlcli.commands.options import debug_and_quiet, format_option, runs_dir_option
-from dlcli.commands.output import message, percent, print_csv, print_json, print_table, printable
+from dlcli.commands.output import message, percent, print_csv, print_json, print_table
 
 _COLUMNS = (
     "run",
@@ -33,7 +33,7 @@ def command(runs_dir: Path, output_format: str) -> None:
     from dlcli import runs
 
     if not runs_dir.exists():
-        message(f"{printable(str(runs_dir))}: no such folder, and so no runs yet")
+        message(f"{runs_dir}: no such folder, and so no runs yet")
     rows = list(runs.list_runs(runs_dir)) if runs_dir.exists() else []
     if output_format == "json":
         print_json(rows)
@@ -44,7 +44,7 @@ def command(runs_dir: Path, output_format: str) -> None:
             ["run", "status", "epochs", "best epoch", "validation accuracy", "loss", "seconds"],
             [
                 [
-                    printable(row["run"]),
+                    row["run"],
                     row["status"],
                     str(row["epochs"]),
                     str(row["best_epoch"] or "-"),

@@ -23,17 +23,20 @@ from dlcli.commands.output import (
     message,
     percent,
     print_json,
-    printable,
     shows_bars,
+    sparkline,
     warn,
 )
-from dlcli.errors import ConfigError, Terminated
+from dlcli.errors import ConfigError, DivergenceError, Terminated
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tqdm import tqdm
 
     from dlcli.config import Config
     from dlcli.datasets import Dataset, Examples
+    from dlcli.extras.tensorboard import EventLog
     from dlcli.runs import Resumed, Run
     from dlcli.training import EpochRecord, Progress, TrainingState
 
@@ -44,7 +47,7 @@ if TYPE_CHECKING:
 @click.option(
     "--resume",
     "resumed",
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     metavar="RUN",
     help="Go on with a run that was stopped; only epochs may be changed (--set epochs=50).",
 )
@@ -52,6 +55,12 @@ if TYPE_CHECKING:
 @click.option("--name", help="Name of the run directory.  [default: time and config]")
 @data_dir_option
 @threads_option
+@click.option(
+    "--tensorboard/--no-tensorboard",
+    default=None,
+    help="Write event files for TensorBoard into the run directory (needs the extra "
+    '"tensorboard").  [default: only on --resume of a run that has some]',
+)
 @format_option("text", "json")
 @debug_and_quiet
 def command(
@@ -62,6 +71,7 @@ def command(
     name: str | None,
     data_dir: Path,
     threads: int | None,
+    tensorboard: bool | None,  # noqa: FBT001 - click passes options by name
     output_format: str,
 ) -> None:
     """Train a network and write a run directory.
@@ -76,14 +86,18 @@ def command(
       dlcli train -c configs/mnist.yaml --set epochs=20 --set hidden_layers=[256,128]
       run=$(dlcli train -c mnist -q) && dlcli eval "$run"
       dlcli train --resume runs/latest --set epochs=40
+      dlcli train -c mnist --tensorboard; tensorboard --logdir runs
     """
     if resumed is not None:
         _refuse_beside_resume("name", "runs_dir")
     config, earlier = _plan(sources, overrides, resumed)
 
-    from dlcli import datasets, runs, training
+    from dlcli import datasets, run_directories, runs, training
     from dlcli.config_checks import warnings
 
+    if tensorboard is None:
+        tensorboard = earlier is not None and any(earlier.path.glob(run_directories.EVENTS))
+    event_log = _event_log() if tensorboard else None
     for text in warnings(config):
         warn(text)
     with download_progress() as progress:
@@ -97,16 +111,20 @@ def command(
         if earlier is not None:
             run, state = _go_on(earlier, config, dataset, used_threads)
         else:
-            path = runs.create(runs_dir, name, config_stem(sources))
+            path = run_directories.create(runs_dir, name, config_stem(sources))
             run, state = _begin(path, config, dataset, used_threads)
         _announce(run, train, validation, state)
         finished = training.why_finished(config, state)
         if finished is not None:
             advice = "; to go on with it: --set epochs=N" if finished == "epochs" else ""
             message(f"The run was finished already, by {finished}{advice}")
-        _train(run, train, validation, state)
+        log = None
+        if event_log is not None:
+            log = event_log(run.path, runs.read_metrics(run.path))
+            click.get_current_context().call_on_close(log.close)
+        _train(run, train, validation, state, log)
         summary = run.finish(state)
-    _conclude(summary)
+    _conclude(summary, runs.read_metrics(run.path))
     if output_format == "json":
         print_json(summary)
     else:
@@ -131,21 +149,33 @@ def _plan(
     if resumed is None:  # NumPy is not imported here, so that a wrong config is told at once
         return config_files.load(sources, overrides), None
 
-    from dlcli import runs
+    from dlcli import run_directories, runs
 
-    path = runs.find(resumed)
-    click.get_current_context().with_resource(runs.held(path))
+    path = run_directories.find(resumed)
+    click.get_current_context().with_resource(run_directories.held(path))
     earlier = runs.resume(path)
-    return _changed_config(earlier.config, sources, overrides, earlier.state.epoch), earlier
+    config = _changed_config(earlier.config, sources, overrides, earlier.state.epoch)
+    diverged = runs.why_diverged(path)
+    if diverged is not None and config == earlier.config:
+        raise DivergenceError(
+            f"{path}: {diverged}. To go on would end there again; {_instead(path, config)}"
+        )
+    return config, earlier
+
+
+def _instead(path: Path, config: "Config") -> str:
+    """What to do with a run that diverged."""
+    rate = config.learning_rate / 10
+    return f"train anew: dlcli train --config {path / 'config.yaml'} --set learning_rate={rate:g}"
 
 
 def _begin(
     path: Path, config: "Config", dataset: "Dataset", threads: int
 ) -> "tuple[Run, TrainingState]":
     """Start a run in a new directory."""
-    from dlcli import runs, training
+    from dlcli import run_directories, runs, training
 
-    click.get_current_context().with_resource(runs.held(path))
+    click.get_current_context().with_resource(run_directories.held(path))
     run, state = runs.Run(path, config, dataset, threads), training.initial_state(config)
     run.start(state)
     return run, state
@@ -197,43 +227,68 @@ def _warn_of_other_weights(earlier: "Resumed", config: "Config", threads: int) -
         )
 
 
+def _event_log() -> "type[EventLog]":
+    """What writes event files; a library that it lacks is told before there is a run."""
+    from dlcli.extras.requirement import needs
+
+    with needs("tensorboard"):
+        from dlcli.extras.tensorboard import EventLog
+    return EventLog
+
+
 def _announce(
     run: "Run", train: "Examples", validation: "Examples", state: "TrainingState"
 ) -> None:
     layers = "-".join(str(size) for size in run.config.layer_sizes)
     message(
         f"{layers}, {state.network.parameters.size:,} parameters; "
-        f"{printable(run.config.dataset)}: {len(train):,} images to learn from, "
+        f"{run.config.dataset}: {len(train):,} images to learn from, "
         f"{len(validation):,} to validate; {run.threads} thread{'s' if run.threads > 1 else ''}"
     )
 
 
-def _train(run: "Run", train: "Examples", validation: "Examples", state: "TrainingState") -> None:
+def _train(
+    run: "Run",
+    train: "Examples",
+    validation: "Examples",
+    state: "TrainingState",
+    log: "EventLog | None",
+) -> None:
     """Train to the end, storing and showing each epoch."""
     saved = begun_with = state.epoch
+    if begun_with:  # a crash may have come between the first epoch and the link
+        _try_to_link_latest(run.path)
     bar = _Bar(len(train), run.config.epochs) if shows_bars() else None
     on_block = bar.update if bar is not None else None
     try:
-        for record in run.train(train, validation, state, on_block):
+        for record in run.train(
+            train, validation, state, on_block, log.write if log is not None else None
+        ):
             saved = record.epoch
-            if saved == begun_with + 1:
+            if saved == 1:
                 _try_to_link_latest(run.path)
             if bar is not None:
                 bar.close()
             message(_epoch_line(record, run.config.epochs))
+    except DivergenceError:
+        if bar is not None:
+            bar.close()
+        kept = f"Epoch {saved} is saved" if saved else "No epoch was done"
+        message(f"{kept}; {_instead(run.path, run.config)}")
+        raise
     except (KeyboardInterrupt, Terminated):
         if bar is not None:
             bar.close()
         message(
             f"Stopped{f'; epoch {saved} is saved' if saved else ' in the first epoch'}. "
-            f"Go on with: dlcli train --resume {printable(str(run.path))}"
+            f"Go on with: dlcli train --resume {run.path}"
         )
         raise
 
 
 def _try_to_link_latest(path: Path) -> None:
     """Point runs/latest to the run; a link that cannot be made costs no run."""
-    from dlcli.runs import point_latest_to
+    from dlcli.run_directories import point_latest_to
 
     try:
         point_latest_to(path)
@@ -287,8 +342,8 @@ def _epoch_line(record: "EpochRecord", epochs: int) -> str:
     return "  ".join(parts)
 
 
-def _conclude(summary: dict[str, Any]) -> None:
-    """Say why training ended, what was kept, and whether the last epochs overfitted."""
+def _conclude(summary: dict[str, Any], records: "Sequence[EpochRecord]") -> None:
+    """Say why training ended, how it went, what was kept, and whether it overfitted at last."""
     accuracy = summary["validation_accuracy"]
     if accuracy is not None and accuracy < 0.2:
         warn(
@@ -306,6 +361,9 @@ def _conclude(summary: dict[str, Any]) -> None:
             f"Overfitting since epoch {summary['overfitting_since']}: the validation loss rose "
             "while the training loss fell."
         )
+    losses = [r.validation_loss for r in records if r.validation_loss is not None]
+    if len(losses) > 1:
+        message(f"Validation loss: {losses[0]:.4f} {sparkline(losses)} {losses[-1]:.4f}")
     kept = f"Kept epoch {summary['best_epoch']} of {summary['epochs']}: "
     if accuracy is None:
         message(f"{kept}the last, for there are no validation images")

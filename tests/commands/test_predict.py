@@ -419,7 +419,7 @@ def locked(path: Path) -> None:
 PILLOW = "not a picture that Pillow can read"
 UNREADABLE = "cannot be read: "
 DAMAGED = ""  # Pillow's words differ
-LARGE = "more than 178,956,970 pixels; make it smaller"
+LARGE = "more than 120,000,000 pixels; make it smaller"
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda _path: None, "no such file"),
     "empty folder": (Path.mkdir, "holds no pictures"),

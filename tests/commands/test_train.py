@@ -1,6 +1,7 @@
 """``dlcli train``: what it prints, writes, refuses, and how it stops and goes on."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -8,11 +9,16 @@ import time
 from dataclasses import replace
 from functools import partialmethod
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tqdm import tqdm
 
-from dlcli.runs import held, resume
+from dlcli import checkpoints, runs
+from dlcli.commands.output import sparkline
+from dlcli.optimizers import SGD
+from dlcli.run_directories import held
+from dlcli.runs import resume
 
 QUICK = ["--set", "hidden_layers=[8]", "--set", "epochs=2", "--set", "batch_size=16"]
 
@@ -49,7 +55,37 @@ def test_progress_goes_to_stderr_a_line_an_epoch(train):
     lines = train().stderr.splitlines()
     assert lines[0].startswith("784-8-10, 6,370 parameters; ")
     assert [line.split("  ")[0] for line in lines[1:3]] == ["epoch 1/2", "epoch 2/2"]
+    assert lines[-2].startswith("Validation loss: ")
     assert lines[-1].startswith("Kept epoch ")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "bars"), [("utf-8", "█▅▁"), ("ascii", "#=_"), ("cp1252", "#=_"), (None, "#=_")]
+)
+def test_the_sparkline_is_drawn_with_what_stderr_can_show(monkeypatch, encoding, bars):
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(encoding=encoding))
+    assert sparkline([1.6, 0.5, 0.1]) == bars
+
+
+def test_a_sparkline_has_a_bar_for_each_loss_but_no_more_than_fit():
+    assert len(sparkline([3.0, 2.0])) == 2
+    assert sparkline([2.0, 2.0]) == "▁▁"
+    assert sparkline([1.0] * 30 + [0.0]) == "█" * 30 + "▁"
+    many = sparkline([2.0**-n for n in range(200)])
+    assert len(many) == 60
+    assert sorted(many, reverse=True) == list(many)
+
+
+def test_the_sparkline_of_a_resumed_run_is_of_all_its_epochs(train, dlcli):
+    train("--name", "r")
+    told = dlcli("train", "--resume", "runs/r", "--set", "epochs=5").stderr
+    (line,) = [line for line in told.splitlines() if line.startswith("Validation loss: ")]
+    assert re.fullmatch(r"Validation loss: \d\.\d{4} [▁▂▃▄▅▆▇█]{5} \d\.\d{4}", line)
+
+
+def test_without_validation_images_or_after_one_epoch_there_is_no_sparkline(train):
+    assert "Validation loss:" not in train("--set", "validation_size=0").stderr
+    assert "Validation loss:" not in train("--set", "epochs=1").stderr
 
 
 def test_quiet_says_nothing(train):
@@ -207,6 +243,7 @@ def test_a_latest_that_cannot_be_made_a_link_costs_no_run(train):
     result = train("--name", "r")
     assert result.code == 0
     assert "Warning: runs/latest: cannot be made a link to the run" in result.stderr
+    assert [*Path("runs/r").glob(".latest*"), *Path("runs").glob(".latest*")] == []
 
 
 def test_a_taken_name_is_refused(train):
@@ -216,25 +253,77 @@ def test_a_taken_name_is_refused(train):
     assert "exists already" in result.stderr
 
 
+def test_a_run_stopped_before_anything_was_saved_can_be_begun_anew_but_not_resumed(train, dlcli):
+    Path("runs/r").mkdir(parents=True)
+    Path("runs/r/.lock").touch()
+    resumed = dlcli("train", "--resume", "runs/r")
+    assert resumed.code == 4
+    assert "nothing was saved to go on from; begin the run anew with --name" in resumed.stderr
+    assert train("--name", "r").code == 0
+
+
+def test_latest_is_the_run_that_was_trained_last_even_if_only_its_summary_was_missing(train):
+    """Killed after its only epoch, before the link was made."""
+    train("--name", "r", "--set", "epochs=1")
+    Path("runs/r/summary.json").unlink()
+    Path("runs/latest").unlink()
+    assert train("--resume", "runs/r", "--set", "epochs=1").code == 0
+    assert Path("runs/latest").readlink() == Path("r")
+
+
 def test_keys_without_effect_are_warned_about(train):
     assert "Warning: beta1 has no effect with optimizer: sgd" in train("--set", "beta1=0.5").stderr
 
 
-def test_divergence_stops_with_a_remedy_and_keeps_the_last_good_state(train):
-    result = train(
-        "--name",
-        "r",
-        "--set",
-        "learning_rate=1000",
-        "--set",
-        "loss=mse",
-        "--set",
-        "output_activation=linear",
-    )
+def diverge_after(monkeypatch, epochs):
+    """Make the weights explode in the first step after some epochs."""
+    step, steps = SGD.step, epochs * 4  # 50 images in batches of 16
+
+    def explode(self, gradient, learning_rate):
+        nonlocal steps
+        step(self, gradient, learning_rate)
+        if steps == 0:
+            self.parameters *= 1e30
+        steps -= 1
+
+    monkeypatch.setattr(SGD, "step", explode)
+
+
+DIVERGING = ("--set", "loss=mse", "--set", "output_activation=linear", "--set", "batch_size=16")
+REMEDY = "lower learning_rate (now 0.1) or set gradient_clip"
+
+
+def test_divergence_stops_with_a_remedy_and_keeps_the_last_good_state(train, monkeypatch):
+    diverge_after(monkeypatch, epochs=2)
+    result = train("--name", "r", *DIVERGING, "--set", "epochs=4")
     assert result.code == 1
-    assert "training diverged" in result.stderr
-    assert "lower learning_rate (now 1000)" in result.stderr
-    assert Path("runs/r/last.npz").exists()
+    assert result.stdout == ""
+    *_, kept, error = result.stderr.splitlines()
+    assert kept == (
+        "Epoch 2 is saved; train anew: "
+        "dlcli train --config runs/r/config.yaml --set learning_rate=0.01"
+    )
+    assert re.fullmatch(
+        rf"Error: training diverged in epoch 3, step 2: its loss is (inf|nan); {re.escape(REMEDY)}",
+        error,
+    )
+    assert checkpoints.load(Path("runs/r/last.npz")).metadata["epoch"] == 2
+    assert checkpoints.load(Path("runs/r/best.npz")).metadata["epoch"] in {1, 2}
+    assert [row["status"] for row in runs.list_runs(Path("runs"))] == ["diverged"]
+
+
+def test_resuming_a_run_that_diverged_says_what_to_do(train, dlcli, monkeypatch):
+    diverge_after(monkeypatch, epochs=2)
+    train("--name", "r", *DIVERGING, "--set", "epochs=4")
+    refused = dlcli("train", "--resume", "runs/r")
+    assert refused.code == 1
+    assert refused.stderr.startswith("Error: runs/r: training diverged in epoch 3, step 2: ")
+    assert f"{REMEDY}. To go on would end there again; train anew: dlcli train" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    # Other epochs may mean another schedule, or an end before the divergence.
+    ended = dlcli("train", "--resume", "runs/r", "--set", "epochs=2")
+    assert (ended.code, ended.stdout) == (0, "runs/r\n")
+    assert [row["status"] for row in runs.list_runs(Path("runs"))] == ["finished"]
 
 
 def test_early_stopping_and_the_flat_slope_are_told(train):

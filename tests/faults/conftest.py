@@ -1,9 +1,12 @@
 """Faults are tried in a bounded form, or with ``--long`` (``make faults``) in full, and counted."""
 
+import shutil
+import sys
 from collections.abc import Callable
 
 import pytest
 
+from tests.faults.processes import Shim
 from tests.faults.record import Tally
 
 TALLY = pytest.StashKey[Tally]()
@@ -27,6 +30,14 @@ def tally(request) -> Callable[[str, int], None]:
         request.config.stash[TALLY].add(request.path.name, what, count)
 
     return add
+
+
+@pytest.fixture(scope="session")
+def shim(tmp_path_factory) -> Shim:
+    """What makes calls of the operating system fail; it needs Linux and a C compiler."""
+    if sys.platform != "linux" or shutil.which("cc") is None:
+        pytest.skip("needs Linux and a C compiler, cc")
+    return Shim.compiled(tmp_path_factory.mktemp("shim"))
 
 
 def pytest_sessionfinish(session, exitstatus):

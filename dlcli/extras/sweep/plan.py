@@ -152,14 +152,14 @@ def load(sources: Sequence[str], overrides: Sequence[str], trials: int | None) -
         try:
             space[key] = parse(key, about, types[key])
         except ConfigError as error:
-            problems.append(str(error))
+            problems += error.args
     search = _search(section, problems)
     if trials is not None:
         search = replace_trials(search, trials)
     try:
         config = resolve(fixed, words)
     except ConfigError as error:
-        problems.append(str(error))
+        problems += error.args
     else:
         problems += _judged_by_nothing(config, fixed, space, words)
     if not words and not problems:
@@ -170,7 +170,7 @@ def load(sources: Sequence[str], overrides: Sequence[str], trials: int | None) -
     if search.sampler == "grid":
         problems += _no_grid(space, words)
     if problems:
-        raise ConfigError("\n".join(problems))
+        raise ConfigError(*problems)
     return Plan(fixed, space, search)
 
 
@@ -217,7 +217,7 @@ def _search(section: Settings, problems: list[str]) -> Search:
             try:
                 values[key] = checked(f"{SECTION}.{key}", setting, types[key])
             except ConfigError as error:
-                problems.append(str(error))
+                problems += error.args
     return Search(**values)
 
 

@@ -96,7 +96,7 @@ def parse(key: str, words: Settings, kind: Any) -> Range | Choices:
         if word not in WORDS
     ]
     if unknown:
-        raise ConfigError("\n".join(unknown))
+        raise ConfigError(*unknown)
     if "choices" in words:
         for word in RANGE_WORDS:
             if word in words:
@@ -113,12 +113,12 @@ def _choices(key: str, setting: Setting, kind: Any) -> Choices:
         raise ConfigError(
             f"{setting.origin}: {name}: expected a list of values, got {shown(setting.value)}"
         )
-    problems = []
+    problems: list[str] = []
     for value in setting.value:
         try:
             checked(name, Setting(value, setting.origin), kind)
         except ConfigError as error:
-            problems.append(str(error))
+            problems += error.args
     choices = Choices(tuple(setting.value))
     labels = [repr(label) for label in choices.labels]
     problems += [
@@ -127,7 +127,7 @@ def _choices(key: str, setting: Setting, kind: Any) -> Choices:
         if labels.index(labels[index]) < index
     ]
     if problems:
-        raise ConfigError("\n".join(problems))
+        raise ConfigError(*problems)
     return choices
 
 
@@ -156,9 +156,9 @@ def _range(key: str, words: Settings, kind: Any) -> Range:
             if word in words and words[word].value is not None:
                 checked(f"{key}.{word}", words[word], allowed)
         except ConfigError as error:
-            problems.append(str(error))
+            problems += error.args
     if problems:
-        raise ConfigError("\n".join(problems))
+        raise ConfigError(*problems)
     values = {word: setting.value for word, setting in words.items()}
     low, high = values["low"], values["high"]
     if "integer" not in types or not (isinstance(low, int) and isinstance(high, int)):

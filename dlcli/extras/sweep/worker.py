@@ -11,7 +11,7 @@ from pathlib import Path
 import optuna
 from optuna.trial import Trial, TrialState
 
-from dlcli import datasets, runs
+from dlcli import datasets, run_directories, runs
 from dlcli.config import Config
 from dlcli.datasets import Dataset
 from dlcli.errors import ConfigError, DivergenceError
@@ -128,7 +128,7 @@ class Worker:
         )
         path = self._new_folder(trial.number)
         trial.set_user_attr(RUN, str(path))
-        with runs.held(path):
+        with run_directories.held(path):
             run, state = runs.Run(path, config, dataset, threads=1), initial_state(config)
             run.start(state)
             for record in run.train(train, validation, state, lambda _: look_up()):

@@ -1,0 +1,138 @@
+"""Export networks, run them elsewhere, and keep the largest differences from dlcli's answers."""
+
+import json
+from collections.abc import Callable, Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import numpy.typing as npt
+
+from dlcli import checkpoints, datasets, training
+from dlcli.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Array
+from dlcli.checkpoints import Model
+from dlcli.commands.options import data_dir_option
+from dlcli.config import Config, to_builtins
+from dlcli.datasets import Dataset
+from dlcli.extras.export.onnx_format import to_onnx
+from dlcli.extras.export.safetensors_format import modules, to_safetensors
+
+RECORD = Path(__file__).with_name("exports.json")
+TOLERANCE = 1e-5
+KINDS = list(product(ACTIVATIONS, OUTPUT_ACTIVATIONS))
+Images = npt.NDArray[np.uint8]
+
+
+@click.command()
+@data_dir_option
+def main(data_dir: Path) -> None:
+    """Compare exports of the pretrained model and of small ones on MNIST's test images."""
+    import onnxruntime
+    import torch
+
+    images = datasets.load("mnist", data_dir).test.images
+    sample = datasets.load("sample")
+    small = [small_model(sample, *kind) for kind in KINDS]
+    pretrained = [checkpoints.load_named(checkpoints.PRETRAINED)]
+    runners = {
+        "onnx": (f"onnxruntime {onnxruntime.__version__}", by_onnxruntime),
+        "safetensors": (f"PyTorch {torch.__version__.partition('+')[0]}", by_pytorch),
+    }
+    rows = [
+        {
+            "format": name,
+            "run_by": run_by,
+            "pretrained": largest_difference(pretrained, images, runner),
+            "small": largest_difference(small, images, runner),
+        }
+        for name, (run_by, runner) in runners.items()
+    ]
+    record = {"images": len(images), "small_networks": len(small), "rows": rows}
+    RECORD.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    click.echo(table(), nl=False)
+
+
+def small_model(dataset: Dataset, activation: Any, output_activation: Any) -> Model:
+    """A network of two hidden layers that has learned for an epoch."""
+    config = Config(
+        dataset=dataset.name,
+        hidden_layers=(32, 16),
+        activation=activation,
+        output_activation=output_activation,
+        loss="cross_entropy" if output_activation == "softmax" else "mse",
+        epochs=1,
+    )
+    train, validation = datasets.split_validation(
+        dataset.train, config.validation_size, config.seed
+    )
+    state = training.initial_state(config)
+    (record,) = training.fit(config, train, validation, state)
+    metadata = {
+        "config": to_builtins(config),
+        "epoch": record.epoch,
+        "dataset": {"name": dataset.name, "checksum": dataset.checksum},
+        "temperature": state.temperature,
+    }
+    name = Path(f"{activation}-{output_activation}")
+    return Model(name, state.network, config.loss, metadata, {})
+
+
+def largest_difference(
+    models: list[Model], images: Images, runner: Callable[[Model, Images], Array]
+) -> float:
+    """The largest difference in probability, over models, images and classes."""
+    return max(
+        float(np.abs(runner(model, images) - model.infer(images)[1]).max()) for model in models
+    )
+
+
+def by_onnxruntime(model: Model, images: Images) -> Array:
+    """The probabilities that onnxruntime computes from the exported file."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(to_onnx(model), providers=["CPUExecutionProvider"])
+    blocks = [
+        session.run(["probabilities"], {"images": block})[0]
+        for block in _blocks(images.reshape(-1, 28, 28))
+    ]
+    return np.concatenate(blocks)
+
+
+def by_pytorch(model: Model, images: Images) -> Array:
+    """The probabilities that PyTorch computes from the exported file."""
+    import torch
+    from safetensors.torch import load
+
+    network = eval(f"Sequential({modules(model)})", vars(torch.nn))  # noqa: S307 - as users do
+    network.load_state_dict(load(to_safetensors(model)))
+    with torch.no_grad():
+        blocks = [network(torch.tensor(block) / 255).numpy() for block in _blocks(images)]
+    return model.network.probabilities(np.concatenate(blocks))
+
+
+def _blocks(images: Images) -> Iterator[Images]:
+    """A thousand images at a time."""
+    for start in range(0, len(images), 1000):
+        yield images[start : start + 1000]
+
+
+def table(path: Path = RECORD) -> str:
+    """What was found, as a Markdown table."""
+    record = json.loads(path.read_text(encoding="utf-8"))
+    lines = [
+        f"| format | run by | pretrained | {record['small_networks']} small networks |",
+        "| --- | --- | --- | --- |",
+    ]
+    for row in record["rows"]:
+        found = row["pretrained"], row["small"]
+        if max(found) > TOLERANCE:
+            raise ValueError(f"{path}: {row['format']} differs by more than {TOLERANCE}")
+        cells = [f"`{row['format']}`", row["run_by"], *(f"{value:.1e}" for value in found)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()

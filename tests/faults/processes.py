@@ -1,0 +1,142 @@
+"""dlcli in processes of its own, counted and disturbed by ``shim.c``, and what must be left."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TypeVar
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+PROGRAM = "from dlcli.cli import main; main()"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of the operating system on a file, named as the user knows the file.
+
+    Temporary files are known as what they are to become, if they are not merely removed.
+    """
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happens at a call (numbered from 1): an error, or death if ``error`` is 0."""
+
+    at: int
+    error: int = 0
+    onward: bool = False
+    """Whether all calls after it fail as well, as on a disk that is full or broken for good."""
+
+
+@dataclass(frozen=True)
+class Shim:
+    """The compiled ``shim.c``."""
+
+    library: Path
+
+    @classmethod
+    def compiled(cls, folder: Path) -> "Shim":
+        """Compile it into ``folder``."""
+        library = folder / "shim.so"
+        source = Path(__file__).with_name("shim.c")
+        command = ["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror"]
+        subprocess.run([*command, "-o", library, source, "-ldl"], check=True)
+        return cls(library)
+
+    def environment(self, folder: Path, fault: Fault | None) -> dict[str, str]:
+        """What makes a process started in ``folder`` log its calls there, and meet a fault."""
+        fault = fault or Fault(at=0)
+        return {
+            "LD_PRELOAD": str(self.library),
+            "SHIM_FOLDER": str(folder),
+            "SHIM_LOG": str(log_of(folder)),
+            "SHIM_AT": str(fault.at),
+            "SHIM_ERRNO": str(fault.error),
+            "SHIM_ONWARD": str(int(fault.onward)),
+        }
+
+
+def log_of(folder: Path) -> Path:
+    """Where the calls on the files of ``folder`` are logged: beside it, and so not counted."""
+    return folder.with_name(f"{folder.name}.log")
+
+
+def start(
+    folder: Path,
+    arguments: Sequence[object],
+    shim: Shim | None = None,
+    fault: Fault | None = None,
+    program: str = PROGRAM,
+    stderr: IO[bytes] | int = subprocess.PIPE,
+) -> "subprocess.Popen[str]":
+    """Start dlcli in ``folder``, which is made if need be."""
+    folder.mkdir(exist_ok=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        cwd=folder,
+        env=os.environ | (shim.environment(folder, fault) if shim else {}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+    )
+
+
+def finish(process: "subprocess.Popen[str]") -> "subprocess.CompletedProcess[str]":
+    """Wait for a process and what it has to say."""
+    stdout, stderr = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+
+def calls_in(folder: Path) -> list[Call]:
+    """The calls that processes started in ``folder`` have made on its files."""
+    lines = (line.partition(" ") for line in log_of(folder).read_text().splitlines())
+    return [_call(name, Path(path).relative_to(folder)) for name, _, path in lines]
+
+
+def _call(name: str, path: Path) -> Call:
+    if path.suffix == ".tmp" and name != "unlink":
+        path = _known_as(path)
+    return Call(name, path)
+
+
+def _known_as(path: Path) -> Path:
+    """What a temporary file is to become: ``last.npz``, of ``.last.npz.123.tmp``."""
+    return path.with_name(path.name.removeprefix(".").removesuffix(".tmp").rpartition(".")[0])
+
+
+def at_once(work: Callable[[Item], Answer], items: Iterable[Item]) -> list[Answer]:
+    """Do the same for all items, as many at a time as there are cores."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(work, items))
+
+
+def spread(items: Sequence[Item], number: int) -> list[Item]:
+    """So many of the items, evenly spread from the first to the last; all if they are fewer."""
+    if number >= len(items):
+        return list(items)
+    return [items[round(index * (len(items) - 1) / (number - 1))] for index in range(number)]
+
+
+def temporary_files(folder: Path) -> list[Path]:
+    """What no process may leave for good."""
+    return [path for path in folder.rglob(".*") if path.suffix == ".tmp" or "probe" in path.name]
+
+
+@contextmanager
+def said_of(fault: object) -> Iterator[None]:
+    """Tell which fault a failing assertion belongs to."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(f"after {fault}")
+        raise

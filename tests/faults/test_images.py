@@ -1,0 +1,287 @@
+"""Pictures from strangers: each is answered or refused, in order, within bounds."""
+
+import io
+import json
+import os
+import random
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from PIL import Image
+
+from tests.faults.hostile import MAX_MEMORY, assert_civil, run_apart
+
+Files = dict[str, bytes]
+SAVED_AS = {
+    "PNG": ("L", "RGB", "RGBA", "P", "1", "I;16", "LA"),
+    "JPEG": ("L", "RGB", "CMYK"),
+    "MPO": ("RGB",),
+    "GIF": ("L", "P"),
+    "BMP": ("L", "RGB", "1"),
+    "DIB": ("RGB",),
+    "TIFF": ("L", "RGB", "F", "I;16", "CMYK", "LAB", "1"),
+    "WEBP": ("RGB", "RGBA"),
+    "AVIF": ("RGB",),
+    "JPEG2000": ("L", "RGB"),
+    "PPM": ("L", "RGB", "1", "F"),
+    "PCX": ("L", "RGB", "P"),
+    "TGA": ("L", "RGBA"),
+    "SGI": ("L", "RGB"),
+    "ICO": ("RGBA",),
+    "ICNS": ("RGBA",),
+    "DDS": ("RGBA",),
+    "MSP": ("1",),
+    "QOI": ("RGB",),
+    "SPIDER": ("F",),
+    "XBM": ("1",),
+    "BLP": ("P",),
+}
+
+
+def drawing(mode: str) -> Image.Image:
+    """A stroke on paper, in any mode."""
+    picture = Image.new("L", (48, 40), 230)
+    picture.paste(20, (20, 6, 26, 34))
+    if mode == "LAB":
+        return Image.merge("LAB", (picture,) * 3)
+    if mode == "I;16":
+        return picture.convert("I").convert("I;16")
+    return picture.convert(mode)
+
+
+def encoded(kind: str, mode: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    drawing(mode).save(file, kind, **options)
+    return file.getvalue()
+
+
+def encodings() -> Iterator[tuple[str, bytes]]:
+    Image.init()
+    for kind, modes in SAVED_AS.items():
+        if kind in Image.SAVE:  # AVIF is left out of some builds of Pillow
+            for mode in modes:
+                yield f"{kind}-{mode.replace(';', '')}", encoded(kind, mode)
+    for compression in ("tiff_lzw", "tiff_deflate", "packbits", "jpeg"):
+        yield f"TIFF-{compression}", encoded("TIFF", "L", compression=compression)
+    yield "JPEG-progressive", encoded("JPEG", "RGB", progressive=True)
+    yield "WEBP-lossless", encoded("WEBP", "RGB", lossless=True)
+    frames = [drawing("L").rotate(angle) for angle in (0, 40, 80)]
+    for kind in ("GIF", "TIFF", "WEBP", "PNG"):
+        file = io.BytesIO()
+        frames[0].save(file, kind, save_all=True, append_images=frames[1:])
+        yield f"{kind}-animated", file.getvalue()
+
+
+def damaged(long: bool) -> Iterator[tuple[str, bytes]]:
+    """Every format, cut off and with flipped bits, most of them near the start."""
+    chance = random.Random(6)
+    tries = 100 if long else 2
+    for name, content in encodings():
+        yield f"{name}-whole", content
+        for number in range(tries):
+            yield f"{name}-cut{number}", content[: chance.randrange(len(content))]
+            changed = bytearray(content)
+            for _ in range(chance.choice((1, 1, 2, 8))):
+                place = chance.randrange(chance.choice((32, 128, len(content))))
+                changed[place % len(content)] ^= 1 << chance.randrange(8)
+            yield f"{name}-flip{number}", bytes(changed)
+
+
+def predict_all(files: Files, workdir: Path, together: int = 50) -> tuple[list[dict], int]:
+    """Predict files in one process, some by each command; each gets its line, in order."""
+    folder = workdir / "pictures"
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    paths = [f"pictures/{name}" for name in files]
+    options = ["-q", "--format", "json", "--"]
+    commands = [
+        ["predict", *options, *paths[start : start + together]]
+        for start in range(0, len(paths), together)
+    ]
+    outcome = run_apart(commands, workdir)
+    answers = []
+    for result in outcome.results:
+        assert_civil(result, {0, 4})
+        answers += [json.loads(line) for line in result.stdout.splitlines()]
+    assert [answer["path"] for answer in answers] == paths
+    assert outcome.peak < MAX_MEMORY
+    return answers, sum("error" in answer for answer in answers)
+
+
+def test_damaged_pictures_of_every_format_are_answered_or_refused(workdir, long, tally):
+    files = dict(damaged(long))
+    answers, refused = predict_all(files, workdir)
+    whole = [answer for answer in answers if answer["path"].endswith("-whole")]
+    for answer in whole:
+        assert "error" not in answer, answer
+    assert 0.2 * len(files) < refused < 0.9 * len(files)
+    tally("hostile pictures", len(files))
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    """A chunk of a PNG file (https://www.w3.org/TR/png, 5.3)."""
+    checksum = struct.pack(">I", zlib.crc32(kind + content))
+    return struct.pack(">I", len(content)) + kind + content + checksum
+
+
+def png(width: int, height: int, *chunks: bytes, colour: int = 0, rows: bytes = b"") -> bytes:
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0))
+    pixels = chunk(b"IDAT", zlib.compress(rows, 1))
+    start = b"\x89PNG\r\n\x1a\n" + header
+    return start + b"".join(chunks) + pixels + chunk(b"IEND", b"")
+
+
+def tiff(*entries: tuple[int, int, int, int], following: int = 0) -> bytes:
+    """A TIFF file of one directory, with entries of tag, type, count and value."""
+    directory = struct.pack("<H", len(entries)) + b"".join(
+        struct.pack("<HHII", *entry) for entry in entries
+    )
+    return b"II*\0" + struct.pack("<I", 8) + directory + struct.pack("<I", following)
+
+
+GREY_28 = tuple(
+    (tag, 4, 1, value)
+    for tag, value in ((256, 28), (257, 28), (258, 8), (259, 1), (262, 1), (273, 8), (279, 784))
+)
+MUCH = zlib.compress(bytes(60_000_000), 9)
+DIGIT = encoded("PNG", "L")
+EXIF = b"Exif\0\0II*\0\x08\0\0\0"
+
+
+def gif_of_comments(blocks: int) -> bytes:
+    """A GIF file with one comment of many blocks, which Pillow strings together one by one."""
+    start = b"GIF89a" + struct.pack("<HH", 28, 28) + b"\0\0\0"
+    return start + b"!\xfe" + (b"\xff" + b"x" * 255) * blocks + b"\0;"
+
+
+def icon(content: bytes, side: int = 0) -> bytes:
+    """An ICO file around another file."""
+    entry = struct.pack("<BBBBHHII", side, side, 0, 0, 1, 32, len(content), 22)
+    return struct.pack("<HHH", 0, 1, 1) + entry + content
+
+
+def with_exif(block: bytes) -> bytes:
+    file = io.BytesIO()
+    drawing("L").save(file, "JPEG", exif=block)
+    return file.getvalue()
+
+
+REFUSED: dict[str, Callable[[], bytes]] = {
+    "png-0x0": lambda: png(0, 0),
+    "png-0x28": lambda: png(0, 28),
+    "png-larger-than-the-limit": lambda: png(6_400, 6_400, rows=bytes(100)),
+    "png-of-terapixels": lambda: png(2**31 - 1, 2**31 - 1),
+    "png-with-a-text-bomb": lambda: png(
+        28, 28, chunk(b"zTXt", b"a\0\0" + MUCH), rows=bytes(29 * 28)
+    ),
+    "png-with-many-text-bombs": lambda: png(
+        28, 28, chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(10**6))) * 100, rows=bytes(29 * 28)
+    ),
+    "png-with-an-international-text-bomb": lambda: png(
+        28, 28, chunk(b"iTXt", b"a\0\1\0\0\0" + MUCH), rows=bytes(29 * 28)
+    ),
+    "png-with-a-colour-profile-bomb": lambda: png(
+        28, 28, chunk(b"iCCP", b"a\0\0" + MUCH), rows=bytes(29 * 28)
+    ),
+    "jpeg-larger-than-the-limit": lambda: (
+        struct.pack(">HHHBHHB", 0xFFD8, 0xFFC0, 17, 8, 12000, 12000, 3)
+        + bytes([1, 17, 0, 2, 17, 0, 3, 17, 0])
+        + b"\xff\xd9"
+    ),
+    "tiff-of-0-pixels": lambda: tiff((256, 4, 1, 0), *GREY_28[1:]) + bytes(784),
+    "tiff-of-a-million-strips": lambda: tiff(
+        *GREY_28[:5], (273, 4, 1 << 20, 8), (279, 4, 1 << 20, 8)
+    ),
+    "tiff-with-tags-of-gigabytes": lambda: tiff((315, 2, 2**32 - 1, 8), *GREY_28),
+    "tiff-without-anything": tiff,
+    "ppm-of-endless-comments": lambda: b"P5 28 28 #" + b"x" * 10**6,
+    "ppm-with-sizes-of-a-thousand-digits": lambda: b"P5 " + b"9" * 1000 + b" 28 255\n",
+    "ppm-of-gigapixels": lambda: b"P5 100000 100000 255\n",
+    "icon-around-itself": lambda: icon(icon(icon(b""))),
+    "zip": lambda: b"PK\x03\x04" + bytes(1000),
+    "svg-of-a-billion-laughs": lambda: b"<?xml version='1.0'?><!DOCTYPE a [<!ENTITY b 'x'>]><svg/>",
+    "postscript-program": lambda: (
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n"
+    ),
+    "pdf-around-a-picture": lambda: b"%PDF-1.7\n" + DIGIT,
+    "html": lambda: b"<img src=x onerror=alert(1)>",
+    "x-bitmap-of-gigapixels": lambda: b"#define x_width 99999\n#define x_height 99999\n",
+}
+ANSWERED: dict[str, Callable[[], bytes]] = {
+    "png-named-jpeg.jpg": lambda: DIGIT,
+    "jpeg-named-png.png": lambda: encoded("JPEG", "L"),
+    "webp-named-text.txt": lambda: encoded("WEBP", "RGB"),
+    "png-100000x1": lambda: png(100_000, 1, rows=bytes(100_001)),
+    "png-1x100000": lambda: png(1, 100_000, rows=bytes(200_000)),
+    "png-1x1": lambda: png(1, 1, rows=bytes(2)),
+    "png-followed-by-a-zip": lambda: DIGIT + b"PK\x03\x04" + bytes(1000),
+    "png-in-an-icon": lambda: icon(encoded("PNG", "RGBA")),
+    "jpeg-whose-exif-is-junk": lambda: with_exif(EXIF + os.urandom(60_000)),
+    "jpeg-whose-exif-goes-in-circles": lambda: with_exif(
+        EXIF + struct.pack("<HHHIII", 1, 0x8769, 4, 1, 8, 8)
+    ),
+    "jpeg-turned-in-no-known-way": lambda: with_exif(
+        EXIF + struct.pack("<HHHIII", 1, 0x0112, 3, 1, 77, 0)
+    ),
+    "tiff-that-goes-in-circles": lambda: tiff(*GREY_28, following=8) + bytes(784),
+}
+BOMBS: dict[str, Callable[[], bytes]] = {
+    "png": lambda: png(6_300, 6_300, colour=6, rows=bytes(4 * 6_300 * 6_300 + 6_300)),
+    "webp": lambda: saved(Image.new("RGBA", (4_400, 4_400)), "WEBP", lossless=True, method=0),
+    "tiff": lambda: saved(Image.new("F", (6_300, 6_300)), "TIFF", compression="tiff_deflate"),
+    "jpeg": lambda: saved(Image.new("RGB", (10_900, 10_900)), "JPEG", progressive=True),
+    "gif": lambda: saved(Image.new("P", (6_300, 6_300)), "GIF"),
+    "jpeg2000": lambda: saved(Image.new("RGB", (4_400, 4_400)), "JPEG2000"),
+    "qoi": lambda: b"qoif" + struct.pack(">II", 6_300, 6_300) + b"\4\0" + b"\xfd" * 660_000,
+    "tiff of 16 bits": lambda: saved(
+        Image.new("I;16", (6_300, 6_300)), "TIFF", compression="tiff_deflate"
+    ),
+    "gif of endless comments": lambda: gif_of_comments(150_000),
+    "plain ppm": lambda: b"P3 6300 6300 255\n" + b"0 " * 20_000_000,
+    "bmp of runs": lambda: (
+        b"BM"
+        + struct.pack("<IHHIIiiHHIIiiII", 0, 0, 0, 1078, 40, 6300, 6300, 1, 8, 1, 0, 0, 0, 256, 0)
+        + bytes(1024)
+        + b"\xff\0" * 160_000
+    ),
+}
+
+
+def saved(picture: Image.Image, kind: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
+
+
+def test_what_is_no_picture_of_this_world_is_refused_and_what_is_one_answered(workdir, tally):
+    files = {name: make() for name, make in (REFUSED | ANSWERED).items()}
+    answers, _ = predict_all(files, workdir)
+    refused = {answer["path"].partition("/")[2] for answer in answers if "error" in answer}
+    assert refused == set(REFUSED)
+    tally("hostile pictures", len(files))
+
+
+def test_pictures_made_to_fill_the_memory_or_take_for_ever_do_not(workdir, long, tally):
+    """Each twice, for with several threads it is one large picture that is decoded at a time."""
+    kinds = BOMBS if long else {"png": BOMBS["png"]}
+    made = {kind: make() for kind, make in kinds.items()}
+    files = {f"{kind}{again}": made[kind] for kind in made for again in ("", " again")}
+    answers, _ = predict_all(files, workdir, together=2)
+    faults = {answer["path"]: answer.get("error", answer.get("reason")) for answer in answers}
+    assert faults["pictures/png"] == faults["pictures/png again"] == "blank: there is no ink on it"
+    if long:
+        assert "takes more than 4 s" in faults["pictures/plain ppm"]
+    tally("decompression bombs", len(files))
+
+
+def test_a_file_of_gigabytes_is_not_read(workdir, dlcli):
+    for name, start in (("a.webp", b"RIFF\xff\xff\xff\x7fWEBPVP8 "), ("b.png", DIGIT)):
+        with Path(name).open("wb") as file:
+            file.write(start)
+            file.truncate(10**10)
+    result = dlcli("predict", "-q", "a.webp", "b.png")
+    assert_civil(result, {4})
+    assert result.stderr.count("more than 250,000,000 bytes") == 2

@@ -1,0 +1,127 @@
+"""Memory stays flat, however many epochs, pictures and paths there are."""
+
+import itertools
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dlcli.cli import run
+
+# Bytes by which a process may be larger in the last third of its work than in the first.
+# Threads and photographs come late and take their share for good.
+ALLOWANCE = 16_000_000
+SAMPLES = 90
+
+
+def resident(process: subprocess.Popen) -> int:
+    """Bytes of memory that a process has."""
+    status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+    return 1000 * int(re.search(r"VmRSS:\s+(\d+) kB", status)[1])
+
+
+def growth(samples: list[int]) -> int:
+    """By how much the most of the last third is more than the most of the first."""
+    third = len(samples) // 3
+    assert third >= 5
+    return max(samples[-third:]) - max(samples[:third])
+
+
+def start(*arguments: object, **streams: int) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, "-m", "dlcli", *map(str, arguments)], **streams)
+
+
+def test_epochs(long, tally, tmp_path, make_idx_folder):
+    """With all that an epoch can have; a copy of the images kept from each would show."""
+    epochs = 300 if long else 30
+    data = make_idx_folder(tmp_path / "data", train=2000, test=10)
+    settings = (
+        f"dataset={data}",
+        f"epochs={epochs}",
+        "hidden_layers=[32]",
+        "optimizer=adamw",
+        "batch_norm=true",
+        "dropout=0.2",
+        "weight_averaging=0.9",
+        "augmentation={rotation: 10}",
+        "gradient_clip=1",
+    )
+    options = [f"--set={setting}" for setting in settings]
+    command = ("train", *options, "--threads=1", "--runs-dir", tmp_path)
+    with start(*command, stderr=subprocess.PIPE) as process:
+        samples = [resident(process) for line in process.stderr if line.startswith(b"epoch ")]
+    assert process.returncode == 0
+    assert len(samples) == epochs
+    assert growth(samples) < ALLOWANCE
+    tally("epochs in one training, its memory flat", epochs)
+
+
+@pytest.fixture
+def pictures(tmp_path) -> list[Path]:
+    """Digits as MNIST has them, and one that is photographed: on paper, and larger."""
+    folder = tmp_path / "digits"
+    assert run(["data", "export", "--dataset=sample", "--limit=50", f"--output={folder}"]) == 0
+    digits = sorted(folder.iterdir())
+    paper = np.full((300, 300), 200, np.uint8)
+    paper[60:228, 70:238] -= np.kron(np.asarray(Image.open(digits[0])) // 2, np.ones((6, 6), "u1"))
+    Image.fromarray(paper).save(folder / "paper.png")
+    return [*digits, folder / "paper.png"]
+
+
+def predict(paths: Iterable[str], answers: int) -> tuple[int, list[str], list[int]]:
+    """Predict a list of paths on stdin: exit code, answers, and the memory along the way."""
+    lines, samples = [], []
+    command = ("predict", "--model=pretrained", "--from-file=-", "--quiet")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with start(*command, **pipes) as process:
+
+        def write() -> None:
+            for path in paths:
+                process.stdin.write(path.encode() + b"\n")
+            process.stdin.close()
+
+        writer = Thread(target=write)
+        writer.start()
+        for line in process.stdout:
+            lines.append(line.decode())
+            if len(lines) % (answers // SAMPLES) == 0:
+                samples.append(resident(process))
+        writer.join()
+    return process.returncode, lines, samples
+
+
+def test_pictures(long, tally, pictures):
+    """All but one in fifty take the quick way, the others that of photographs, in threads."""
+    count = 100_000 if long else 2_000
+    paths = itertools.islice(itertools.cycle(map(str, pictures)), count)
+    code, answers, samples = predict(paths, count)
+    assert (code, len(answers)) == (0, count)
+    assert len(set(answers)) == len(pictures)  # the same picture has the same answer for ever
+    assert growth(samples) < ALLOWANCE
+    tally("pictures in one prediction, its memory flat", count)
+
+
+def test_a_list_of_paths(long, tally, pictures):
+    """Nearly all of them are of files that cannot be."""
+    size = 10_000_000_000 if long else 20_000_000
+    missing = "x" * 3990
+    count = size // len(missing)
+    found = max(count // 1000, SAMPLES)
+    every = count // found
+
+    def paths() -> Iterator[str]:
+        for number in range(found * every):
+            yield str(pictures[0]) if number % every == 0 else f"{number:08}{missing}"
+
+    code, answers, samples = predict(paths(), found)
+    assert (code, len(answers)) == (4, found)
+    assert len(set(answers)) == 1
+    assert growth(samples) < ALLOWANCE
+    gigabytes = "10 GB" if long else "20 MB"
+    tally(f"paths in a list of {gigabytes} on stdin, memory flat", found * every)

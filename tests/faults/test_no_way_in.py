@@ -1,0 +1,453 @@
+"""No way in: nothing is run, nothing is trusted, nothing is written where it was not asked for."""
+
+import ast
+import hashlib
+import os
+import shutil
+import socketserver
+import ssl
+import threading
+import tracemalloc
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import pytest
+
+import dlcli as package
+from dlcli import checkpoints, datasets, download, idx
+from dlcli.cli import run
+from dlcli.errors import DatasetError
+from dlcli.files import atomic_write
+from tests.faults.hostile import assert_civil, no_hanging
+
+PACKAGE = Path(package.__file__).parent
+CERTIFICATE = Path(__file__).parent / "untrusted.pem"
+
+# What can turn data into code, or reach a shell.
+
+MODULES = {
+    *("pickle", "_pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"),
+    *("subprocess", "multiprocessing", "pty", "code", "codeop", "runpy", "ctypes", "cffi"),
+    *("tarfile", "xml", "xmlrpc", "telnetlib", "ftplib", "jsonpickle"),
+}
+DANGERS = {
+    *(f"{name}()" for name in ("eval", "exec", "compile", "__import__", "breakpoint", "input")),
+    *(".system", ".popen", ".fork", ".forkpty", ".posix_spawn", ".startfile", ".eval", ".exec"),
+    *(f".{kind}{end}" for kind in ("exec", "spawn") for end in ("l", "le", "lp", "v", "ve", "vp")),
+    *(".extract", ".extractall", ".unsafe_load", ".full_load", ".UnsafeLoader", ".FullLoader"),
+    *(".literal_eval", ".disable_warnings", ".read_array", "yaml.load", "yaml.load_all"),
+    *("yaml.Loader", "yaml.dump", "np.load", "numpy.load", "allow_pickle=True", "verify=False"),
+    *("shell=True",),
+}
+KEYWORDS = {("allow_pickle", True), ("allow_pickle", False), ("verify", False), ("shell", True)}
+
+
+def dangers(tree: ast.AST) -> list[str]:
+    """Everything in a program that data could become code by, each with its line."""
+    found: list[tuple[int, str]] = []
+    without_pickle: set[ast.AST] = set()
+    for node in ast.walk(tree):  # calls come before what is called
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found += [(node.lineno, node.module or "")]
+            found += [(node.lineno, f".{alias.name}") for alias in node.names]
+        elif isinstance(node, ast.Name):
+            found += [(node.lineno, f"{node.id}()")]
+        elif isinstance(node, ast.Call):
+            given = {(word.arg, getattr(word.value, "value", None)) for word in node.keywords}
+            found += [(node.lineno, f"{name}={value}") for name, value in given & KEYWORDS]
+            if ("allow_pickle", False) in given:
+                without_pickle.add(node.func)
+        elif isinstance(node, ast.Attribute) and node not in without_pickle:
+            found += [(node.lineno, f".{node.attr}")]
+            if isinstance(node.value, ast.Name):
+                found += [(node.lineno, f"{node.value.id}.{node.attr}")]
+    return [f"{line}: {name}" for line, name in found if name in DANGERS or _top(name) in MODULES]
+
+
+def _top(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def test_the_package_has_nothing_that_could_run_data():
+    files = sorted(PACKAGE.rglob("*.py"))
+    assert len(files) > 50
+    found = {path.name: dangers(ast.parse(path.read_text(encoding="utf-8"))) for path in files}
+    assert not {name: lines for name, lines in found.items() if lines}
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import pickle",
+        "from pickle import loads",
+        "import xml.etree",
+        "x = eval(text)",
+        "exec(text)",
+        "os.system('ls')",
+        "from os import system",
+        "os.execvp('ls', [])",
+        "import subprocess as s",
+        "np.load(path)",
+        "yaml.load(text)",
+        "yaml.UnsafeLoader(text)",
+        "np.lib.format.read_array(file, allow_pickle=True)",
+        "requests.get(url, verify=False)",
+        "archive.extractall()",
+        "ast.literal_eval(text)",
+    ],
+)
+def test_what_could_run_data_would_be_found(program):
+    assert dangers(ast.parse(program))
+
+
+def test_modules_are_imported_by_name_in_one_place_and_never_by_data():
+    users = [
+        path.name
+        for path in PACKAGE.rglob("*.py")
+        if "import_module" in path.read_text(encoding="utf-8")
+    ]
+    assert users == ["cli.py"]  # from its table of commands
+
+
+# Mirrors.
+
+
+@pytest.fixture
+def serve(monkeypatch):
+    """Start a server that answers with what a function writes; with TLS, if that is asked for."""
+    monkeypatch.setattr(download, "BACKOFF_SECONDS", 0)
+    monkeypatch.setenv("no_proxy", "*")
+    servers = ExitStack()
+
+    def start(answer: Callable[[object], None], *, tls: bool = False) -> str:
+        class Handler(socketserver.StreamRequestHandler):
+            def setup(self):
+                if tls:
+                    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                    context.load_cert_chain(CERTIFICATE)
+                    self.request = context.wrap_socket(self.request, server_side=True)
+                super().setup()
+
+            def handle(self):
+                while self.rfile.readline().strip():
+                    pass
+                with suppress(OSError):
+                    answer(self.request)
+
+            def finish(self):
+                super().finish()
+                self.request.close()
+
+        class Server(socketserver.ThreadingTCPServer):
+            daemon_threads = True
+
+            def handle_error(self, _request, _address):
+                """What a client refuses is no error of the server."""
+
+        server = servers.enter_context(Server(("127.0.0.1", 0), Handler))
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        servers.callback(thread.join)
+        servers.callback(server.shutdown)
+        thread.start()
+        return f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}"
+
+    with servers:
+        yield start
+
+
+CONTENT = b"the right content"
+
+
+def right(connection) -> None:
+    body = idx.compress(CONTENT)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+
+def moved(target: str, rest: bytes = b"Content-Length: 0\r\n\r\n") -> Callable[[object], None]:
+    def answer(connection) -> None:
+        connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: %s\r\n" % target.encode() + rest)
+
+    return answer
+
+
+def endless(start: bytes, block: bytes = bytes(1 << 16)) -> Callable[[object], None]:
+    def answer(connection) -> None:
+        connection.sendall(start)
+        while True:
+            connection.sendall(block)
+
+    return answer
+
+
+def fetch(url: str) -> bytes:
+    def mismatch(_received: bytes, content: bytes) -> str | None:
+        return None if content == CONTENT else "wrong content"
+
+    return bytes(download.fetch("digits", [url], mismatch))
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(serve, tally):
+    with pytest.raises(DatasetError, match="its TLS certificate cannot be verified"):
+        fetch(serve(right, tls=True))
+    tally("hostile servers", 1)
+
+
+def test_a_certificate_for_another_name_is_refused(serve, monkeypatch, tally):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(CERTIFICATE))
+    url = serve(right, tls=True)
+    assert fetch(url) == CONTENT
+    with pytest.raises(DatasetError, match="its TLS certificate cannot be verified"):
+        fetch(url.replace("127.0.0.1", "localhost"))
+    tally("hostile servers", 1)
+
+
+def test_a_redirect_leads_to_https_but_never_away_from_it(serve, monkeypatch, tally):
+    """What the user gave as http may go on as http: the content is verified by its sum."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(CERTIFICATE))
+    plain, secure = serve(right), serve(right, tls=True)
+    for target, tls in ((plain, False), (secure, False), (secure, True)):
+        assert fetch(serve(moved(target), tls=tls)) == CONTENT
+    for start in (moved(plain), moved(serve(moved(plain), tls=True))):
+        with pytest.raises(DatasetError, match="sends from https to where nothing is encrypted"):
+            fetch(serve(start, tls=True))
+    tally("hostile servers", 2)
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["file:///etc/passwd", "ftp://127.0.0.1/x", "http://[", "gopher://x", "//", "data:,x", ""],
+)
+def test_a_redirect_to_what_is_no_web_server_is_refused(serve, target, tally):
+    with pytest.raises(DatasetError) as refused:
+        fetch(serve(moved(target)))
+    assert "passwd" not in str(refused.value)
+    tally("hostile servers", 1)
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+ENDLESS = {
+    "no length": endless(OK + b"\r\n"),
+    "a length of terabytes": endless(OK + b"Content-Length: 999999999999\r\n\r\n"),
+    "chunks": endless(
+        OK + b"Transfer-Encoding: chunked\r\n\r\n", b"10000\r\n" + bytes(1 << 16) + b"\r\n"
+    ),
+    "a chunk's length": endless(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1" * 5000),
+    "one header": endless(OK + b"X: ", b"x" * 5000),
+    "headers": endless(OK, b"X: x\r\n" * 500),
+    "a status": endless(b"HTTP/1.1 200 ", b"x" * 5000),
+    "a gzip bomb": endless(OK + b"Content-Encoding: gzip\r\n\r\n", idx.compress(bytes(1 << 22))),
+}
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_a_server_that_sends_for_ever_is_stopped(serve, monkeypatch, kind, tally):
+    monkeypatch.setattr(download, "ATTEMPTS", 1)
+    tracemalloc.start()
+    with no_hanging(), pytest.raises(DatasetError):
+        fetch(serve(ENDLESS[kind]))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 200_000_000
+    tally("hostile servers", 1)
+
+
+def test_the_body_of_a_redirect_is_not_read(serve, tally):
+    target = serve(right)
+    with no_hanging():
+        for rest in (b"\r\n", b"Content-Encoding: gzip\r\n\r\n"):
+            lead = b"HTTP/1.1 302 Found\r\nLocation: %s\r\n" % target.encode()
+            assert fetch(serve(endless(lead + rest))) == CONTENT
+    tally("hostile servers", 2)
+
+
+def test_a_bomb_from_a_mirror_is_not_unpacked(serve, tally):
+    bomb = idx.compress(bytes(200_000_000))
+    answer = OK + b"Content-Length: %d\r\n\r\n" % len(bomb) + bomb
+    with pytest.raises(DatasetError, match="larger than 64,000,000 bytes"):
+        fetch(serve(lambda connection: connection.sendall(answer)))
+    tally("hostile servers", 1)
+
+
+def test_no_server_writes_to_the_terminal(serve, mirror, dlcli, monkeypatch, tally):
+    evil = b"\x1b[2J\x1b]0;title\x07"
+    answers = [
+        lambda connection: connection.sendall(b"HTTP/1.1 404 " + evil + b"\r\n\r\n" + evil),
+        lambda connection: connection.sendall(evil * 100),
+        lambda connection: connection.sendall(OK + b"Content-Length: " + evil + b"\r\n\r\n" + evil),
+        moved("http://\x1b[2J/"),
+        moved("\x1b[2J://x"),
+    ]
+    source = datasets.SOURCES["mnist"]
+    urls = tuple(serve(answer) for answer in answers)
+    monkeypatch.setitem(datasets.SOURCES, "mnist", datasets.Source(urls, source.raw_sha256))
+    result = dlcli("data", "fetch")
+    assert_civil(result, {3})
+    assert all(url in result.stderr for url in urls)
+    tally("hostile servers", len(answers))
+
+
+# Where things are written.
+
+
+def tree(folder: Path) -> dict[str, bytes | None]:
+    """Everything in a folder, with the content of files."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in folder.rglob("*")
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../x",
+        "/tmp/x",  # noqa: S108 - never made
+        "..",
+        ".",
+        "",
+        "a/b",
+        "a\\..\\b",
+        "a\nb",
+        "a\x1b[2J",
+        "-x",
+        "~",
+        "a b",
+        "latest",
+        ".hidden",
+        "x" * 300,
+        "é",
+        "con:",
+        "a\udcff",
+    ],
+)
+def test_a_run_is_never_made_outside_its_folder(dlcli, tiny, name, tally):
+    before = tree(tiny.parent)
+    result = dlcli("train", "-q", "--set", f"dataset={tiny}", f"--name={name}")
+    assert_civil(result, {2})
+    assert result.stderr.count("\n") == 1
+    assert {path for path in tree(tiny.parent) if path != "runs"} == set(before)
+    tally("hostile names", 1)
+
+
+def test_a_link_in_the_way_is_replaced_and_never_followed(tmp_path, tally):
+    """In a shared folder anyone can make the names that dlcli is about to write."""
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"precious")
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    for name in ("a.npz", f".a.npz.{os.getpid()}.tmp"):
+        (folder / name).symlink_to(victim)
+    with atomic_write(folder / "a.npz") as file:
+        file.write(b"new")
+    assert victim.read_bytes() == b"precious"
+    assert (folder / "a.npz").read_bytes() == b"new"
+    assert not (folder / "a.npz").is_symlink()
+    tally("hostile names", 2)
+
+
+@pytest.mark.parametrize("target", ["victim", "missing"])
+def test_a_strangers_run_writes_into_itself_alone(dlcli, tiny, workdir, target, tally):
+    """Every file of a run may be a link to a file of the user's."""
+    settings = ["--set", f"dataset={tiny}", "--set", "epochs=1", "--set", "hidden_layers=[]"]
+    assert dlcli("train", "-q", *settings, "--name", "run").code == 0
+    Path("victim").write_bytes(b"precious")
+    run_directory = Path("runs/run")
+    for name in ("metrics.jsonl", "summary.json", "config.yaml", "best.npz", ".lock"):
+        path = run_directory / name
+        path.unlink(missing_ok=True)
+        path.symlink_to(workdir / target)
+        with no_hanging():
+            result = dlcli("train", "-q", "--resume", run_directory, "--set", "epochs=2")
+        assert_civil(result, {0, 1, 2, 4})
+        assert Path("victim").read_bytes() == b"precious"
+        assert not Path("missing").exists()
+        if path.is_symlink():
+            path.unlink()
+    tally("hostile names", 5)
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_output_goes_to_its_own_name_not_to_where_that_links(
+    dlcli, trained_model, workdir, force, tally
+):
+    Path("victim").write_bytes(b"precious")
+    for target in ("victim", "missing"):
+        Path("out").unlink(missing_ok=True)
+        Path("out").symlink_to(target)
+        result = dlcli("eval", "-q", trained_model, "--predictions", "out", *force)
+        assert_civil(result, {0, 2})
+        assert Path("victim").read_bytes() == b"precious"
+        assert not Path("missing").exists()
+    tally("hostile names", 2)
+
+
+# What is printed.
+
+EVIL = "\x1b[2J\x1b]0;owned\x07\r\nError: \u202efake\x9b31m"
+
+
+def test_names_of_runs_datasets_and_files_do_not_act_upon_the_terminal(
+    dlcli, trained_model, make_idx_folder, make_checkpoint, tally
+):
+    make_idx_folder(Path(EVIL))
+    Path("runs").mkdir()
+    shutil.copytree(trained_model, f"runs/{EVIL}")
+    Path(f"{EVIL}.yaml").write_text("epochs: 1\nbeta1: 0.5\n", encoding="utf-8")
+    Path(f"{EVIL}.png").write_bytes(b"no picture")
+    make_checkpoint("evil.npz", dataset={"name": EVIL, "checksum": "0"})
+    make_checkpoint("gone.npz", dataset={"name": f"{EVIL}/gone", "checksum": EVIL})
+    for form in ("text", "json", "csv"):
+        assert_civil(dlcli("runs", "--format", form), {0})
+        assert_civil(dlcli("data", "status", "--data-dir", EVIL, "--format", form), {0})
+        assert_civil(dlcli("predict", f"{EVIL}.png", "--format", form), {4})
+    for form in ("text", "json"):
+        assert_civil(dlcli("eval", "evil.npz", "--format", form), {0})
+        assert_civil(dlcli("compare", "evil.npz", "evil.npz", "--format", form), {0})
+        assert_civil(dlcli("compare", "evil.npz", f"runs/{EVIL}", "--format", form), {0})
+    assert_civil(dlcli("eval", "gone.npz"), {3})
+    assert_civil(dlcli("eval", "evil.npz", "gone.npz"), {2})
+    assert_civil(dlcli("eval", "evil.npz", "--min-accuracy", "1"), {5})
+    assert_civil(dlcli("data", "verify", "--data-dir", EVIL), {3})
+    assert_civil(dlcli("data", "import", EVIL), {3})
+    assert_civil(dlcli("data", "export", "--dataset", EVIL, "-o", "x"), {0})
+    assert_civil(dlcli("config", "check", f"{EVIL}.yaml"), {0})
+    assert_civil(dlcli("train", "--resume", f"runs/{EVIL}x"), {4})
+    assert_civil(dlcli("train", "--runs-dir", "r", "--set", f"dataset=./{EVIL}"), {2})
+    assert_civil(dlcli(EVIL), {2})
+    assert_civil(dlcli("predict", "--model", EVIL, "x.png"), {4})
+    tally("hostile names", 25)
+
+
+def test_a_name_cannot_forge_a_line(dlcli):
+    """A line break in a name is spelled out, so that nothing after it looks like dlcli's own."""
+    for name in ("x\nError: y", "x\r\nWarning: y", "x\u2028y", "x\x85y"):
+        result = dlcli("eval", name)
+        assert result.code == 4
+        assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_traceback_does_not_act_upon_the_terminal_either(workdir, capsys):
+    assert run(["--debug", "eval", EVIL]) == 4
+    stderr = capsys.readouterr().err
+    assert "Traceback" in stderr
+    assert stderr.replace("\n", "").isprintable()
+
+
+# What is known of the data.
+
+
+def test_every_checkpoint_carries_the_checksum_of_its_data(dlcli, tiny):
+    settings = ["--set", f"dataset={tiny}", "--set", "epochs=1", "--set", "hidden_layers=[]"]
+    assert dlcli("train", "-q", *settings, "--name", "run").code == 0
+    sums = [hashlib.sha256((tiny / file).read_bytes()).hexdigest() for file in datasets.FILES]
+    checksum = hashlib.sha256("".join(sums).encode()).hexdigest()
+    for name in ("best.npz", "last.npz"):
+        metadata = checkpoints.load(Path("runs/run") / name).metadata
+        assert metadata["dataset"] == {"name": str(tiny), "checksum": checksum}
+    pretrained = checkpoints.load_named("pretrained").metadata["dataset"]["checksum"]
+    known = datasets.SOURCES["mnist"].raw_sha256
+    assert known is not None
+    assert pretrained == hashlib.sha256("".join(known).encode()).hexdigest()
