@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import sys
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from benchmarks import accuracy, contenders, framework_script, report
 from benchmarks.cases import CASES, Case
 from benchmarks.commands import CommandResult, alternate
 from benchmarks.epochs import VARIANTS, CaseResult, Times, takes_part
+from benchmarks.sweep import Search, render
 from benchmarks.verdicts import at_least, at_most, same_work
 from dlcli import config_files, datasets
 from dlcli.config import Config, to_builtins
@@ -189,3 +191,16 @@ def test_the_report_tells_ratios_of_rounds_and_missed_targets(monkeypatch):
     assert "- MISSED: 0.75 of the time of PyTorch; target: at most 0.5" in text
     assert "- MISSED: 0.5 of the limit; target: at least 0.6" in text
     assert "| `import` | 0.050 | 0.050 to 0.050 | 1.20 |  |" in text
+
+
+def test_the_page_on_searches_tells_what_pruning_and_a_second_job_bring():
+    searches = [
+        Search(0, "hyperband", 100.0, 60, 480, 0.97, 0.96),
+        Search(0, "none", 250.0, 60, 1200, 0.971, 0.961),
+    ]
+    page = render((0.963, 0.9625), searches, {1: [30, 30], 2: [50, 50]})
+    assert "| hyperband | 0 | 100 | 60 | 480 | 97.00 % | 96.00 % |" in page
+    assert "| 2 | 50, 50 |" in page
+    verdicts = re.findall(r"^\| (.*); target: .* \| (yes|no) \|$", page, flags=re.MULTILINE)
+    assert [met for _, met in verdicts] == ["yes", "yes", "yes", "yes", "no"]
+    assert [text.split()[0] for text, _ in verdicts] == ["60", "97", "60", "97", "1.667"]

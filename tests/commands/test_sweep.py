@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dlcli.cli import run
 from dlcli.extras import sweep as extra
 from dlcli.extras.sweep import plan as plans
 from dlcli.extras.sweep.storage import address, connect, open_study
@@ -156,7 +157,8 @@ def test_a_worker_that_is_killed_is_told_and_its_trial_is_tried_again(search, dl
 
 
 def test_a_timeout_stops_and_tells_the_best_so_far(search, dlcli):
-    result = dlcli("sweep", "--config", search(epochs=9), "--trials", "10000", "--timeout", "6s")
+    assert dlcli("sweep", "-q", "--config", search(), "--trials", "1").code == 0
+    result = dlcli("sweep", "--config", "mine.yaml", "--trials", "10000", "--timeout", "2s")
     assert result.code == 0, result.stderr
     assert " of 10000 trials; the same command goes on" in result.stderr
     assert Path(result.stdout.strip()).is_dir()
@@ -234,3 +236,20 @@ def test_a_search_is_no_config(dlcli, words):
     result = dlcli(*words.split(), "--set", "dropout={low: 0.1, high: 0.5}")
     assert result.code == 2
     assert "got a mapping; a search is for dlcli sweep" in result.stderr
+
+
+def test_a_bar_shows_the_best_so_far(dlcli, search, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    real = sys.stderr
+    monkeypatch.setattr(sys, "stderr", terminal)
+    code = run(["sweep", "--config", str(search()), "--trials", "2"])
+    monkeypatch.setattr(sys, "stderr", real)
+    assert code == 0
+    shown = terminal.getvalue()
+    assert "trials: 100%" in shown
+    assert "0 running" in shown
+    assert "best " in shown

@@ -32,6 +32,6 @@ def make_plan(workdir, tiny) -> Callable[..., Plan]:
 
 @pytest.fixture
 def database(tmp_path) -> Iterator[PatientStorage]:
-    """An empty SQLite database for studies, with workers that count as dead after 2 s."""
-    with closing(connect(address(None, tmp_path), worker_timeout=2)) as storage:
+    """An empty SQLite database for studies."""
+    with closing(connect(address(None, tmp_path))) as storage:
         yield storage

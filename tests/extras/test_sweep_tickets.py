@@ -3,6 +3,7 @@
 import time
 import warnings
 from collections import Counter
+from collections.abc import Callable
 
 import optuna
 import pytest
@@ -20,7 +21,20 @@ def study(make_plan, database) -> optuna.Study:
     return open_study(database, make_plan(), "s", create=True)
 
 
-def desk(study, limit: int = 3, worker_timeout: float = 2) -> Desk:
+@pytest.fixture
+def grow_silent(database) -> Callable[[], None]:
+    """Let an hour go by without a sign of life."""
+
+    def silent() -> None:
+        with database.engine.begin() as connection:
+            connection.exec_driver_sql(
+                "UPDATE trial_heartbeats SET heartbeat = datetime('now', '-1 hour')"
+            )
+
+    return silent
+
+
+def desk(study, limit: int = 3, worker_timeout: float = 1000) -> Desk:
     return Desk(study, limit, worker_timeout)
 
 
@@ -67,12 +81,12 @@ def test_a_trial_that_was_put_back_is_the_next_one_with_the_same_values(study):
     assert worker.take() is None  # three tickets, though there are four trials
 
 
-def test_the_trial_of_a_dead_worker_is_tried_again(study):
+def test_the_trial_of_a_dead_worker_is_tried_again(study, grow_silent):
     dead, alive = desk(study, limit=1), desk(study, limit=1)
     lost = dead.take()
     dead.sign(lost, "a")
     assert alive.take() is None
-    time.sleep(3.2)
+    grow_silent()
     found = alive.take()
     alive.sign(found, "b")
     assert states(study) == ["FAIL", "RUNNING"]
@@ -82,14 +96,13 @@ def test_the_trial_of_a_dead_worker_is_tried_again(study):
     assert alive.is_done
 
 
-def test_signs_of_life_keep_a_trial(study):
+def test_signs_of_life_keep_a_trial(study, grow_silent):
     slow, other = desk(study, limit=1), desk(study, limit=1)
     trial_id = slow.take()
     slow.sign(trial_id, "a")
-    for _ in range(4):
-        time.sleep(0.8)
-        slow.beat(trial_id)
-        assert other.take() is None
+    grow_silent()
+    slow.beat(trial_id)
+    assert other.take() is None
     assert states(study) == ["RUNNING"]
 
 

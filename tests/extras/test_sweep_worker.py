@@ -49,11 +49,11 @@ def test_every_trial_is_a_finished_run_with_the_proposed_config(start, workdir):
 
 
 def test_two_searches_with_one_seed_give_the_same_trials(start, database, make_plan, workdir):
-    study, worker = start(trials=12)
+    study, worker = start(trials=6)
     worker.work()
-    again = open_study(database, make_plan(trials=12), "t", create=True)
+    again = open_study(database, make_plan(trials=6), "t", create=True)
     place = Place(str(database.engine.url), "t", workdir / "runs", workdir / "data")
-    Worker(make_plan(trials=12), place, again, lambda: False).work()
+    Worker(make_plan(trials=6), place, again, lambda: False).work()
     assert [t.params for t in again.trials] == [t.params for t in study.trials]
     assert [t.values for t in again.trials] == [t.values for t in study.trials]
 

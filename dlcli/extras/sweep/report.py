@@ -74,9 +74,10 @@ def page(study: optuna.Study, best: FrozenTrial | None) -> str:
     parts["Accuracy, epoch by epoch"] = visualization.plot_intermediate_values(study)
     drawn = []
     for number, (title, figure) in enumerate(parts.items()):
-        figure.update_layout(title=None)
+        figure.update_layout(title=None, margin={"t": 40})
         drawn.append(f"<h2>{html.escape(title)}</h2>")
-        drawn.append(figure.to_html(full_html=False, include_plotlyjs=number == 0))
+        drawing = figure.to_html(full_html=False, include_plotlyjs=number == 0)
+        drawn.append(f'<div class="wide">{drawing}</div>')
     return _PAGE.format(
         title=html.escape(f"Study {study.study_name}"),
         summary=html.escape(_summary(study, best)),
@@ -108,7 +109,10 @@ _PAGE = """<!DOCTYPE html>
 <head>
 <meta charset="utf-8">
 <title>{title}</title>
-<style>body {{ font-family: sans-serif; max-width: 1200px; margin: 2em auto; }}</style>
+<style>
+body {{ font-family: sans-serif; max-width: 1200px; margin: 2em auto; }}
+.wide {{ overflow-x: auto; }}
+</style>
 </head>
 <body>
 <h1>{title}</h1>

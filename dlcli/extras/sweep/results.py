@@ -1,5 +1,6 @@
 """The best trial of a study, its config, and the table of all trials."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,9 @@ def best_of(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
     """The complete trial of the highest validation accuracy; of equals, of the lowest loss."""
     complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
     return max(
-        complete, key=lambda t: (t.value or 0.0, -t.user_attrs[LOSS], -t.number), default=None
+        complete,
+        key=lambda t: (t.value or 0.0, -t.user_attrs.get(LOSS, math.inf), -t.number),
+        default=None,
     )
 
 
