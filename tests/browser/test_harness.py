@@ -1,0 +1,36 @@
+"""What watches the pages sees what it must not overlook."""
+
+import pytest
+
+POLICY = "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'\">"
+
+
+@pytest.mark.parametrize(
+    ("html", "told"),
+    [
+        ("<img src='https://example.org/pixel.png'>", "request: https://example.org/pixel.png"),
+        ("<script>new WebSocket('ws://example.org/')</script>", "request: ws://example.org/"),
+        ("<script>console.error('no')</script>", "console: no"),
+        ("<script>throw Error('no')</script>", "uncaught: no"),
+        (f"{POLICY}<script>document.title = 'ran'</script>", "Content Security Policy"),
+    ],
+)
+def test_what_a_page_may_not_do_is_told(page, faults, tmp_path, html, told):
+    path = tmp_path / "page.html"
+    path.write_text(f"<!doctype html><title>page</title>{html}", encoding="utf-8")
+    page.goto(path.as_uri())
+    for _ in range(100):  # events arrive after the page has caused them
+        if faults:
+            break
+        page.wait_for_timeout(50)
+    assert any(told in fault for fault in faults), faults
+    faults.clear()
+
+
+def test_a_good_page_is_opened_and_pictured(open_page, keep_screenshot, tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text("<!doctype html><title>good</title><p>Hello", encoding="utf-8")
+    page = open_page(path, color_scheme="dark", viewport={"width": 390, "height": 844})
+    assert page.title() == "good"
+    assert page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    assert keep_screenshot(page, "dark").stat().st_size
