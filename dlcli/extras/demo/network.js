@@ -22,13 +22,22 @@ const geluShare = (z) => 0.5 * (1 + Math.tanh(GELU_SCALE * (z + GELU_CUBIC * z *
 
 /** What a neuron makes of its sum z, and the slope of that. */
 const ACTIVATIONS = {
-  sigmoid: { value: sigmoid, slope: (z) => sigmoid(z) * (1 - sigmoid(z)), text: '1 / (1 + exp(−z))' },
-  tanh: { value: Math.tanh, slope: (z) => 1 - Math.tanh(z) ** 2, text: 'tanh z' },
-  relu: { value: (z) => Math.max(z, 0), slope: (z) => (z > 0 ? 1 : 0), text: 'max(z, 0)' },
+  sigmoid: {
+    name: 'sigmoid',
+    value: sigmoid,
+    slope: (z) => sigmoid(z) * (1 - sigmoid(z)),
+    text: '1 / (1 + exp(−z))',
+  },
+  tanh: { name: 'tanh', value: Math.tanh, slope: (z) => 1 - Math.tanh(z) ** 2, text: 'tanh z' },
+  relu: { name: 'ReLU', value: (z) => Math.max(z, 0), slope: (z) => (z > 0 ? 1 : 0), text: 'max(z, 0)' },
   leaky_relu: {
-    value: (z) => (z > 0 ? z : LEAK * z), slope: (z) => (z > 0 ? 1 : LEAK), text: 'max(z, 0.01 z)',
+    name: 'leaky ReLU',
+    value: (z) => (z > 0 ? z : LEAK * z),
+    slope: (z) => (z > 0 ? 1 : LEAK),
+    text: 'max(z, 0.01 z)',
   },
   gelu: {
+    name: 'GELU',
     value: (z) => z * geluShare(z),
     slope(z) {
       const share = geluShare(z);
