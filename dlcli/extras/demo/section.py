@@ -132,8 +132,7 @@ def _examples() -> list[dict[str, Any]]:
     test = datasets.load("sample").test
     first = [int(np.flatnonzero(test.labels == digit)[0]) for digit in range(10)]
     return [
-        {"digit": digit, "pixels": _base64(test.images[index])}
-        for digit, index in enumerate(first)
+        {"digit": digit, "pixels": _base64(test.images[index])} for digit, index in enumerate(first)
     ]
 
 
