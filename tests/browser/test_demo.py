@@ -149,7 +149,7 @@ def test_a_thousand_exported_images_are_answered_as_predict_does(board, dlcli, t
 
 
 def _odd_pictures(sample):
-    """What is hard to see through: scribbles, boxes, lines, blots, several digits, white on black."""
+    """What is hard to see through: scribbles, boxes, lines, blots, digits, white on black."""
     random = np.random.default_rng(SEEDED)
 
     def paper(colour=255):
@@ -219,7 +219,7 @@ def test_other_pictures_are_seen_as_predict_sees_them(board, pretrained, sample)
 
 
 @pytest.mark.parametrize(
-    ("output", "loss"), itertools.product(["softmax", "sigmoid", "linear"], LOSSES)
+    ("output", "loss"), list(itertools.product(["softmax", "sigmoid", "linear"], LOSSES))
 )
 def test_slopes_are_those_of_backpropagation(board, sample, output, loss):
     for activation in ACTIVATIONS:
@@ -310,7 +310,7 @@ def test_the_keyboard_is_enough(board, pretrained):
     assert whole_answer(board) == answer
     board.locator("#demo-clear").press("Space")
     expect(board.locator("#demo-says")).to_have_text("Nothing is drawn yet.")
-    expect(board.locator("#demo-digit")).to_have_text("–")
+    expect(board.locator("#demo-digit")).to_have_text("\u2013")
     board.locator("#demo-next").press("Enter")
     expect(board.locator("#demo-step-title")).to_be_focused()
 
