@@ -8,6 +8,9 @@ function told(value) {
   return text.replace(/-/g, '−').replace('e+', 'e');
 }
 
+/** A share with more digits, for how it changes. */
+const finePercent = (share) => `${(100 * share).toFixed(share > 0.99 || share < 0.01 ? 4 : 1)} %`;
+
 /** A share as a percentage, which is 100 only if nothing is missing. */
 function percent(share) {
   const text = (100 * share).toFixed(1);
@@ -82,15 +85,24 @@ const CELL = 6;
 /** Paint values as a grid of cells, each scaled by the largest. */
 function paintCells(canvas, values, palette) {
   const columns = values.length <= 32 ? values.length : values.length <= 512 ? 32 : 64;
-  const rows = Math.ceil(values.length / columns);
-  canvas.width = columns * CELL;
-  canvas.height = rows * CELL;
+  const width = columns * CELL;
+  const height = Math.ceil(values.length / columns) * CELL;
+  if (canvas.width !== width || canvas.height !== height) {
+    canvas.width = width;
+    canvas.height = height;
+  }
   const context = canvas.getContext('2d');
+  const image = context.createImageData(width, height);
+  const dots = new Uint32Array(image.data.buffer); // red, green, blue, opacity: lowest byte first
   const most = values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0) || 1;
   values.forEach((value, i) => {
-    context.fillStyle = `rgb(${shade(palette, value / most).join(' ')})`;
-    context.fillRect((i % columns) * CELL, Math.floor(i / columns) * CELL, CELL - 1, CELL - 1);
+    const [red, green, blue] = shade(palette, value / most);
+    const colour = 0xff000000 | (blue << 16) | (green << 8) | red;
+    const left = (i % columns) * CELL;
+    const top = Math.floor(i / columns) * CELL;
+    for (let y = top; y < top + CELL - 1; y++) dots.fill(colour, y * width + left, y * width + left + CELL - 1);
   });
+  context.putImageData(image, 0, 0);
 }
 
 /** The ten bars: how probable each digit is. */

@@ -285,27 +285,17 @@ const LEAST = 255;
 function extremes(levels, height, width, window, flip) {
   const half = Math.floor(window / 2);
   const rows = height + 2 * half;
-  const beginnings = new Uint8Array(rows * width);
-  const ends = new Uint8Array(rows * width);
   const source = (row) => Math.min(Math.max(row - half, 0), height - 1) * width;
+  const beginnings = new Uint8Array(rows * width);
   for (let row = 0; row < rows; row++) {
-    const from = source(row);
-    const to = row * width;
-    const before = row % window === 0 ? null : to - width;
-    for (let x = 0; x < width; x++) {
-      const level = levels[from + x] ^ flip;
-      beginnings[to + x] = before === null ? level : Math.max(level, beginnings[before + x]);
-    }
+    flipRow(levels, source(row), beginnings, row * width, width, flip);
+    if (row % window) raise(beginnings, row * width, (row - 1) * width, width);
   }
+  const ends = new Uint8Array(rows * width);
   const last = Math.min(Math.ceil(height / window) * window, rows) - 1;
   for (let row = last; row >= 0; row--) {
-    const from = source(row);
-    const to = row * width;
-    const after = row === last || (row + 1) % window === 0 ? null : to + width;
-    for (let x = 0; x < width; x++) {
-      const level = levels[from + x] ^ flip;
-      ends[to + x] = after === null ? level : Math.max(level, ends[after + x]);
-    }
+    flipRow(levels, source(row), ends, row * width, width, flip);
+    if (row < last && (row + 1) % window) raise(ends, row * width, (row + 1) * width, width);
   }
   const result = new Uint8Array(height * width);
   const ahead = (window - 1) * width;
@@ -313,6 +303,15 @@ function extremes(levels, height, width, window, flip) {
     result[i] = Math.max(ends[i], beginnings[i + ahead]) ^ flip;
   }
   return result;
+}
+
+function flipRow(levels, from, target, to, width, flip) {
+  for (let x = 0; x < width; x++) target[to + x] = levels[from + x] ^ flip;
+}
+
+/** Let a row be no less than another of the same picture. */
+function raise(levels, row, other, width) {
+  for (let x = 0; x < width; x++) levels[row + x] = Math.max(levels[row + x], levels[other + x]);
 }
 
 /** The length of the unbroken run along its row that each marked pixel is in. */

@@ -1,6 +1,8 @@
 // One step of gradient descent on the drawn digit, told step by step with the network's numbers.
 
 const SHOWN_TERMS = 5;
+// A change of a probability, or of the cost, that is worth a word.
+const NOTICED = 1e-4;
 const RATES = [0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1];
 
 const OUTPUT_TEXTS = {
@@ -286,10 +288,14 @@ class Lesson {
     this.steps += 1;
     this.update();
     const after = OUTPUTS[network.output].shares(this.step.pass.outputs)[target];
+    const change = after - before.share;
+    let remark = '';
+    if (this.step.cost > before.cost + NOTICED) remark = ' It grew: the step was too long for so steep a slope.';
+    else if (Math.abs(change) < NOTICED) remark = ` So small a step is hard to see: ${before.share > 0.5
+      ? 'the network was sure of it already. Choose another right answer, or a larger rate.' : 'choose a larger rate.'}`;
     this.part('taken').textContent = `Step ${this.steps} is taken. Probability of ${target}: `
-      + `${percent(before.share)} → ${percent(after)}. Cost: ${told(before.cost)} → ${told(this.step.cost)}.${
-        this.step.cost > before.cost ? ' It grew: the step was too long for so steep a slope.' : ''
-      } The answer above is the changed network’s.`;
+      + `${finePercent(before.share)} → ${finePercent(after)}. Cost: ${told(before.cost)} → ${told(this.step.cost)}.${remark} `
+      + 'The answer above is the changed network’s.';
     this.taken();
   }
 

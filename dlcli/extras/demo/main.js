@@ -7,6 +7,7 @@ const examples = stored.examples.map(({ pixels }) => bytesOf(pixels));
 
 let model = null;
 let version = 0; // of the drawing: what is computed for an older one is not shown
+let shown = null; // the answer on the page
 let seen = null; // what is on the page now: the picture prepared, and its forward pass
 const timings = { first: 0, whole: 0 }; // milliseconds
 
@@ -23,6 +24,12 @@ const drawing = new Drawing(part('canvas'), examples, (underWay) => {
   part('save').disabled = drawing.isEmpty;
   schedule(underWay);
 });
+
+/** The model, decoded when it is first needed. */
+function theModel() {
+  model ??= { network: networkOf(stored.network), likeness: networkOf(stored.likeness), maps: stored.maps };
+  return model;
+}
 
 /** Answer once a frame, however many events there are. */
 function schedule(underWay) {
@@ -41,11 +48,11 @@ function answer(wanted, underWay) {
     return;
   }
   const start = performance.now();
-  model ??= { network: networkOf(stored.network), likeness: networkOf(stored.likeness), maps: stored.maps };
+  theModel();
   const prepared = prepare(drawing.picture(), (pixels) => unlikeness(model.likeness, [pixels]));
   const pass = prepared.pixels && forwardPass(model.network, prepared.pixels);
   seen = { prepared, pass };
-  const iterator = answers(model, prepared);
+  const iterator = answers(model, prepared, pass);
   const first = iterator.next().value;
   showAnswer(first, !prepared.unchanged && prepared.pixels);
   showSeen();
@@ -71,6 +78,7 @@ function goOn(wanted, iterator, latest, start) {
 }
 
 function showNothing() {
+  shown = null;
   bars.show(null);
   part('digit').textContent = '–';
   part('says').textContent = 'Nothing is drawn yet.';
@@ -87,6 +95,7 @@ function showNothing() {
 /** The answer, or why there is none; `isFirst`: others may follow. */
 function showAnswer(latest, isFirst) {
   const { shares, doubt, looks } = latest;
+  shown = latest;
   bars.show(shares);
   part('digit').textContent = doubt || !shares ? '?' : `${ranked(shares)[0]}`;
   if (!looks) part('state').textContent = '';
@@ -176,9 +185,15 @@ drawing.changed(false);
 window.dlcliDemo = {
   drawing,
   timings,
-  answerTo: (grey) => {
-    model ??= { network: networkOf(stored.network), likeness: networkOf(stored.likeness), maps: stored.maps };
-    return answerTo(model, grey);
+  /** What is answered on the page now. */
+  latest: () => shown,
+  version: () => version,
+  /** @param {Grey} grey */
+  answerTo: (grey) => answerTo(theModel(), grey),
+  /** The cost of one picture and its slopes along all parameters of a network, as it is stored. */
+  gradient(network, pixels, digit) {
+    const { pass, errors, cost } = backpropagate(networkOf(network), pixels, digit);
+    const slopes = errors.flatMap((error, layer) => [...pass.values[layer]].flatMap((a) => [...error].map((d) => a * d)));
+    return { cost, slopes: [...slopes, ...errors.flatMap((error) => [...error])] };
   },
-  backpropagate: (pixels, digit) => backpropagate(networkOf(stored.network), pixels, digit),
 };

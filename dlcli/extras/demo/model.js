@@ -108,9 +108,10 @@ const LOOKS_AT_ONCE = 4;
  * Answer a picture that is prepared, a few looks at a time: after the first, and after all.
  * @param {{network: Network, likeness: Network, maps: number[][]}} model
  * @param {Prepared} prepared
+ * @param {Pass|null} pass - that of the first look, if there is anything to see
  * @returns {Generator<Answer|null>} null: not yet
  */
-function* answers(model, prepared) {
+function* answers(model, prepared, pass) {
   if (!prepared.pixels) {
     yield { shares: null, doubt: prepared.doubt, looks: 0 };
     return;
@@ -121,7 +122,7 @@ function* answers(model, prepared) {
   for (let done = 0; done < seen.length;) {
     const pictures = seen.slice(done, done ? done + LOOKS_AT_ONCE : 1);
     done += pictures.length;
-    for (const logits of logitsOf(model.network, pictures)) {
+    for (const logits of done === 1 ? [pass.logits] : logitsOf(model.network, pictures)) {
       sharesOf(model.network, logits).forEach((share, k) => { sums[k] += share; });
     }
     if (!prepared.unchanged && !prepared.doubt) {
@@ -142,6 +143,7 @@ function* answers(model, prepared) {
 function answerTo(model, grey) {
   const prepared = prepare(grey, (pixels) => unlikeness(model.likeness, [pixels]));
   let last = null;
-  for (const answer of answers(model, prepared)) last = answer || last;
+  const pass = prepared.pixels && forwardPass(model.network, prepared.pixels);
+  for (const answer of answers(model, prepared, pass)) last = answer || last;
   return { ...last, pixels: prepared.pixels };
 }

@@ -249,8 +249,11 @@ function mark(ink, share) {
   const marked = atLeast(levels, f32(share * level));
   const { labels, count } = label(marked, width, height);
   const widths = strokeWidths(marked, width, height);
+  const areas = new Int32Array(count + 1);
+  for (let i = 0; i < labels.length; i++) areas[labels[i]] += 1;
+  const widthsOf = Array.from(areas, (area, number) => new Int32Array(number ? area : 0));
   const list = Array.from({ length: count }, () => ({
-    mass: 0, top: height, left: width, bottom: 0, right: 0, onSides: [0, 0, 0, 0], widths: [],
+    mass: 0, top: height, left: width, bottom: 0, right: 0, onSides: [0, 0, 0, 0], thickness: 0,
   }));
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
@@ -262,19 +265,19 @@ function mark(ink, share) {
       piece.bottom = y + 1;
       piece.left = Math.min(piece.left, x);
       piece.right = Math.max(piece.right, x + 1);
-      piece.widths.push(widths[i]);
+      areas[labels[i]] -= 1;
+      widthsOf[labels[i]][areas[labels[i]]] = widths[i];
       if (y === 0) piece.onSides[0] += 1;
       if (y === height - 1) piece.onSides[1] += 1;
       if (x === 0) piece.onSides[2] += 1;
       if (x === width - 1) piece.onSides[3] += 1;
     }
   }
-  for (const piece of list) {
+  list.forEach((piece, number) => {
     piece.onSides = piece.onSides.map((pixels, side) => pixels / (side < 2 ? width : height));
-    const order = Int32Array.from(piece.widths).sort();
+    const order = widthsOf[number + 1].sort();
     piece.thickness = order[order.length - 1 - Math.floor(order.length / 2)];
-    delete piece.widths;
-  }
+  });
   return { ink, labels, level, list };
 }
 
