@@ -24,6 +24,7 @@ COMMANDS = {
     "config": "dlcli.commands.config",
     "runs": "dlcli.commands.runs",
     "compare": "dlcli.commands.compare",
+    "report": "dlcli.commands.report",
     "gradcheck": "dlcli.commands.gradcheck",
 }
 

@@ -124,6 +124,21 @@ def compare(first: Evaluation, second: Evaluation) -> Comparison:
     )
 
 
+def common_dataset(models: Sequence[Model]) -> str:
+    """The name of the dataset that all models were trained on.
+
+    Raises
+    ------
+    ConfigError
+        They were trained on different ones.
+    """
+    names: set[str] = {model.metadata["dataset"]["name"] for model in models}
+    if len(names) > 1:
+        listed = ", ".join(sorted(names))
+        raise ConfigError(f"the models were trained on different data ({listed}); use --dataset")
+    return names.pop()
+
+
 def common_split(models: Sequence[Model], dataset: Dataset, split: str) -> Examples:
     """The examples of a split, if all models' trainings divided them alike.
 

@@ -42,6 +42,25 @@ class Rejection:
     error: float
 
 
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """Answers whose probability is at least ``low`` and below ``high`` (the last: at most).
+
+    Attributes
+    ----------
+    confidence
+        The mean of their probabilities.
+    correct
+        How many of them are right.
+    """
+
+    low: float
+    high: float
+    images: int
+    confidence: float
+    correct: int
+
+
 def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
     """The range in which a success rate lies, given how often it was seen.
 
@@ -84,17 +103,33 @@ def class_scores(confusion: Counts) -> list[ClassScores]:
     return scores
 
 
+def reliability(probabilities: Array, labels: Labels, bins: int = 15) -> list[ReliabilityBin]:
+    """Answers binned by their probability, from the least sure on; empty bins are left out."""
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    right = probabilities.argmax(axis=1) == labels
+    bin_of = np.minimum((confidence * bins).astype(np.int64), bins - 1)
+    counts = np.bincount(bin_of, minlength=bins)
+    totals = np.bincount(bin_of, weights=confidence, minlength=bins)
+    correct = np.bincount(bin_of, weights=right, minlength=bins)
+    return [
+        ReliabilityBin(index / bins, (index + 1) / bins, images, total / images, int(hits))
+        for index, (images, total, hits) in enumerate(
+            zip(counts.tolist(), totals.tolist(), correct.tolist(), strict=True)
+        )
+        if images
+    ]
+
+
 def expected_calibration_error(probabilities: Array, labels: Labels, bins: int = 15) -> float:
     """How far probabilities are from the share of right answers, on average.
 
     Answers are binned by their probability; each bin's mean probability is compared with its
     accuracy. Source: Guo et al., "On calibration of modern neural networks", 2017.
     """
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    right = probabilities.argmax(axis=1) == labels
-    bin_of = np.minimum((confidence * bins).astype(np.int64), bins - 1)
-    gaps = np.bincount(bin_of, weights=confidence - right, minlength=bins)
-    return float(np.abs(gaps).sum() / len(labels))
+    gaps = [
+        abs(b.images * b.confidence - b.correct) for b in reliability(probabilities, labels, bins)
+    ]
+    return math.fsum(gaps) / len(labels)
 
 
 def log_loss(probabilities: Array, labels: Labels) -> float:

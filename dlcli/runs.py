@@ -8,11 +8,12 @@ import platform
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from filelock import FileLock, Timeout
 
@@ -300,7 +301,6 @@ def read_metrics(run: Path) -> list[EpochRecord]:
     path = run / METRICS
     if not path.exists():
         return []
-    names = {field.name for field in fields(EpochRecord)}
     try:
         # What follows the last line break was being written when the run was killed.
         lines = path.read_text(encoding="utf-8").split("\n")[:-1]
@@ -309,9 +309,8 @@ def read_metrics(run: Path) -> list[EpochRecord]:
     records = []
     for number, line in enumerate(lines, start=1):
         try:
-            values = json.loads(line)
-            records.append(EpochRecord(**{name: values[name] for name in names}))
-        except (ValueError, KeyError, TypeError) as error:
+            records.append(msgspec.convert(json.loads(line), EpochRecord))
+        except ValueError as error:  # msgspec's is one
             raise CheckpointError(f"{path}:{number}: damaged line") from error
     return records
 

@@ -95,6 +95,16 @@ def test_the_calibration_error_bins_as_finely_as_asked():
     assert errors == pytest.approx([0.25, 0.65])
 
 
+def test_reliability_bins_hold_every_answer_by_its_probability():
+    probabilities = np.array([[p, 1 - p] for p in (0.55, 0.58, 0.95, 1.0, 0.93)])
+    labels = np.array([0, 1, 0, 0, 1], np.uint8)
+    low, high = metrics.reliability(probabilities, labels, bins=10)
+    assert (low.low, low.high, low.images, low.correct) == (0.5, 0.6, 2, 1)
+    assert low.confidence == pytest.approx(0.565)
+    assert (high.low, high.high, high.images, high.correct) == (0.9, 1.0, 3, 2)
+    assert high.confidence == pytest.approx((0.95 + 1 + 0.93) / 3)
+
+
 # mcnemar([[0, first], [second, 0]], exact=True).pvalue of statsmodels 0.15.0, and
 # binomtest(first, first + second).pvalue of SciPy 1.17.1, which agree.
 MCNEMAR = [

@@ -154,11 +154,12 @@ def _last_line(run: Run) -> str:
     return (run.path / "metrics.jsonl").read_text().splitlines()[-1]
 
 
-def test_a_damaged_metrics_line_is_named(tmp_path, dataset):
+@pytest.mark.parametrize("line", ["not json", "[]", '{"epoch": 2}', '{"epoch": "<b>"}'])
+def test_a_damaged_metrics_line_is_named(tmp_path, dataset, line):
     run, state = start(tmp_path / "run", dataset)
     train(run, state, 1)
     with (run.path / "metrics.jsonl").open("a") as file:
-        file.write("not json\n")
+        file.write(f"{line}\n")
     with pytest.raises(CheckpointError, match=r"metrics\.jsonl:2: damaged line"):
         runs.read_metrics(run.path)
 

@@ -22,12 +22,9 @@ from dlcli.commands.output import (
     print_table,
     printable,
 )
-from dlcli.errors import ConfigError, ThresholdError
+from dlcli.errors import ThresholdError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from dlcli.checkpoints import Model
     from dlcli.evaluation import Evaluation
 
 
@@ -97,7 +94,7 @@ def command(
     paths = [str(model.path) for model in models]
     for path in paths:
         message(f"Model: {printable(path)}")
-    name = dataset or _common_dataset(models)
+    name = dataset or evaluation.common_dataset(models)
     with download_progress() as progress:
         data = datasets.load(name, data_dir, progress)
     examples = evaluation.common_split(models, data, split)
@@ -114,15 +111,6 @@ def command(
         raise ThresholdError(
             f"{', '.join(paths)}: accuracy {result.accuracy:.4f} is below {min_accuracy:g}"
         )
-
-
-def _common_dataset(models: "Sequence[Model]") -> str:
-    """The dataset that all models were trained on."""
-    names: set[str] = {model.metadata["dataset"]["name"] for model in models}
-    if len(names) > 1:
-        listed = ", ".join(printable(name) for name in sorted(names))
-        raise ConfigError(f"the models were trained on different data ({listed}); use --dataset")
-    return names.pop()
 
 
 def _print_text(result: "Evaluation") -> None:

@@ -1,0 +1,106 @@
+"""``dlcli report``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dlcli.commands.options import (
+    complete_dataset,
+    data_dir_option,
+    debug_and_quiet,
+    force_option,
+    limit_threads,
+    threads_option,
+)
+from dlcli.commands.output import download_progress, message, printable, warn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dlcli.checkpoints import Model
+
+_NAME = "report.html"
+
+
+@click.command("report")
+@click.argument("model_paths", metavar="[RUN]...", nargs=-1, type=click.Path())
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where to write the page.  [default: report.html in the run directory; of several "
+    "runs, or of a model without one, in the current folder]",
+)
+@click.option("--open", "opened", is_flag=True, help="Show the page in the web browser.")
+@click.option(
+    "--dataset",
+    metavar="NAME|DIR",
+    shell_complete=complete_dataset,
+    help="Judge by the test images of another dataset than the runs' own.",
+)
+@data_dir_option
+@force_option
+@threads_option
+@debug_and_quiet
+def command(
+    model_paths: tuple[str, ...],
+    output: Path | None,
+    opened: bool,  # noqa: FBT001 - click passes options by name
+    dataset: str | None,
+    data_dir: Path,
+    force: bool,  # noqa: FBT001
+    threads: int | None,
+) -> None:
+    """Write a page that shows how a run learned, where it errs and what is inside.
+
+    RUN is a run directory, an .npz file, or "pretrained"; without one, as for eval. Several are
+    set side by side. The page is one file that opens from the disk and needs no network; its
+    path is the only line on stdout. A report that dlcli wrote without --output is written anew;
+    no other file is replaced without --force. Needs the extra "report" (Jinja2).
+
+    \b
+    Examples:
+      dlcli report --open
+      dlcli report runs/small runs/large -o comparison.html
+      dlcli report pretrained --dataset sample
+    """
+    from dlcli import checkpoints, datasets, evaluation
+    from dlcli.extras.report import subjects
+    from dlcli.extras.requirement import needs
+    from dlcli.files import atomic_write
+
+    with needs("report"):
+        from dlcli.extras.report import page
+
+    models = [checkpoints.load_named(path) for path in model_paths or (None,)]
+    path = _destination(models, output, force=force)
+    for model in models:
+        message(f"Model: {printable(str(model.path))}")
+    name = dataset or evaluation.common_dataset(models)
+    with download_progress() as progress:
+        test = datasets.load(name, data_dir, progress).test
+    with limit_threads(threads):
+        content = page.render(subjects.gather(models, test), name, test)
+    with atomic_write(path) as file:
+        file.write(content)
+    click.echo(path)
+    if opened:
+        import webbrowser
+
+        if not webbrowser.open(path.resolve().as_uri()):
+            warn("no web browser was found")
+
+
+def _destination(models: "Sequence[Model]", output: Path | None, *, force: bool) -> Path:
+    """Where the page goes; refused if something else is there."""
+    from dlcli.extras.report import page, subjects
+    from dlcli.files import refuse_to_overwrite
+
+    path = output
+    if path is None:
+        run = subjects.run_of(models[0]) if len(models) == 1 else None
+        path = Path(_NAME) if run is None else run / _NAME
+    refuse_to_overwrite(path, force=force or (output is None and page.is_report(path)))
+    return path

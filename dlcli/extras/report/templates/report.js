@@ -1,0 +1,128 @@
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("report-data").textContent);
+
+  const element = (name, properties, ...children) => {
+    const made = Object.assign(document.createElement(name), properties);
+    made.append(...children);
+    return made;
+  };
+
+  // The images of a cell of the confusion matrix.
+  const showCell = (matrix, button) => {
+    const view = matrix.dataset.view;
+    const [label, answer] = button.dataset.cell.split("-");
+    const cell = data.cells[view][button.dataset.cell] || { count: 0, images: [] };
+    const right = label === answer;
+    for (const other of matrix.querySelectorAll("button")) {
+      other.setAttribute("aria-pressed", String(other === button));
+      other.tabIndex = other === button ? 0 : -1;
+    }
+    const shown = cell.images.length;
+    const title = right ? `${label} read rightly` : `${label} taken for ${answer}`;
+    const count = `${cell.count.toLocaleString("en")} image${cell.count === 1 ? "" : "s"}`;
+    const which = right ? `the ${shown} least sure are shown` : `the ${shown} surest are shown`;
+    const pictures = cell.images.map(([index, probability, png]) =>
+      element(
+        "li",
+        {},
+        element("img", {
+          className: "digit",
+          src: `data:image/png;base64,${png}`,
+          width: 56,
+          height: 56,
+          alt: `Test image ${index}: a ${label}, answered ${answer} with ${probability}`,
+          title: `test image ${index}`,
+        }),
+        element("span", { textContent: probability, ariaHidden: "true" }),
+      ),
+    );
+    document.getElementById(`${view}-gallery`).replaceChildren(
+      element(
+        "p",
+        {},
+        element("b", { textContent: title }),
+        ` ${count}${shown < cell.count ? `; ${which}` : ""}`,
+      ),
+      element("ul", { className: "pictures" }, ...pictures),
+    );
+  };
+
+  const moves = {
+    ArrowLeft: ([row, column]) => [row, column - 1],
+    ArrowRight: ([row, column]) => [row, column + 1],
+    ArrowUp: ([row, column]) => [row - 1, column],
+    ArrowDown: ([row, column]) => [row + 1, column],
+    Home: ([row]) => [row, 0],
+    End: ([row]) => [row, 9],
+  };
+
+  for (const matrix of document.querySelectorAll(".matrix")) {
+    const find = (row, column) => matrix.querySelector(`[data-cell="${row}-${column}"]`);
+    const wrong = Object.entries(data.cells[matrix.dataset.view])
+      .filter(([key]) => key[0] !== key[2])
+      .sort((one, other) => other[1].count - one[1].count);
+    const first = wrong.length ? wrong[0][0] : "0-0";
+    showCell(matrix, matrix.querySelector(`[data-cell="${first}"]`));
+    matrix.addEventListener("click", (event) => {
+      const button = event.target.closest("button");
+      if (button) showCell(matrix, button);
+    });
+    matrix.addEventListener("keydown", (event) => {
+      const button = event.target.closest("button");
+      if (!button || !moves[event.key]) return;
+      event.preventDefault();
+      const next = find(...moves[event.key](button.dataset.cell.split("-").map(Number)));
+      if (!next) return;
+      next.focus();
+      showCell(matrix, next);
+    });
+  }
+
+  // Values under the pointer.
+  for (const svg of document.querySelectorAll(".curve")) {
+    const { epochs, positions, series } = data.curves[svg.id];
+    const cursor = svg.querySelector(".cursor");
+    const reading = document.getElementById(`${svg.id}-reading`);
+    const note = reading.textContent;
+    svg.addEventListener("pointermove", (event) => {
+      const box = svg.getBoundingClientRect();
+      const at = ((event.clientX - box.left) / box.width) * svg.viewBox.baseVal.width;
+      const near = positions.reduce(
+        (best, place, index) => (Math.abs(place - at) < Math.abs(positions[best] - at) ? index : best),
+        0,
+      );
+      cursor.setAttribute("x1", positions[near]);
+      cursor.setAttribute("x2", positions[near]);
+      cursor.setAttribute("visibility", "visible");
+      const values = series
+        .filter((line) => line.values[epochs[near]] !== undefined)
+        .map((line) => (series.length > 1 ? `${line.name} ` : "") + line.values[epochs[near]]);
+      reading.textContent = `epoch ${epochs[near]}: ${values.join(", ")}`;
+    });
+    svg.addEventListener("pointerleave", () => {
+      cursor.setAttribute("visibility", "hidden");
+      reading.textContent = note;
+    });
+  }
+
+  // A link into a folded part opens it; paper shows every model.
+  const unfold = () => {
+    const target = location.hash && document.getElementById(location.hash.slice(1));
+    const folded = target && target.closest("details");
+    if (folded) {
+      folded.open = true;
+      target.scrollIntoView();
+    }
+  };
+  addEventListener("hashchange", unfold);
+  unfold();
+  let opened = [];
+  addEventListener("beforeprint", () => {
+    opened = [...document.querySelectorAll(".model:not([open])")];
+    for (const part of opened) part.open = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const part of opened) part.open = false;
+  });
+})();

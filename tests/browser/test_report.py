@@ -1,0 +1,220 @@
+"""A report in a real browser: what one sees, on a desk and on a phone, in light and dark."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+from playwright.sync_api import expect
+
+from dlcli import checkpoints
+from dlcli.datasets import Dataset
+from dlcli.extras.report import page as pages
+from dlcli.extras.report import subjects
+from dlcli.extras.report.subjects import Subject
+
+PHONE = {"width": 390, "height": 844}
+SMALL = {"width": 320, "height": 568}
+DESK = {"width": 1280, "height": 900}
+SCRIPT = "<script>window.injected = true</script><img src=x onerror='window.injected = true'>"
+
+# Elements that stick out of the window, and texts of charts that lie on each other.
+MISPLACED = """() => {
+  const told = [];
+  const name = (e) => `${e.tagName} ${e.getAttribute("class")} ${e.textContent.slice(0, 30)}`;
+  const box = (e) => e.getBoundingClientRect();
+  for (const e of document.body.querySelectorAll("*")) {
+    if (e.closest(".scroll, .hidden, .skip") || !box(e).width) continue;
+    if (box(e).left < -0.5 || box(e).right > innerWidth + 0.5) told.push(`outside: ${name(e)}`);
+  }
+  for (const svg of document.querySelectorAll("svg")) {
+    const texts = [...svg.querySelectorAll("text")].filter((e) => box(e).width);
+    texts.forEach((one, index) => texts.slice(index + 1).forEach((other) => {
+      const [a, b] = [box(one), box(other)];
+      const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+      const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+      if (across > 1 && down > 4) told.push(`overlap: ${name(one)} and ${name(other)}`);
+    }));
+  }
+  return told;
+}"""
+
+# Texts whose contrast with what is behind them is below 4.5 (WCAG 2.2, level AA).
+FAINT = """() => {
+  const parse = (text) => {
+    const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number);
+    return { r, g, b, a };
+  };
+  const over = (top, below) => ({
+    r: top.r * top.a + below.r * (1 - top.a),
+    g: top.g * top.a + below.g * (1 - top.a),
+    b: top.b * top.a + below.b * (1 - top.a),
+    a: 1,
+  });
+  const behind = (e) => e
+    ? over(parse(getComputedStyle(e).backgroundColor), behind(e.parentElement))
+    : { r: 255, g: 255, b: 255, a: 1 };
+  const channel = (v) => (v <= 10 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4);
+  const light = (c) => 0.2126 * channel(c.r) + 0.7152 * channel(c.g) + 0.0722 * channel(c.b);
+  const told = [];
+  for (const e of document.body.querySelectorAll("*")) {
+    const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    if (!own || !e.getClientRects().length || e.closest("script, style, noscript")) continue;
+    const style = getComputedStyle(e);
+    const ground = behind(e);
+    const ink = over(parse(e.closest("svg") ? style.fill : style.color), ground);
+    const [high, low] = [light(ink), light(ground)].sort((a, b) => b - a);
+    const contrast = (high + 0.05) / (low + 0.05);
+    if (contrast < 4.5) told.push(`${contrast} ${e.tagName} ${e.textContent.slice(0, 30)}`);
+  }
+  return told;
+}"""
+
+
+@pytest.fixture(scope="module")
+def subject(trained_model, sample) -> Subject:
+    (found,) = subjects.gather([checkpoints.load_named(str(trained_model))], sample.test)
+    return found
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory, sample: Dataset):
+    """Write a page of subjects into a file."""
+
+    def write(*found: Subject) -> Path:
+        path = tmp_path_factory.mktemp("report") / "report.html"
+        path.write_bytes(pages.render(found, "sample", sample.test))
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def report(written, subject) -> Path:
+    return written(subject)
+
+
+@pytest.fixture(scope="module")
+def comparison(written, subject, tmp_path_factory, sample) -> Path:
+    """Three models, one of them a bare checkpoint with a long name, another one overfitting."""
+    bare = tmp_path_factory.mktemp("bare") / "a-checkpoint-whose-name-is-longer-than-most.npz"
+    bare.write_bytes(subject.model.path.read_bytes())
+    (other,) = subjects.gather([checkpoints.load_named(str(bare))], sample.test)
+    records = [
+        replace(record, validation_loss=loss)
+        for record, loss in zip(subject.records, (0.5, 0.2, 0.3, 0.4), strict=True)
+    ]
+    return written(subject, replace(subject, name="rising", records=records), other)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("kind", ["report", "comparison"])
+def test_everything_is_in_its_place_and_readable(request, open_page, keep_screenshot, kind, scheme):
+    path = request.getfixturevalue(kind)
+    for size in (DESK, PHONE, SMALL):
+        page = open_page(path, viewport=size, color_scheme=scheme)
+        if size is not SMALL:
+            keep_screenshot(page, str(size["width"]), full_page=True)
+        page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
+        assert page.evaluate(MISPLACED) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+        assert page.evaluate(FAINT) == []
+
+
+def test_a_cell_shows_its_images_by_mouse(report, open_page, subject):
+    page = open_page(report)
+    gallery = page.locator(".gallery")
+    expect(gallery.locator("img").first).to_be_visible()  # the fullest cell, to begin with
+    count = int(subject.scores.confusion[7, 7])
+    page.get_by_role("button", name=f"7 taken for 7: {count} images").click()
+    expect(gallery).to_contain_text(f"7 read rightly {count} images; the 24 least sure are shown")
+    expect(gallery.locator("img")).to_have_count(24)
+    assert re.fullmatch(
+        r"Test image \d+: a 7, answered 7 with \d+\.\d %",
+        gallery.locator("img").first.get_attribute("alt"),
+    )
+    assert gallery.locator("img").first.evaluate("image => image.naturalWidth") == 28
+
+
+def test_the_matrix_is_one_stop_of_the_tab_key_and_arrows_move_in_it(report, open_page):
+    page = open_page(report)
+    buttons = page.locator(".matrix button")
+    expect(buttons).to_have_count(100)
+    assert page.locator(".matrix button[tabindex='0']").count() == 1
+    page.locator("[data-cell='0-0']").click()
+    focused = page.locator(":focus")
+    for key, cell in (
+        ("ArrowLeft", "0-0"),  # there is nothing further left
+        ("ArrowRight", "0-1"),
+        ("ArrowDown", "1-1"),
+        ("End", "1-9"),
+        ("ArrowUp", "0-9"),
+        ("Home", "0-0"),
+    ):
+        page.keyboard.press(key)
+        expect(focused).to_have_attribute("data-cell", cell)
+        expect(focused).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".gallery")).to_contain_text("0 read rightly")
+    page.keyboard.press("Tab")
+    assert page.locator(".matrix :focus").count() == 0
+    page.keyboard.press("Shift+Tab")
+    expect(focused).to_have_attribute("data-cell", "0-0")
+
+
+def test_values_are_read_off_under_the_pointer(report, open_page, subject):
+    page = open_page(report)
+    reading = page.locator("#r0-loss-reading")
+    before = reading.text_content()
+    page.locator("#r0-loss").hover(position={"x": 1, "y": 60})
+    first = subject.records[0]
+    expect(reading).to_have_text(
+        f"epoch 1: training {first.train_loss:.4g}, validation {first.validation_loss:.4g}"
+    )
+    page.mouse.move(0, 0)
+    expect(reading).to_have_text(before)
+
+
+def test_a_link_unfolds_the_model_that_it_leads_to(comparison, open_page):
+    page = open_page(comparison)
+    title = page.locator("#r1-errs-title")
+    expect(title).to_be_hidden()
+    page.locator(".models a", has_text="rising").click()
+    expect(title).to_be_visible()
+
+
+def test_paper_is_white_and_shows_every_model(comparison, open_page):
+    page = open_page(comparison, color_scheme="dark")
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(page.locator("#r2-errs-title")).to_be_visible()
+    expect(page.locator("nav").first).to_be_hidden()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate(FAINT) == []
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(page.locator("#r2-errs-title")).to_be_hidden()
+
+
+def test_without_scripts_all_but_the_gallery_is_there(report, open_page, subject):
+    page = open_page(report, java_script_enabled=False)
+    expect(page.locator("h1")).to_have_text("trained")
+    expect(page.locator(".gallery")).to_contain_text("shown by a script")
+    expect(page.locator(".card")).to_have_count(24)
+
+
+def test_hostile_names_stay_text(written, open_page, subject):
+    config = msgspec.structs.replace(subject.config, dataset=SCRIPT)
+    summary = msgspec.structs.replace(subject.summary, versions={SCRIPT: SCRIPT})
+    hostile = replace(subject, name=SCRIPT, config=config, summary=summary)
+    page = open_page(written(hostile, replace(subject, name=f"{SCRIPT}2")))
+    assert page.evaluate("window.injected") is None
+    expect(page.locator(".model h2.title").first).to_have_text(SCRIPT)
+    assert page.title().startswith(SCRIPT)
+
+
+def test_what_is_said_of_pictures_is_not_empty(report, open_page):
+    page = open_page(report)
+    for svg in page.locator("svg").all():
+        assert svg.get_attribute("aria-hidden") == "true" or svg.get_attribute("aria-label")
+    for image in page.locator("img").all():
+        assert image.get_attribute("alt") or image.locator("xpath=ancestor::*[@aria-label]").count()

@@ -1,0 +1,121 @@
+"""The page holds what it says, and lets nothing in or out; see tests/browser for how it looks."""
+
+import base64
+import hashlib
+import json
+import re
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+import pytest
+
+from dlcli import checkpoints, evaluation
+from dlcli.datasets import Examples
+from dlcli.extras.report import (
+    mistakes,
+    page,
+    subjects,
+)
+from dlcli.network import Network
+
+HOSTILE = "</script><img src=x onerror=alert(1)>'\"&{{ 7 * 7 }}"
+
+
+@pytest.fixture(scope="module")
+def html(subject, sample) -> str:
+    return page.render([subject], "sample", sample.test).decode()
+
+
+def test_only_its_own_style_and_script_may_run(html):
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', html)[1].replace("&#39;", "'")
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    for tag in ("style", "script"):
+        (content,) = re.findall(rf"<{tag}>(.*?)</{tag}>", html, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy
+    assert not re.search(r"<[^>]+\s(?:style|on\w+)=", html)
+
+
+def test_it_refers_to_nothing_outside_itself(html):
+    assert not re.findall(r"https?:|url\(|@import|//\w+\.", html)
+    for reference in re.findall(r'(?:src|href)="([^"]*)"', html):
+        assert reference.startswith(("#", "data:image/png;base64,"))
+
+
+def test_links_within_it_lead_somewhere(html):
+    identities = re.findall(r'\sid="([^"]+)"', html)
+    assert len(identities) == len(set(identities))
+    for pattern in (r'href="#([^"]+)"', r'aria-labelledby="([^"]+)"'):
+        assert set(re.findall(pattern, html)) <= set(identities)
+
+
+def test_the_scores_are_those_of_eval(html, subject):
+    scores = subject.scores
+    assert f"<b>{100 * scores.accuracy:.2f} %</b>" in html
+    assert f"{100 * scores.interval[0]:.2f} % to {100 * scores.interval[1]:.2f} %" in html
+    assert f"{scores.loss:.4f}" in html
+    assert f"{scores.calibration_error * 100:.2f} %" in html
+
+
+def test_the_script_is_given_every_cell(html, subject):
+    data = json.loads(re.search(r'id="report-data">(.*?)</script>', html, re.DOTALL)[1])
+    cells = data["cells"]["r0"]
+    assert sum(cell["count"] for cell in cells.values()) == 2000
+    assert all(len(cell["images"]) <= mistakes.CELL_LIMIT for cell in cells.values())
+
+
+def test_names_are_escaped_everywhere(subject, sample):
+    summary = msgspec.structs.replace(subject.summary, versions={HOSTILE: HOSTILE})
+    config = msgspec.structs.replace(subject.config, dataset=HOSTILE)
+    hostile = replace(subject, name=HOSTILE, summary=summary, config=config)
+    text = page.render(
+        [hostile, replace(subject, name=f"{HOSTILE}2")], HOSTILE, sample.test
+    ).decode()
+    assert "<img src=x" not in text
+    assert "onerror=alert(1)&gt;" in text
+    assert "{{ 7 * 7 }}" in text
+    assert text.count("</script>") == 2
+
+
+def test_a_name_that_is_no_text_does_no_harm(subject, sample):
+    assert b"&#56575;" in page.render([replace(subject, name="\udcff")], "sample", sample.test)
+
+
+def test_what_a_bare_checkpoint_lacks_is_said(make_checkpoint, sample):
+    model = checkpoints.load(make_checkpoint("bare.npz"))
+    text = page.render(subjects.gather([model], sample.test), "sample", sample.test).decode()
+    assert "there is no metrics log" in text
+    assert "How it learned" not in text
+    assert "There is no hidden layer" in text
+
+
+def test_a_handful_of_images_all_read_rightly_is_enough(make_checkpoint):
+    network = Network([784, 10], [], "softmax")
+    network.weights[0][np.arange(10), np.arange(10)] = 3
+    images = np.zeros((3, 784), np.uint8)
+    images[np.arange(3), np.arange(3)] = 255
+    test = Examples(images, np.arange(3, dtype=np.uint8))
+    model = checkpoints.load(make_checkpoint("lit.npz", network))
+    text = page.render(subjects.gather([model], test), "three", test).decode()
+    assert "There are none: every test image was read rightly." in text
+
+
+def test_several_models_are_compared(subject, sample, make_checkpoint):
+    bare = checkpoints.load(make_checkpoint("bare.npz"))
+    (other,) = subjects.gather([bare], sample.test)
+    text = page.render([subject, other], "sample", sample.test).decode()
+    comparison = evaluation.compare(subject.scores, other.scores)
+    assert "<h1>Side by side</h1>" in text
+    assert f"<td>{comparison.only_first_right:,}</td>" in text
+    assert "is more than chance" in text
+
+
+def test_a_page_of_dlclis_is_recognised(html, tmp_path):
+    path = tmp_path / "report.html"
+    assert not page.is_report(path)
+    path.write_text(html, encoding="utf-8")
+    assert page.is_report(path)
+    path.write_text("<title>my notes</title>")
+    assert not page.is_report(path)
