@@ -23,21 +23,39 @@ function halves() {
   });
 }
 
+/** Weights of 8 bits, each neuron's to be multiplied by its factor, and then the biases. */
+function fromBytes({ sizes, parameters, factors, biases }) {
+  const codes = new Int8Array(bytesOf(parameters).buffer);
+  const factor = new Float32Array(bytesOf(factors).buffer);
+  const numbers = new Float32Array(codes.length + factor.length);
+  let at = 0;
+  let neuron = 0;
+  for (let layer = 1; layer < sizes.length; layer++) {
+    for (let input = 0; input < sizes[layer - 1]; input++) {
+      for (let k = 0; k < sizes[layer]; k++, at++) numbers[at] = codes[at] * factor[neuron + k];
+    }
+    neuron += sizes[layer];
+  }
+  numbers.set(new Float32Array(bytesOf(biases).buffer), codes.length);
+  return numbers;
+}
+
 /**
  * A network as the page holds it: all weights, then all biases, in one row of numbers.
  * @param {Object} stored
  * @returns {Network}
  */
 function networkOf(stored) {
-  const bytes = bytesOf(stored.parameters);
   let numbers;
-  if (stored.precision === 'float16') {
+  if (stored.precision === 'int8') {
+    numbers = fromBytes(stored);
+  } else if (stored.precision === 'float16') {
     const table = halves();
-    const codes = new Uint16Array(bytes.buffer);
+    const codes = new Uint16Array(bytesOf(stored.parameters).buffer);
     numbers = new Float32Array(codes.length);
     for (let i = 0; i < codes.length; i++) numbers[i] = table[codes[i]];
   } else {
-    numbers = new Float32Array(bytes.buffer);
+    numbers = new Float32Array(bytesOf(stored.parameters).buffer);
   }
   let start = 0;
   const next = (count) => {
