@@ -146,19 +146,31 @@ function maximum(values) {
   return most;
 }
 
-/** The ink without straight lines along rows and columns; what crosses them stays. */
-function withoutLines(ink, level, thickness, lengths) {
+/**
+ * The ink without straight lines along rows and columns; what crosses them stays.
+ * @param {Ink} ink
+ * @param {number} level - from which strength on it is looked at
+ * @param {Uint8Array} lines - those along rows
+ * @param {number} thickness - what is thicker is no line
+ * @param {number} length - what is shorter is no line along columns; Infinity: nothing is
+ * @returns {Ink}
+ */
+function withoutLines(ink, level, lines, thickness, length) {
   const { width, height } = ink;
   const least = f32(level);
-  const marked = atLeast(ink.levels, least);
-  const lines = linesOf(marked, width, height, thickness, lengths[0], SLOPES);
-  const upright = transposed(
-    linesOf(transposed(marked, width, height), height, width, thickness, lengths[1], [0]), height, width);
-  for (let i = 0; i < lines.length; i++) lines[i] |= upright[i];
-  const edges = spread(lines, width, height, 1);
+  const turned = transposed(atLeast(ink.levels, least), width, height);
+  // A stroke of a digit is upright more often than it lies: only what is exactly so is a line.
+  const upright = transposed(linesOf(turned, height, width, thickness, length, [0]), height, width);
+  for (let i = 0; i < lines.length; i++) upright[i] |= lines[i];
+  const edges = spread(upright, width, height, 1);
   const levels = ink.levels.map(
-    (value, i) => (lines[i] || (edges[i] && value < least) ? 0 : value));
+    (value, i) => (upright[i] || (edges[i] && value < least) ? 0 : value));
   return { ...ink, levels };
+}
+
+/** Lines along rows, at least so long and at most so thick, in ink from a strength on. */
+function linesAlongRows(ink, level, thickness, length) {
+  return linesOf(atLeast(ink.levels, f32(level)), ink.width, ink.height, thickness, length, SLOPES);
 }
 
 /** Which values are so large, or larger. */
@@ -173,23 +185,26 @@ function linesOf(marked, width, height, thickness, length, slopes) {
   const line = new Uint8Array(marked.length);
   if (length > width) return line;
   const heights = transposed(runs(transposed(marked, width, height), height, width), height, width);
+  const [left, , right] = extentOf(marked, width, height);
+  const wide = right - left; // beyond them there is nothing
+  if (length > wide) return line;
+  const aslant = new Int32Array(height * wide);
+  const softened = new Uint8Array(height * wide);
   for (const slope of slopes) {
     // Seen aslant, a line of this slope lies along a row, or leaves it by a pixel.
-    const aslant = new Int32Array(marked.length);
-    for (let x = 0; x < width; x++) {
-      const drift = roundEven(slope * x) % height;
-      for (let y = 0; y < height; y++) {
-        aslant[y * width + x] = ((y + drift + height) % height) * width + x;
-      }
+    for (let x = 0; x < wide; x++) {
+      const drift = roundEven(slope * (left + x)) + height;
+      for (let y = 0; y < height; y++) aslant[y * wide + x] = ((y + drift) % height) * width + left + x;
     }
-    const softened = new Uint8Array(marked.length);
-    for (let i = 0; i < marked.length; i++) {
-      softened[i] = marked[aslant[i]]
-        || (i >= width && marked[aslant[i - width]])
-        || (i + width < marked.length && marked[aslant[i + width]]) ? 1 : 0;
+    softened.fill(0);
+    for (let i = 0; i < aslant.length; i++) {
+      if (!marked[aslant[i]]) continue;
+      softened[i] = 1;
+      if (i >= wide) softened[i - wide] = 1;
+      if (i + wide < aslant.length) softened[i + wide] = 1;
     }
-    const lengths = runs(softened, width, height);
-    for (let i = 0; i < marked.length; i++) if (lengths[i] >= length) line[aslant[i]] = 1;
+    const lengths = runs(softened, wide, height);
+    for (let i = 0; i < aslant.length; i++) if (lengths[i] >= length) line[aslant[i]] = 1;
   }
   for (let i = 0; i < line.length; i++) {
     if (!marked[i] || heights[i] > thickness) line[i] = 0;

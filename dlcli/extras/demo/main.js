@@ -79,6 +79,7 @@ function goOn(wanted, iterator, latest, start) {
 
 function showNothing() {
   shown = null;
+  part('digit').classList.add('demo-idle');
   bars.show(null);
   part('digit').textContent = '–';
   part('says').textContent = 'Nothing is drawn yet.';
@@ -96,6 +97,7 @@ function showNothing() {
 function showAnswer(latest, isFirst) {
   const { shares, doubt, looks } = latest;
   shown = latest;
+  part('digit').classList.remove('demo-idle');
   bars.show(shares);
   part('digit').textContent = doubt || !shares ? '?' : `${ranked(shares)[0]}`;
   if (!looks) part('state').textContent = '';
@@ -155,6 +157,14 @@ function refresh() {
   schedule(false);
   requestAnimationFrame(() => { if (seen && version === old + 1) seen.isOld = true; });
 }
+
+const PRECISIONS = {
+  float32: 'as exact as they are (float32)', float16: 'rounded to 16 bits (float16)', int8: 'rounded to 8 bits (int8)',
+};
+const parameters = sizes.slice(1).reduce((sum, size, layer) => sum + (sizes[layer] + 1) * size, 0);
+part('facts').textContent = `${stored.name}: its ${counted(parameters)} weights and biases are in this page, `
+  + `${PRECISIONS[stored.network.precision]}; so are those of the network that tells digits from other things, `
+  + `${PRECISIONS[stored.likeness.precision]}.`;
 
 stored.examples.forEach(({ digit }, number) => {
   const canvas = element('canvas', { class: 'demo-pixels', width: '28', height: '28', 'aria-hidden': 'true' });

@@ -133,8 +133,10 @@ function* viewsApart(grey, inks) {
     const width = right - left;
     const height = bottom - top;
     const thickness = LINE_THICKNESS * medianWidth(joined.marked, ink.width, ink.height);
-    for (const lengths of [[LINE * width, LINE * height], [LINE * width, Infinity]]) {
-      const parted = withoutLines(ink, MARKED[0] * joined.pieces.level, thickness, lengths);
+    const level = MARKED[0] * joined.pieces.level;
+    const along = linesAlongRows(ink, level, thickness, LINE * width);
+    for (const length of [LINE * height, Infinity]) {
+      const parted = withoutLines(ink, level, along, thickness, length);
       const lines = joined.marked.map((is, i) => (is && parted.levels[i] === 0 ? 1 : 0));
       if (!isBoxOrUnderline(crop(lines, ink.width, joined.box), width, height)) continue;
       const found = findDigit(parted);
@@ -201,9 +203,10 @@ function* closeViews(grey, found, dark, withLines) {
 /** The ink where a digit is expected, without lines that are longer than it. */
 function alone(ink, seen, expected) {
   const [left, top, right, bottom] = expected;
-  const lengths = [LONGER * (right - left), LONGER * (bottom - top)];
+  const level = MARKED[0] * seen.pieces.level;
   const thickness = LINE_THICKNESS * medianWidth(seen.marked, ink.width, ink.height);
-  const parted = withoutLines(ink, MARKED[0] * seen.pieces.level, thickness, lengths);
+  const along = linesAlongRows(ink, level, thickness, LONGER * (right - left));
+  const parted = withoutLines(ink, level, along, thickness, LONGER * (bottom - top));
   const rows = [Math.max(roundEven(top) - SLACK, 0), roundEven(bottom) + SLACK];
   const columns = [Math.max(roundEven(left) - SLACK, 0), roundEven(right) + SLACK];
   const levels = parted.levels.map((level, i) => {
