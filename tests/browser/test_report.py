@@ -59,7 +59,7 @@ FAINT = """() => {
   const light = (c) => 0.2126 * channel(c.r) + 0.7152 * channel(c.g) + 0.0722 * channel(c.b);
   const told = [];
   for (const e of document.body.querySelectorAll("*")) {
-    const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    const own = [...e.childNodes].some((n) => n.nodeType === 3 && /[\\p{L}\\p{N}]/u.test(n.data));
     if (!own || !e.getClientRects().length || e.closest("script, style, noscript")) continue;
     const style = getComputedStyle(e);
     const ground = behind(e);
@@ -173,6 +173,13 @@ def test_values_are_read_off_under_the_pointer(report, open_page, subject):
     )
     page.mouse.move(0, 0)
     expect(reading).to_have_text(before)
+
+
+def test_a_digit_of_the_report_s_own_model_is_answered(report, open_page, keep_screenshot):
+    page = open_page(report, viewport=DESK)
+    page.locator("#demo-examples button").nth(4).click()
+    expect(page.locator("#demo-digit")).to_have_text("4")
+    keep_screenshot(page.locator("#demo"), "answered")
 
 
 def test_a_link_unfolds_the_model_that_it_leads_to(comparison, open_page):
