@@ -95,6 +95,13 @@ def test_what_a_bare_checkpoint_lacks_is_said(make_checkpoint, sample):
     assert "There is no hidden layer" in text
 
 
+def test_how_the_training_ended_is_said(subject, sample):
+    early = msgspec.structs.replace(subject.summary, stopped_by="early_stopping")
+    for summary, said in ((None, "; unfinished"), (early, "; ended by early stopping")):
+        text = page.render([replace(subject, summary=summary)], "sample", sample.test).decode()
+        assert f"epoch {subject.model.metadata['epoch']} of 4 kept{said}" in text
+
+
 def test_a_handful_of_images_all_read_rightly_is_enough(make_checkpoint):
     network = Network([784, 10], [], "softmax")
     network.weights[0][np.arange(10), np.arange(10)] = 3
