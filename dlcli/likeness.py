@@ -46,18 +46,25 @@ def looks(pixels: Pixels) -> Pixels:
     """
     image = Image.fromarray(pixels.reshape(IMAGE_SIDE, IMAGE_SIDE))
     changed = [pixels]
+    for coefficients in look_maps():
+        look = image.transform(
+            image.size, Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR
+        )
+        changed.append(np.asarray(look).reshape(-1))
+    return np.stack(changed)
+
+
+def look_maps() -> list[tuple[float, ...]]:
+    """The affine maps of the looks but the first, six coefficients each, as Pillow takes them."""
+    maps = []
     for degrees in _TURNS:
         for scale in _SCALES:
             cosine, sine = np.cos(np.radians(degrees)) / scale, np.sin(np.radians(degrees)) / scale
             for right, down in _SHIFTS:
                 x = _MIDDLE * (1 - cosine - sine) + right
                 y = _MIDDLE * (1 + sine - cosine) + down
-                coefficients = (cosine, sine, x, -sine, cosine, y)
-                look = image.transform(
-                    image.size, Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR
-                )
-                changed.append(np.asarray(look).reshape(-1))
-    return np.stack(changed)
+                maps.append(tuple(map(float, (cosine, sine, x, -sine, cosine, y))))
+    return maps
 
 
 def unlikeness(pixels: Pixels) -> float:

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from dlcli.checkpoints import Model
 
-_NAME = "report.html"
-
 
 @click.command("report")
 @click.argument("model_paths", metavar="[RUN]...", nargs=-1, type=click.Path())
@@ -30,9 +28,10 @@ _NAME = "report.html"
     "--output",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Where to write the page.  [default: report.html in the run directory; of several "
-    "runs, or of a model without one, in the current folder]",
+    help="Where to write the page.  [default: report.html (demo.html) in the run directory; of "
+    "several runs, or of a model without one, in the current folder]",
 )
+@click.option("--demo", "demo_alone", is_flag=True, help="Only the part to draw on, of one model.")
 @click.option("--open", "opened", is_flag=True, help="Show the page in the web browser.")
 @click.option(
     "--dataset",
@@ -47,7 +46,8 @@ _NAME = "report.html"
 def command(
     model_paths: tuple[str, ...],
     output: Path | None,
-    opened: bool,  # noqa: FBT001 - click passes options by name
+    demo_alone: bool,  # noqa: FBT001 - click passes options by name
+    opened: bool,  # noqa: FBT001
     dataset: str | None,
     data_dir: Path,
     force: bool,  # noqa: FBT001
@@ -56,33 +56,32 @@ def command(
     """Write a page that shows how a run learned, where it errs and what is inside.
 
     RUN is a run directory, an .npz file, or "pretrained"; without one, as for eval. Several are
-    set side by side. The page is one file that opens from the disk and needs no network; its
-    path is the only line on stdout. A report that dlcli wrote without --output is written anew;
-    no other file is replaced without --force. Needs the extra "report" (Jinja2).
+    set side by side. The page also has a field to draw digits on, which the network reads; --demo
+    makes a page of that alone. It is one file that opens from the disk and needs no network; its
+    path is the only line on stdout. A page that dlcli wrote without --output is written anew; no
+    other file is replaced without --force. Needs the extra "report" (Jinja2), --demo does not.
 
     \b
     Examples:
       dlcli report --open
       dlcli report runs/small runs/large -o comparison.html
-      dlcli report pretrained --dataset sample
+      dlcli report --demo pretrained --open
     """
-    from dlcli import checkpoints, datasets, evaluation
-    from dlcli.extras.report import subjects
-    from dlcli.extras.requirement import needs
+    from dlcli import checkpoints
     from dlcli.files import atomic_write
 
-    with needs("report"):
-        from dlcli.extras.report import page
-
+    if demo_alone and (dataset is not None or len(model_paths) > 1):
+        raise click.UsageError("--demo is for one model, and judges it by no dataset")
     models = [checkpoints.load_named(path) for path in model_paths or (None,)]
-    path = _destination(models, output, force=force)
+    path = _destination(models, output, "demo.html" if demo_alone else "report.html", force=force)
     for model in models:
         message(f"Model: {printable(str(model.path))}")
-    name = dataset or evaluation.common_dataset(models)
-    with download_progress() as progress:
-        test = datasets.load(name, data_dir, progress).test
-    with limit_threads(threads):
-        content = page.render(subjects.gather(models, test), name, test)
+    if demo_alone:
+        from dlcli.extras import demo
+
+        content = demo.page(demo.section(str(models[0].path)))
+    else:
+        content = _report(models, dataset, data_dir, threads)
     with atomic_write(path) as file:
         file.write(content)
     click.echo(path)
@@ -93,14 +92,40 @@ def command(
             warn("no web browser was found")
 
 
-def _destination(models: "Sequence[Model]", output: Path | None, *, force: bool) -> Path:
-    """Where the page goes; refused if something else is there."""
-    from dlcli.extras.report import page, subjects
+def _report(
+    models: "Sequence[Model]", dataset: str | None, data_dir: Path, threads: int | None
+) -> bytes:
+    """The whole page."""
+    from dlcli import datasets, evaluation
+    from dlcli.extras.report import subjects
+    from dlcli.extras.requirement import needs
+
+    with needs("report"):
+        from dlcli.extras.report import page
+
+    name = dataset or evaluation.common_dataset(models)
+    with download_progress() as progress:
+        test = datasets.load(name, data_dir, progress).test
+    with limit_threads(threads):
+        return page.render(subjects.gather(models, test), name, test)
+
+
+def _destination(models: "Sequence[Model]", output: Path | None, name: str, *, force: bool) -> Path:
+    """Where the page goes; refused if something is there that dlcli did not put there itself."""
+    from dlcli.extras.report import subjects
     from dlcli.files import refuse_to_overwrite
 
     path = output
     if path is None:
         run = subjects.run_of(models[0]) if len(models) == 1 else None
-        path = Path(_NAME) if run is None else run / _NAME
-    refuse_to_overwrite(path, force=force or (output is None and page.is_report(path)))
+        path = Path(name) if run is None else run / name
+    refuse_to_overwrite(path, force=force or (output is None and _is_page(path)))
     return path
+
+
+def _is_page(path: Path) -> bool:
+    """Whether a file is a page that dlcli wrote."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return b'<meta name="generator" content="dlcli report">' in file.read(2000)

@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dlcli import __version__, metrics
 from dlcli.datasets import Examples
+from dlcli.extras import demo
 from dlcli.extras.report import activity, charts, curves, mistakes, tables, thumbnails
 from dlcli.extras.report.activity import HiddenLayer
 from dlcli.extras.report.curves import ROLES, Curve
@@ -23,7 +24,6 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _FIRST_UNITS, _DEEPER_UNITS, _EXCITING = 48, 12, 8
 _FREQUENT = 5
 _MOST_ROWS = 100  # of the table of epochs
-_GENERATOR = b'<meta name="generator" content="dlcli report">'
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,8 @@ def render(subjects: Sequence[Subject], dataset: str, test: Examples) -> bytes:
     CheckpointError
         The sums inside a network overflow.
     """
+    drawn = _most_accurate(subjects)
+    section = None if drawn is None else demo.section(str(drawn.model.path))
     views = [_view(f"r{index}", subject, test) for index, subject in enumerate(subjects)]
     compared = curves.of_several(subjects) if len(subjects) > 1 else []
     shown = [*compared, *(curve for view in views for curve in view.curves)]
@@ -64,8 +66,8 @@ def render(subjects: Sequence[Subject], dataset: str, test: Examples) -> bytes:
     }
     return _fill(
         "page.html",
-        [_asset("report.css")],
-        [_asset("report.js")],
+        [_asset("report.css"), *([section.css] if section else [])],
+        [_asset("report.js"), *([section.javascript] if section else [])],
         title=", ".join(subject.name for subject in subjects),
         views=views,
         dataset=dataset,
@@ -75,15 +77,15 @@ def render(subjects: Sequence[Subject], dataset: str, test: Examples) -> bytes:
         accuracy_strip=charts.strip([edge for s in subjects for edge in s.scores.interval]),
         data=data,
         roles=ROLES,
+        drawn=drawn,
+        demo=section,
     )
 
 
-def is_report(path: Path) -> bool:
-    """Whether a file is a page that :func:`render` made."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return _GENERATOR in file.read(2000)
+def _most_accurate(subjects: Sequence[Subject]) -> Subject | None:
+    """The model to draw for: of those that read digits, the one with the fewest errors."""
+    readers = [s for s in subjects if s.model.metadata["preprocessing"] == "digit"]
+    return max(readers, key=lambda subject: subject.scores.accuracy, default=None)
 
 
 def _fill(template: str, styles: Sequence[str], scripts: Sequence[str], **values: Any) -> bytes:

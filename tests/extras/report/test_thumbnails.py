@@ -19,7 +19,7 @@ def decoded(encoded: str) -> np.ndarray:
 def test_a_digit_is_dark_on_white(sample):
     image = sample.test.images[0]
     picture = decoded(thumbnails.digit(image))
-    assert (picture == 255 - image.reshape(28, 28, 1)).all()
+    assert np.abs(picture - (255.0 - image.reshape(28, 28, 1))).max() <= 8.5  # 16 shades
 
 
 def test_weights_are_orange_above_zero_and_blue_below():

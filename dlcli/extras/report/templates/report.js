@@ -22,13 +22,13 @@
     const title = right ? `${label} read rightly` : `${label} taken for ${answer}`;
     const count = `${cell.count.toLocaleString("en")} image${cell.count === 1 ? "" : "s"}`;
     const which = right ? `the ${shown} least sure are shown` : `the ${shown} surest are shown`;
-    const pictures = cell.images.map(([index, probability, png]) =>
+    const pictures = cell.images.map(([index, probability, picture]) =>
       element(
         "li",
         {},
         element("img", {
           className: "digit",
-          src: `data:image/png;base64,${png}`,
+          src: `data:image/webp;base64,${picture}`,
           width: 56,
           height: 56,
           alt: `Test image ${index}: a ${label}, answered ${answer} with ${probability}`,
