@@ -41,6 +41,8 @@ def shim(tmp_path_factory) -> Shim:
 
 
 def pytest_sessionfinish(session, exitstatus):
-    """Keep the counts of a long run, and only of one in which nothing was lost."""
-    if exitstatus == pytest.ExitCode.OK and session.config.getoption("--long"):
+    """Keep the counts of a long run of whole files, and only if nothing was lost in it."""
+    options = session.config.option
+    whole = not options.keyword and not any("::" in argument for argument in session.config.args)
+    if exitstatus == pytest.ExitCode.OK and options.long and whole:
         session.config.stash[TALLY].keep()
