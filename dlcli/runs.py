@@ -18,6 +18,7 @@ from dlcli.checkpoints import BEST, LAST
 from dlcli.config import Config, to_builtins, to_yaml
 from dlcli.config_checks import from_builtins
 from dlcli.datasets import Dataset, Examples
+from dlcli.dimensions import MAX_THREADS
 from dlcli.errors import CheckpointError, ConfigError, DivergenceError
 from dlcli.files import atomic_write, flush_folder, naming, open_file
 from dlcli.network import Network
@@ -259,8 +260,8 @@ def resume(path: Path) -> Resumed:
         raise CheckpointError(f"{model.path}: holds no training state to go on from") from error
     if not is_temperature(state.temperature):
         raise CheckpointError(f"{model.path}: impossible temperature")
-    if threads < 1:
-        raise CheckpointError(f"{model.path}: says it was trained with {threads} threads")
+    if not 1 <= threads <= MAX_THREADS:
+        raise CheckpointError(f"{model.path}: says it was trained with {threads!s:.20} threads")
     return Resumed(path, config, state, checksum, threads)
 
 

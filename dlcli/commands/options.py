@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dlcli.dimensions import MAX_THREADS
 from dlcli.files import DEFAULT_DATA_DIR, DEFAULT_RUNS_DIR
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ runs_dir_option = click.option(
 )
 threads_option = click.option(
     "--threads",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MAX_THREADS),
     envvar="DLCLI_THREADS",
     show_envvar=True,
     help="Threads to compute with; fewer are faster while other programs keep the cores "

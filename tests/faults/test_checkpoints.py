@@ -114,7 +114,7 @@ def test_a_flipped_bit_is_refused_or_changes_nothing(last, load, long, tally):
     original = load(last)
     assert original is not None
     tried = refused = 0
-    with no_hanging(1200):
+    with no_hanging(3600):
         for place, bit in flips(last, long):
             changed = bytearray(last)
             changed[place] ^= 1 << bit
@@ -215,7 +215,7 @@ def test_no_metadata_makes_a_command_stumble(finished, last, dlcli, workdir, lon
     shutil.copytree(finished, "run")
     accuracy = json.loads(dlcli("eval", "run/last.npz", "--format", "json").stdout)["accuracy"]
     cases = [(path, value) for path in places(metadata_of(last)) for value in NASTY]
-    chosen = cases if long else random.Random(6).sample(cases, 50)
+    chosen = cases if long else [*random.Random(6).sample(cases, 50), (("threads",), 10**400)]
     for path, value in chosen:
         changed = rewritten(last, with_value(path, value))
         Path("run/last.npz").write_bytes(changed)
