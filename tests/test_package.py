@@ -53,8 +53,8 @@ def test_the_wheel_holds_the_package_its_data_and_the_configs(dist):
         data = {p.name for p in (REPOSITORY / "dlcli" / folder).iterdir()}
         packed = [Path(name) for name in names if name.startswith(f"dlcli/{folder}/")]
         assert {path.name for path in packed} == data
-    templates = (REPOSITORY / "dlcli" / "extras").rglob("templates/*")
-    assert {str(path.relative_to(REPOSITORY)) for path in templates} <= names
+    parts = (p for p in (REPOSITORY / "dlcli").rglob("*.*") if p.suffix in {".html", ".css", ".js"})
+    assert {str(path.relative_to(REPOSITORY)) for path in parts} <= names
     assert "dlcli/py.typed" in names
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"dlcli"}

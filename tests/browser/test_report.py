@@ -59,7 +59,7 @@ FAINT = """() => {
   const light = (c) => 0.2126 * channel(c.r) + 0.7152 * channel(c.g) + 0.0722 * channel(c.b);
   const told = [];
   for (const e of document.body.querySelectorAll("*")) {
-    const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    const own = [...e.childNodes].some((n) => n.nodeType === 3 && /[\\p{L}\\p{N}]/u.test(n.data));
     if (!own || !e.getClientRects().length || e.closest("script, style, noscript")) continue;
     const style = getComputedStyle(e);
     const ground = behind(e);
@@ -175,6 +175,13 @@ def test_values_are_read_off_under_the_pointer(report, open_page, subject):
     expect(reading).to_have_text(before)
 
 
+def test_a_digit_of_the_report_s_own_model_is_answered(report, open_page, keep_screenshot):
+    page = open_page(report, viewport=DESK)
+    page.locator("#demo-examples button").nth(4).click()
+    expect(page.locator("#demo-digit")).to_have_text("4")
+    keep_screenshot(page.locator("#demo"), "answered")
+
+
 def test_a_link_unfolds_the_model_that_it_leads_to(comparison, open_page):
     page = open_page(comparison)
     title = page.locator("#r1-errs-title")
@@ -188,7 +195,8 @@ def test_paper_is_white_and_shows_every_model(comparison, open_page):
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     expect(page.locator("#r2-errs-title")).to_be_visible()
-    expect(page.locator("nav").first).to_be_hidden()
+    for part in ("nav", "#demo"):  # there is nothing to click or draw on
+        expect(page.locator(part).first).to_be_hidden()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert page.evaluate(FAINT) == []
     page.evaluate("dispatchEvent(new Event('afterprint'))")

@@ -76,7 +76,7 @@ def test_without_jinja_the_way_to_install_it_is_told(dlcli, run, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     monkeypatch.delitem(sys.modules, "dlcli.extras.report.page", raising=False)
     monkeypatch.delattr(report, "page", raising=False)
-    result = dlcli("report", run)
+    result = dlcli("report", "-q", run)
     assert (result.code, result.stdout) == (2, "")
     assert result.stderr == (
         "Error: jinja2 is not installed; get it with: pip install 'dlcli[report]'\n"
@@ -113,3 +113,25 @@ def test_a_damaged_file_of_the_run_is_named(dlcli, run, file, content, told):
     assert (result.code, result.stdout) == (4, "")
     assert told in result.stderr
     assert not (run / "report.html").exists()
+
+
+def test_the_demo_alone_is_a_page_of_its_own(dlcli, run, make_checkpoint):
+    assert dlcli("report", "--demo", run).stdout == f"{run / 'demo.html'}\n"
+    assert 'id="demo-canvas"' in (run / "demo.html").read_text("utf-8")
+    assert dlcli("report", "--demo", run).code == 0  # its own page is written anew
+    assert dlcli("report", "--demo", make_checkpoint("bare.npz")).stdout == "demo.html\n"
+
+
+def test_the_demo_needs_no_jinja(dlcli, run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    assert dlcli("report", "--demo", run).code == 0
+
+
+def test_the_demo_is_for_one_model_that_reads_digits(dlcli, run, make_checkpoint):
+    for arguments in ([run, run], [run, "--dataset", "sample"]):
+        result = dlcli("report", "--demo", *arguments)
+        assert result.code == 2
+        assert "--demo is for one model, and judges it by no dataset" in result.stderr
+    result = dlcli("report", "--demo", make_checkpoint("clothes.npz", preprocessing="none"))
+    assert result.code == 4
+    assert "cannot be drawn" in result.stderr

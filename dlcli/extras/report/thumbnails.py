@@ -40,5 +40,5 @@ def _encoded(colours: Array) -> str:
     """Pixels of shape (784, 3), 0 to 255, without loss."""
     pixels = np.rint(colours).astype(np.uint8).reshape(IMAGE_SIDE, IMAGE_SIDE, 3)
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "webp", lossless=True, quality=100, method=6)
+    Image.fromarray(pixels).save(buffer, "webp", lossless=True)
     return base64.b64encode(buffer.getvalue()).decode("ascii")

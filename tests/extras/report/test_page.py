@@ -12,11 +12,7 @@ import pytest
 
 from dlcli import checkpoints, evaluation
 from dlcli.datasets import Examples
-from dlcli.extras.report import (
-    mistakes,
-    page,
-    subjects,
-)
+from dlcli.extras.report import mistakes, page, subjects
 from dlcli.network import Network
 
 HOSTILE = "</script><img src=x onerror=alert(1)>'\"&{{ 7 * 7 }}"
@@ -27,28 +23,36 @@ def html(subject, sample) -> str:
     return page.render([subject], "sample", sample.test).decode()
 
 
-def test_only_its_own_style_and_script_may_run(html):
+@pytest.fixture(scope="module")
+def markup(html) -> str:
+    """The page without what is in its styles and scripts."""
+    return re.sub(r"(<(style|script)[^>]*>).*?</\2>", r"\1</\2>", html, flags=re.DOTALL)
+
+
+def test_only_its_own_styles_and_scripts_may_run(html, markup):
     policy = re.search(r'Content-Security-Policy" content="([^"]+)"', html)[1].replace("&#39;", "'")
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     for tag in ("style", "script"):
-        (content,) = re.findall(rf"<{tag}>(.*?)</{tag}>", html, re.DOTALL)
-        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
-        assert f"{tag}-src 'sha256-{digest}'" in policy
-    assert not re.search(r"<[^>]+\s(?:style|on\w+)=", html)
+        contents = re.findall(rf"<{tag}>(.*?)</{tag}>", html, re.DOTALL)
+        digests = [hashlib.sha256(content.encode()).digest() for content in contents]
+        allowed = " ".join(f"'sha256-{base64.b64encode(d).decode()}'" for d in digests)
+        assert len(contents) == 2
+        assert f"{tag}-src {allowed};" in policy
+    assert not re.search(r"<[^>]+\s(?:style|on\w+)=", markup)
 
 
-def test_it_refers_to_nothing_outside_itself(html):
-    assert not re.findall(r"https?:|url\(|@import|//\w+\.", html)
-    for reference in re.findall(r'(?:src|href)="([^"]*)"', html):
+def test_it_refers_to_nothing_outside_itself(markup):
+    assert not re.findall(r"https?:|url\(|@import|//\w+\.", markup)
+    for reference in re.findall(r'(?:src|href)="([^"]*)"', markup):
         assert reference.startswith(("#", "data:image/webp;base64,"))
 
 
-def test_links_within_it_lead_somewhere(html):
-    identities = re.findall(r'\sid="([^"]+)"', html)
+def test_links_within_it_lead_somewhere(markup):
+    identities = re.findall(r'\sid="([^"]+)"', markup)
     assert len(identities) == len(set(identities))
     for pattern in (r'href="#([^"]+)"', r'aria-labelledby="([^"]+)"'):
-        assert set(re.findall(pattern, html)) <= set(identities)
+        assert set(re.findall(pattern, markup)) <= set(identities)
 
 
 def test_the_scores_are_those_of_eval(html, subject):
@@ -76,7 +80,7 @@ def test_names_are_escaped_everywhere(subject, sample):
     assert "<img src=x" not in text
     assert "onerror=alert(1)&gt;" in text
     assert "{{ 7 * 7 }}" in text
-    assert text.count("</script>") == 2
+    assert text.count("</script>") == 4
 
 
 def test_a_name_that_is_no_text_does_no_harm(subject, sample):
@@ -100,6 +104,22 @@ def test_a_handful_of_images_all_read_rightly_is_enough(make_checkpoint):
     model = checkpoints.load(make_checkpoint("lit.npz", network))
     text = page.render(subjects.gather([model], test), "three", test).decode()
     assert "There are none: every test image was read rightly." in text
+
+
+def test_the_most_accurate_model_is_the_one_to_draw_for(subject, sample, make_checkpoint):
+    bare = checkpoints.load(make_checkpoint("bare.npz"))
+    (worse,) = subjects.gather([bare], sample.test)
+    text = page.render([worse, subject], "sample", sample.test).decode()
+    assert 'id="r1-draw"' in text
+    assert text.count('id="demo"') == 1
+    (data,) = re.findall(r'id="demo-data">(.*?)</script>', text)
+    assert json.loads(data)["network"]["sizes"] == [784, 128, 10]
+
+
+def test_what_is_not_trained_on_digits_has_nothing_to_draw_on(make_checkpoint, sample):
+    clothes = checkpoints.load(make_checkpoint("clothes.npz", preprocessing="none"))
+    text = page.render(subjects.gather([clothes], sample.test), "sample", sample.test).decode()
+    assert "demo" not in text
 
 
 def test_several_models_are_compared(subject, sample, make_checkpoint):
