@@ -1,7 +1,7 @@
 // Strokes of a mouse, a finger, a pen or the keyboard, and the picture that they make.
 
 // The side of the picture that is answered, in pixels.
-const PICTURE_SIDE = 160;
+const PICTURE_SIDE = 128;
 const INK = '#000';
 // How far an arrow key moves the pen.
 const KEY_STEP = 4;
@@ -24,7 +24,7 @@ class Drawing {
     this.canvas = canvas;
     this.examples = examples;
     this.changed = changed;
-    this.penWidth = 11;
+    this.penWidth = 9;
     this.state = { strokes: [], example: null };
     this.history = [];
     this.pointer = null;

@@ -163,8 +163,10 @@ function withoutLines(ink, level, lines, thickness, length) {
   const upright = transposed(linesOf(turned, height, width, thickness, length, [0]), height, width);
   for (let i = 0; i < lines.length; i++) upright[i] |= lines[i];
   const edges = spread(upright, width, height, 1);
-  const levels = ink.levels.map(
-    (value, i) => (upright[i] || (edges[i] && value < least) ? 0 : value));
+  const levels = ink.levels.slice();
+  for (let i = 0; i < levels.length; i++) {
+    if (upright[i] || (edges[i] && levels[i] < least)) levels[i] = 0;
+  }
   return { ...ink, levels };
 }
 
@@ -212,6 +214,14 @@ function linesOf(marked, width, height, thickness, length, slopes) {
   return line;
 }
 
+/** The values that are marked. */
+function selected(values, marked) {
+  const result = new values.constructor(values.length);
+  let count = 0;
+  for (let i = 0; i < values.length; i++) if (marked[i]) result[count++] = values[i];
+  return result.subarray(0, count);
+}
+
 /** The value below which so large a share of all lies. */
 function quantile(values, share) {
   return values.slice().sort()[Math.trunc(share * values.length)];
@@ -221,12 +231,13 @@ function quantile(values, share) {
 function strokeWidths(marked, width, height) {
   const across = runs(marked, width, height);
   const down = transposed(runs(transposed(marked, width, height), height, width), height, width);
-  return across.map((run, i) => Math.min(run, down[i]));
+  for (let i = 0; i < across.length; i++) across[i] = Math.min(across[i], down[i]);
+  return across;
 }
 
 /** The median width of strokes in pixels. */
 function medianWidth(marked, width, height) {
-  return quantile(strokeWidths(marked, width, height).filter((_, i) => marked[i]), 0.5);
+  return quantile(selected(strokeWidths(marked, width, height), marked), 0.5);
 }
 
 /** Let strokes grow by so many pixels on every side; the picture grows with them. */

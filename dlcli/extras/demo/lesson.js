@@ -1,8 +1,11 @@
 // One step of gradient descent on the drawn digit, told step by step with the network's numbers.
 
 const SHOWN_TERMS = 5;
+const SHOWN_WEIGHTS = 3; // of each layer
 // A change of a probability, or of the cost, that is worth a word.
 const NOTICED = 1e-4;
+// Errors below this are hardly any.
+const SURE = 0.01;
 const RATES = [0.0001, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1];
 
 const OUTPUT_TEXTS = {
@@ -47,17 +50,16 @@ function neuronName(network, layer, j) {
 }
 
 /**
- * The weights that change most: J's slope along each is the input a times the error d.
+ * The weights of a layer that change most: J's slope along each is the input a times the error d.
  * @returns {{layer: number, i: number, j: number, a: number, d: number, slope: number}[]}
  */
-function steepest(step, count) {
-  const found = step.errors.flatMap((errors, layer) => {
-    const values = step.pass.values[layer];
-    // The largest products are of the largest factors.
-    return largest(values, count).flatMap((i) => largest(errors, count).map((j) => (
-      { layer, i, j, a: values[i], d: errors[j], slope: values[i] * errors[j] })));
-  });
-  return found.sort((one, other) => Math.abs(other.slope) - Math.abs(one.slope)).slice(0, count);
+function steepest(step, layer, count) {
+  const values = step.pass.values[layer];
+  const errors = step.errors[layer];
+  // The largest products are of the largest factors.
+  const found = largest(values, count).flatMap((i) => largest(errors, count).map((j) => (
+    { layer, i, j, a: values[i], d: errors[j], slope: values[i] * errors[j] })));
+  return largest(found.map(({ slope }) => slope), count).map((place) => found[place]);
 }
 
 const line = (...parts) => element('p', {}, ...parts);
@@ -153,6 +155,9 @@ class Lesson {
     part('step-title').textContent = `${this.page + 1}. ${title}`;
     part('step-body').replaceChildren(
       ...(this.step ? fill() : [line('Draw a digit, or choose an example: its numbers are told here.')]));
+    const sure = this.step && Math.max(...this.step.errors[this.step.errors.length - 1].map(Math.abs)) < SURE;
+    part('sure').textContent = sure ? `The network is all but sure that this is a ${this.target}: its errors are `
+      + 'nearly 0, and there is little to learn. Choose another right answer to see it learn more.' : '';
     part('previous').disabled = this.page === 0;
     part('next').disabled = this.page === pages.length - 1;
     part('take').disabled = !this.step;
@@ -267,14 +272,15 @@ class Lesson {
 
   slopes() {
     const { network, rate } = this;
-    const rows = steepest(this.step, 2 * SHOWN_TERMS).map(({ layer, i, j, a, d, slope }) => {
+    const found = network.weights.map((_, layer) => steepest(this.step, layer, SHOWN_WEIGHTS));
+    const rows = found.reverse().flat().map(({ layer, i, j, a, d, slope }) => {
       const before = network.weights[layer][i * network.biases[layer].length + j];
       return [`${inputName(layer, i)} → ${neuronName(network, layer, j)}`, told(a), told(d), told(slope),
         told(before), told(-rate * slope), told(before - rate * slope)];
     });
     return [
       line('The slope along a weight is its input times the error of its neuron. The weight moves against it, by '
-        + `${rate} (the learning rate) times as much. These change most, of all ${counted(network.parameters.length)}:`),
+        + `${rate} (the learning rate) times as much. Of each layer, these change most:`),
       formula('dJ/dW = aᵀ d        W ← W − rate · dJ/dW'),
       table('The weights that change most', ['weight', 'a', 'd', 'slope', 'w', 'change', 'new w'], rows),
     ];

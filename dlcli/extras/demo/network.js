@@ -187,9 +187,9 @@ function addRow(inputs, weight, out, sums) {
 function inputsOf(pictures) {
   const inputs = new Float32Array(pictures.length * pictures[0].length);
   const scale = f32(1 / 255);
-  pictures.forEach((pixels, row) => pixels.forEach((level, i) => {
-    inputs[row * pixels.length + i] = level * scale;
-  }));
+  pictures.forEach((pixels, row) => {
+    for (let i = 0; i < pixels.length; i++) inputs[row * pixels.length + i] = pixels[i] * scale;
+  });
   return inputs;
 }
 

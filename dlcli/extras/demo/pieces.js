@@ -209,8 +209,9 @@ function onPaper({ pieces, main, marked }) {
   const outer = spread(marked, width, height, reach + 2);
   const inner = spread(marked, width, height, reach);
   let least = 255;
-  for (const shade of shades) if (shade < least) least = shade;
-  const strokes = shades.map((shade, i) => (marked[i] ? shade : least));
+  for (let i = 0; i < shades.length; i++) least = Math.min(least, shades[i]);
+  const strokes = new Uint8Array(shades.length).fill(least);
+  for (let i = 0; i < strokes.length; i++) if (marked[i]) strokes[i] = shades[i];
   const nearby = spread(strokes, width, height, reach + 2);
   const much = f32(MARKED[0] * pieces.level);
   let around = 0;
@@ -245,40 +246,51 @@ function holes({ pieces, marked, box: [left, top, right, bottom] }) {
 function mark(ink, share) {
   const { width, height, levels } = ink;
   const strong = f32(f32(0.6) * maximum(levels));
-  const level = quantile(levels.filter((value) => value >= strong), 0.5);
+  const level = quantile(selected(levels, atLeast(levels, strong)), 0.5);
   const marked = atLeast(levels, f32(share * level));
   const { labels, count } = label(marked, width, height);
   const widths = strokeWidths(marked, width, height);
   const areas = new Int32Array(count + 1);
   for (let i = 0; i < labels.length; i++) areas[labels[i]] += 1;
+  const mass = new Float64Array(count + 1);
+  const [top, left, bottom, right] = [height, width, 0, 0].map((edge) => new Int32Array(count + 1).fill(edge));
   const widthsOf = Array.from(areas, (area, number) => new Int32Array(number ? area : 0));
-  const list = Array.from({ length: count }, () => ({
-    mass: 0, top: height, left: width, bottom: 0, right: 0, onSides: [0, 0, 0, 0], thickness: 0,
-  }));
   for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const i = y * width + x;
-      if (!labels[i]) continue;
-      const piece = list[labels[i] - 1];
-      piece.mass += levels[i];
-      piece.top = Math.min(piece.top, y);
-      piece.bottom = y + 1;
-      piece.left = Math.min(piece.left, x);
-      piece.right = Math.max(piece.right, x + 1);
-      areas[labels[i]] -= 1;
-      widthsOf[labels[i]][areas[labels[i]]] = widths[i];
-      if (y === 0) piece.onSides[0] += 1;
-      if (y === height - 1) piece.onSides[1] += 1;
-      if (x === 0) piece.onSides[2] += 1;
-      if (x === width - 1) piece.onSides[3] += 1;
+    for (let x = 0, i = y * width; x < width; x++, i++) {
+      const number = labels[i];
+      if (!number) continue;
+      mass[number] += levels[i];
+      top[number] = Math.min(top[number], y);
+      left[number] = Math.min(left[number], x);
+      bottom[number] = y + 1;
+      right[number] = Math.max(right[number], x + 1);
+      areas[number] -= 1;
+      widthsOf[number][areas[number]] = widths[i];
     }
   }
-  list.forEach((piece, number) => {
-    piece.onSides = piece.onSides.map((pixels, side) => pixels / (side < 2 ? width : height));
-    const order = widthsOf[number + 1].sort();
-    piece.thickness = order[order.length - 1 - Math.floor(order.length / 2)];
+  const onSides = sidesOf(labels, width, height, count);
+  const list = Array.from({ length: count }, (_, i) => {
+    const order = widthsOf[i + 1].sort();
+    return {
+      mass: mass[i + 1], top: top[i + 1], left: left[i + 1], bottom: bottom[i + 1], right: right[i + 1],
+      onSides: onSides.map((shares) => shares[i + 1]),
+      thickness: order[order.length - 1 - Math.floor(order.length / 2)],
+    };
   });
   return { ink, labels, level, list };
+}
+
+/** The share of the upper, lower, left and right side that each piece covers. */
+function sidesOf(labels, width, height, count) {
+  const shares = (length, place) => {
+    const pixels = new Int32Array(count + 1);
+    for (let k = 0; k < length; k++) pixels[labels[place(k)]] += 1;
+    return Array.from(pixels, (covered) => covered / length);
+  };
+  return [
+    shares(width, (x) => x), shares(width, (x) => (height - 1) * width + x),
+    shares(height, (y) => y * width), shares(height, (y) => y * width + width - 1),
+  ];
 }
 
 /**

@@ -137,7 +137,8 @@ function* viewsApart(grey, inks) {
     const along = linesAlongRows(ink, level, thickness, LINE * width);
     for (const length of [LINE * height, Infinity]) {
       const parted = withoutLines(ink, level, along, thickness, length);
-      const lines = joined.marked.map((is, i) => (is && parted.levels[i] === 0 ? 1 : 0));
+      const lines = joined.marked.slice();
+      for (let i = 0; i < lines.length; i++) if (parted.levels[i] !== 0) lines[i] = 0;
       if (!isBoxOrUnderline(crop(lines, ink.width, joined.box), width, height)) continue;
       const found = findDigit(parted);
       const sum = (wanted) => ink.levels.reduce((total, level, i) => (wanted(i) ? total + level : total), 0);
@@ -267,8 +268,10 @@ function strokesOf(levels, found) {
   const pen = f32(found.pieces.level);
   const range = f32(FULL - GREY);
   const near = spread(found.marked, width, height, 2); // with the grey of the edges
-  const strokes = levels.map((level, i) => (near[i]
-    ? Math.min(Math.max(f32(f32(f32(level / pen) - f32(GREY)) / range), 0), 1) : 0));
+  const strokes = new Float32Array(levels.length);
+  for (let i = 0; i < levels.length; i++) {
+    if (near[i]) strokes[i] = Math.min(Math.max(f32(f32(levels[i] / pen) - f32(GREY)) / range, 0), 1);
+  }
   const [left, top, right, bottom] = found.box;
   const pixel = Math.max(right - left, bottom - top) / DIGIT_SIDE;
   const missing = roundEven((THINNEST_STROKE * pixel - medianWidth(found.marked, width, height)) / 2);
@@ -279,7 +282,7 @@ function strokesOf(levels, found) {
 /** Scale to fit 20x20, the aspect ratio kept, and place it in 28x28, balanced on pixel 14. */
 function fitted({ levels, width, height, by }) {
   const half = f32(maximum(levels) / 2);
-  const box = extentOf(levels.map((level) => (level >= half ? 1 : 0)), width, height);
+  const box = extentOf(atLeast(levels, half), width, height);
   const wide = box[2] - box[0];
   const high = box[3] - box[1];
   const scale = DIGIT_SIDE / Math.max(wide, high);

@@ -113,6 +113,11 @@ def test_a_handful_of_images_all_read_rightly_is_enough(make_checkpoint):
     assert "There are none: every test image was read rightly." in text
 
 
+def test_beside_the_network_to_draw_for_the_page_is_small(html):
+    (data,) = re.findall(r'id="demo-data">(.*?)</script>', html)
+    assert len(html) - len(data) < 600_000  # of 784-512-512-10 the data are 2.4 MB, of 3 allowed
+
+
 def test_the_most_accurate_model_is_the_one_to_draw_for(subject, sample, make_checkpoint):
     bare = checkpoints.load(make_checkpoint("bare.npz"))
     (worse,) = subjects.gather([bare], sample.test)
