@@ -113,9 +113,7 @@ def command(
                 raise click.UsageError(f"options go after {context.invoked_subcommand}, not before")
         return
 
-    from dlcli.extras import sweep
-
-    sweep.require()
+    from dlcli.extras.requirement import needs
     from dlcli.extras.sweep import plan as plans
 
     plan = plans.load(sources, overrides, trials)
@@ -123,9 +121,9 @@ def command(
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
         raise ConfigError(f"--study {name!r}: use letters, digits, '.', '_' and '-'")
 
-    from dlcli.extras.sweep.storage import address
-    from dlcli.extras.sweep.worker import Place
-
+    with needs("sweep"):
+        from dlcli.extras.sweep.storage import address
+        from dlcli.extras.sweep.worker import Place
     runs_dir.mkdir(parents=True, exist_ok=True)
     place = Place(address(storage, runs_dir), name, runs_dir, data_dir)
     _search(plan, place, jobs, timeout, output_format)

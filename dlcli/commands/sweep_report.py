@@ -62,14 +62,13 @@ def report(
       dlcli sweep report --output report.html
       dlcli sweep report --study sweep --format csv > trials.csv
     """
-    from dlcli.extras import sweep
-
-    sweep.require()
-    from dlcli.extras.sweep import report as reports
-    from dlcli.extras.sweep.results import best_of, row_of
-    from dlcli.extras.sweep.storage import FILE, address, connect
+    from dlcli.extras.requirement import needs
     from dlcli.files import atomic_write, refuse_to_overwrite
 
+    with needs("sweep"):
+        from dlcli.extras.sweep import report as reports
+        from dlcli.extras.sweep.results import best_of, row_of
+        from dlcli.extras.sweep.storage import FILE, address, connect
     if output is not None:
         refuse_to_overwrite(output, force=force)
     if storage is None and not (runs_dir / FILE).exists():

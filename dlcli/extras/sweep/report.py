@@ -1,6 +1,7 @@
 """What was learned: importances, and one page that shows them."""
 
 import html
+import importlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
 from dlcli.errors import ConfigError
+from dlcli.extras.requirement import needs
 from dlcli.extras.sweep.storage import PatientStorage, shown
 
 METHOD = "PED-ANOVA"
@@ -54,6 +56,8 @@ def page(study: optuna.Study, best: FrozenTrial | None) -> str:
     """
     if best is None:
         raise ConfigError(f"study {study.study_name}: no trial is complete yet; nothing to draw")
+    with needs("sweep"):
+        importlib.import_module("plotly")  # which optuna.visualization asks for only later
     from optuna import visualization
 
     parts = {
