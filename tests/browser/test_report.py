@@ -182,6 +182,18 @@ def test_a_digit_of_the_report_s_own_model_is_answered(report, open_page, keep_s
     keep_screenshot(page.locator("#demo"), "answered")
 
 
+def test_the_most_accurate_of_several_is_drawn_for_where_it_is_folded(
+    written, open_page, subject, make_checkpoint, sample
+):
+    bare = checkpoints.load(make_checkpoint("bare.npz"))
+    page = open_page(written(*subjects.gather([bare], sample.test), subject))
+    expect(page.locator("#demo")).to_be_hidden()
+    page.get_by_role("link", name="Draw a digit").first.click()
+    expect(page.locator("#demo")).to_be_visible()
+    page.locator("#demo-examples button").nth(1).click()
+    expect(page.locator("#demo-digit")).to_have_text("1")
+
+
 def test_a_link_unfolds_the_model_that_it_leads_to(comparison, open_page):
     page = open_page(comparison)
     title = page.locator("#r1-errs-title")

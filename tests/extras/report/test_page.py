@@ -95,6 +95,13 @@ def test_what_a_bare_checkpoint_lacks_is_said(make_checkpoint, sample):
     assert "There is no hidden layer" in text
 
 
+def test_how_the_training_ended_is_said(subject, sample):
+    early = msgspec.structs.replace(subject.summary, stopped_by="early_stopping")
+    for summary, said in ((None, "; unfinished"), (early, "; ended by early stopping")):
+        text = page.render([replace(subject, summary=summary)], "sample", sample.test).decode()
+        assert f"epoch {subject.model.metadata['epoch']} of 4 kept{said}" in text
+
+
 def test_a_handful_of_images_all_read_rightly_is_enough(make_checkpoint):
     network = Network([784, 10], [], "softmax")
     network.weights[0][np.arange(10), np.arange(10)] = 3
@@ -104,6 +111,11 @@ def test_a_handful_of_images_all_read_rightly_is_enough(make_checkpoint):
     model = checkpoints.load(make_checkpoint("lit.npz", network))
     text = page.render(subjects.gather([model], test), "three", test).decode()
     assert "There are none: every test image was read rightly." in text
+
+
+def test_beside_the_network_to_draw_for_the_page_is_small(html):
+    (data,) = re.findall(r'id="demo-data">(.*?)</script>', html)
+    assert len(html) - len(data) < 600_000  # of 784-512-512-10 the data are 2.4 MB, of 3 allowed
 
 
 def test_the_most_accurate_model_is_the_one_to_draw_for(subject, sample, make_checkpoint):
