@@ -14,8 +14,8 @@ const finePercent = (share) => `${(100 * share).toFixed(share > 0.99 || share < 
 /** A share as a percentage, which is 100 only if nothing is missing. */
 function percent(share) {
   const text = (100 * share).toFixed(1);
-  if (share < 1 && text === '100.0') return '> 99.9\u00a0%';
-  return share > 0 && text === '0.0' ? '< 0.1\u00a0%' : `${text}\u00a0%`;
+  if (share < 1 && text === '100.0') return '>\u00a099.9\u00a0%';
+  return share > 0 && text === '0.0' ? '<\u00a00.1\u00a0%' : `${text}\u00a0%`;
 }
 
 const counted = (count) => count.toLocaleString('en-US');

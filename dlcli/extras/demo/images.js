@@ -13,9 +13,10 @@ const FAINTEST_DIGIT = 24;
  * The 28x28 that MNIST would have held.
  * @param {Grey} grey
  * @param {function(Uint8Array): number} unlike - how unlike a digit a 28x28 is, from 0 to 1
+ * @param {boolean} hurried - take what is seen first
  * @returns {Prepared}
  */
-function prepare(grey, unlike) {
+function prepare(grey, unlike, hurried = false) {
   if (grey.width === IMAGE_SIDE && grey.height === IMAGE_SIDE) {
     for (const lightOnDark of [grey.levels, inverse(grey.levels)]) {
       if (isLikeMnist(lightOnDark)) {
@@ -23,7 +24,7 @@ function prepare(grey, unlike) {
       }
     }
   }
-  return { ...lookAt(grey, unlike), unchanged: false };
+  return { ...lookAt(grey, unlike, hurried), unchanged: false };
 }
 
 function isLikeMnist(levels) {

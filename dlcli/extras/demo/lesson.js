@@ -80,6 +80,7 @@ class Lesson {
     this.pixels = null;
     this.page = 0;
     this.steps = 0;
+    this.cells = new WeakMap(); // what each canvas of cells shows
     for (let digit = 0; digit < 10; digit++) {
       part('target').append(element('option', { value: `${digit}` }, `${digit}`));
     }
@@ -136,7 +137,7 @@ class Lesson {
       ['Forward: the answers', () => this.outputs()],
       ['The cost', () => this.cost()],
       ['The error of the answers', () => this.outputErrors()],
-      ...hidden.reverse().map((layer) => [`Back: layer ${layer + 1}`, () => this.back(layer)]),
+      ...[...hidden].reverse().map((layer) => [`Back: layer ${layer + 1}`, () => this.back(layer)]),
       ['The slopes of the weights', () => this.slopes()],
     ];
   }
@@ -176,7 +177,7 @@ class Lesson {
   /** A layer's numbers as cells. */
   figure(title, values) {
     const canvas = element('canvas', { class: 'demo-pixels', role: 'img', 'aria-label': title });
-    this.cells = (this.cells || new WeakMap()).set(canvas, values);
+    this.cells.set(canvas, values);
     return element('figure', {}, element('figcaption', {}, title), canvas);
   }
 

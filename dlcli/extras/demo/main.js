@@ -49,7 +49,7 @@ function answer(wanted, underWay) {
   }
   const start = performance.now();
   theModel();
-  const prepared = prepare(drawing.picture(), (pixels) => unlikeness(model.likeness, [pixels]));
+  const prepared = prepare(drawing.picture(), (pixels) => unlikeness(model.likeness, [pixels]), underWay);
   const pass = prepared.pixels && forwardPass(model.network, prepared.pixels);
   seen = { prepared, pass };
   const iterator = answers(model, prepared, pass);
