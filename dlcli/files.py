@@ -72,9 +72,7 @@ def atomic_write(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     """
     temporary = temporary_for(path)
     try:
-        temporary.unlink(missing_ok=True)  # of a process that was killed, or a trap: see below
-        # "x", for in a folder that others may write to, the name may have been made a link.
-        with naming(path), temporary.open("xb") as file:
+        with naming(path), _open_new(temporary) as file:
             yield file
             file.flush()
             if durable:
@@ -88,6 +86,15 @@ def atomic_write(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
         raise
     if durable:
         flush_folder(path.parent)
+
+
+def _open_new(path: Path) -> BinaryIO:
+    """Open a file that is new, instead of one that a killed process left, or of a planted link."""
+    try:
+        return path.open("xb")
+    except FileExistsError:
+        path.unlink()
+        return path.open("xb")
 
 
 def temporary_for(path: Path) -> Path:

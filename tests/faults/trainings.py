@@ -10,7 +10,7 @@ from typing import Any
 from tests.faults.processes import Call, Fault, Shim, calls_in, finish, start, temporary_files
 
 RUN = Path("runs", "r")
-CALLS = {"open", "read", "write", "fsync", "mkdir", "rename", "symlink", "unlink"}
+CALLS = {"open", "read", "write", "fsync", "mkdir", "rename", "symlink"}
 PLAIN = ("hidden_layers=[8]", "epochs=3")
 RICH = (
     "hidden_layers=[8]",
