@@ -58,9 +58,9 @@ else:
         """The public interface, imported when it is asked for: ``dlcli --help`` needs no NumPy."""
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        import importlib
+        from dlcli import classifier
 
-        return getattr(importlib.import_module("dlcli.classifier"), name)
+        return getattr(classifier, name)
 
 
 def __dir__() -> list[str]:

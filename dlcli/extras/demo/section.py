@@ -134,13 +134,13 @@ def _rounded(network: Network) -> dict[str, Any]:
     other things changes by up to 0.02, which counts only where it was as near to the limit.
     """
     factors = [np.abs(weight).max(axis=0) / 127 for weight in network.weights]
-    codes = [
+    rounded = [
         np.rint(weight / np.maximum(factor, np.finfo(np.float32).tiny)).astype(np.int8)
         for weight, factor in zip(network.weights, factors, strict=True)
     ]
     return _stored(network) | {
         "precision": "int8",
-        "parameters": _base64(np.concatenate([code.ravel() for code in codes])),
+        "parameters": _base64(np.concatenate([weight.ravel() for weight in rounded])),
         "factors": _base64(np.concatenate(factors).astype("<f4")),
         "biases": _base64(network.parameters[network.weight_count :].astype("<f4")),
     }

@@ -1,7 +1,6 @@
 """What was learned: importances, and one page that shows them."""
 
 import html
-import importlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,7 +56,7 @@ def page(study: optuna.Study, best: FrozenTrial | None) -> str:
     if best is None:
         raise ConfigError(f"study {study.study_name}: no trial is complete yet; nothing to draw")
     with needs("sweep"):
-        importlib.import_module("plotly")  # which optuna.visualization asks for only later
+        import plotly  # noqa: F401 - optuna.visualization asks for it only later
     from optuna import visualization
 
     parts = {
