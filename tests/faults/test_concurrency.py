@@ -92,7 +92,8 @@ def assert_whole(run: Path, summary: dict) -> None:
 def assert_lines_are_whole(text: str) -> None:
     """No line that one process told is broken up by another's."""
     kinds = (
-        r"784-8-10, |epoch [1-6]/6  loss .* images/s\)$|Kept epoch |downloading |Overfitting|Warn"
+        r"784-8-10, |epoch [1-6]/6  loss .* images/s\)$|Validation loss: \S+ \S{6} \S+$|"
+        r"Kept epoch |downloading |Overfitting|Warn"
     )
     assert [line for line in text.splitlines() if not re.match(kinds, line)] == []
     assert text.count("epoch 6/6") % PROCESSES == 0
