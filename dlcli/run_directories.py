@@ -38,13 +38,8 @@ def create(runs_dir: Path, name: str | None, stem: str) -> Path:
     ConfigError
         The name is taken, or is no plain name.
     """
-    if name is not None and (
-        not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{,99}", name) or name == LATEST
-    ):
-        raise ConfigError(
-            f"--name {name!r:.110}: use up to 100 letters, digits, '.', '_' and '-' "
-            f"(and not {LATEST!r})"
-        )
+    if name is not None:
+        check_name(name)
     make_folder(runs_dir)
     if name is not None:
         path = runs_dir / name
@@ -63,6 +58,21 @@ def create(runs_dir: Path, name: str | None, stem: str) -> Path:
             continue
         return path
     raise AssertionError("numbers never end")
+
+
+def check_name(name: str) -> None:
+    """Refuse what is no plain name, as ``../x`` is not.
+
+    Raises
+    ------
+    ConfigError
+        It is none.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{,99}", name) or name == LATEST:
+        raise ConfigError(
+            f"--name {name!r:.110}: use up to 100 letters, digits, '.', '_' and '-' "
+            f"(and not {LATEST!r})"
+        )
 
 
 @contextmanager

@@ -95,6 +95,8 @@ def command(
     from dlcli import datasets, run_directories, runs, training
     from dlcli.config_checks import warnings
 
+    if name is not None:
+        run_directories.check_name(name)
     if tensorboard is None:
         tensorboard = earlier is not None and any(earlier.path.glob(run_directories.EVENTS))
     event_log = _event_log() if tensorboard else None

@@ -92,6 +92,13 @@ def test_quiet_says_nothing(train):
     assert train("-q").stderr == ""
 
 
+def test_a_name_that_cannot_be_is_refused_before_anything_is_fetched(dlcli, monkeypatch):
+    monkeypatch.setattr("dlcli.datasets.load", None)
+    result = dlcli("train", "--name", "../../x")
+    assert (result.code, result.stdout) == (2, "")
+    assert result.stderr.startswith("Error: --name '../../x': use up to 100 letters")
+
+
 def test_json_is_the_summary(train):
     result = train("--format", "json", "--name", "mine")
     summary = json.loads(result.stdout)
