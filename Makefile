@@ -28,7 +28,7 @@ format: .venv/installed-dev ## Format the code and mend what the linter can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-faults: .venv/installed-dev ## Kill, fail and attack dlcli at length; count it in the README
+faults: .venv/installed-dev ## Kill, fail and attack dlcli at length; count it in the README (20 minutes)
 	$(BIN)/pytest --long tests/faults
 	$(BIN)/python -m tests.generated_readme
 
