@@ -57,7 +57,7 @@ bench: benchmarks/.venv/installed ## Time dlcli beside PyTorch, JAX and scikit-l
 	benchmarks/.venv/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .
 	benchmarks/.venv/bin/python -m benchmarks --output benchmarks/RESULTS.md
 
-sweep: .venv/installed-dev ## Measure a search: what it finds, what pruning and a second job bring (half an hour)
+sweep: .venv/installed-dev ## Measure a search: what it finds, what pruning and a second job bring (11 minutes)
 	$(BIN)/python -m benchmarks.sweep --output benchmarks/SWEEP.md
 
 lowest: .venv-lowest/installed ## Run the tests with the lowest versions of the dependencies
