@@ -50,8 +50,13 @@ def create(runs_dir: Path, name: str | None, stem: str) -> Path:
                 raise _taken(path) from error
         return path
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return create_numbered(runs_dir, f"{stamp}-{stem}")
+
+
+def create_numbered(folder: Path, name: str) -> Path:
+    """Make a new directory ``name`` in ``folder``; where that is taken, ``name-2`` and so on."""
     for number in itertools.count(1):
-        path = runs_dir / (f"{stamp}-{stem}" if number == 1 else f"{stamp}-{stem}-{number}")
+        path = folder / (name if number == 1 else f"{name}-{number}")
         try:
             path.mkdir()
         except FileExistsError:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from dlcli.commands.options import debug_and_quiet, force_option
+from dlcli.commands.options import debug_and_quiet, force_option, output_option
 from dlcli.commands.output import message, printable
 
 _FORMATS = ("onnx", "safetensors")
@@ -19,14 +19,7 @@ _FORMATS = ("onnx", "safetensors")
     type=click.Choice(_FORMATS),
     help="What to write.  [default: as FILE ends]",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    required=True,
-    metavar="FILE",
-    help="The file to write.",
-)
+@output_option("The file to write.")
 @force_option
 @debug_and_quiet
 def command(

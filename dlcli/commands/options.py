@@ -119,6 +119,18 @@ threads_option = click.option(
 force_option = click.option("--force", is_flag=True, help="Replace an existing output file.")
 
 
+def output_option(help_text: str) -> Callable[[Function], Function]:
+    """``--output FILE``, for a command that always writes one."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path, dir_okay=False),
+        required=True,
+        metavar="FILE",
+        help=help_text,
+    )
+
+
 def format_option(*formats: str) -> Callable[[Function], Function]:
     """``--format``, offering ``formats``; the first is the default."""
     return click.option(

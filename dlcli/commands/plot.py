@@ -11,6 +11,7 @@ from dlcli.commands.options import (
     debug_and_quiet,
     force_option,
     limit_threads,
+    output_option,
     threads_option,
 )
 from dlcli.commands.output import download_progress, message, printable
@@ -31,14 +32,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="What to draw.",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    required=True,
-    metavar="FILE",
-    help="The picture to write, .png, .svg or .pdf.",
-)
+@output_option("The picture to write, .png, .svg or .pdf.")
 @force_option
 @click.option(
     "--dataset",

@@ -1,6 +1,5 @@
 """One process that does one trial after the other; each is a run directory."""
 
-import itertools
 import os
 import platform
 import time
@@ -19,6 +18,7 @@ from dlcli.extras.sweep.plan import Plan
 from dlcli.extras.sweep.samplers import suggest
 from dlcli.extras.sweep.storage import StorageError
 from dlcli.extras.sweep.tickets import Desk
+from dlcli.files import make_folder
 from dlcli.training import initial_state, why_finished
 
 REASON = "dlcli:reason"
@@ -157,13 +157,5 @@ class Worker:
 
     def _new_folder(self, number: int) -> Path:
         """A new run directory for a trial, whatever an older study of this name left there."""
-        self._place.folder.mkdir(parents=True, exist_ok=True)
-        for attempt in itertools.count(1):
-            suffix = "" if attempt == 1 else f"-{attempt}"
-            path = self._place.folder / f"trial-{number:04d}{suffix}"
-            try:
-                path.mkdir()
-            except FileExistsError:
-                continue
-            return path
-        raise AssertionError("numbers never end")
+        make_folder(self._place.folder)
+        return run_directories.create_numbered(self._place.folder, f"trial-{number:04d}")
