@@ -69,13 +69,14 @@ def report(
         from dlcli.extras.sweep import report as reports
         from dlcli.extras.sweep.results import best_of, row_of
         from dlcli.extras.sweep.storage import FILE, address, connect
+        from dlcli.extras.sweep.tickets import wanted
     if output is not None:
         refuse_to_overwrite(output, force=force)
     if storage is None and not (runs_dir / FILE).exists():
         raise ConfigError(f"{runs_dir / FILE}: no such file; dlcli sweep makes it")
     with closing(connect(address(storage, runs_dir))) as database:
         found = reports.load_study(database, study)
-        trials = found.get_trials(deepcopy=False)
+        trials = wanted(found.get_trials(deepcopy=False))
         name, best = found.study_name, best_of(trials)
         importances = reports.importances(found)
         if output is not None:

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from optuna.trial import TrialState
 
 from dlcli.cli import run
 from dlcli.extras.sweep import plan as plans
 from dlcli.extras.sweep.storage import address, connect, open_study
+from dlcli.extras.sweep.tickets import Desk
 from dlcli.runs import list_runs
 
 SEARCH = """
@@ -203,6 +205,20 @@ def test_what_is_refused(dlcli, arguments, message):
     assert result.code == 2
     assert message in result.stderr
     assert result.stdout == ""
+
+
+def test_a_report_is_silent_about_a_trial_that_was_one_too_many(dlcli, search):
+    Path("runs").mkdir()
+    plan = plans.load([str(search())], [], None)
+    with closing(connect(address(None, Path("runs")))) as database:
+        study = open_study(database, plan, "a", create=True)
+        early, late = Desk(study, 2, 100), Desk(study, 1, 100)
+        early.settle(early.take(), TrialState.COMPLETE, 0.5)
+        late._discard(early.take())
+        found = json.loads(dlcli("sweep", "report", "--format", "json").stdout)
+        assert dlcli("sweep", "report", "-o", "page.html").code == 0
+    assert [(row["trial"], row["state"]) for row in found["trials"]] == [(0, "complete")]
+    assert "1 trials (1 complete)" in Path("page.html").read_text()
 
 
 def test_a_report_names_the_studies_there_are(dlcli, search):

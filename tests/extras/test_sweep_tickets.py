@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 
 from dlcli.extras.sweep import tickets
 from dlcli.extras.sweep.storage import open_study
-from dlcli.extras.sweep.tickets import Desk, is_done, origin_of
+from dlcli.extras.sweep.tickets import Desk, is_done, origin_of, wanted
 
 
 @pytest.fixture
@@ -148,6 +148,7 @@ def test_who_comes_too_late_for_the_last_ticket_discards_it(study, monkeypatch):
     late.settle(quick, TrialState.COMPLETE, 0.5)
     assert states(study) == ["COMPLETE", "FAIL"]
     assert late.is_done
+    assert [trial.number for trial in wanted(study.trials)] == [0]
     assert desk(study, limit=2).take() is not None  # the discarded one is no ticket
 
 

@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from dlcli.errors import ConfigError
 from dlcli.extras.requirement import needs
 from dlcli.extras.sweep.storage import PatientStorage, shown
+from dlcli.extras.sweep.tickets import wanted
 
 METHOD = "PED-ANOVA"
 
@@ -93,7 +94,7 @@ def _complete(study: optuna.Study) -> Sequence[FrozenTrial]:
 
 
 def _summary(study: optuna.Study, best: FrozenTrial) -> str:
-    trials = study.get_trials(deepcopy=False)
+    trials = wanted(study.get_trials(deepcopy=False))
     counts = ", ".join(
         f"{sum(trial.state is state for trial in trials)} {state.name.lower()}"
         for state in TrialState

@@ -7,7 +7,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from dlcli.extras.sweep.space import plain
-from dlcli.extras.sweep.tickets import SURPLUS, WORKER
+from dlcli.extras.sweep.tickets import WORKER
 from dlcli.extras.sweep.worker import LOSS, REASON, RUN
 
 
@@ -36,5 +36,5 @@ def row_of(trial: FrozenTrial) -> dict[str, Any]:
         "run": trial.user_attrs.get(RUN),
         "worker": worker.get("worker") if worker.get("trial") == trial.number else None,
         "retry_of": retries[-1] if retries else None,
-        "reason": "surplus" if trial.user_attrs.get(SURPLUS) else trial.user_attrs.get(REASON),
+        "reason": trial.user_attrs.get(REASON),
     }

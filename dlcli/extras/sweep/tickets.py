@@ -16,10 +16,15 @@ from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
 from optuna.storages import RetryHeartbeatStaleTrialCallback, fail_stale_trials
 from optuna.trial import FrozenTrial, TrialState
 
-SURPLUS = "dlcli:surplus"
 WORKER = "dlcli:worker"
 MAX_RETRIES = 5  # a trial that takes its worker with it each time is not tried for ever
 _HISTORY = "retry_history"
+_SURPLUS = "dlcli:surplus"
+
+
+def wanted(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+    """The trials without those that were discarded, untouched, as one too many."""
+    return [trial for trial in trials if not trial.user_attrs.get(_SURPLUS)]
 
 
 def origin_of(trial: FrozenTrial) -> int:
@@ -35,18 +40,15 @@ def rank_of(trial: FrozenTrial, trials: Iterable[FrozenTrial]) -> int:
     """
     origin = origin_of(trial)
     return sum(
-        1
-        for other in trials
-        if other.number < origin and other.number == origin_of(other) and not _is_surplus(other)
+        1 for other in wanted(trials) if other.number < origin and other.number == origin_of(other)
     )
 
 
 def tickets(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
     """The latest trial of each ticket, in the order in which the tickets were begun."""
     latest: dict[int, FrozenTrial] = {}
-    for trial in sorted(trials, key=lambda trial: trial.number):
-        if not _is_surplus(trial):
-            latest[origin_of(trial)] = trial
+    for trial in sorted(wanted(trials), key=lambda trial: trial.number):
+        latest[origin_of(trial)] = trial
     return [latest[origin] for origin in sorted(latest)]
 
 
@@ -142,7 +144,7 @@ class Desk:
             return (trial.state, trial.values) == (state, values) and state is not TrialState.FAIL
 
     def _discard(self, trial_id: int) -> None:
-        self._storage.set_trial_user_attr(trial_id, SURPLUS, True)
+        self._storage.set_trial_user_attr(trial_id, _SURPLUS, True)
         self._set(trial_id, TrialState.FAIL)
 
     def _is_twin(self, trial: FrozenTrial) -> bool:
@@ -150,8 +152,8 @@ class Desk:
         history = trial.system_attrs.get(_HISTORY)
         twin = any(
             other.number < trial.number and other.system_attrs.get(_HISTORY) == history
-            for other in self._trials()
-            if history and not _is_surplus(other)
+            for other in wanted(self._trials())
+            if history
         )
         if twin:
             self._discard(self._id(trial))
@@ -193,7 +195,3 @@ def _is_stuck(trial: FrozenTrial) -> bool:
     if trial.state is TrialState.FAIL:
         return not is_settled(trial)
     return trial.state is TrialState.RUNNING and not _is_signed(trial)
-
-
-def _is_surplus(trial: FrozenTrial) -> bool:
-    return bool(trial.user_attrs.get(SURPLUS, False))
