@@ -53,11 +53,14 @@ _CLOSE_WINDOW = 4
 _LARGEST_CLOSE_WINDOW = 0.6
 # Shares of overlap: from the first on, two boxes are one place; from the second on, what is seen
 # closely is what was found; below the third it is something else, and a fleck of the paper if it
-# is so faint, of 255 levels.
+# is so faint, of 255 levels. A bar that is fainter still is one wherever it is: the edge of
+# something, or a line of a grid.
 _SAME = 0.8
 _EXPECTED = 0.6
 _ANOTHER = 0.2
 _FAINT = 32.0
+_FAINT_BAR = 24.0
+_BAR = 0.35
 # A line is at least this share of what it is part of, at least this much longer than the digit
 # itself, and at most so many times as thick as strokes.
 _LINE = 0.85
@@ -283,8 +286,7 @@ def _close_views(
         strokes = _strokes(ink.levels, closely)
         alike = _overlap(expected, closely.box)
         several = closely.has_others or (found.has_others and alike >= _EXPECTED)
-        is_fleck = closely.pieces.level < _FAINT and alike < _ANOTHER
-        is_other = is_fleck or _is_cut_off(closely, part, picture)
+        is_other = _is_fleck(closely, alike) or _is_cut_off(closely, part, picture)
         yield View(
             pixels=_centre(_fit(strokes)).reshape(-1),
             doubt=closely.doubt or (NO_DIGIT if is_other else SEVERAL if several else None),
@@ -312,6 +314,14 @@ def _alone(ink: Ink, seen: Found, expected: tuple[float, ...]) -> Ink:
     thickness = _LINE_WIDTH * _stroke_width(seen)
     parted = without_lines(ink, MARKED[0] * seen.pieces.level, thickness, lengths)
     return replace(parted, levels=np.where(inside, parted.levels, np.float32(0)))
+
+
+def _is_fleck(found: Found, alike: float) -> bool:
+    """Whether it is too faint for what it is, so ``alike`` what was to be found there."""
+    left, top, right, bottom = found.box
+    is_bar = right - left <= _BAR * (bottom - top)
+    level = found.pieces.level
+    return (level < _FAINT and alike < _ANOTHER) or (level < _FAINT_BAR and is_bar)
 
 
 def _is_cut_off(found: Found, part: Box, picture: Image.Image) -> bool:

@@ -309,6 +309,16 @@ def test_specks_are_no_digit(specks):
 
 
 @pytest.mark.parametrize(
+    ("strength", "doubt"),
+    [(20, "no digit: nothing but an edge, lines or specks"), (40, None)],
+)
+def test_a_bar_is_a_digit_unless_it_is_faint(strength, doubt):
+    picture = Image.new("L", (300, 200), 240)
+    picture.paste(240 - strength, (150, 60, 158, 120))
+    assert images.prepare(picture, "x").doubt == doubt
+
+
+@pytest.mark.parametrize(
     ("size", "ink"),
     [
         ((1, 90), (0, 30, 1, 60)),

@@ -148,6 +148,12 @@ def test_a_thousand_exported_images_are_answered_as_predict_does(board, dlcli, t
     np.testing.assert_allclose(shares, [line["probabilities"] for line in expected], atol=1e-3)
 
 
+def _bar(level):
+    picture = Image.new("L", (160, 160), 255)
+    ImageDraw.Draw(picture).line((70, 40, 78, 120), fill=level, width=8)
+    return picture
+
+
 def _odd_pictures(sample):
     """What is hard to see through: scribbles, boxes, lines, blots, digits, white on black."""
     random = np.random.default_rng(SEEDED)
@@ -190,6 +196,8 @@ def _odd_pictures(sample):
     picture, pen = paper()
     pen.rectangle((0, 0, 60, 160), fill=0)
     yield picture
+    yield _bar(215)
+    yield _bar(243)  # too faint for a digit
     yield Image.fromarray(np.asarray(digit(28)) // 2 + 100)  # no picture like MNIST's own
 
 

@@ -15,6 +15,8 @@ const SAME = 0.8;
 const EXPECTED = 0.6;
 const ANOTHER = 0.2;
 const FAINT = 32;
+const FAINT_BAR = 24;
+const BAR = 0.35;
 const LINE = 0.85;
 const LONGER = 1.15;
 const LINE_THICKNESS = 2;
@@ -191,14 +193,13 @@ function* closeViews(grey, found, dark, withLines) {
     if (!closely) continue;
     const similar = overlap(expected, closely.box);
     const several = hasOthers(closely) || (hasOthers(found) && similar >= EXPECTED);
-    const fleck = closely.pieces.level < FAINT && similar < ANOTHER;
-    const cutOff = isCutOff(closely, part, grey);
+    const other = isFleck(closely, similar) || isCutOff(closely, part, grey);
     const seen = fitted(strokesOf(ink.levels, closely));
     const x = (column) => ((column - part[0]) * close.width) / (part[2] - part[0]);
     const y = (row) => ((row - part[1]) * close.height) / (part[3] - part[1]);
     yield {
       pixels: seen.pixels,
-      doubt: doubtOfFound(closely) || (fleck || cutOff ? NO_DIGIT : several ? SEVERAL : null),
+      doubt: doubtOfFound(closely) || (other ? NO_DIGIT : several ? SEVERAL : null),
       place: (column, row) => seen.place(x(column), y(row)),
     };
   }
@@ -222,6 +223,13 @@ function alone(ink, seen, expected) {
 }
 
 /** Whether the digit goes on beyond the part of the picture that is in view. */
+function isFleck(found, similar) {
+  const [left, top, right, bottom] = found.box;
+  const bar = right - left <= BAR * (bottom - top);
+  const { level } = found.pieces;
+  return (level < FAINT && similar < ANOTHER) || (level < FAINT_BAR && bar);
+}
+
 function isCutOff(found, [left, top, right, bottom], grey) {
   const goesOn = [top > 0, bottom < grey.height, left > 0, right < grey.width];
   return goesOn.some((beyond, side) => beyond
