@@ -32,7 +32,8 @@ The modules, in reading order; data flows from the first to the last:
 - ``ink``              colours to ink
 - ``pieces``           ink to the strokes of one digit
 - ``likeness``         whether that looks like a digit at all
-- ``views``            where on a picture the digit is, cut out, scaled and centred
+- ``placement``        scaled and centred as MNIST's digits are
+- ``views``            all of that on a picture, in several ways, and which is likeliest
 - ``images``           any picture of a digit to the 28x28 that MNIST would have held
 - ``panel``            that way from the one to the other, as a picture
 - ``prediction``       pictures to digits

@@ -21,7 +21,8 @@ from dlcli.dimensions import IMAGE_SIDE
 from dlcli.errors import ImageError
 from dlcli.files import atomic_write
 from dlcli.pictures import to_colours
-from dlcli.views import CENTRE, DIGIT_SIDE, Steps, centre_of_mass, extent
+from dlcli.placement import CENTRE, DIGIT_SIDE, centre_of_mass, extent
+from dlcli.views import Steps
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -8,7 +8,8 @@ from PIL import Image, ImageDraw
 from dlcli.dimensions import IMAGE_SIDE
 from dlcli.files import atomic_write
 from dlcli.ink import Levels
-from dlcli.views import SHOWN_SIDE, Box, Pixels, Steps
+from dlcli.placement import Pixels
+from dlcli.views import SHOWN_SIDE, Box, Steps
 
 _SIDE = SHOWN_SIDE
 _CAPTION = 16

@@ -1,4 +1,4 @@
-"""What can be seen on a picture: where the digit is, cut out, scaled and centred as MNIST's are.
+"""What can be seen on a picture, and which of it is likest a digit.
 
 A picture is looked at twice: as a whole, to find the digit, and closely, to see its strokes. If
 that does not look like a digit, the next likely place is tried, then what remains without lines
@@ -8,37 +8,22 @@ and boxes, then what there is if paper was taken for ink.
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from dlcli.dimensions import IMAGE_SIDE
-from dlcli.ink import (
-    Colours,
-    Ink,
-    Levels,
-    is_dark,
-    quantiles,
-    spread,
-    strength,
-    stroke_widths,
-    thicken,
-    without_lines,
-)
+from dlcli.ink import Colours, Ink, Levels, is_dark, strength, without_lines
 from dlcli.likeness import unlikeness
 from dlcli.pieces import MARKED, SEVERAL, Found, find_digit
+from dlcli.placement import Pixels, centre, extent, fit, stroke_width, strokes_of
 
-Pixels = npt.NDArray[np.uint8]
 Box = tuple[int, int, int, int]
 Judge = Callable[[Pixels], float]
 
 BLANK = "blank: there is no ink on it"
 NO_DIGIT = "no digit: nothing but an edge, lines or specks"
-
-DIGIT_SIDE = 20
-CENTRE = 14
 
 # The longest side of a picture that a person is shown.
 SHOWN_SIDE = 280
@@ -82,11 +67,6 @@ _MARGIN = 0.4
 _LIKE = 0.2
 _SURELY_LIKE = 0.1
 _CLEARLY_LIKE = 0.01
-# Ink from the first share of the pen's strength on is grey, from the second on full.
-_GREY, _FULL = 0.2, 0.7
-# Strokes of a 20x20 digit are 2.8 pixels wide in the median over MNIST, and wider than 1.8 in
-# 95 % of its digits; thinner ones are thickened to this.
-_THINNEST_STROKE = 2.6
 
 
 @dataclass(frozen=True)
@@ -242,7 +222,7 @@ def _views_apart(picture: Image.Image, inks: list[Ink], scale: float) -> Iterato
         width, height = right - left, bottom - top
         for lengths in ((_LINE * width, _LINE * height), (_LINE * width, np.inf)):
             level = MARKED[0] * joined.pieces.level
-            parted = without_lines(ink, level, _LINE_WIDTH * _stroke_width(joined), lengths)
+            parted = without_lines(ink, level, _LINE_WIDTH * stroke_width(joined), lengths)
             lines = joined.marked & (parted.levels == 0)
             if not _is_box_or_underline(lines[top:bottom, left:right]):
                 continue
@@ -271,7 +251,7 @@ def _close_views(
 ) -> Iterator[View]:
     """What can be seen close to where a digit was found, with or without longer lines."""
     part, close, close_scale = _zoom(picture, found, scale)
-    window = _CLOSE_WINDOW * _stroke_width(found) * scale * close_scale
+    window = _CLOSE_WINDOW * stroke_width(found) * scale * close_scale
     window = min(window, _LARGEST_CLOSE_WINDOW * max(close.size))
     ink = strength(_channels(close), _odd(window), dark=dark)
     if ink.is_blank:
@@ -283,12 +263,12 @@ def _close_views(
             closely = find_digit(_alone(ink, closely, expected), share)
         if closely is None:
             continue
-        strokes = _strokes(ink.levels, closely)
+        strokes = strokes_of(ink.levels, closely)
         alike = _overlap(expected, closely.box)
         several = closely.has_others or (found.has_others and alike >= _EXPECTED)
         is_other = _is_fleck(closely, alike) or _is_cut_off(closely, part, picture)
         yield View(
-            pixels=_centre(_fit(strokes)).reshape(-1),
+            pixels=centre(fit(strokes)).reshape(-1),
             doubt=closely.doubt or (NO_DIGIT if is_other else SEVERAL if several else None),
             steps=Steps(picture, part, ink.levels / closely.pieces.level, closely.box, strokes),
         )
@@ -311,7 +291,7 @@ def _alone(ink: Ink, seen: Found, expected: tuple[float, ...]) -> Ink:
         max(round(left) - _SLACK, 0) : round(right) + _SLACK,
     ] = True
     lengths = (_LONGER * (right - left), _LONGER * (bottom - top))
-    thickness = _LINE_WIDTH * _stroke_width(seen)
+    thickness = _LINE_WIDTH * stroke_width(seen)
     parted = without_lines(ink, MARKED[0] * seen.pieces.level, thickness, lengths)
     return replace(parted, levels=np.where(inside, parted.levels, np.float32(0)))
 
@@ -357,11 +337,6 @@ def _last_resort(view: Image.Image) -> int:
     return _odd(2 * max(view.size))
 
 
-def _stroke_width(found: Found) -> float:
-    """The median width of the digit's strokes in pixels."""
-    return quantiles(stroke_widths(found.marked), 0.5)[0]
-
-
 def _zoom(picture: Image.Image, found: Found, scale: float) -> tuple[Box, Image.Image, float]:
     """The part of the picture around the digit, and that part scaled, with its scale."""
     left, top, right, bottom = (edge * scale for edge in found.box)
@@ -377,53 +352,3 @@ def _zoom(picture: Image.Image, found: Found, scale: float) -> tuple[Box, Image.
     size = [max(1, round(side * close_scale)) for side in (part[2] - part[0], part[3] - part[1])]
     filter_ = Image.Resampling.BOX if close_scale < 1 else Image.Resampling.BICUBIC
     return part, picture.crop(part).resize((size[0], size[1]), filter_), close_scale
-
-
-def _strokes(ink: Levels, found: Found) -> Levels:
-    """The digit alone, 0 to 1, its strokes at least as thick as MNIST's thin ones."""
-    strokes = np.clip((ink / found.pieces.level - _GREY) / (_FULL - _GREY), 0, 1)
-    strokes *= spread(found.marked, 2)  # with the grey of the edges
-    left, top, right, bottom = found.box
-    pixel = max(right - left, bottom - top) / DIGIT_SIDE
-    missing = round((_THINNEST_STROKE * pixel - _stroke_width(found)) / 2)
-    return thicken(strokes, max(missing, 0))
-
-
-def _fit(strokes: Levels) -> Levels:
-    """Scale to fit 20x20, the aspect ratio kept, each pixel the mean of the area it covers."""
-    digit = strokes[extent(strokes >= strokes.max() / 2)]
-    height, width = digit.shape
-    scale = DIGIT_SIDE / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    filter_ = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
-    resized: Levels = np.clip(np.asarray(Image.fromarray(digit).resize(size, filter_)), 0, 1)
-    # Averaging thins out a fine stroke; its core must be as strong as before.
-    resized *= np.float32(255 / max(float(resized.max()), 1e-6))
-    return resized
-
-
-def _centre(digit: Levels) -> Pixels:
-    """Place a digit of at most 20x20 in 28x28 with its centre of mass on pixel 14."""
-    row, column = centre_of_mass(digit)
-    height, width = digit.shape
-    top = min(max(CENTRE - round(row), 0), IMAGE_SIDE - height)
-    left = min(max(CENTRE - round(column), 0), IMAGE_SIDE - width)
-    result = np.zeros((IMAGE_SIDE, IMAGE_SIDE), np.uint8)
-    result[top : top + height, left : left + width] = np.rint(digit)
-    return result
-
-
-def extent(marked: npt.NDArray[np.bool_]) -> tuple[slice, slice]:
-    """The rows and columns of the smallest box that holds everything marked."""
-    rows = np.flatnonzero(marked.any(axis=1))
-    columns = np.flatnonzero(marked.any(axis=0))
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
-
-
-def centre_of_mass(levels: npt.NDArray[Any]) -> tuple[float, float]:
-    """The row and the column where levels balance."""
-    total = float(levels.sum())
-    height, width = levels.shape
-    row = float(levels.sum(axis=1) @ np.arange(height)) / total
-    column = float(levels.sum(axis=0) @ np.arange(width)) / total
-    return row, column

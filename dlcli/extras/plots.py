@@ -26,8 +26,8 @@ from dlcli.evaluation import Evaluation
 from dlcli.files import atomic_write
 from dlcli.metrics import Counts
 from dlcli.network import Network
+from dlcli.placement import Pixels
 from dlcli.training import EpochRecord
-from dlcli.views import Pixels
 
 FORMATS = ("png", "svg", "pdf")
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

@@ -4,7 +4,7 @@ The network's own weights are in the page. What is done with them is in the scri
 file, the same arithmetic as in the Python modules of like names:
 
 - ``resampling.js``  pictures scaled and turned as Pillow does
-- ``ink.js``, ``pieces.js``, ``views.js``, ``images.js``  a drawing to the 28x28
+- ``ink.js``, ``pieces.js``, ``placement.js``, ``views.js``, ``images.js``  a drawing to the 28x28
 - ``network.js``     forward pass, cost, backpropagation, one step
 - ``model.js``       the weights in the page; what is answered
 - ``drawing.js``     strokes of a mouse, a finger or a pen

@@ -125,3 +125,12 @@ function transformed(levels, side, map) {
   }
   return result;
 }
+
+/** A part of a picture: its rows from left to right, from top to bottom. */
+function crop(values, width, [left, top, right, bottom]) {
+  const result = new values.constructor((right - left) * (bottom - top));
+  for (let y = top; y < bottom; y++) {
+    result.set(values.subarray(y * width + left, y * width + right), (y - top) * (right - left));
+  }
+  return result;
+}

@@ -20,6 +20,7 @@ _SCRIPTS = (
     "resampling",
     "ink",
     "pieces",
+    "placement",
     "views",
     "images",
     "network",

@@ -1,11 +1,8 @@
-// What can be seen on a picture: where the digit is, cut out, scaled and centred as MNIST's are.
-// The arithmetic of dlcli/views.py for pictures of at most 256 pixels a side.
+// What can be seen on a picture, and which of it is likest a digit: the arithmetic of
+// dlcli/views.py for pictures of at most 256 pixels a side.
 
 const BLANK = 'blank: there is no ink on it';
 const NO_DIGIT = 'no digit: nothing but an edge, lines or specks';
-const IMAGE_SIDE = 28;
-const DIGIT_SIDE = 20;
-const CENTRE = 14;
 const WHOLE_SIDE = 256;
 const CLOSE_LENGTH = 100;
 const WHOLE_WINDOWS = [0.05, 0.12, 0.35];
@@ -28,10 +25,6 @@ const MARGIN = 0.4;
 const LIKE = 0.2;
 const SURELY_LIKE = 0.1;
 const CLEARLY_LIKE = 0.01;
-const GREY = 0.2;
-const FULL = 0.7;
-const THINNEST_STROKE = 2.6;
-
 /**
  * @typedef {Object} View - what was taken for the digit
  * @property {Uint8Array|null} pixels - the 28x28, 0 (paper) to 255 (ink); null: there is nothing
@@ -222,7 +215,7 @@ function alone(ink, seen, expected) {
   return { ...parted, levels };
 }
 
-/** Whether the digit goes on beyond the part of the picture that is in view. */
+/** Whether it is too faint for what it is, so similar to what was to be found there. */
 function isFleck(found, similar) {
   const [left, top, right, bottom] = found.box;
   const bar = right - left <= BAR * (bottom - top);
@@ -230,6 +223,7 @@ function isFleck(found, similar) {
   return (level < FAINT && similar < ANOTHER) || (level < FAINT_BAR && bar);
 }
 
+/** Whether the digit goes on beyond the part of the picture that is in view. */
 function isCutOff(found, [left, top, right, bottom], grey) {
   const goesOn = [top > 0, bottom < grey.height, left > 0, right < grey.width];
   return goesOn.some((beyond, side) => beyond
@@ -262,94 +256,4 @@ function zoom(grey, found) {
   const levels = resize(
     crop(grey.levels, grey.width, part), before[0], before[1], width, height, scale < 1 ? BOX : BICUBIC);
   return { part, close: { width, height, levels, channels: grey.channels }, scale };
-}
-
-/** A part of a picture: its rows from left to right, from top to bottom. */
-function crop(values, width, [left, top, right, bottom]) {
-  const result = new values.constructor((right - left) * (bottom - top));
-  for (let y = top; y < bottom; y++) {
-    result.set(values.subarray(y * width + left, y * width + right), (y - top) * (right - left));
-  }
-  return result;
-}
-
-/** The digit alone, 0 to 1, its strokes at least as thick as MNIST's thin ones. */
-function strokesOf(levels, found) {
-  const { width, height } = found.pieces.ink;
-  const pen = f32(found.pieces.level);
-  const range = f32(FULL - GREY);
-  const near = spread(found.marked, width, height, 2); // with the grey of the edges
-  const strokes = new Float32Array(levels.length);
-  for (let i = 0; i < levels.length; i++) {
-    if (near[i]) strokes[i] = Math.min(Math.max(f32(f32(levels[i] / pen) - f32(GREY)) / range, 0), 1);
-  }
-  const [left, top, right, bottom] = found.box;
-  const pixel = Math.max(right - left, bottom - top) / DIGIT_SIDE;
-  const missing = roundEven((THINNEST_STROKE * pixel - medianWidth(found.marked, width, height)) / 2);
-  const by = Math.max(missing, 0);
-  return { ...thicken(strokes, width, height, by), by };
-}
-
-/** Scale to fit 20x20, the aspect ratio kept, and place it in 28x28, balanced on pixel 14. */
-function fitted({ levels, width, height, by }) {
-  const half = f32(maximum(levels) / 2);
-  const box = extentOf(atLeast(levels, half), width, height);
-  const wide = box[2] - box[0];
-  const high = box[3] - box[1];
-  const scale = DIGIT_SIDE / Math.max(wide, high);
-  const newWide = Math.max(1, roundEven(wide * scale));
-  const newHigh = Math.max(1, roundEven(high * scale));
-  const resized = resize(
-    crop(levels, width, box), wide, high, newWide, newHigh, scale < 1 ? BOX : BICUBIC)
-    .map((level) => Math.min(Math.max(level, 0), 1));
-  // Averaging thins out a fine stroke; its core must be as strong as before.
-  const factor = f32(255 / Math.max(maximum(resized), 1e-6));
-  const digit = resized.map((level) => level * factor);
-  const centre = centreOfMass(digit, newWide, newHigh);
-  const top = Math.min(Math.max(CENTRE - roundEven(centre.row), 0), IMAGE_SIDE - newHigh);
-  const left = Math.min(Math.max(CENTRE - roundEven(centre.column), 0), IMAGE_SIDE - newWide);
-  const pixels = new Uint8Array(IMAGE_SIDE * IMAGE_SIDE);
-  for (let y = 0; y < newHigh; y++) {
-    for (let x = 0; x < newWide; x++) {
-      pixels[(top + y) * IMAGE_SIDE + left + x] = roundEven(digit[y * newWide + x]);
-    }
-  }
-  return {
-    pixels,
-    place: (x, y) => [
-      left + ((x + by - box[0]) * newWide) / wide,
-      top + ((y + by - box[1]) * newHigh) / high,
-    ],
-  };
-}
-
-/** Left, top, right and bottom of the smallest box that holds everything marked. */
-function extentOf(marked, width, height) {
-  const box = [width, height, 0, 0];
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      if (!marked[y * width + x]) continue;
-      box[0] = Math.min(box[0], x);
-      box[1] = Math.min(box[1], y);
-      box[2] = Math.max(box[2], x + 1);
-      box[3] = Math.max(box[3], y + 1);
-    }
-  }
-  return box;
-}
-
-/** The row and the column where levels balance. */
-function centreOfMass(levels, width, height) {
-  let total = 0;
-  let rows = 0;
-  let columns = 0;
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const level = levels[y * width + x];
-      total += level;
-      rows += level * y;
-      columns += level * x;
-    }
-  }
-  return { row: rows / total, column: columns / total };
 }

@@ -7,7 +7,7 @@ from importlib import resources
 import numpy as np
 import pytest
 
-from dlcli import checkpoints, images, ink, likeness, pieces, views
+from dlcli import checkpoints, images, ink, likeness, pieces, placement, views
 from dlcli.errors import CheckpointError
 from dlcli.extras import demo
 from dlcli.network import Network
@@ -19,7 +19,14 @@ _RENAMED = {
     "LINE_THICKNESS": "_LINE_WIDTH",
     "FAINTEST_DIGIT": "_FAINTEST_INK",
 }
-_MODULES = {"ink": ink, "pieces": pieces, "views": views, "images": images, "model": likeness}
+_MODULES = {
+    "ink": ink,
+    "pieces": pieces,
+    "placement": placement,
+    "views": views,
+    "images": images,
+    "model": likeness,
+}
 # Of the script alone: how its pictures are turned over.
 _OWN = {"LARGEST", "LEAST", "LOOKS_AT_ONCE"}
 
