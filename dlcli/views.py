@@ -38,13 +38,14 @@ _CLOSE_WINDOW = 4
 _LARGEST_CLOSE_WINDOW = 0.6
 # Shares of overlap: from the first on, two boxes are one place; from the second on, what is seen
 # closely is what was found; below the third it is something else, and a fleck of the paper if it
-# is so faint, of 255 levels. A bar that is fainter still is one wherever it is: the edge of
-# something, or a line of a grid.
+# is so faint, of 255 levels. A bar that is fainter still, or beside something so
+# much stronger, is one wherever it is: the edge of something, or a line of a grid.
 _SAME = 0.8
 _EXPECTED = 0.6
 _ANOTHER = 0.2
 _FAINT = 32.0
 _FAINT_BAR = 24.0
+_FAINT_BESIDE = 0.125
 _BAR = 0.35
 # A line is at least this share of what it is part of, at least this much longer than the digit
 # itself, and at most so many times as thick as strokes.
@@ -63,7 +64,7 @@ _NARROW = 0.5
 # Room around the digit when it is looked at closely, as a share of its length.
 _MARGIN = 0.4
 # A view whose unlikeness is below these may, surely and clearly does show a digit: over the
-# photographs of digits by which `make likeness` judges, that of about 99 %, 98 % and 90 % is.
+# photographs of digits by which `make likeness` judges, that of about 99 %, 99 % and 92 % is.
 _LIKE = 0.2
 _SURELY_LIKE = 0.1
 _CLEARLY_LIKE = 0.01
@@ -209,7 +210,7 @@ def _views(picture: Image.Image, inks: list[Ink], scale: float) -> Iterator[View
         for found in sorted(filter(None, candidates), key=lambda found: -found.score):
             if all(_overlap(found.box, other.box) < _SAME for other in tried):
                 tried.append(found)
-                yield from _close_views(picture, found, scale, dark=inks[0].is_dark)
+                yield from _close_views(picture, found, inks, scale)
 
 
 def _views_apart(picture: Image.Image, inks: list[Ink], scale: float) -> Iterator[View]:
@@ -229,7 +230,7 @@ def _views_apart(picture: Image.Image, inks: list[Ink], scale: float) -> Iterato
             found = find_digit(parted)
             rest = float(ink.levels[joined.marked & ~lines].sum())
             if found is not None and ink.levels[found.marked].sum() >= _MOST * rest:
-                yield from _close_views(picture, found, scale, dark=ink.is_dark, lines=False)
+                yield from _close_views(picture, found, inks, scale, lines=False)
 
 
 def _is_box_or_underline(lines: npt.NDArray[np.bool_]) -> bool:
@@ -247,9 +248,10 @@ def _is_box_or_underline(lines: npt.NDArray[np.bool_]) -> bool:
 
 
 def _close_views(
-    picture: Image.Image, found: Found, scale: float, *, dark: bool, lines: bool = True
+    picture: Image.Image, found: Found, inks: list[Ink], scale: float, *, lines: bool = True
 ) -> Iterator[View]:
     """What can be seen close to where a digit was found, with or without longer lines."""
+    dark, strongest = inks[0].is_dark, max(float(ink.levels.max()) for ink in inks)
     part, close, close_scale = _zoom(picture, found, scale)
     window = _CLOSE_WINDOW * stroke_width(found) * scale * close_scale
     window = min(window, _LARGEST_CLOSE_WINDOW * max(close.size))
@@ -266,7 +268,7 @@ def _close_views(
         strokes = strokes_of(ink.levels, closely)
         alike = _overlap(expected, closely.box)
         several = closely.has_others or (found.has_others and alike >= _EXPECTED)
-        is_other = _is_fleck(closely, alike) or _is_cut_off(closely, part, picture)
+        is_other = _is_fleck(closely, alike, strongest) or _is_cut_off(closely, part, picture)
         yield View(
             pixels=centre(fit(strokes)).reshape(-1),
             doubt=closely.doubt or (NO_DIGIT if is_other else SEVERAL if several else None),
@@ -296,12 +298,16 @@ def _alone(ink: Ink, seen: Found, expected: tuple[float, ...]) -> Ink:
     return replace(parted, levels=np.where(inside, parted.levels, np.float32(0)))
 
 
-def _is_fleck(found: Found, alike: float) -> bool:
-    """Whether it is too faint for what it is, so ``alike`` what was to be found there."""
+def _is_fleck(found: Found, alike: float, strongest: float) -> bool:
+    """Whether it is too faint for what it is, so ``alike`` what was to be found there.
+
+    ``strongest`` is the strength of the strongest ink on the whole picture.
+    """
     left, top, right, bottom = found.box
     is_bar = right - left <= _BAR * (bottom - top)
     level = found.pieces.level
-    return (level < _FAINT and alike < _ANOTHER) or (level < _FAINT_BAR and is_bar)
+    faint_bar = is_bar and level < max(_FAINT_BAR, _FAINT_BESIDE * strongest)
+    return faint_bar or (level < _FAINT and alike < _ANOTHER)
 
 
 def _is_cut_off(found: Found, part: Box, picture: Image.Image) -> bool:

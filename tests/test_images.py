@@ -318,6 +318,15 @@ def test_a_bar_is_a_digit_unless_it_is_faint(strength, doubt):
     assert images.prepare(picture, "x").doubt == doubt
 
 
+@pytest.mark.parametrize("colour", [20, 160])
+def test_a_bar_beside_something_stronger_is_no_digit(colour):
+    picture = Image.new("L", (300, 200), 240)
+    picture.paste(colour, (20, 40, 110, 130))
+    picture.paste(240 - 24, (150, 60, 158, 120))
+    found = images.prepare(picture, "x")
+    assert (found.doubt is None) == (colour == 160)
+
+
 @pytest.mark.parametrize(
     ("size", "ink"),
     [

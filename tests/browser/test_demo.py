@@ -198,6 +198,9 @@ def _odd_pictures(sample):
     yield picture
     yield _bar(215)
     yield _bar(243)  # too faint for a digit
+    picture = _bar(238)  # too faint beside something so strong
+    ImageDraw.Draw(picture).rectangle((5, 100, 55, 150), fill=0)
+    yield picture
     yield Image.fromarray(np.asarray(digit(28)) // 2 + 100)  # no picture like MNIST's own
 
 

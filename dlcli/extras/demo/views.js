@@ -13,6 +13,7 @@ const EXPECTED = 0.6;
 const ANOTHER = 0.2;
 const FAINT = 32;
 const FAINT_BAR = 24;
+const FAINT_BESIDE = 0.125;
 const BAR = 0.35;
 const LINE = 0.85;
 const LONGER = 1.15;
@@ -116,7 +117,7 @@ function* viewsOf(grey, inks) {
     for (const found of candidates.sort((one, other) => other.score - one.score)) {
       if (tried.every((other) => overlap(found.box, other.box) < SAME)) {
         tried.push(found);
-        yield* closeViews(grey, found, inks[0].isDark, true);
+        yield* closeViews(grey, found, inks, true);
       }
     }
   }
@@ -142,7 +143,7 @@ function* viewsApart(grey, inks) {
       const sum = (wanted) => ink.levels.reduce((total, level, i) => (wanted(i) ? total + level : total), 0);
       const rest = sum((i) => joined.marked[i] && !lines[i]);
       if (found && sum((i) => found.marked[i]) >= MOST * rest) {
-        yield* closeViews(grey, found, ink.isDark, false);
+        yield* closeViews(grey, found, inks, false);
       }
     }
   }
@@ -172,7 +173,9 @@ function isBoxOrUnderline(lines, width, height) {
 }
 
 /** What can be seen close to where a digit was found, with or without longer lines. */
-function* closeViews(grey, found, dark, withLines) {
+function* closeViews(grey, found, inks, withLines) {
+  const dark = inks[0].isDark;
+  const strongest = Math.max(...inks.map(({ levels }) => maximum(levels)));
   const { part, close, scale } = zoom(grey, found);
   const stroke = medianWidth(found.marked, found.pieces.ink.width, found.pieces.ink.height);
   const longest = Math.max(close.width, close.height);
@@ -186,7 +189,7 @@ function* closeViews(grey, found, dark, withLines) {
     if (!closely) continue;
     const similar = overlap(expected, closely.box);
     const several = hasOthers(closely) || (hasOthers(found) && similar >= EXPECTED);
-    const other = isFleck(closely, similar) || isCutOff(closely, part, grey);
+    const other = isFleck(closely, similar, strongest) || isCutOff(closely, part, grey);
     const seen = fitted(strokesOf(ink.levels, closely));
     const x = (column) => ((column - part[0]) * close.width) / (part[2] - part[0]);
     const y = (row) => ((row - part[1]) * close.height) / (part[3] - part[1]);
@@ -216,11 +219,12 @@ function alone(ink, seen, expected) {
 }
 
 /** Whether it is too faint for what it is, so similar to what was to be found there. */
-function isFleck(found, similar) {
+function isFleck(found, similar, strongest) {
   const [left, top, right, bottom] = found.box;
   const bar = right - left <= BAR * (bottom - top);
   const { level } = found.pieces;
-  return (level < FAINT && similar < ANOTHER) || (level < FAINT_BAR && bar);
+  const faintBar = bar && level < Math.max(FAINT_BAR, FAINT_BESIDE * strongest);
+  return faintBar || (level < FAINT && similar < ANOTHER);
 }
 
 /** Whether the digit goes on beyond the part of the picture that is in view. */
