@@ -18,12 +18,13 @@ from dlcli.datasets import Examples
 from dlcli.files import DEFAULT_DATA_DIR, atomic_write
 from dlcli.likeness import ACTIVATION, FILE, SOMETHING_ELSE
 from dlcli.network import Network
+from dlcli.placement import Pixels, extent
 from tests import other_things
 from tests import photographs as ph
 from tests.other_things import Marks
 
 # Photographs to learn from, and to judge by; the latter show the last of MNIST's training digits.
-COUNT, VALIDATION = 30_000, 3_000
+COUNT, VALIDATION = 40_000, 3_000
 _LAST_DIGITS = 5_000
 CONFIG = Config(
     hidden_layers=(512, 256),
@@ -44,14 +45,23 @@ CONFIG = Config(
 )
 # Shares of photographs: of MNIST's digits, of printed ones, of empty pages, and of the rest.
 _DIGIT, _PRINTED, _EMPTY = 0.4, 0.1, 0.05
-_KINDS = {"letter": 0.4, "sign": 0.1, "doodle": 0.1, "scrawl": 0.05, "shape": 0.15, "ruined": 0.2}
+_KINDS = {
+    "letter": 0.22,
+    "typed": 0.25,
+    "sign": 0.1,
+    "doodle": 0.08,
+    "scrawl": 0.05,
+    "shape": 0.14,
+    "ruined": 0.16,
+}
+_TYPED = 0.4  # of the printed digits
 # Pictures of at most this size are made and looked at fast, and show all that 28x28 pixels can, if
 # the digit is not too small a part of them.
 _SIDES = (110, 300)
 _SMALLEST_DIGIT = 0.25
 
 
-def example(number: int, digits: Examples) -> tuple[views.Pixels | None, int]:
+def example(number: int, digits: Examples) -> tuple[Pixels | None, int]:
     """What is seen on a photograph of a digit or of something else, and which it is.
 
     None: nothing is; or several digits are, which nobody asks the network about. What is seen
@@ -67,7 +77,10 @@ def example(number: int, digits: Examples) -> tuple[views.Pixels | None, int]:
         marks, label = images[0], int(labels[0])
     elif kind < _DIGIT + _PRINTED:
         label = int(random.integers(10))
-        marks = other_things.drawn(other_things.printed_digit(random, label), random)
+        if random.random() < _TYPED:
+            marks = other_things.typed(random, str(label))
+        else:
+            marks = other_things.drawn(other_things.printed_digit(random, label), random)
     elif kind < _DIGIT + _PRINTED + _EMPTY:
         marks, label = ph.EMPTY, SOMETHING_ELSE
     else:
@@ -89,10 +102,12 @@ def _scene(random: np.random.Generator) -> ph.Scene:
     return replace(scene, size=(width, height), digit=max(scene.digit, _SMALLEST_DIGIT))
 
 
-def _something(images: Marks, labels: views.Pixels, random: np.random.Generator) -> Marks:
+def _something(images: Marks, labels: Pixels, random: np.random.Generator) -> Marks:
     kind = random.choice(list(_KINDS), p=list(_KINDS.values()))
     if kind == "ruined":
         return other_things.ruined(images, labels, random)
+    if kind == "typed":
+        return other_things.typed(random)
     return other_things.drawn(other_things.DRAWINGS[kind](random), random)
 
 
@@ -107,11 +122,11 @@ def _digits(data_dir: Path) -> tuple[Examples, Examples]:
     )
 
 
-def _example(data_dir: Path, number: int) -> tuple[views.Pixels | None, int]:
+def _example(data_dir: Path, number: int) -> tuple[Pixels | None, int]:
     return example(number, _digits(data_dir)[number >= COUNT])
 
 
-def gathered(found: Iterable[tuple[views.Pixels | None, int]]) -> Examples:
+def gathered(found: Iterable[tuple[Pixels | None, int]]) -> Examples:
     """Examples as training takes them; an upright bar is a 1, whatever was drawn."""
     kept = [
         (pixels, label)
@@ -122,8 +137,8 @@ def gathered(found: Iterable[tuple[views.Pixels | None, int]]) -> Examples:
     return Examples(np.stack(pixels), np.array(labels, np.uint8))
 
 
-def _is_bar(pixels: views.Pixels) -> bool:
-    rows, columns = views.extent(pixels.reshape(28, 28) > 127)
+def _is_bar(pixels: Pixels) -> bool:
+    rows, columns = extent(pixels.reshape(28, 28) > 127)
     return columns.stop - columns.start <= 0.35 * (rows.stop - rows.start)
 
 

@@ -1,15 +1,18 @@
 """Drawings of what is no digit: letters and signs, shapes, scribbles, and ruined digits.
 
 ``likeness`` learns from them what not to take for a digit. Letters are those of Hershey,
-"Calligraphy for computers", 1967, whose strokes a pen of any width can follow.
+"Calligraphy for computers", 1967, whose strokes a pen of any width can follow, and those of fonts,
+printed or like handwriting.
 """
 
 from collections.abc import Callable
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 from pyhershey import glyph_factory
 
 from dlcli.pieces import label
@@ -41,6 +44,24 @@ _LETTERS = {
 }
 _SIGNS = ("oriental", "oriental", "mathematical", "astronomical", "astrological")
 _DIGITS = ("roman_simplex", "script_simplex", "roman_duplex", "italic_complex", "roman_complex")
+# Files of packages: Matplotlib's fonts, and some that look as if drawn by hand.
+_FONTS = (
+    *(
+        f"matplotlib/mpl-data/fonts/ttf/{name}.ttf"
+        for name in (
+            *("DejaVuSans", "DejaVuSans-Oblique", "DejaVuSansMono", "DejaVuSerif"),
+            *("STIXGeneral", "STIXGeneralItalic", "cmr10", "cmss10"),
+        )
+    ),
+    *(f"font_amatic_sc/files/AmaticSC-{weight}.ttf" for weight in ("Regular", "Bold")),
+    *(f"font_caladea/files/Caladea-{style}.ttf" for style in ("Italic", "Bold")),
+    "font_fredoka_one/files/FredokaOne-Regular.ttf",
+    *(f"font_hanken_grotesk/files/HankenGrotesk-{w}.otf" for w in ("Light", "Italic", "Bold")),
+    "font_intuitive/files/Intuitive.ttf",
+    *(f"font_manrope/files/Manrope-{weight}.ttf" for weight in ("Light", "Medium", "ExtraBold")),
+)
+# Characters that are seldom taken for a digit.
+_TYPED = "ACEFGHJKLMNPQRTUVWXYacdefhkmnprtuvwxy#&?"
 # A sign that is smaller than this share of its height is a dot or a line.
 _LEAST_SIGN = 0.2
 
@@ -60,6 +81,24 @@ def sign(random: Random) -> Strokes:
         strokes = _segments(signs[random.integers(len(signs))])
         if strokes and np.ptp(np.concatenate(strokes), axis=0).min() > _LEAST_SIGN:
             return strokes
+
+
+def typed(random: Random, characters: str = _TYPED) -> Marks:
+    """One of the characters as a printer prints it, or on paper that is held askew."""
+    package, _, file = random.choice(_FONTS).partition("/")
+    path = Path(str(find_spec(package).origin)).parent / file
+    font = ImageFont.truetype(path, SIDE - 2 * _MARGIN)
+    image = Image.new("L", (2 * SIDE, 2 * SIDE))
+    pen, middle = ImageDraw.Draw(image), (SIDE, SIDE)
+    pen.text(middle, random.choice(list(characters)), fill=255, font=font, anchor="mm")
+    slant, narrowing = random.uniform(-0.15, 0.3), random.uniform(0.85, 1.5)
+    coefficients = (narrowing, slant, SIDE * (1 - narrowing - slant), 0, 1, 0)
+    sheared = image.transform(
+        image.size, Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC
+    )
+    turned = np.asarray(sheared.rotate(random.uniform(-10, 10), Image.Resampling.BICUBIC))
+    rows, columns = np.nonzero(turned > 127)
+    return turned[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
 
 
 def printed_digit(random: Random, digit: int) -> Strokes:

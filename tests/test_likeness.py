@@ -47,13 +47,23 @@ def test_other_things_are_unlike_digits(thing):
 
 @pytest.mark.parametrize(
     ("kind", "least"),
-    {"letter": 0.8, "sign": 0.85, "doodle": 0.8, "scrawl": 0.9, "shape": 0.9}.items(),
+    {
+        "letter": 0.8,
+        "typed": 0.85,
+        "sign": 0.85,
+        "doodle": 0.8,
+        "scrawl": 0.9,
+        "shape": 0.9,
+    }.items(),
 )
 def test_drawings_are_unlike_digits(kind, least):
     random = np.random.default_rng(1)
     unlike = []
     while len(unlike) < 60:
-        marks = other_things.drawn(other_things.DRAWINGS[kind](random), random)
+        if kind == "typed":
+            marks = np.pad(other_things.typed(random), 20)
+        else:
+            marks = other_things.drawn(other_things.DRAWINGS[kind](random), random)
         seen = views.look_at(Image.fromarray(255 - marks))
         if seen.pixels is not None and seen.doubt is None:
             unlike.append(likeness.unlikeness(likeness.looks(seen.pixels)))

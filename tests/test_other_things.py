@@ -7,7 +7,7 @@ from pyhershey import glyph_factory
 
 from dlcli import checkpoints, pieces, views
 from tests import other_things
-from tests.other_things import DRAWINGS, MIRRORED, SIDE, drawn, printed_digit, ruined
+from tests.other_things import DRAWINGS, MIRRORED, SIDE, drawn, printed_digit, ruined, typed
 
 
 @pytest.mark.parametrize("kind", DRAWINGS)
@@ -41,6 +41,26 @@ def test_printed_digits_are_read():
         _, shares = model.infer(views.look_at(Image.fromarray(255 - marks)).pixels[np.newaxis])
         right.append(shares.argmax() == digit)
     assert np.mean(right) >= 0.85
+
+
+def test_typed_characters_are_cropped_and_all_different():
+    random = np.random.default_rng(0)
+    marks = [typed(random) for _ in range(40)]
+    for image in marks:
+        assert 25 < max(image.shape) < 1.5 * SIDE
+        assert (image[[0, -1]] > 127).any(axis=1).all()
+        assert (image[:, [0, -1]] > 127).any(axis=0).all()
+    assert len({image.tobytes() for image in marks}) == 40
+
+
+def test_typed_digits_are_read():
+    random, model = np.random.default_rng(0), checkpoints.load_named(checkpoints.PRETRAINED)
+    right = []
+    for digit in [*range(10)] * 5:
+        page = Image.fromarray(255 - np.pad(typed(random, str(digit)), 20))
+        _, shares = model.infer(views.look_at(page).pixels[np.newaxis])
+        right.append(shares.argmax() == digit)
+    assert np.mean(right) >= 0.8
 
 
 def test_a_greek_o_is_not_among_the_letters():
