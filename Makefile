@@ -35,10 +35,10 @@ faults: .venv/installed-dev ## Kill, fail and attack dlcli at length; count it i
 readme: .venv/installed-dev ## Write the generated parts of the README anew
 	$(BIN)/python -m tests.generated_readme
 
-photographs: .venv/installed-dev ## Count the photographs that MODEL reads (needs the full MNIST)
+photographs: .venv/installed-dev ## Count the photographs that MODEL reads (20 minutes; needs the full MNIST)
 	$(BIN)/python -m tests.photograph_accuracy $(MODEL) --output benchmarks/PHOTOGRAPHS.md
 
-likeness: .venv/installed-dev ## Train the network that tells digits from other things (15 minutes; needs the full MNIST)
+likeness: .venv/installed-dev ## Train the network that tells digits from other things (20 minutes; needs the full MNIST)
 	$(BIN)/python -m tests.generated_likeness
 
 pretrained: .venv/installed-dev ## Write the pretrained model and its card from RUNS, three of configs/best.yaml

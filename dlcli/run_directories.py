@@ -111,6 +111,8 @@ def find(path: Path) -> Path:
     """
     if not path.is_dir():
         raise CheckpointError(f"{path}: no such run directory")
+    if not any((path / name).exists() for name in (CONFIG, LAST, LOCK)):
+        raise CheckpointError(f"{path}: no run directory; it has neither {CONFIG} nor {LAST}")
     return follow_link(path)
 
 

@@ -76,6 +76,7 @@ def test_what_killed_processes_left_of_a_runs_own_files_is_removed_and_nothing_e
 def test_latest_is_a_link_that_is_replaced_in_one_step(tmp_path, monkeypatch):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
+        (tmp_path / name / "config.yaml").touch()
         run_directories.point_latest_to(tmp_path / name)
         assert (tmp_path / "latest").readlink() == Path(name)
     monkeypatch.chdir(tmp_path / "a")

@@ -48,7 +48,7 @@ def test_models_without_a_run_directory_can_be_drawn(dlcli, what):
         (["pretrained", "-o", "x.png"], 2, "pretrained: has no learning curves; they are in a run"),
         (["{run}/best.npz", "-o", "x.png"], 2, "{run}/best.npz: has no learning curves; they"),
         (["nowhere", "-o", "x.png"], 4, "nowhere: no such run directory"),
-        ([".", "-o", "x.png"], 2, ".: has no learning curves: its metrics.jsonl holds no epochs"),
+        ([".", "-o", "x.png"], 4, ".: no run directory; it has neither config.yaml nor last.npz"),
         (["nowhere", "--what", "weights", "-o", "x.png"], 4, "nowhere: no such run directory or"),
         (["{run}", "-o", "x.jpg"], 2, "x.jpg: the file must end in one of .png, .svg, .pdf"),
         (["{run}", "-o", "no/x.png"], 2, "no/x.png: the folder no does not exist"),
@@ -61,6 +61,14 @@ def test_what_cannot_be_drawn_is_told_in_a_line(dlcli, trained_model, arguments,
     assert result.stderr.startswith(f"Error: {reason.format(run=trained_model)}")
     assert result.stderr.count("\n") == 1
     assert not list(Path().iterdir())
+
+
+def test_a_run_without_an_epoch_has_no_curves(dlcli):
+    Path("r").mkdir()
+    Path("r/config.yaml").touch()
+    result = dlcli("plot", "r", "-o", "x.png")
+    assert result.code == 2
+    assert "r: has no learning curves: its metrics.jsonl holds no epochs" in result.stderr
 
 
 def test_nothing_is_overwritten_without_force(dlcli, trained_model):

@@ -219,6 +219,14 @@ def test_resuming_on_other_data_is_refused(train, dlcli, tiny):
     assert "was trained on other data" in result.stderr
 
 
+def test_resuming_another_folder_is_an_error_that_leaves_nothing_in_it(train, workdir):
+    (workdir / "mine").mkdir()
+    result = train("--resume", "mine")
+    assert result.code == 4
+    assert "mine: no run directory; it has neither config.yaml nor last.npz" in result.stderr
+    assert list((workdir / "mine").iterdir()) == []
+
+
 @pytest.mark.parametrize("path", ["nowhere", "runs/nowhere"])
 def test_resuming_what_does_not_exist_is_an_error_never_a_fresh_start(train, path):
     result = train("--resume", path)
