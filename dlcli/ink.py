@@ -3,7 +3,8 @@
 Paper is what is left when strokes are closed: every pixel takes the lightest colour of a window
 around it, then the darkest of those ("closing" in mathematical morphology; Serra, "Image
 Analysis and Mathematical Morphology", 1982). What is narrower than the window, as a stroke is,
-vanishes; what is wider, as a shadow is, stays. Ink is the difference.
+vanishes; what is wider, as a shadow is, stays. Ink is the difference; in a shadow, where paper
+and ink are darker alike, it counts for as much more.
 """
 
 from dataclasses import dataclass, replace
@@ -28,6 +29,12 @@ _QUARTILE_TO_MEDIAN = 0.67
 # of the noise, is no ink.
 _FAINTEST = 16.0
 _FAINTEST_TO_NOISE = 6.0
+# Paper is lit as its lightest tenth is. A difference counts for at most this many times as much,
+# for noise grows with it; what has less than this share of the light is another thing, such as
+# the inside of a thick stroke.
+_LIT = 0.9
+_LARGEST_GAIN = 2.0
+_DARKEST = 0.35
 
 
 def is_dark(colours: Colours, windows: list[int]) -> bool:
@@ -63,6 +70,8 @@ class Ink:
         The standard deviation of what seems ink where there is none.
     darkness
         How much of the ink's colour each pixel has, the paper's own included.
+    gain
+        How many times as much a difference of darkness counts at each pixel, 1 outside shadows.
     is_dark
         Whether the ink is darker than the paper.
     """
@@ -70,6 +79,7 @@ class Ink:
     levels: Levels
     noise: float
     darkness: Levels
+    gain: Levels
     is_dark: bool
 
     @property
@@ -96,7 +106,10 @@ def strength(colours: Colours, window: int, *, dark: bool) -> Ink:
     """
     if not dark:
         colours = 255 - colours
-    differences = np.stack([_from_paper(channel, window) for channel in colours])
+    papers = np.stack([_paper(channel, window) for channel in colours])
+    gain = _gain(papers) if dark else np.ones(colours.shape[1:], np.float32)
+    pairs = zip(colours, papers, strict=True)
+    differences = np.stack([_from_paper(channel, paper, gain) for channel, paper in pairs])
     energy = np.einsum("chw,chw->hw", differences, differences)
     strongest = energy >= energy.max() / 2
     direction = differences[:, strongest].mean(axis=1)
@@ -104,7 +117,7 @@ def strength(colours: Colours, window: int, *, dark: bool) -> Ink:
     ink = np.tensordot(direction, differences, 1)
     _, noise = _floor(ink)
     darkness = -np.tensordot(direction, colours.astype(np.float32), 1)
-    return Ink(np.maximum(ink, 0), noise, darkness, dark)
+    return Ink(np.maximum(ink, 0), noise, darkness, gain, dark)
 
 
 def without_lines(ink: Ink, level: float, thickness: float, lengths: tuple[float, float]) -> Ink:
@@ -185,9 +198,20 @@ def spread(marked: npt.NDArray[_Level], by: int) -> npt.NDArray[_Level]:
     return _over_windows(marked, 2 * by + 1, np.maximum)
 
 
-def _from_paper(channel: Colours, window: int) -> Levels:
+def _gain(papers: Colours) -> Levels:
+    """How much more light falls on the lightest paper than on each pixel's; 1 at least."""
+    light = papers.mean(axis=0, dtype=np.float32)
+    (lit,) = quantiles(light, _LIT)
+    share = np.maximum(light, 1) / np.float32(max(lit, 1))
+    gain: Levels = np.clip(1 / share, 1, _LARGEST_GAIN)
+    gain[share < _DARKEST] = 1
+    return gain
+
+
+def _from_paper(channel: Colours, paper: Colours, gain: Levels) -> Levels:
     """How much darker each pixel is than its paper; 0 on average where nothing is."""
-    difference = np.subtract(_paper(channel, window), channel, dtype=np.float32)
+    difference = np.subtract(paper, channel, dtype=np.float32)
+    difference *= gain
     floor, noise = _floor(difference)
     difference -= np.float32(floor + _QUARTILE_TO_MEDIAN * noise)
     return difference

@@ -58,11 +58,11 @@ SEVERAL = "more than one digit: show one at a time"
 
 @dataclass(frozen=True)
 class Pieces:
-    """The connected pieces of marked ink: arrays have an entry for each but the first two.
+    """The connected pieces of marked ink: arrays have an entry for each but the first three.
 
     Attributes
     ----------
-    darkness
+    darkness, gain
         Of the ink they are made of.
     labels
         The number of the piece that each pixel belongs to, from 1; 0: none.
@@ -79,6 +79,7 @@ class Pieces:
     """
 
     darkness: Levels
+    gain: Levels
     labels: npt.NDArray[np.intp]
     level: float
     mass: npt.NDArray[np.float64]
@@ -169,7 +170,8 @@ class Found:
         around = spread(self.marked, reach + 2) & ~spread(self.marked, reach)
         darkness = self.pieces.darkness
         strokes = np.where(self.marked, darkness, darkness.min())
-        lighter = spread(strokes, reach + 2) - darkness > MARKED[0] * self.pieces.level
+        contrast = (spread(strokes, reach + 2) - darkness) * self.pieces.gain
+        lighter = contrast > MARKED[0] * self.pieces.level
         return float(np.count_nonzero(lighter & around) / (np.count_nonzero(around) or 1))
 
     def _holes(self) -> int:
@@ -349,6 +351,7 @@ def _mark(ink: Ink, share: float) -> Pieces:
     middles = np.cumsum(area) - 1 - area // 2
     return Pieces(
         darkness=ink.darkness,
+        gain=ink.gain,
         labels=labels,
         level=level,
         mass=np.bincount(numbers, levels[rows, columns], minlength=count).astype(np.float64),

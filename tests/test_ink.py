@@ -39,12 +39,30 @@ def test_ink_is_where_the_stroke_is(paper, level):
 )
 def test_what_hardly_differs_from_the_paper_is_no_ink(level, noise, blank):
     levels = STROKE * np.float32(level)
-    assert ink.Ink(levels, noise, levels, is_dark=True).is_blank == blank
+    assert ink.Ink(levels, noise, levels, np.ones_like(levels), is_dark=True).is_blank == blank
 
 
 def test_quantiles_are_levels_that_occur():
     levels = np.random.default_rng(2).permutation(100).reshape(10, 10)
     assert ink.quantiles(levels, 0, 0.05, 0.5, 0.99) == [0, 5, 50, 99]
+
+
+def test_a_stroke_is_as_strong_in_the_shadow_as_in_the_light():
+    colours = with_stroke(sheet(), 44)
+    colours[:, :, 40:] //= 2
+    found = ink.strength(colours, 11, dark=True)
+    np.testing.assert_allclose(found.levels, STROKE * 176, atol=1e-3)
+    assert (found.gain[:, :40] == 1).all()
+    assert (found.gain[:, 40:] == 2).all()
+
+
+def test_only_paper_in_a_shadow_is_made_lighter():
+    colours = sheet()
+    colours[:, :, 20:] = colours[:, :, :1] * 0.4
+    assert ink.strength(colours, 11, dark=True).gain.max() == 2
+    assert ink.strength(colours, 11, dark=False).gain.max() == 1
+    colours[:, :, 20:] = colours[:, :, :1] * 0.3  # the inside of something dark
+    assert ink.strength(colours, 11, dark=True).gain.max() == 1
 
 
 def test_a_shadow_with_a_hard_edge_is_paper():
@@ -163,7 +181,7 @@ def cross(rows: slice, columns: slice) -> np.ndarray:
 )
 def test_lines_are_taken_away_and_what_crosses_them_stays(lengths, rows_left, columns_left):
     levels = cross(slice(30, 32), slice(40, 43))
-    before = ink.Ink(levels, 0, levels, is_dark=True)
+    before = ink.Ink(levels, 0, levels, np.ones_like(levels), is_dark=True)
     after = ink.without_lines(before, 80, thickness=4, lengths=lengths).levels
     assert (after[30:32, :30] > 0).all() == rows_left
     assert (after[:20, 40:43] > 0).all() == columns_left
@@ -174,7 +192,7 @@ def test_lines_are_taken_away_and_what_crosses_them_stays(lengths, rows_left, co
 def test_what_is_too_thick_or_too_short_is_no_line():
     levels = cross(slice(30, 36), slice(0, 0))
     levels[10:12, 20:60] = 200
-    before = ink.Ink(levels, 0, levels, is_dark=True)
+    before = ink.Ink(levels, 0, levels, np.ones_like(levels), is_dark=True)
     after = ink.without_lines(before, 80, thickness=4, lengths=(50, np.inf)).levels
     assert (after == levels).all()
 
@@ -185,5 +203,5 @@ def test_a_line_may_be_somewhat_askew(slope):
     for column in range(80):
         row = round(30 + slope * column)
         levels[row : row + 2, column] = 200
-    before = ink.Ink(levels, 0, levels, is_dark=True)
+    before = ink.Ink(levels, 0, levels, np.ones_like(levels), is_dark=True)
     assert not ink.without_lines(before, 80, thickness=4, lengths=(70, np.inf)).levels.any()

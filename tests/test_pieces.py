@@ -20,7 +20,7 @@ def canvas(*boxes: tuple[int, int, int, int], level: float = 200) -> np.ndarray:
 
 def find(levels: np.ndarray, noise: float = 0, share: float = MARKED[0]) -> Found | None:
     """The digit in ink on even paper."""
-    return find_digit(Ink(levels, noise, levels, is_dark=True), share)
+    return find_digit(Ink(levels, noise, levels, np.ones_like(levels), is_dark=True), share)
 
 
 ONE = (50, 20, 56, 80)
@@ -209,7 +209,7 @@ def test_what_is_as_dark_on_one_side_is_an_edge():
     levels = canvas(ONE)
     darkness = levels.copy()
     darkness[:, 56:] = 200
-    found = find_digit(Ink(levels, 0, darkness, is_dark=True))
+    found = find_digit(Ink(levels, 0, darkness, np.ones_like(levels), is_dark=True))
     assert found.box == ONE
     assert found.doubt == "a blot or an edge, no strokes of a pen"
 

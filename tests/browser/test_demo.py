@@ -154,6 +154,14 @@ def _bar(level):
     return picture
 
 
+def _in_shadow(digit, slope):
+    """A digit on whose page half lies in a shadow, below a line of so many percent of slope."""
+    page = np.full((160, 160), 235.0)
+    page[np.add.outer(np.arange(160), np.arange(160) * slope / 100) > 90] = 130
+    page[40:120, 40:120] *= 0.1 + 0.9 * np.asarray(digit) / 255
+    return Image.fromarray(page.astype(np.uint8))
+
+
 def _odd_pictures(sample):
     """What is hard to see through: scribbles, boxes, lines, blots, digits, white on black."""
     random = np.random.default_rng(SEEDED)
@@ -196,6 +204,8 @@ def _odd_pictures(sample):
     picture, pen = paper()
     pen.rectangle((0, 0, 60, 160), fill=0)
     yield picture
+    yield _in_shadow(digit(80), 0)
+    yield _in_shadow(digit(80), 60)
     yield _bar(215)
     yield _bar(243)  # too faint for a digit
     picture = _bar(238)  # too faint beside something so strong

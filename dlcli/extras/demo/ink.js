@@ -6,6 +6,9 @@ const SLOPES = [-0.06, -0.04, -0.02, 0, 0.02, 0.04, 0.06];
 const QUARTILE_TO_MEDIAN = 0.67;
 const FAINTEST = 16;
 const FAINTEST_TO_NOISE = 6;
+const LIT = 0.9;
+const LARGEST_GAIN = 2;
+const DARKEST = 0.35;
 
 const f32 = Math.fround;
 
@@ -25,6 +28,8 @@ const f32 = Math.fround;
  * @property {number} noise - the standard deviation of what seems ink where there is none
  * @property {Uint8Array} shades - levels in such an order that more is darker
  * @property {Float32Array} darkness - how much of the ink's colour a pixel of each shade has
+ * @property {Float32Array} gain - how many times as much a difference of darkness counts at each
+ *   pixel, 1 outside shadows
  * @property {boolean} isDark - whether the ink is darker than the paper
  */
 
@@ -70,8 +75,8 @@ function roughness(levels, width, height) {
 /**
  * How strong the ink is at each pixel.
  *
- * All channels are alike, so that everything follows from how far a pixel differs from its paper,
- * one of 256 numbers; every number is rounded as it is in single precision.
+ * All channels are alike, so that everything follows from a pixel and its paper, of which there
+ * are few pairs; every number is rounded as it is in single precision.
  * @param {Grey} grey
  * @param {number} window - side of the window in pixels; strokes must be narrower
  * @param {boolean} dark - whether the ink is darker than the paper
@@ -81,35 +86,38 @@ function strength(grey, window, dark) {
   const { width, height, channels } = grey;
   const levels = dark ? grey.levels : inverse(grey.levels);
   const paper = paperOf(grey, window, dark);
-  const counts = new Int32Array(256);
-  for (let i = 0; i < levels.length; i++) counts[paper[i] - levels[i]] += 1;
-  const values = [...counts.keys()];
-  const [floor, noise] = floorOf(values, counts);
+  const gains = gainsOf(paper, dark);
+  const byPair = new Int32Array(256 * 256);
+  for (let i = 0; i < levels.length; i++) byPair[256 * paper[i] + levels[i]] += 1;
+  const pairs = [...byPair.keys()].filter((pair) => byPair[pair]);
+  const counts = pairs.map((pair) => byPair[pair]);
+  const contrasts = pairs.map((pair) => f32(((pair >> 8) - (pair & 255)) * gains[pair >> 8]));
+  const [floor, noise] = floorOf(contrasts, counts);
   const offset = f32(floor + QUARTILE_TO_MEDIAN * noise);
-  const differences = values.map((value) => f32(value - offset));
-  const present = values.filter((value) => counts[value]);
+  const differences = contrasts.map((contrast) => f32(contrast - offset));
   const energies = differences.map((value) => alike(f32(value * value), 1, channels));
-  const half = f32(Math.max(...present.map((value) => energies[value])) / 2);
+  const half = f32(maximum(energies) / 2);
   let sum = 0;
   let count = 0;
-  for (const value of present) {
-    if (energies[value] >= half) {
-      sum += counts[value] * differences[value];
-      count += counts[value];
-    }
-  }
+  differences.forEach((difference, i) => {
+    if (energies[i] < half) return;
+    sum += counts[i] * difference;
+    count += counts[i];
+  });
   const mean = f32(sum / count);
   const norm = f32(Math.sqrt(alike(f32(mean * mean), 1, channels)));
   const direction = f32(mean / f32(Math.max(norm, 1e-6)));
   const inks = differences.map((value) => alike(value, direction, channels));
   const [, inkNoise] = floorOf(inks, counts);
-  const strengths = Float32Array.from(inks, (ink) => Math.max(ink, 0));
+  const strengths = new Float32Array(256 * 256);
+  pairs.forEach((pair, i) => { strengths[pair] = Math.max(inks[i], 0); });
   const inkLevels = new Float32Array(levels.length);
-  for (let i = 0; i < levels.length; i++) inkLevels[i] = strengths[paper[i] - levels[i]];
+  for (let i = 0; i < levels.length; i++) inkLevels[i] = strengths[256 * paper[i] + levels[i]];
+  const gain = Float32Array.from(paper, (level) => gains[level]);
   const shades = direction < 0 ? levels : inverse(levels);
   const darkness = Float32Array.from(
-    values, (shade) => -alike(direction < 0 ? shade : 255 - shade, direction, channels));
-  return { width, height, noise: inkNoise, isDark: dark, levels: inkLevels, shades, darkness };
+    gains, (_, shade) => -alike(direction < 0 ? shade : 255 - shade, direction, channels));
+  return { width, height, noise: inkNoise, isDark: dark, levels: inkLevels, shades, darkness, gain };
 }
 
 /** The sum of `value * factor` over channels that are all alike, in single precision. */
@@ -119,20 +127,35 @@ function alike(value, factor, channels) {
   return sum;
 }
 
-/** The first quartile of values that occur so often, and its distance from the twentieth. */
-function floorOf(values, counts) {
+/** For each level of paper, how much more light falls on the lightest paper; 1 at least. */
+function gainsOf(paper, dark) {
+  const counts = new Int32Array(256);
+  for (const level of paper) counts[level] += 1;
+  const [lit] = countedQuantiles([...counts.keys()], counts, LIT);
+  return Float32Array.from(counts, (_, level) => {
+    const share = f32(Math.max(level, 1) / Math.max(lit, 1));
+    return dark && share >= f32(DARKEST) ? Math.min(Math.max(f32(1 / share), 1), LARGEST_GAIN) : 1;
+  });
+}
+
+/** The values below which so large shares of all lie, if each occurs so often. */
+function countedQuantiles(values, counts, ...shares) {
   const order = values.map((value, index) => [value, counts[index]]).sort((a, b) => a[0] - b[0]);
   const all = counts.reduce((sum, count) => sum + count, 0);
-  const at = (share) => {
+  return shares.map((share) => {
     let left = Math.trunc(share * all);
     for (const [value, count] of order) {
       if (left < count) return value;
       left -= count;
     }
     throw new Error('a share is below 1');
-  };
-  const quartile = at(0.25);
-  return [quartile, quartile - at(0.05)];
+  });
+}
+
+/** The first quartile, and its distance from the twentieth. */
+function floorOf(values, counts) {
+  const [least, quartile] = countedQuantiles(values, counts, 0.05, 0.25);
+  return [quartile, quartile - least];
 }
 
 /** Whether there is no ink. */

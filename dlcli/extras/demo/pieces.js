@@ -204,7 +204,7 @@ function doubtOfFound(found) {
 
 /** The share of the surroundings that is paper: lighter than the strokes next to it. */
 function onPaper({ pieces, main, marked }) {
-  const { width, height, shades, darkness } = pieces.ink;
+  const { width, height, shades, darkness, gain } = pieces.ink;
   const reach = Math.max(LEAST_PIXELS, Math.trunc(main.thickness / 2));
   const outer = spread(marked, width, height, reach + 2);
   const inner = spread(marked, width, height, reach);
@@ -219,7 +219,8 @@ function onPaper({ pieces, main, marked }) {
   for (let i = 0; i < marked.length; i++) {
     if (outer[i] && !inner[i]) {
       around += 1;
-      if (f32(darkness[nearby[i]] - darkness[shades[i]]) > much) lighter += 1;
+      const contrast = f32(f32(darkness[nearby[i]] - darkness[shades[i]]) * gain[i]);
+      if (contrast > much) lighter += 1;
     }
   }
   return lighter / (around || 1);
