@@ -77,7 +77,7 @@ def table(title: str, rows: dict[str, Counter[str]]) -> str:
 
 @click.command()
 @click.argument("model")
-@click.option("--count", default=500, show_default=True, help="Photographs a condition.")
+@click.option("--count", default=300, show_default=True, help="Photographs a condition.")
 @click.option("--data-dir", type=click.Path(path_type=Path), default=DEFAULT_DATA_DIR)
 @click.option("--output", type=click.File("w", atomic=True), default="-")
 def main(model: str, count: int, data_dir: Path, output: io.TextIOBase) -> None:
