@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from dlcli import views
@@ -21,10 +20,8 @@ from dlcli.dimensions import IMAGE_SIDE
 from dlcli.errors import ImageError
 from dlcli.files import atomic_write
 from dlcli.pictures import to_colours
-from dlcli.placement import CENTRE, DIGIT_SIDE, centre_of_mass, extent
+from dlcli.placement import CENTRE, DIGIT_SIDE, Pixels, centre_of_mass, extent
 from dlcli.views import Steps
-
-Pixels = npt.NDArray[np.uint8]
 
 # Over all 70,000 images of MNIST: the centre of mass lies within 0.52 pixels of pixel 14, the
 # digit is at most 20 pixels long, and the border's mean is at most 8.4 (of 255).

@@ -17,9 +17,10 @@ from dlcli import images
 from dlcli.activations import Array
 from dlcli.checkpoints import Model
 from dlcli.errors import ImageError, Terminated
-from dlcli.images import Pixels, Prepared
+from dlcli.images import Prepared
 from dlcli.likeness import DOUBTFUL, looks, unlikeness
 from dlcli.pictures import read, without_warnings
+from dlcli.placement import Pixels
 from dlcli.views import Steps
 
 if TYPE_CHECKING:

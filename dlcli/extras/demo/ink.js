@@ -89,7 +89,8 @@ function strength(grey, window, dark) {
   const gains = gainsOf(paper, dark);
   const byPair = new Int32Array(256 * 256);
   for (let i = 0; i < levels.length; i++) byPair[256 * paper[i] + levels[i]] += 1;
-  const pairs = [...byPair.keys()].filter((pair) => byPair[pair]);
+  const pairs = [];
+  for (let pair = 0; pair < byPair.length; pair++) if (byPair[pair]) pairs.push(pair);
   const counts = pairs.map((pair) => byPair[pair]);
   const contrasts = pairs.map((pair) => f32(((pair >> 8) - (pair & 255)) * gains[pair >> 8]));
   const [floor, noise] = floorOf(contrasts, counts);

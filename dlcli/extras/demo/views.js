@@ -26,6 +26,7 @@ const MARGIN = 0.4;
 const LIKE = 0.2;
 const SURELY_LIKE = 0.1;
 const CLEARLY_LIKE = 0.01;
+
 /**
  * @typedef {Object} View - what was taken for the digit
  * @property {Uint8Array|null} pixels - the 28x28, 0 (paper) to 255 (ink); null: there is nothing
