@@ -30,28 +30,28 @@ format: .venv/installed-dev ## Format the code and mend what the linter can
 
 faults: .venv/installed-dev ## Kill, fail and attack dlcli at length; count it in the README (20 minutes)
 	$(BIN)/pytest --long tests/faults
-	$(BIN)/python -m tests.generated_readme
+	$(BIN)/python -m tools.generate_readme
 
 readme: .venv/installed-dev ## Write the generated parts of the README anew
-	$(BIN)/python -m tests.generated_readme
+	$(BIN)/python -m tools.generate_readme
 
 photographs: .venv/installed-dev ## Count the photographs that MODEL reads (20 minutes; needs the full MNIST)
-	$(BIN)/python -m tests.photograph_accuracy $(MODEL) --output benchmarks/PHOTOGRAPHS.md
+	$(BIN)/python -m tools.photograph_accuracy $(MODEL) --output benchmarks/PHOTOGRAPHS.md
 
 likeness: .venv/installed-dev ## Train the network that tells digits from other things (20 minutes; needs the full MNIST)
-	$(BIN)/python -m tests.generated_likeness
+	$(BIN)/python -m tools.train_rejection
 
 pretrained: .venv/installed-dev ## Write the pretrained model and its card from RUNS, three of configs/best.yaml
-	$(BIN)/python -m tests.generated_pretrained $(RUNS)
+	$(BIN)/python -m tools.publish_pretrained $(RUNS)
 
 exports: benchmarks/.venv/installed .venv/installed-dev ## Compare exported models with dlcli in PyTorch and onnxruntime (needs the full MNIST)
 	benchmarks/.venv/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .
 	benchmarks/.venv/bin/python -m benchmarks.exports
-	$(BIN)/python -m tests.generated_readme
+	$(BIN)/python -m tools.generate_readme
 
 accuracy: .venv/installed-dev ## Train every config with three seeds, judge it, keep the logs (2 hours)
 	$(BIN)/python -m benchmarks.accuracy
-	$(BIN)/python -m tests.generated_readme
+	$(BIN)/python -m tools.generate_readme
 
 bench: benchmarks/.venv/installed ## Time dlcli beside PyTorch, JAX and scikit-learn (15 minutes, 5 GB)
 	benchmarks/.venv/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .
@@ -82,8 +82,8 @@ clean: ## Remove what make created: environment, caches, builds (not runs/ or da
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@ .venv/installed
 
-.venv-lowest/installed: pyproject.toml tests/lowest_versions.py | .venv-lowest/bin/python
-	.venv-lowest/bin/python -m tests.lowest_versions > .venv-lowest/constraints.txt
+.venv-lowest/installed: pyproject.toml tools/lowest_versions.py | .venv-lowest/bin/python
+	.venv-lowest/bin/python -m tools.lowest_versions > .venv-lowest/constraints.txt
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --constraint .venv-lowest/constraints.txt --editable '.[dev]'
 	touch $@
 

@@ -10,7 +10,7 @@ from benchmarks.cases import CASES
 from benchmarks.commands import BENCHMARKS, CommandResult, Setting
 from benchmarks.contenders import CONTENDERS
 from benchmarks.epochs import CaseResult, measure
-from dlcli import datasets
+from dlcli.data import datasets
 
 
 @click.command()

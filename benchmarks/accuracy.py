@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from dlcli.commands.output import percent
-from dlcli.config_files import shipped_configs
+from dlcli.cli.output import percent
+from dlcli.config.files import shipped_configs
 
 DLCLI = str(Path(sys.executable).with_name("dlcli"))
 LOGS = Path(__file__).with_name("runs")

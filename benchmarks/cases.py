@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from dlcli.config import Config
-from dlcli.config_checks import from_builtins
+from dlcli.config.schema import Config
+from dlcli.config.validation import from_builtins
 
 LEARNING_RATES = {"sgd": 0.05, "adam": 0.001}
 MOMENTUM = 0.9

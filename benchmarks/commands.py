@@ -14,8 +14,9 @@ import numpy as np
 
 from benchmarks.contenders import TITLES, accuracy
 from benchmarks.verdicts import Verdict, at_least, at_most
-from dlcli import checkpoints, config_files
-from dlcli.datasets import Dataset
+from dlcli.config import files as config_files
+from dlcli.data.datasets import Dataset
+from dlcli.runs import checkpoint
 
 DLCLI = str(Path(sys.executable).with_name("dlcli"))
 _FRAMEWORKS = ("torch", "jax", "sklearn")
@@ -89,7 +90,7 @@ def train_to_98(setting: Setting, rounds: int = 5) -> CommandResult:
     for name in names:
         path, title = outcome(name, rounds), TITLES[name]
         if name == "dlcli":
-            network = checkpoints.load(path / "best.npz").network
+            network = checkpoint.load(path / "best.npz").network
             layers = list(zip(network.weights, network.biases, strict=True))
         else:
             arrays = np.load(path)

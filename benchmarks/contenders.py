@@ -17,11 +17,11 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_info
 
 from benchmarks.cases import MOMENTUM, Case
-from dlcli import config_files
-from dlcli.config import to_builtins
-from dlcli.datasets import Examples
-from dlcli.optimizers import Adam
-from dlcli.training import fit, initial_state, make_network
+from dlcli.config import files as config_files
+from dlcli.config.schema import to_builtins
+from dlcli.data.datasets import Examples
+from dlcli.nn.optimizers import Adam
+from dlcli.training.loop import fit, initial_state, make_network
 
 Layers = list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
 

@@ -15,7 +15,7 @@ import click
 from benchmarks.cases import CASES, Case
 from benchmarks.contenders import CONTENDERS, TITLES, accuracy
 from benchmarks.verdicts import Verdict, at_least, at_most, same_work
-from dlcli import datasets
+from dlcli.data import datasets
 
 OURS = ("dlcli", "dlcli_compiled")
 VARIANTS = {name for case in CASES for name, _ in case.variants}

@@ -10,14 +10,17 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from dlcli import checkpoints, datasets, training
-from dlcli.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Array
-from dlcli.checkpoints import Model
-from dlcli.commands.options import data_dir_option
-from dlcli.config import Config, to_builtins
-from dlcli.datasets import Dataset
-from dlcli.extras.export.onnx_format import to_onnx
-from dlcli.extras.export.safetensors_format import modules, to_safetensors
+from dlcli.cli.options import data_dir_option
+from dlcli.config.schema import Config, to_builtins
+from dlcli.data import datasets
+from dlcli.data.datasets import Dataset
+from dlcli.export.onnx_format import to_onnx
+from dlcli.export.safetensors_format import modules, to_safetensors
+from dlcli.nn.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
+from dlcli.nn.types import Array
+from dlcli.runs import checkpoint
+from dlcli.runs.checkpoint import Model
+from dlcli.training import loop
 
 RECORD = Path(__file__).with_name("exports.json")
 TOLERANCE = 1e-5
@@ -35,7 +38,7 @@ def main(data_dir: Path) -> None:
     images = datasets.load("mnist", data_dir).test.images
     sample = datasets.load("sample")
     small = [small_model(sample, *kind) for kind in KINDS]
-    pretrained = [checkpoints.load_named(checkpoints.PRETRAINED)]
+    pretrained = [checkpoint.load_named(checkpoint.PRETRAINED)]
     runners = {
         "onnx": (f"onnxruntime {onnxruntime.__version__}", by_onnxruntime),
         "safetensors": (f"PyTorch {torch.__version__.partition('+')[0]}", by_pytorch),
@@ -67,8 +70,8 @@ def small_model(dataset: Dataset, activation: Any, output_activation: Any) -> Mo
     train, validation = datasets.split_validation(
         dataset.train, config.validation_size, config.seed
     )
-    state = training.initial_state(config)
-    (record,) = training.fit(config, train, validation, state)
+    state = loop.initial_state(config)
+    (record,) = loop.fit(config, train, validation, state)
     metadata = {
         "config": to_builtins(config),
         "epoch": record.epoch,

@@ -52,14 +52,14 @@ __all__ = ["Classifier", "Layer", "__version__", "load_model"]
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from dlcli.classifier import Classifier, Layer, load_model
+    from dlcli.inference.classifier import Classifier, Layer, load_model
 else:
 
     def __getattr__(name: str) -> Any:
         """The public interface, imported when it is asked for: ``dlcli --help`` needs no NumPy."""
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from dlcli import classifier
+        from dlcli.inference import classifier
 
         return getattr(classifier, name)
 

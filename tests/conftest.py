@@ -17,10 +17,11 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from dlcli import checkpoints, datasets, download, idx
-from dlcli.cli import run
-from dlcli.datasets import Dataset
-from dlcli.network import Network
+from dlcli.cli.main import run
+from dlcli.data import datasets, download, idx
+from dlcli.data.datasets import Dataset
+from dlcli.nn.network import Network
+from dlcli.runs import checkpoint
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -179,7 +180,7 @@ def make_checkpoint(tmp_path) -> Callable[..., Path]:
             "preprocessing": "digit",
         }
         path = tmp_path / name
-        checkpoints.save(path, network, "cross_entropy", described | metadata, {})
+        checkpoint.save(path, network, "cross_entropy", described | metadata, {})
         return path
 
     return make

@@ -15,9 +15,10 @@ from benchmarks.commands import CommandResult, alternate
 from benchmarks.epochs import VARIANTS, CaseResult, Times, takes_part
 from benchmarks.sweep import Search, render
 from benchmarks.verdicts import at_least, at_most, same_work
-from dlcli import config_files, datasets
-from dlcli.config import Config, to_builtins
-from dlcli.schedules import learning_rate_at
+from dlcli.config import files as config_files
+from dlcli.config.schema import Config, to_builtins
+from dlcli.data import datasets
+from dlcli.nn.schedules import learning_rate_at
 
 FRAMEWORKS = {"torch", "torch_compiled", "jax", "sklearn"}
 VARIED = {"dlcli": 0.2, "products": 0.1, "dlcli_augmented": 0.3, "dlcli_averaged": 0.2}

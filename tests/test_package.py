@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dlcli.config_files import shipped_configs
+from dlcli.config.files import shipped_configs
 
 REPOSITORY = Path(__file__).parent.parent
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from dlcli import config_files, training
-from dlcli.checkpoints import Model
-from dlcli.cli import COMMANDS, cli, run
-from dlcli.config_files import shipped_configs
-from dlcli.extras.export.safetensors_format import modules
-from tests import generated_readme
+from dlcli.cli.main import COMMANDS, cli, run
+from dlcli.config import files as config_files
+from dlcli.config.files import shipped_configs
+from dlcli.export.safetensors_format import modules
+from dlcli.runs.checkpoint import Model
+from dlcli.training import loop
+from tools import generate_readme
 
 README = Path(__file__).parent.parent / "README.md"
 TEXT = README.read_text(encoding="utf-8")
@@ -25,7 +26,7 @@ def blocks(language: str) -> list[str]:
 
 
 def test_generated_parts_are_up_to_date():
-    assert generated_readme.render(TEXT) == TEXT, "run: make readme"
+    assert generate_readme.render(TEXT) == TEXT, "run: make readme"
 
 
 @pytest.mark.skipif(shutil.which("jq") is None, reason="needs jq, which .ci/run installs")
@@ -102,6 +103,6 @@ def test_the_python_examples_run(trained_model, tmp_path, monkeypatch, capsys):
 
 def test_the_pytorch_example_fits_what_the_tour_exports():
     config = config_files.load(["quickstart"])
-    model = Model(Path(), training.make_network(config), config.loss, {}, {})
+    model = Model(Path(), loop.make_network(config), config.loss, {}, {})
     (example,) = [block for block in blocks("python") if "import torch" in block]
     assert f"Sequential({modules(model)})" in example

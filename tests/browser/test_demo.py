@@ -11,14 +11,16 @@ import pytest
 from PIL import Image, ImageDraw
 from playwright.sync_api import expect
 
-from dlcli import checkpoints, images, prediction
-from dlcli.activations import ACTIVATIONS
-from dlcli.backpropagation import Backpropagation
-from dlcli.extras import demo
-from dlcli.extras.demo.section import _stored
-from dlcli.losses import LOSSES, one_hot
-from dlcli.network import Network
-from dlcli.prediction import Picture
+from dlcli.inference import predictor
+from dlcli.inference.predictor import Picture
+from dlcli.nn.activations import ACTIVATIONS
+from dlcli.nn.backpropagation import Backpropagation
+from dlcli.nn.losses import LOSSES, one_hot
+from dlcli.nn.network import Network
+from dlcli.report import draw as demo
+from dlcli.report.draw.section import _stored
+from dlcli.runs import checkpoint as checkpoints
+from dlcli.vision import pipeline
 from tests.browser.drawn import strokes
 
 DESK = {"width": 1280, "height": 900}
@@ -84,7 +86,7 @@ def png(page):
 
 def predicted(model, source):
     """What ``dlcli predict`` answers."""
-    [answer] = prediction.predict(model, [Picture(source, "drawn")], raw=False)
+    [answer] = predictor.predict(model, [Picture(source, "drawn")], raw=False)
     return answer
 
 
@@ -230,7 +232,7 @@ def test_other_pictures_are_seen_as_predict_sees_them(board, pretrained, sample)
             [picture.width, base64.b64encode(picture.tobytes()).decode()],
         )
         assert_same(answer, expected)
-        seen = images.prepare(picture.convert("RGB"), "drawn").pixels
+        seen = pipeline.prepare(picture.convert("RGB"), "drawn").pixels
         assert (seen is None) == (answer["pixels"] is None)
         if seen is not None:
             # One level is what a single rounding otherwise makes.

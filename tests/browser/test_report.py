@@ -8,11 +8,11 @@ import msgspec
 import pytest
 from playwright.sync_api import expect
 
-from dlcli import checkpoints
-from dlcli.datasets import Dataset
-from dlcli.extras.report import page as pages
-from dlcli.extras.report import subjects
-from dlcli.extras.report.subjects import Subject
+from dlcli.data.datasets import Dataset
+from dlcli.report import page as pages
+from dlcli.report import subjects
+from dlcli.report.subjects import Subject
+from dlcli.runs import checkpoint
 
 PHONE = {"width": 390, "height": 844}
 SMALL = {"width": 320, "height": 568}
@@ -74,7 +74,7 @@ FAINT = """() => {
 
 @pytest.fixture(scope="module")
 def subject(trained_model, sample) -> Subject:
-    (found,) = subjects.gather([checkpoints.load_named(str(trained_model))], sample.test)
+    (found,) = subjects.gather([checkpoint.load_named(str(trained_model))], sample.test)
     return found
 
 
@@ -100,7 +100,7 @@ def comparison(written, subject, tmp_path_factory, sample) -> Path:
     """Three models, one of them a bare checkpoint with a long name, another one overfitting."""
     bare = tmp_path_factory.mktemp("bare") / "a-checkpoint-whose-name-is-longer-than-most.npz"
     bare.write_bytes(subject.model.path.read_bytes())
-    (other,) = subjects.gather([checkpoints.load_named(str(bare))], sample.test)
+    (other,) = subjects.gather([checkpoint.load_named(str(bare))], sample.test)
     records = [
         replace(record, validation_loss=loss)
         for record, loss in zip(subject.records, (0.5, 0.2, 0.3, 0.4), strict=True)
@@ -185,7 +185,7 @@ def test_a_digit_of_the_report_s_own_model_is_answered(report, open_page, keep_s
 def test_the_most_accurate_of_several_is_drawn_for_where_it_is_folded(
     written, open_page, subject, make_checkpoint, sample
 ):
-    bare = checkpoints.load(make_checkpoint("bare.npz"))
+    bare = checkpoint.load(make_checkpoint("bare.npz"))
     page = open_page(written(*subjects.gather([bare], sample.test), subject))
     expect(page.locator("#demo")).to_be_hidden()
     page.get_by_role("link", name="Draw a digit").first.click()

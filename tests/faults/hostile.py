@@ -20,7 +20,7 @@ HANGS_AFTER = 120
 _PROGRAM = """
 import io, json, pathlib, re, signal, sys
 from contextlib import redirect_stderr, redirect_stdout
-from dlcli.cli import run
+from dlcli.cli.main import run
 
 signal.signal(signal.SIGALRM, signal.SIG_DFL)
 for arguments in json.load(open(sys.argv[1])):

@@ -13,7 +13,7 @@ from typing import IO, TypeVar
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
-PROGRAM = "from dlcli.cli import main; main()"
+PROGRAM = "from dlcli.cli.main import main; main()"
 
 
 @dataclass(frozen=True)

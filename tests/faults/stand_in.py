@@ -3,13 +3,13 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 
-from dlcli import idx
+from dlcli.data import idx
 
 _PROGRAM = """
-from dlcli import datasets
+from dlcli.data import datasets
 datasets.SOURCES["mnist"] = datasets.Source((), raw_sha256={raw})
 datasets.SOURCES["kmnist"] = datasets.Source((), gz_sha256={gz})
-from dlcli.cli import main
+from dlcli.cli.main import main
 main()
 """
 

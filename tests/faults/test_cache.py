@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from dlcli import datasets, idx
+from dlcli.data import datasets, idx
 from tests.faults.processes import (
     Call,
     Fault,

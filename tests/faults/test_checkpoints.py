@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlcli import checkpoints
-from dlcli.checkpoints import Model
-from dlcli.cli import run
+from dlcli.cli.main import run
 from dlcli.errors import CheckpointError
+from dlcli.runs import checkpoint
+from dlcli.runs.checkpoint import Model
 from tests.conftest import write_idx_folder
 from tests.faults.hostile import MAX_MEMORY, assert_civil, no_hanging, run_apart
 
@@ -58,7 +58,7 @@ def load(tmp_path) -> Callable[[bytes], Model | None]:
     def load(content: bytes) -> Model | None:
         path.write_bytes(content)
         try:
-            return checkpoints.load(path)
+            return checkpoint.load(path)
         except CheckpointError as error:
             message = str(error)
         assert message.startswith(f"{path}: ")

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Self
 
-from dlcli import checkpoints
+from dlcli.runs import checkpoint
 from tests.faults.processes import finish, start, temporary_files
 from tests.faults.stand_in import stand_in_program
 from tests.faults.trainings import train_on
@@ -34,7 +34,7 @@ class Watch(threading.Thread):
     def _look(self) -> str:
         try:
             name = str(self.link.readlink())
-            checkpoints.load(self.link.parent / name / "best.npz")
+            checkpoint.load(self.link.parent / name / "best.npz")
         except Exception as error:  # noqa: BLE001 - whatever is wrong is to be told
             return repr(error)
         return name
@@ -83,7 +83,7 @@ def assert_whole(run: Path, summary: dict) -> None:
     records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [record["epoch"] for record in records] == [1, 2, 3, 4, 5, 6]
     for name, epoch in (("last.npz", 6), ("best.npz", summary["best_epoch"])):
-        model = checkpoints.load(run / name)
+        model = checkpoint.load(run / name)
         assert model.metadata["epoch"] == epoch
         assert model.metadata["config"]["seed"] == summary["config"]["seed"]
     assert json.loads((run / "summary.json").read_text()) == summary
@@ -117,10 +117,10 @@ def test_a_run_that_is_trained_is_refused_and_one_whose_process_died_is_not(dlcl
         training.kill()
         assert finish(training).returncode == -signal.SIGKILL
     assert Path("runs/r/.lock").exists()
-    done = checkpoints.load(Path("runs/r/last.npz")).metadata["epoch"]
+    done = checkpoint.load(Path("runs/r/last.npz")).metadata["epoch"]
     resumed = dlcli("train", "-q", "--resume", "runs/r", "--set", f"epochs={done + 1}")
     assert (resumed.code, resumed.stderr) == (0, "")
-    assert checkpoints.load(Path("runs/r/last.npz")).metadata["epoch"] == done + 1
+    assert checkpoint.load(Path("runs/r/last.npz")).metadata["epoch"] == done + 1
     tally("training in a run that another process trains in", 4)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dlcli.config_files import shipped_configs
+from dlcli.config.files import shipped_configs
 from tests.faults.hostile import MAX_MEMORY, assert_civil, no_hanging, run_apart
 
 VALUES = [

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dlcli.cli import run
+from dlcli.cli.main import run
 
 # Bytes by which a process may be larger in the last third of its work than in the first.
 # Threads and photographs come late and take their share for good.

@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 import dlcli as package
-from dlcli import checkpoints, datasets, download, idx
-from dlcli.cli import run
+from dlcli.cli.main import run
+from dlcli.data import datasets, download, idx
 from dlcli.errors import DatasetError
 from dlcli.files import atomic_write
+from dlcli.runs import checkpoint
 from tests.faults.hostile import assert_civil, no_hanging
 
 PACKAGE = Path(package.__file__).parent
@@ -449,9 +450,9 @@ def test_every_checkpoint_carries_the_checksum_of_its_data(dlcli, tiny):
     sums = [hashlib.sha256((tiny / file).read_bytes()).hexdigest() for file in datasets.FILES]
     checksum = hashlib.sha256("".join(sums).encode()).hexdigest()
     for name in ("best.npz", "last.npz"):
-        metadata = checkpoints.load(Path("runs/run") / name).metadata
+        metadata = checkpoint.load(Path("runs/run") / name).metadata
         assert metadata["dataset"] == {"name": str(tiny), "checksum": checksum}
-    pretrained = checkpoints.load_named("pretrained").metadata["dataset"]["checksum"]
+    pretrained = checkpoint.load_named("pretrained").metadata["dataset"]["checksum"]
     known = datasets.SOURCES["mnist"].raw_sha256
     assert known is not None
     assert pretrained == hashlib.sha256("".join(known).encode()).hexdigest()

@@ -1,0 +1,156 @@
+"""The command group, loaded lazily; and the one place where errors become exit codes."""
+
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from dlcli import __version__
+from dlcli.cli.options import debug_and_quiet
+from dlcli.cli.output import printable, tell
+from dlcli.errors import DlcliError, Terminated
+
+COMMANDS = {
+    "train": "dlcli.cli.train",
+    "eval": "dlcli.cli.eval",
+    "predict": "dlcli.cli.predict",
+    "data": "dlcli.cli.data",
+    "config": "dlcli.cli.config",
+    "runs": "dlcli.cli.runs",
+    "compare": "dlcli.cli.compare",
+    "report": "dlcli.cli.report",
+    "gradcheck": "dlcli.cli.gradcheck",
+    "export": "dlcli.cli.export",
+    "plot": "dlcli.cli.plot",
+    "sweep": "dlcli.cli.sweep",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Names in the order a newcomer needs them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """Import and return a command; None if there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(COMMANDS[cmd_name]).command
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{COMMANDS[cmd_name]}.command is no click command")
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or say which one was probably meant."""
+        if args[0] not in COMMANDS:
+            import difflib
+
+            close = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            if close:
+                ctx.fail(f"No such command {args[0]!r}; did you mean {close[0]}?")
+        return super().resolve_command(ctx, args)
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="dlcli", message="%(prog)s %(version)s")
+@debug_and_quiet
+def cli() -> None:
+    """Train, evaluate and use neural networks on MNIST digits.
+
+    \b
+    Examples:
+      dlcli train --config quickstart        train on the embedded sample, at once
+      dlcli train --config mnist             download MNIST and train on it
+      dlcli eval                             judge the latest run on the test images
+      dlcli predict photo.png                which digit is this?
+
+    Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 failure, 2 wrong
+    usage or configuration, 3 dataset unavailable, 4 unreadable image or checkpoint, 5 below
+    --min-accuracy, 130 or 143 interrupted.
+    """
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run dlcli with ``arguments`` and return its exit code; errors become one message."""
+    debug = "--debug" in arguments
+    signal.signal(signal.SIGTERM, _raise_terminated)
+    try:
+        with cli.make_context("dlcli", list(arguments)) as context:
+            cli.invoke(context)
+        if sys.stdout is not None:  # it is None when it was closed before the start (>&-)
+            sys.stdout.flush()
+    except click.exceptions.Exit as finished:
+        return finished.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        tell(error.format_message())
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader has seen enough (| head -1). Python would complain when it flushes stdout
+        # at exit, so what is left goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it becomes one message here
+        code, lines = _explain(error)
+        lines = ["Error: " + lines[0], *lines[1:]]
+        if debug:
+            import traceback
+
+            lines = traceback.format_exc().splitlines() + lines
+        # They may quote a file's name or content, and that could be control sequences.
+        tell("\n".join(printable(line) for line in lines))
+        return code
+    return 0
+
+
+def main() -> NoReturn:
+    """Run dlcli with the process's arguments and end the process at once.
+
+    Nothing is left to be done then, and Python would take 10 ms to take itself and NumPy
+    apart, a tenth of a prediction. (``python -m dlcli`` ends as usual, for profilers.)
+    """
+    if "_DLCLI_COMPLETE" in os.environ:  # click answers the shell's completion
+        cli.main(prog_name="dlcli")
+    code = run(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        # What is left here after an error belongs to a reader who is gone, or to a full disk,
+        # which is the error that was told.
+        with suppress(OSError):
+            if stream is not None:
+                stream.flush()
+    os._exit(code)
+
+
+def _explain(error: BaseException) -> tuple[int, list[str]]:
+    """The exit code and the lines of the message for an error; re-raises what is none."""
+    if isinstance(error, (DlcliError, Terminated)):
+        return error.exit_code, list(error.args)
+    if isinstance(error, click.UsageError):
+        command = error.ctx.command_path if error.ctx else "dlcli"
+        return error.exit_code, [f"{error.format_message()} (see: {command} --help)"]
+    if isinstance(error, click.ClickException):
+        return error.exit_code, [error.format_message()]
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        return 130, ["interrupted"]
+    if isinstance(error, MemoryError):
+        return 1, [f"not enough memory: {error}"]
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        return 1, [f"{place}{error.strerror or error}"]
+    if isinstance(error, Exception):
+        kind = type(error).__name__
+        return 1, [f"unexpected {kind}: {error} (run again with --debug for the traceback)"]
+    raise error
+
+
+def _raise_terminated(_signal: int, _frame: FrameType | None) -> None:
+    raise Terminated("terminated")

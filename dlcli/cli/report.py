@@ -1,0 +1,132 @@
+"""``dlcli report``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dlcli.cli.options import (
+    complete_dataset,
+    data_dir_option,
+    debug_and_quiet,
+    force_option,
+    limit_threads,
+    threads_option,
+)
+from dlcli.cli.output import download_progress, message, printable, warn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dlcli.runs.checkpoint import Model
+
+
+@click.command("report")
+@click.argument("model_paths", metavar="[RUN]...", nargs=-1, type=click.Path())
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where to write the page.  [default: report.html (demo.html) in the run directory; of "
+    "several runs, or of a model without one, in the current folder]",
+)
+@click.option("--demo", "demo_alone", is_flag=True, help="Only the part to draw on, of one model.")
+@click.option("--open", "opened", is_flag=True, help="Show the page in the web browser.")
+@click.option(
+    "--dataset",
+    metavar="NAME|DIR",
+    shell_complete=complete_dataset,
+    help="Judge by the test images of another dataset than the runs' own.",
+)
+@data_dir_option
+@force_option
+@threads_option
+@debug_and_quiet
+def command(
+    model_paths: tuple[str, ...],
+    output: Path | None,
+    demo_alone: bool,  # noqa: FBT001 - click passes options by name
+    opened: bool,  # noqa: FBT001
+    dataset: str | None,
+    data_dir: Path,
+    force: bool,  # noqa: FBT001
+    threads: int | None,
+) -> None:
+    """Write a page that shows how a run learned, where it errs and what is inside.
+
+    RUN is a run directory, an .npz file, or "pretrained"; without one, as for eval. Several are
+    set side by side. The page also has a field to draw digits on, which the network reads; --demo
+    makes a page of that alone. It is one file that opens from the disk and needs no network; its
+    path is the only line on stdout. A page that dlcli wrote without --output is written anew; no
+    other file is replaced without --force. Needs the extra "report" (Jinja2), --demo does not.
+
+    \b
+    Examples:
+      dlcli report --open
+      dlcli report runs/small runs/large -o comparison.html
+      dlcli report --demo pretrained --open
+    """
+    from dlcli.files import atomic_write
+    from dlcli.runs import checkpoint
+
+    if demo_alone and (dataset is not None or len(model_paths) > 1):
+        raise click.UsageError("--demo is for one model, and judges it by no dataset")
+    models = [checkpoint.load_named(path) for path in model_paths or (None,)]
+    path = _destination(models, output, "demo.html" if demo_alone else "report.html", force=force)
+    for model in models:
+        message(f"Model: {printable(str(model.path))}")
+    if demo_alone:
+        from dlcli.report import draw
+
+        content = draw.page(draw.section(str(models[0].path)))
+    else:
+        content = _report(models, dataset, data_dir, threads)
+    with atomic_write(path) as file:
+        file.write(content)
+    click.echo(path)
+    if opened:
+        import webbrowser
+
+        if not webbrowser.open(path.resolve().as_uri()):
+            warn("no web browser was found")
+
+
+def _report(
+    models: "Sequence[Model]", dataset: str | None, data_dir: Path, threads: int | None
+) -> bytes:
+    """The whole page."""
+    from dlcli.cli.requirements import needs
+    from dlcli.data import datasets
+    from dlcli.evaluation import evaluate
+    from dlcli.report import subjects
+
+    with needs("report"):
+        from dlcli.report import page
+
+    name = dataset or evaluate.common_dataset(models)
+    with download_progress() as progress:
+        test = datasets.load(name, data_dir, progress).test
+    with limit_threads(threads):
+        return page.render(subjects.gather(models, test), name, test)
+
+
+def _destination(models: "Sequence[Model]", output: Path | None, name: str, *, force: bool) -> Path:
+    """Where the page goes; refused if something is there that dlcli did not put there itself."""
+    from dlcli.files import refuse_to_overwrite
+    from dlcli.report import subjects
+
+    path = output
+    if path is None:
+        run = subjects.run_of(models[0]) if len(models) == 1 else None
+        path = Path(name) if run is None else run / name
+    refuse_to_overwrite(path, force=force or (output is None and _is_page(path)))
+    return path
+
+
+def _is_page(path: Path) -> bool:
+    """Whether a file is a page that dlcli wrote."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return b'<meta name="generator" content="dlcli report">' in file.read(2000)

@@ -1,0 +1,58 @@
+"""``dlcli runs``."""
+
+from pathlib import Path
+
+import click
+
+from dlcli.cli.options import debug_and_quiet, format_option, runs_dir_option
+from dlcli.cli.output import message, percent, print_csv, print_json, print_table
+
+_COLUMNS = (
+    "run",
+    "status",
+    "epochs",
+    "best_epoch",
+    "validation_accuracy",
+    "validation_loss",
+    "seconds",
+)
+
+
+@click.command("runs")
+@runs_dir_option
+@format_option("text", "json", "csv")
+@debug_and_quiet
+def command(runs_dir: Path, output_format: str) -> None:
+    """List training runs, the last trained last.
+
+    \b
+    Examples:
+      dlcli runs
+      dlcli runs --format json | jq -r 'max_by(.validation_accuracy).run'
+    """
+    from dlcli.runs import run as runs
+
+    if not runs_dir.exists():
+        message(f"{runs_dir}: no such folder, and so no runs yet")
+    rows = list(runs.list_runs(runs_dir)) if runs_dir.exists() else []
+    if output_format == "json":
+        print_json(rows)
+    elif output_format == "csv":
+        print_csv(rows, _COLUMNS)
+    else:
+        print_table(
+            ["run", "status", "epochs", "best epoch", "validation accuracy", "loss", "seconds"],
+            [
+                [
+                    row["run"],
+                    row["status"],
+                    str(row["epochs"]),
+                    str(row["best_epoch"] or "-"),
+                    percent(row["validation_accuracy"]),
+                    "-" if row["validation_loss"] is None else f"{row['validation_loss']:.4f}",
+                    f"{row['seconds']:.1f}",
+                ]
+                for row in rows
+            ],
+            left=2,
+        )

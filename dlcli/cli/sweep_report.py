@@ -1,0 +1,141 @@
+"""``dlcli sweep report``: what a search has learned."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dlcli.cli.options import debug_and_quiet, force_option, format_option, runs_dir_option
+from dlcli.cli.output import message, percent, print_csv, print_json, print_table, printable
+from dlcli.cli.sweep_progress import short
+from dlcli.errors import ConfigError
+
+storage_option = click.option(
+    "--storage",
+    metavar="URL",
+    envvar="DLCLI_STORAGE",
+    show_envvar=True,
+    help="Database of the study: postgresql://USER:PASSWORD@HOST/DATABASE for many machines.  "
+    "[default: the file sweeps.db in --runs-dir]",
+)
+
+
+@click.command("report")
+@storage_option
+@click.option("--study", help="Name of the study.  [default: the only one]")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write one HTML page: importances, slices, parallel coordinates.",
+)
+@force_option
+@runs_dir_option
+@format_option("text", "json", "csv")
+@debug_and_quiet
+def report(
+    storage: str | None,
+    study: str | None,
+    output: Path | None,
+    force: bool,  # noqa: FBT001 - click passes it by name
+    runs_dir: Path,
+    output_format: str,
+) -> None:
+    """Say what a search has learned: the importance of each key, and every trial.
+
+    Importances are computed by PED-ANOVA from the complete trials. Prints them with the trials
+    (as CSV: the trials alone); with --output, draws them on a page as well, beside slices and
+    parallel coordinates.
+
+    \b
+    Examples:
+      dlcli sweep report --output report.html
+      dlcli sweep report --study sweep --format csv > trials.csv
+    """
+    from dlcli.cli.requirements import needs
+    from dlcli.files import atomic_write, refuse_to_overwrite
+
+    with needs("sweep"):
+        from dlcli.sweep import report as reports
+        from dlcli.sweep.results import best_of, row_of
+        from dlcli.sweep.storage import FILE, address, connect
+        from dlcli.sweep.tickets import wanted
+    if output is not None:
+        refuse_to_overwrite(output, force=force)
+    if storage is None and not (runs_dir / FILE).exists():
+        raise ConfigError(f"{runs_dir / FILE}: no such file; dlcli sweep makes it")
+    with closing(connect(address(storage, runs_dir))) as database:
+        found = reports.load_study(database, study)
+        trials = wanted(found.get_trials(deepcopy=False))
+        name, best = found.study_name, best_of(trials)
+        importances = reports.importances(found)
+        if output is not None:
+            text = reports.page(found, best)
+            with atomic_write(output) as file:
+                file.write(text.encode())
+            message(f"{printable(str(output))}: written")
+    rows = [row_of(trial) for trial in trials]
+    if output_format == "json":
+        print_json(
+            {
+                "study": name,
+                "best_trial": None if best is None else best.number,
+                "importance": importances,
+                "importance_method": reports.METHOD,
+                "trials": rows,
+            }
+        )
+    elif output_format == "csv":
+        _print_trials_as_csv(rows)
+    else:
+        _print_report(rows, importances, reports.METHOD)
+
+
+def _keys(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Every key that was searched."""
+    return list(dict.fromkeys(key for row in rows for key in row["params"]))
+
+
+def _print_trials_as_csv(rows: Sequence[Mapping[str, Any]]) -> None:
+    scores = ["trial", "state", "validation_accuracy", "validation_loss", "epochs", "seconds"]
+    columns = [*scores, *_keys(rows), "run", "worker", "retry_of", "reason"]
+    print_csv(
+        (
+            {column: row.get(column, row["params"].get(column)) for column in columns}
+            for row in rows
+        ),
+        columns,
+    )
+
+
+def _print_report(
+    rows: Sequence[Mapping[str, Any]],
+    importances: Mapping[str, float],
+    method: str,
+) -> None:
+    if importances:
+        print_table(
+            ["key", f"importance ({method})"],
+            [[key, percent(share)] for key, share in importances.items()],
+        )
+        click.echo()
+    else:
+        message("Importances need complete trials of different accuracies")
+    keys = _keys(rows)
+    print_table(
+        ["trial", "state", "accuracy", "epochs", *keys],
+        [
+            [
+                str(row["trial"]),
+                row["state"],
+                percent(row["validation_accuracy"]),
+                str(row["epochs"]),
+                *(short(row["params"].get(key, "-")) for key in keys),
+            ]
+            for row in rows
+        ],
+        left=2,
+    )

@@ -1,0 +1,120 @@
+"""Config files: shipped ones by name, several in layers, single keys from the command line."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dlcli.config.messages import did_you_mean, shortened
+from dlcli.config.schema import Config, to_builtins
+from dlcli.config.validation import resolve
+from dlcli.config.yaml_loader import (
+    MAX_BYTES,
+    Settings,
+    overridden,
+    parse,
+    parse_value,
+    settings_of,
+)
+from dlcli.errors import ConfigError
+from dlcli.files import stdin
+
+SEARCH = "sweep"  # lies among the configs, but is no config: it is for dlcli sweep alone
+_MERGED = ("augmentation", "sweep")  # mappings of keys; another mapping is a search space
+
+
+def load(
+    sources: Sequence[str], overrides: Sequence[str] = (), base: Config | None = None
+) -> Config:
+    """Read config files, then ``KEY=VALUE`` overrides; later ones win.
+
+    Parameters
+    ----------
+    sources
+        Paths, ``-`` for stdin, or names of shipped configs (``mnist``).
+    overrides
+        Strings like ``learning_rate=0.05``; the value is YAML.
+    base
+        What to start from instead of the defaults.
+
+    Raises
+    ------
+    ConfigError
+        With every problem found, one a line.
+    """
+    start = settings_of(to_builtins(base), "base") if base is not None else {}
+    settings, problems = read(sources, overrides, start)
+    try:
+        config = resolve(settings)
+    except ConfigError as error:
+        problems += error.args
+    if problems:
+        raise ConfigError(*problems)
+    return config
+
+
+def read(
+    sources: Sequence[str], overrides: Sequence[str], start: Settings
+) -> tuple[Settings, list[str]]:
+    """The settings that :func:`load` checks, unchecked, and what could not be read of them.
+
+    Raises
+    ------
+    ConfigError
+        Stdin is named twice.
+    """
+    if sources.count("-") > 1:
+        raise ConfigError("--config -: stdin can be read only once")
+    settings = start
+    problems: list[str] = []
+    for reader, text in [(_file, s) for s in sources] + [(_override, o) for o in overrides]:
+        try:
+            settings = overridden(settings, reader(text), _MERGED)
+        except ConfigError as error:
+            problems += error.args
+    return settings, problems
+
+
+def shipped_configs() -> dict[str, Path]:
+    """The configs that come with dlcli: name -> file."""
+    return {name: path for name, path in _shipped_files().items() if name != SEARCH}
+
+
+def _shipped_files() -> dict[str, Path]:
+    package = Path(__file__).parents[1]
+    # In a wheel they lie inside the package; in a checkout, at the top of the repository.
+    folder = package / "configs" if (package / "configs").is_dir() else package.parent / "configs"
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def _file(source: str) -> Settings:
+    return parse(*_read(source))
+
+
+def _override(text: str) -> Settings:
+    """The setting in a ``KEY=VALUE`` of the command line."""
+    key, equals, value = text.partition("=")
+    key = key.strip()
+    if not equals or not key:
+        raise ConfigError(f"--set {shortened(text)}: expected KEY=VALUE")
+    return settings_of({key: parse_value(value, f"--set {shortened(key)}")}, "--set")
+
+
+def _read(source: str) -> tuple[str, str]:
+    """The text of a config file and what to call it in messages."""
+    path = Path(source)
+    shipped = _shipped_files()
+    if source in shipped and not path.is_file():
+        path = shipped[source]
+    try:
+        if source == "-":
+            return stdin().read(MAX_BYTES + 1).decode(), "<stdin>"
+        with path.open(encoding="utf-8") as file:
+            return file.read(MAX_BYTES + 1), str(path)
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"{source}: no such config file; shipped ones, by name: {', '.join(shipped)}"
+            f"{did_you_mean(source, shipped)}"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{source}: not a text file (UTF-8)") from error
+    except OSError as error:
+        raise ConfigError(f"{source}: cannot be read: {error.strerror}") from error

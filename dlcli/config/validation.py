@@ -1,0 +1,255 @@
+"""How a config is checked: each key on its own, then the keys against each other.
+
+All problems are reported together, each with the place it was written.
+"""
+
+import math
+import os
+import re
+from collections.abc import Collection, Iterable
+from typing import Any, get_args
+
+import msgspec
+
+from dlcli.config.dimensions import MAX_PARAMETERS
+from dlcli.config.messages import (
+    allowed_names,
+    describe_allowed,
+    did_you_mean,
+    one_of,
+    shortened,
+    shown,
+)
+from dlcli.config.schema import Augmentation, Config, DatasetName, key_types
+from dlcli.config.yaml_loader import Setting, Settings, settings_of
+from dlcli.errors import ConfigError
+
+HIGH_ADAM_LEARNING_RATE = 0.01
+_MAX_PROBLEMS = 50  # more unknown keys than a config has known ones: it is something else
+ADAM_LEARNING_RATE = 0.001  # Kingma and Ba's; the default for sgd would make Adam diverge
+
+# Keys that mean something only beside certain values of another key.
+_DEPENDENT_KEYS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "initializer_stddev": ("initializer", ("normal",)),
+    "momentum": ("optimizer", ("sgd",)),
+    "nesterov": ("optimizer", ("sgd",)),
+    "beta1": ("optimizer", ("adam", "adamw")),
+    "beta2": ("optimizer", ("adam", "adamw")),
+    "epsilon": ("optimizer", ("adam", "adamw")),
+    "decay_factor": ("schedule", ("step", "exponential")),
+    "step_epochs": ("schedule", ("step",)),
+}
+
+_WORDS_OF_A_SEARCH = ("low", "high", "log", "step", "choices")
+
+
+def from_builtins(values: dict[str, Any], origin: str) -> Config:
+    """Check values that a checkpoint or a run directory holds.
+
+    Raises
+    ------
+    ConfigError
+        With every problem found, one a line.
+    """
+    return resolve(settings_of(values, origin))
+
+
+def resolve(settings: Settings, unknown: Collection[str] = ()) -> Config:
+    """Check every setting, then the settings against each other.
+
+    Parameters
+    ----------
+    settings
+        What was written; every other key stands at its default.
+    unknown
+        Keys whose values are to be found yet: nothing is said to contradict them.
+
+    Raises
+    ------
+    ConfigError
+        With every problem found, one a line.
+    """
+    _refuse_search(settings)
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    types = key_types()
+    for key, setting in settings.items():
+        if key not in types:
+            problems.append(f"{setting.origin}: {_unknown_key(key, types)}")
+            if len(problems) == _MAX_PROBLEMS:
+                break
+            continue
+        try:
+            values[key] = checked(key, setting, types[key])
+        except ConfigError as error:
+            problems += error.args
+    if values.get("optimizer") in {"adam", "adamw"} and "learning_rate" not in settings:
+        values["learning_rate"] = ADAM_LEARNING_RATE
+    config = Config(**_gathered(values))
+    # A key that was itself wrong stands at its default here: what it contradicts is not known.
+    wrong = {key for key in settings if key in types and key not in values}.union(unknown)
+    for keys, problem in _contradictions(config):
+        if not wrong.intersection(keys):
+            key = next((key for key in keys if key in settings), keys[0])
+            origin = settings[key].origin if key in settings else "default"
+            problems.append(f"{origin}: {keys[0]}: {problem}")
+    if problems:
+        raise ConfigError(*dict.fromkeys(problems))  # a mapping's are alike
+    return config
+
+
+def _refuse_search(settings: Settings) -> None:
+    for key, setting in settings.items():
+        if key.partition(".")[0] == "sweep":
+            raise ConfigError(
+                f"{setting.origin}: sweep: makes this a search, which is for dlcli sweep --config"
+            )
+
+
+def checked(key: str, setting: Setting, kind: Any) -> Any:
+    """The value of a setting as one of type ``kind``.
+
+    Raises
+    ------
+    ConfigError
+        It is none; the message says where it was written and what is allowed.
+    """
+    value = setting.value
+    try:
+        return msgspec.convert(_without_infinities(value), kind)
+    except RecursionError:
+        raise ConfigError(f"{setting.origin}: {key}: nested too deeply for a config") from None
+    except (msgspec.ValidationError, UnicodeEncodeError):  # of "\ud800", which is no text
+        allowed = describe_allowed(kind)
+        hint = did_you_mean(value, allowed_names(kind)) if isinstance(value, str) else ""
+        raise ConfigError(
+            f"{setting.origin}: {key}: expected {allowed}, got {shown(value)}{hint}"
+        ) from None
+
+
+def _gathered(values: dict[str, Any]) -> dict[str, Any]:
+    """The values with those of a mapping in it."""
+    gathered = {key: value for key, value in values.items() if "." not in key}
+    inner = {key.partition(".")[2]: value for key, value in values.items() if "." in key}
+    return gathered | ({"augmentation": Augmentation(**inner)} if inner else {})
+
+
+def _unknown_key(key: str, types: dict[str, Any]) -> str:
+    group, dot, inner = key.partition(".")
+    if dot and group in types and group != "augmentation":
+        hint = "; a search is for dlcli sweep" if inner in _WORDS_OF_A_SEARCH else ""
+        return f"{group}: expected {describe_allowed(types[group])}, got a mapping{hint}"
+    alike = [name for name in types if name.startswith(f"{group}.")] if dot else types
+    return f"{shortened(key)}: unknown key{did_you_mean(key, alike)}"
+
+
+def _contradictions(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:
+    """Yield the keys involved (the one to blame first) and what is wrong between them."""
+    yield from _contradictions_of_the_network(config)
+    yield from _contradictions_of_the_training(config)
+    dataset = config.dataset
+    names = get_args(DatasetName)
+    if "\0" in dataset or any("\ud800" <= character <= "\udfff" for character in dataset):
+        yield ("dataset",), f"no folder can have the name {shown(dataset)}"
+    # What has a separator in it is a path; whether it exists is for loading to say.
+    if re.fullmatch(r"[\w-]+", dataset) and dataset not in names and not os.path.isdir(dataset):  # noqa: PTH112 - Path.is_dir raises of names too long
+        yield (
+            ("dataset",),
+            (
+                f"expected {one_of(names)} or a folder of IDX files, got {shown(dataset)}"
+                f"{did_you_mean(dataset, names)}"
+            ),
+        )
+
+
+def _contradictions_of_the_network(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:
+    if config.loss == "cross_entropy" and config.output_activation == "linear":
+        yield (
+            ("loss", "output_activation"),
+            (
+                "cross_entropy takes logarithms of probabilities, and output_activation linear "
+                "gives none; use softmax or sigmoid, or loss mse"
+            ),
+        )
+    if not isinstance(config.activation, str) and len(config.activation) != len(
+        config.hidden_layers
+    ):
+        yield (
+            ("activation", "hidden_layers"),
+            (
+                f"{len(config.activation)} activations for {len(config.hidden_layers)} hidden "
+                "layers; give one a layer, or one name for all"
+            ),
+        )
+    if config.batch_norm and config.batch_size == 1:
+        yield (
+            ("batch_norm", "batch_size"),
+            "one image has no variance to normalise by; use a batch_size of 2 or more",
+        )
+    parameters = sum(
+        (fan_in + 1) * fan_out
+        for fan_in, fan_out in zip(config.layer_sizes, config.layer_sizes[1:], strict=False)
+    )
+    if parameters > MAX_PARAMETERS:
+        yield (
+            ("hidden_layers",),
+            f"{parameters:,} parameters are more than the {MAX_PARAMETERS:,} supported",
+        )
+
+
+def _contradictions_of_the_training(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:
+    if config.nesterov and config.optimizer == "sgd" and config.momentum == 0:
+        yield ("nesterov", "momentum"), "needs a momentum above 0 to look ahead along"
+    if config.warmup_epochs > config.epochs:
+        yield (
+            ("warmup_epochs", "epochs"),
+            f"{config.warmup_epochs:g} epochs of warm-up do not fit into {config.epochs} epochs",
+        )
+    if config.warmup_epochs and config.schedule == "one_cycle":
+        yield (
+            ("warmup_epochs", "schedule"),
+            "schedule one_cycle has a warm-up of its own; leave out warmup_epochs",
+        )
+    if config.early_stopping is not None and config.validation_size == 0:
+        yield (
+            ("early_stopping", "validation_size"),
+            "needs validation images to judge by; set validation_size above 0",
+        )
+    if config.early_stopping is not None and config.keep == "last":
+        yield (
+            ("early_stopping", "keep"),
+            "needs a best epoch to wait for a better one; use keep: best_accuracy or best_loss",
+        )
+
+
+def warnings(config: Config) -> list[str]:
+    """Say what is allowed but hardly meant: keys that change nothing, a rate that diverges."""
+    defaults = Config()
+    idle = [
+        f"{key} has no effect with {other}: {getattr(config, other)}"
+        for key, (other, values) in _DEPENDENT_KEYS.items()
+        if getattr(config, key) != getattr(defaults, key) and getattr(config, other) not in values
+    ]
+    if config.augmentation is not None and not config.augmentation.distorts:
+        idle.append(
+            "augmentation distorts nothing: set rotation, scale, shear, shift or elastic_alpha"
+        )
+    if not config.hidden_layers:
+        idle += [
+            f"{key} has no effect without hidden layers"
+            for key in ("dropout", "batch_norm", "max_norm")
+            if getattr(config, key)
+        ]
+    if config.optimizer != "sgd" and config.learning_rate > HIGH_ADAM_LEARNING_RATE:
+        idle.append(
+            f"learning_rate {config.learning_rate:g} is high for {config.optimizer}; "
+            f"{ADAM_LEARNING_RATE:g} is usual"
+        )
+    return idle
+
+
+def _without_infinities(value: Any) -> Any:
+    """The value with infinities and NaN as text, which no numeric key allows."""
+    if isinstance(value, list):
+        return [_without_infinities(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

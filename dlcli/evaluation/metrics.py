@@ -1,0 +1,161 @@
+"""Scores: pure functions of labels, answers and probabilities."""
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from dlcli.nn.types import Array, Counts, Labels
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """How well one class is told from the others (a share that is 0/0 counts as 0)."""
+
+    precision: float
+    recall: float
+    f1: float
+    images: int
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """What is won by giving no answer where the network is least sure.
+
+    Attributes
+    ----------
+    rejected
+        The share of images without an answer.
+    threshold
+        The lowest probability of an answer that is given.
+    error
+        The share of wrong ones among the answers that are given.
+    """
+
+    rejected: float
+    threshold: float
+    error: float
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """Answers whose probability is at least ``low`` and below ``high`` (the last: at most).
+
+    Attributes
+    ----------
+    confidence
+        The mean of their probabilities.
+    correct
+        How many of them are right.
+    """
+
+    low: float
+    high: float
+    images: int
+    confidence: float
+    correct: int
+
+
+def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The range in which a success rate lies, given how often it was seen.
+
+    Source: Wilson, "Probable inference, the law of succession, and statistical inference",
+    1927.
+    """
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    rate = successes / trials
+    centre = rate + z * z / (2 * trials)
+    spread = z * math.sqrt(rate * (1 - rate) / trials + z * z / (4 * trials * trials))
+    scale = 1 + z * z / trials
+    low = (centre - spread) / scale if successes else 0.0
+    high = (centre + spread) / scale if successes < trials else 1.0
+    return low, high  # at the ends rounding would leave them beside 0 and 1
+
+
+def confusion_matrix(labels: Labels, answers: Labels, classes: int) -> Counts:
+    """Count answers by truth: row = label, column = answer, shape (classes, classes)."""
+    pairs = labels.astype(np.int64) * classes + answers
+    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+
+
+def class_scores(confusion: Counts) -> list[ClassScores]:
+    """Precision, recall and F1 of each class of a confusion matrix."""
+    scores = []
+    for hits, labelled, answered in zip(
+        confusion.diagonal().tolist(),
+        confusion.sum(axis=1).tolist(),
+        confusion.sum(axis=0).tolist(),
+        strict=True,
+    ):
+        scores.append(
+            ClassScores(
+                precision=hits / answered if answered else 0.0,
+                recall=hits / labelled if labelled else 0.0,
+                f1=2 * hits / (labelled + answered) if labelled + answered else 0.0,
+                images=labelled,
+            )
+        )
+    return scores
+
+
+def reliability(probabilities: Array, labels: Labels, bins: int = 15) -> list[ReliabilityBin]:
+    """Answers binned by their probability, from the least sure on; empty bins are left out."""
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    right = probabilities.argmax(axis=1) == labels
+    bin_of = np.minimum((confidence * bins).astype(np.int64), bins - 1)
+    counts = np.bincount(bin_of, minlength=bins)
+    totals = np.bincount(bin_of, weights=confidence, minlength=bins)
+    correct = np.bincount(bin_of, weights=right, minlength=bins)
+    return [
+        ReliabilityBin(index / bins, (index + 1) / bins, images, total / images, int(hits))
+        for index, (images, total, hits) in enumerate(
+            zip(counts.tolist(), totals.tolist(), correct.tolist(), strict=True)
+        )
+        if images
+    ]
+
+
+def expected_calibration_error(probabilities: Array, labels: Labels, bins: int = 15) -> float:
+    """How far probabilities are from the share of right answers, on average.
+
+    Answers are binned by their probability; each bin's mean probability is compared with its
+    accuracy. Source: Guo et al., "On calibration of modern neural networks", 2017.
+    """
+    gaps = [
+        abs(b.images * b.confidence - b.correct) for b in reliability(probabilities, labels, bins)
+    ]
+    return math.fsum(gaps) / len(labels)
+
+
+def log_loss(probabilities: Array, labels: Labels) -> float:
+    """Minus the log of the probability given to the truth, on average.
+
+    A probability that has rounded to 0 counts as the smallest number above it.
+    """
+    given = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return float(-np.log(np.maximum(given, np.finfo(np.float32).tiny)).mean())
+
+
+def reject(probabilities: Array, labels: Labels, share: float) -> Rejection:
+    """Leave the least sure ``share`` of the answers out, and count the errors of the rest."""
+    confidence = probabilities.max(axis=1)
+    kept = np.argsort(-confidence, kind="stable")[: len(labels) - round(share * len(labels))]
+    wrong = probabilities[kept].argmax(axis=1) != labels[kept]
+    return Rejection(share, float(confidence[kept].min()), float(wrong.mean()))
+
+
+def mcnemar(only_first_right: int, only_second_right: int) -> float:
+    """The probability of so uneven a split if both models were equally good.
+
+    Exact and two-sided, over the images that one of them got right and the other wrong.
+    Source: McNemar, "Note on the sampling error of the difference between correlated
+    proportions", 1947.
+    """
+    discordant = only_first_right + only_second_right
+    smaller = min(only_first_right, only_second_right)
+    tail = ways = 1  # ways to choose k of the discordant images, for k from 0 on
+    for k in range(smaller):
+        ways = ways * (discordant - k) // (k + 1)
+        tail += ways
+    return float(min(1.0, 2 * tail / 2**discordant))

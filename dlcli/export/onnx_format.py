@@ -1,0 +1,126 @@
+"""A model as an ONNX graph that takes MNIST's bytes and gives probabilities (https://onnx.ai)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from dlcli import __version__
+from dlcli.config.dimensions import IMAGE_SIDE
+from dlcli.export.description import describe
+from dlcli.runs.checkpoint import Model
+
+INPUT, OUTPUT = "images", "probabilities"
+# The first version of ONNX with Gelu; onnxruntime reads it from its 1.17 on.
+_OPERATORS_VERSION = 20
+_FORMAT_VERSION = 9
+
+
+class _Graph:
+    """Operators and constants of a graph that is being put together."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[TensorProto] = []
+
+    def add(self, operator: str, *inputs: str, output: str | None = None, **how: Any) -> str:
+        """Append an operator; return the name of what comes out of it."""
+        name = output or f"{operator.lower()}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, inputs, [name], name=name, **how))
+        return name
+
+    def constant(
+        self, values: npt.ArrayLike, name: str | None = None, dtype: npt.DTypeLike = np.float32
+    ) -> str:
+        """Add a number or an array, and return its name."""
+        name = name or f"constant_{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.asarray(values, dtype), name))
+        return name
+
+    def over_classes(self, operator: str, values: str) -> str:
+        """A sum, a least or a largest over the classes of each image, shape (n, 1)."""
+        return self.add(operator, values, self.constant([1], dtype=np.int64), keepdims=1)
+
+
+_ACTIVATIONS: dict[str, Callable[[_Graph, str], str]] = {
+    "sigmoid": lambda graph, sums: graph.add("Sigmoid", sums),
+    "tanh": lambda graph, sums: graph.add("Tanh", sums),
+    "relu": lambda graph, sums: graph.add("Relu", sums),
+    "leaky_relu": lambda graph, sums: graph.add("LeakyRelu", sums, alpha=0.01),
+    "gelu": lambda graph, sums: graph.add("Gelu", sums, approximate="tanh"),
+}
+
+
+def _softmax(graph: _Graph, logits: str, temperature: float) -> None:
+    cooled = graph.add("Div", logits, graph.constant(temperature, "temperature"))
+    graph.add("Softmax", cooled, axis=1, output=OUTPUT)
+
+
+def _sigmoid(graph: _Graph, logits: str, _temperature: float) -> None:
+    """Sigmoids divided by their sum.
+
+    Spelled out, for runtimes compute Sigmoid of less than -18 only roughly, and where all ten
+    are small it is their ratios that count.
+    """
+    negative = graph.add("Neg", graph.add("Max", logits, graph.constant(-80)))
+    outputs = graph.add(
+        "Reciprocal", graph.add("Add", graph.add("Exp", negative), graph.constant(1))
+    )
+    graph.add("Div", outputs, graph.over_classes("ReduceSum", outputs), output=OUTPUT)
+
+
+def _linear(graph: _Graph, logits: str, _temperature: float) -> None:
+    """What is positive divided by its sum; see ``activations``."""
+    zero = graph.constant(0)
+    some_positive = graph.add("Greater", graph.over_classes("ReduceMax", logits), zero)
+    shifted = graph.add("Sub", logits, graph.over_classes("ReduceMin", logits))
+    parts = graph.add("Where", some_positive, graph.add("Relu", logits), shifted)
+    total = graph.over_classes("ReduceSum", parts)
+    all_equal = graph.add("Equal", total, zero)
+    ones = graph.add("Add", parts, graph.constant(1))
+    parts = graph.add("Where", all_equal, ones, parts)
+    graph.add("Div", parts, graph.over_classes("ReduceSum", parts), output=OUTPUT)
+
+
+_OUTPUTS: dict[str, Callable[[_Graph, str, float], None]] = {
+    "softmax": _softmax,
+    "sigmoid": _sigmoid,
+    "linear": _linear,
+}
+
+
+def to_onnx(model: Model) -> bytes:
+    """The content of an ``.onnx`` file; the same model gives the same bytes.
+
+    Its input ``images`` has shape (batch, 28, 28), uint8 from 0 to 255; its output
+    ``probabilities`` has shape (batch, 10), float32. Scaling, temperature and softmax are inside.
+    """
+    network, graph = model.network, _Graph()
+    values = graph.add("Cast", graph.add("Flatten", INPUT), to=TensorProto.FLOAT)
+    values = graph.add("Mul", values, graph.constant(1 / 255, "scale"))
+    for layer, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
+        weight_name = graph.constant(weight, f"layers.{layer}.weight")
+        bias_name = graph.constant(bias, f"layers.{layer}.bias")
+        values = graph.add("Gemm", values, weight_name, bias_name)
+        if layer < len(network.activations):
+            values = _ACTIVATIONS[network.activations[layer]](graph, values)
+    _OUTPUTS[network.output_activation](graph, values, model.temperature)
+    batch, classes = "batch", network.layer_sizes[-1]
+    pixels = helper.make_tensor_value_info(
+        INPUT, TensorProto.UINT8, [batch, IMAGE_SIDE, IMAGE_SIDE]
+    )
+    shares = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [batch, classes])
+    exported = helper.make_model(
+        helper.make_graph(graph.nodes, "dlcli", [pixels], [shares], graph.constants),
+        opset_imports=[helper.make_opsetid("", _OPERATORS_VERSION)],
+        ir_version=_FORMAT_VERSION,
+        producer_name="dlcli",
+        producer_version=__version__,
+    )
+    helper.set_model_props(exported, describe(model))
+    onnx.checker.check_model(exported, full_check=True)
+    content: bytes = exported.SerializeToString(deterministic=True)
+    return content

@@ -1,1 +1,0 @@
-"""Optional features, each in a module of its own, imported only when asked for."""

@@ -1,0 +1,292 @@
+"""The multilayer perceptron: its parameters and its forward pass.
+
+A layer computes weighted sums plus bias, z = a W + b, and squashes them, a' = f(z). All
+parameters live in one contiguous vector, first every layer's weights, then every layer's
+biases (and, with batch normalisation, every hidden neuron's scale), so that an optimiser
+updates them, and weight decay its part of them, in one sweep; the matrices are views of it.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import accumulate, pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from dlcli.nn.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
+from dlcli.nn.batch_norm import fold
+from dlcli.nn.initializers import initial_weights
+from dlcli.nn.memory import zeros
+from dlcli.nn.types import Array
+
+# Rows of one inference pass: enough to keep the matrix products efficient, few enough for the
+# activations of a wide network to stay small.
+_INFERENCE_ROWS = 1000
+
+
+class Buffers:
+    """What a forward pass leaves behind, allocated once for passes of up to ``rows`` rows.
+
+    Attributes
+    ----------
+    values
+        Each layer's weighted sums z, shape (rows, neurons), turned in place into a hidden
+        layer's activations; the last stay the logits.
+    slopes
+        Each hidden layer's da/dz, of the same shapes; empty where only the answers count.
+    outputs
+        What the output activation makes of the logits, shape (rows, classes).
+    """
+
+    def __init__(
+        self,
+        layer_sizes: Sequence[int],
+        rows: int,
+        dtype: npt.DTypeLike,
+        *,
+        with_slopes: bool = False,
+    ) -> None:
+        *hidden, classes = layer_sizes[1:]
+        self.values: list[Array] = [np.empty((rows, size), dtype) for size in hidden]
+        self.slopes: list[Array] = [np.empty_like(v) for v in self.values] if with_slopes else []
+        # A class after the other in memory: the largest of ten logits and the sum of ten
+        # exponentials then take 2 us for 128 rows, and 5 us if a row were after the other.
+        self.values.append(np.empty((classes, rows), dtype).T)
+        self.outputs: Array = np.empty((classes, rows), dtype).T
+
+    def first(self, rows: int) -> "Buffers":
+        """The same memory, seen as buffers for as many rows or fewer."""
+        if rows == len(self.outputs):
+            return self
+        part = object.__new__(Buffers)
+        part.values = [array[:rows] for array in self.values]
+        part.slopes = [array[:rows] for array in self.slopes]
+        part.outputs = self.outputs[:rows]
+        return part
+
+
+class Network:
+    """A fully connected network with a probability for each class at its end.
+
+    Attributes
+    ----------
+    parameters
+        Every weight, then every bias, then every scale, shape (parameters,).
+    weights, biases
+        Views into ``parameters``, one a layer, shapes (fan-in, fan-out) and (fan-out,).
+    scales
+        Views into ``parameters``, one a hidden layer, shape (neurons,); none without batch
+        normalisation.
+    statistics
+        The running means, then the variances, of every hidden neuron's sums; empty without
+        batch normalisation.
+    means, variances
+        Views into ``statistics``, one a hidden layer.
+    """
+
+    def __init__(
+        self,
+        layer_sizes: Sequence[int],
+        activations: Sequence[str],
+        output_activation: str,
+        dtype: npt.DTypeLike = np.float32,
+        *,
+        batch_norm: bool = False,
+    ) -> None:
+        """Allocate a network whose parameters are all 0.
+
+        Parameters
+        ----------
+        layer_sizes
+            Neurons in every layer, from input to output.
+        activations
+            Names in ``ACTIVATIONS``, one a hidden layer.
+        output_activation
+            A name in ``OUTPUT_ACTIVATIONS``.
+        dtype
+            float32, or float64 for gradient checks.
+        batch_norm
+            Normalise the sums of hidden layers.
+        """
+        self.layer_sizes = tuple(layer_sizes)
+        self.activations = tuple(activations)
+        self.output_activation = output_activation
+        self.batch_norm = batch_norm
+        hidden = self.layer_sizes[1:-1] if batch_norm else ()
+        self.parameters: Array = zeros(count_parameters(layer_sizes) + sum(hidden), dtype)
+        self.weights, self.biases, self.scales = split_parameters(
+            self.parameters, layer_sizes, batch_norm=batch_norm
+        )
+        self.weight_count = sum(weight.size for weight in self.weights)
+        self.statistics: Array = np.zeros(2 * sum(hidden), dtype)
+        self.means = _split(self.statistics, hidden)
+        self.variances = _split(self.statistics[sum(hidden) :], hidden)
+
+    def initialize(self, name: str, stddev: float, random: "np.random.Generator") -> None:
+        """Draw random weights, set biases to 0, and scales to 1 (see ``initializers``)."""
+        ends_in = (*self.activations, self.output_activation)
+        for weight, activation in zip(self.weights, ends_in, strict=True):
+            shape = (weight.shape[0], weight.shape[1])
+            weight[...] = initial_weights(name, stddev, activation, shape, random)
+        self.parameters[self.weight_count :] = 0
+        self.statistics[...] = 0
+        for ones in (*self.scales, *self.variances):
+            ones[...] = 1
+
+    def forward(
+        self,
+        inputs: Array,
+        buffers: Buffers,
+        normalize: Callable[[int], None] | None = None,
+        after_hidden: Callable[[int], None] | None = None,
+    ) -> Array:
+        """Compute the outputs for a batch, leaving each layer's values in ``buffers``.
+
+        A network with batch normalisation needs ``normalize`` to do it; for use it is
+        :meth:`folded`.
+
+        Parameters
+        ----------
+        inputs
+            Pixels from 0 to 1, shape (n, 784).
+        buffers
+            Memory for exactly n rows.
+        normalize
+            Called with the index of each hidden layer when its weighted sums, still without
+            bias, are in ``buffers``, which it changes in place.
+        after_hidden
+            Called with the index of each hidden layer when its values are in ``buffers``,
+            which it may change in place (dropout).
+
+        Returns
+        -------
+        Array
+            One answer per class, shape (n, classes): ``buffers.outputs``.
+        """
+        before = inputs
+        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            values = buffers.values[layer]
+            np.matmul(before, weight, out=values)
+            if normalize is not None and layer < len(self.activations):
+                normalize(layer)
+            values += bias
+            if layer < len(self.activations):
+                slope = buffers.slopes[layer] if buffers.slopes else None
+                ACTIVATIONS[self.activations[layer]](values, slope)
+                if after_hidden is not None:
+                    after_hidden(layer)
+            before = values
+        OUTPUT_ACTIVATIONS[self.output_activation].function(buffers.values[-1], buffers.outputs)
+        return buffers.outputs
+
+    def infer(self, images: npt.NDArray[np.uint8] | Array) -> tuple[Array, Array]:
+        """Run images through the network, a block at a time.
+
+        Parameters
+        ----------
+        images
+            Shape (n, 784), 0 to 255; or floats, 0 to 1.
+
+        Returns
+        -------
+        tuple
+            The logits and the outputs, each of shape (n, classes).
+        """
+        if self.batch_norm:
+            return self.folded().infer(images)
+        dtype, classes = self.parameters.dtype, self.layer_sizes[-1]
+        logits = np.empty((len(images), classes), dtype)
+        outputs = np.empty_like(logits)
+        rows = min(len(images), _INFERENCE_ROWS)
+        inputs = np.empty((rows, self.layer_sizes[0]), dtype)
+        buffers = Buffers(self.layer_sizes, rows, dtype)
+        for start in range(0, len(images), _INFERENCE_ROWS):
+            block = slice(start, min(start + rows, len(images)))
+            count = block.stop - block.start
+            part = buffers.first(count)
+            scale_pixels(images[block], out=inputs[:count])
+            outputs[block] = self.forward(inputs[:count], part)
+            logits[block] = part.values[-1]
+        return logits, outputs
+
+    def like(self) -> "Network":
+        """A network of the same shape whose parameters are all 0."""
+        return Network(
+            self.layer_sizes,
+            self.activations,
+            self.output_activation,
+            self.parameters.dtype,
+            batch_norm=self.batch_norm,
+        )
+
+    def folded(self) -> "Network":
+        """A network without batch normalisation that computes the same.
+
+        Each neuron's running mean and variance become part of its weights and its bias. One
+        that has none is returned as it is.
+        """
+        if not self.batch_norm:
+            return self
+        plain = Network(
+            self.layer_sizes, self.activations, self.output_activation, self.parameters.dtype
+        )
+        plain.parameters[...] = self.parameters[: plain.parameters.size]
+        for layer, scale in enumerate(self.scales):
+            plain.weights[layer][...], plain.biases[layer][...] = fold(
+                self.weights[layer],
+                self.biases[layer],
+                scale,
+                self.means[layer],
+                self.variances[layer],
+            )
+        return plain
+
+    def limit_norms(self, limit: float) -> None:
+        """Shorten each hidden neuron's vector of incoming weights to at most ``limit``.
+
+        Source: Srivastava et al., "Dropout", 2014, section 5.1 (max-norm).
+        """
+        for weight in self.weights[:-1]:
+            norms = np.sqrt(np.einsum("ij,ij->j", weight, weight))
+            longer = np.flatnonzero(norms > limit)
+            if longer.size:
+                weight[:, longer] *= limit / norms[longer]
+
+    def probabilities(self, outputs: Array) -> Array:
+        """The probability of each class, shape (n, classes), from what :meth:`infer` returns.
+
+        Softmax gives them as they are; sigmoid and linear outputs are made into shares that
+        sum to 1.
+        """
+        return OUTPUT_ACTIVATIONS[self.output_activation].probabilities(outputs)
+
+
+def scale_pixels(images: npt.NDArray[np.uint8] | Array, out: Array) -> None:
+    """Write pixels scaled from 0..255 to 0..1, or floats as they are, into ``out``."""
+    if images.dtype == np.uint8:
+        np.multiply(images, out.dtype.type(1 / 255), out=out)
+    else:
+        np.copyto(out, images, casting="same_kind")
+
+
+def count_parameters(layer_sizes: Sequence[int]) -> int:
+    """Weights and biases in a network of these layers."""
+    return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(layer_sizes))
+
+
+def split_parameters(
+    vector: Array, layer_sizes: Sequence[int], *, batch_norm: bool = False
+) -> tuple[list[Array], list[Array], list[Array]]:
+    """The weights, biases and scales inside a vector laid out like ``parameters``."""
+    shapes = list(pairwise(layer_sizes))
+    flat = _split(vector, [fan_in * fan_out for fan_in, fan_out in shapes])
+    weights = [weight.reshape(shape) for weight, shape in zip(flat, shapes, strict=True)]
+    neurons = layer_sizes[1:]
+    rest = vector[sum(weight.size for weight in weights) :]
+    scales = _split(rest[sum(neurons) :], neurons[:-1] if batch_norm else ())
+    return weights, _split(rest, neurons), scales
+
+
+def _split(vector: Array, sizes: Sequence[int]) -> list[Array]:
+    """Views of consecutive parts of a vector, one of each size."""
+    ends = list(accumulate(sizes))
+    return [vector[end - size : end] for end, size in zip(ends, sizes, strict=True)]

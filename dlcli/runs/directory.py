@@ -1,0 +1,165 @@
+"""Run directories as such: their names, the lock of the one who trains, the link ``latest``."""
+
+import itertools
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from dlcli.errors import CheckpointError, ConfigError
+from dlcli.files import flush_folder, make_folder, naming, remove_leftovers, temporary_for
+from dlcli.runs.checkpoint import BEST, LAST, LATEST, follow_link
+
+CONFIG = "config.yaml"
+METRICS = "metrics.jsonl"
+SUMMARY = "summary.json"
+DIVERGED = "diverged.txt"
+EVENTS = "events.out.tfevents.*"
+LOCK = ".lock"
+
+
+def create(runs_dir: Path, name: str | None, stem: str) -> Path:
+    """Make a new run directory, never reusing one in which anything was saved.
+
+    Parameters
+    ----------
+    runs_dir
+        Where runs live.
+    name
+        The directory's name; None for the time (UTC) and ``stem``.
+    stem
+        Where the config came from.
+
+    Raises
+    ------
+    ConfigError
+        The name is taken, or is no plain name.
+    """
+    if name is not None:
+        check_name(name)
+    make_folder(runs_dir)
+    if name is not None:
+        path = runs_dir / name
+        try:
+            path.mkdir()
+        except FileExistsError as error:
+            if not _was_begun_in_vain(path):
+                raise _taken(path) from error
+        return path
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return create_numbered(runs_dir, f"{stamp}-{stem}")
+
+
+def create_numbered(folder: Path, name: str) -> Path:
+    """Make a new directory ``name`` in ``folder``; where that is taken, ``name-2`` and so on."""
+    for number in itertools.count(1):
+        path = folder / (name if number == 1 else f"{name}-{number}")
+        try:
+            path.mkdir()
+        except FileExistsError:
+            continue
+        return path
+    raise AssertionError("numbers never end")
+
+
+def check_name(name: str) -> None:
+    """Refuse what is no plain name, as ``../x`` is not.
+
+    Raises
+    ------
+    ConfigError
+        It is none.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{,99}", name) or name == LATEST:
+        raise ConfigError(
+            f"--name {name!r:.110}: use up to 100 letters, digits, '.', '_' and '-' "
+            f"(and not {LATEST!r})"
+        )
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Keep other processes from training in a run directory.
+
+    Raises
+    ------
+    ConfigError
+        One is doing so.
+    """
+    lock = FileLock(path / LOCK, blocking=False)
+    try:
+        with naming(path / LOCK):
+            lock.acquire()
+    except Timeout as error:
+        raise ConfigError(f"{path}: another process is training in it") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def find(path: Path) -> Path:
+    """The run directory that the user named, itself or by a link.
+
+    Raises
+    ------
+    CheckpointError
+        There is none.
+    """
+    if not path.is_dir():
+        raise CheckpointError(f"{path}: no such run directory")
+    if not any((path / name).exists() for name in (CONFIG, LAST, LOCK)):
+        raise CheckpointError(f"{path}: no run directory; it has neither {CONFIG} nor {LAST}")
+    return follow_link(path)
+
+
+def point_latest_to(run: Path) -> None:
+    """Make ``latest`` beside the run a link to it, in one step.
+
+    The link is made inside the run directory and moved out of it, for what a crash leaves
+    there is removed when the run goes on.
+    """
+    run = run.resolve()  # a relative path such as "." has neither name nor parent
+    temporary = temporary_for(run / LATEST)
+    temporary.symlink_to(run.name, target_is_directory=True)
+    try:
+        temporary.replace(run.parent / LATEST)
+    except OSError:
+        temporary.unlink()
+        raise
+    flush_folder(run.parent)
+
+
+def refuse_taken(path: Path) -> None:
+    """Raise if anything was saved in a run directory.
+
+    Raises
+    ------
+    ConfigError
+        It was.
+    """
+    if (path / LAST).exists():
+        raise _taken(path)
+
+
+def clear(path: Path) -> None:
+    """Remove what killed processes left in a run directory; whoever calls holds it."""
+    remove_leftovers(path, (CONFIG, METRICS, BEST, LAST, SUMMARY, DIVERGED, LATEST))
+
+
+def _was_begun_in_vain(path: Path) -> bool:
+    """Whether a process made this run directory and was stopped before it had saved anything."""
+    if path.is_symlink() or not path.is_dir():
+        return False
+    names = {entry.name for entry in path.iterdir() if entry.suffix != ".tmp"}
+    return not names or (LOCK in names and names <= {LOCK, CONFIG})
+
+
+def _taken(path: Path) -> ConfigError:
+    return ConfigError(
+        f"{path}: exists already; choose another --name, or go on with it: "
+        f"dlcli train --resume {path}"
+    )

@@ -1,0 +1,256 @@
+"""A search file: a config in which keys may be search spaces, and a section ``sweep``."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from dlcli.config import files as config_files
+from dlcli.config.messages import did_you_mean
+from dlcli.config.schema import Config, key_types
+from dlcli.config.validation import checked, resolve
+from dlcli.config.yaml_loader import Setting, Settings
+from dlcli.errors import ConfigError
+from dlcli.sweep.space import WORDS, Choices, Label, Range, Space, parse, plain
+
+SECTION = "sweep"
+MAX_GRID = 1_000_000
+
+
+class Search(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The section ``sweep`` of a search file."""
+
+    sampler: Annotated[
+        Literal["tpe", "random", "grid", "gp"],
+        Meta(
+            description="Who proposes the next trial: tpe (tree-structured Parzen estimator), "
+            "random, grid (every combination, in random order) or gp (Gaussian process; needs "
+            "PyTorch)."
+        ),
+    ] = "tpe"
+    pruner: Annotated[
+        Literal["median", "hyperband", "none"],
+        Meta(
+            description="Who cuts a trial short: median (worse than half of the earlier trials "
+            "were after as many epochs), hyperband, or none."
+        ),
+    ] = "median"
+    trials: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="Trials of the study, over all machines.")
+    ] = 60
+    seed: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=2**32 - 1,
+            description="Of the proposals; with one worker the same seed gives the same trials.",
+        ),
+    ] = 0
+    worker_timeout: Annotated[
+        int,
+        Meta(
+            ge=2,
+            le=86_400,
+            description="Seconds without a sign of life after which a worker counts as dead, "
+            "and its trial is tried again.",
+        ),
+    ] = 60
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is searched, and how."""
+
+    fixed: Settings
+    space: Space
+    search: Search
+
+    def config(self, labels: Mapping[str, Label]) -> Config:
+        """The config of a trial, from the label or number that each searched key has in it.
+
+        Raises
+        ------
+        ConfigError
+            They contradict each other.
+        """
+        drawn = {key: Setting(plain(label), "proposed") for key, label in labels.items()}
+        return resolve(self.fixed | drawn)
+
+    @property
+    def most_epochs(self) -> int:
+        """The most epochs that a trial can have."""
+        space = self.space.get("epochs")
+        if isinstance(space, Range):
+            return int(space.high)
+        if space is not None:
+            return int(max(space.values))
+        return resolve(self.fixed, self.space).epochs
+
+    @property
+    def datasets(self) -> list[str]:
+        """Every dataset that a trial may need."""
+        space = self.space.get("dataset")
+        if isinstance(space, Choices):
+            return list(space.values)
+        return [resolve(self.fixed, self.space).dataset]
+
+    @property
+    def grid_size(self) -> int:
+        """The number of combinations of a grid."""
+        size = 1
+        for space in self.space.values():
+            size *= len(space.values if isinstance(space, Choices) else space.points or ())
+        return size
+
+    @property
+    def trials(self) -> int:
+        """How many trials the study is to have."""
+        if self.search.sampler == "grid":
+            return min(self.search.trials, self.grid_size)
+        return self.search.trials
+
+    def described(self) -> dict[str, Any]:
+        """What must be equal for two workers to take part in one study, as plain values."""
+        search = msgspec.to_builtins(self.search)
+        spaces: dict[str, Any] = {
+            key: {"choices": list(space.values)}
+            if isinstance(space, Choices)
+            else {word: getattr(space, word) for word in ("low", "high", "log", "step")}
+            for key, space in sorted(self.space.items())
+        }
+        fixed = {key: setting.value for key, setting in sorted(self.fixed.items())}
+        own = {f"{SECTION}.{key}": search[key] for key in ("sampler", "pruner", "seed")}
+        plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(fixed | spaces | own))
+        return plain
+
+
+def is_search(source: str) -> bool:
+    """Whether a file is meant for a search, and so is no config."""
+    settings, _ = config_files.read([source], [], {})
+    _, words, section = _split(settings)
+    return bool(words or section)
+
+
+def load(sources: Sequence[str], overrides: Sequence[str], trials: int | None) -> Plan:
+    """Read search files, then ``KEY=VALUE`` overrides; later ones win.
+
+    Raises
+    ------
+    ConfigError
+        With every problem found, one a line.
+    """
+    settings, problems = config_files.read(sources, overrides, {})
+    fixed, words, section = _split(settings)
+    types = key_types()
+    space: Space = {}
+    for key, about in words.items():
+        if key not in types:
+            fixed[key] = next(iter(about.values()))  # to be told that there is no such key
+            continue
+        try:
+            space[key] = parse(key, about, types[key])
+        except ConfigError as error:
+            problems += error.args
+    search = _search(section, problems)
+    if trials is not None:
+        search = replace_trials(search, trials)
+    try:
+        config = resolve(fixed, words)
+    except ConfigError as error:
+        problems += error.args
+    else:
+        problems += _judged_by_nothing(config, fixed, space, words)
+    if not words and not problems:
+        problems.append(
+            "nothing to search: give a key a range, as learning_rate: {low: 0.01, high: 1, "
+            "log: true}, or choices, as activation: {choices: [relu, tanh]}"
+        )
+    if search.sampler == "grid":
+        problems += _no_grid(space, words)
+    if problems:
+        raise ConfigError(*problems)
+    return Plan(fixed, space, search)
+
+
+def replace_trials(search: Search, trials: int) -> Search:
+    """The same search with another number of trials."""
+    return msgspec.structs.replace(search, trials=trials)
+
+
+def _split(settings: Settings) -> tuple[Settings, dict[str, Settings], Settings]:
+    """Fixed settings, what was written of each search space, and the section ``sweep``."""
+    fixed: Settings = {}
+    words: dict[str, Settings] = {}
+    section: Settings = {}
+    for name, setting in settings.items():
+        key, _, word = name.partition(".")
+        if key == SECTION:
+            section[word] = setting
+            continue
+        if key == "augmentation" and word not in WORDS:
+            key, _, word = name.removeprefix("augmentation.").partition(".")
+            key = f"augmentation.{key}" if name != "augmentation" else name
+        if word:
+            words.setdefault(key, {})[word] = setting
+        elif isinstance(setting.value, dict) and setting.value:
+            words[key] = {w: replace(setting, value=v) for w, v in setting.value.items()}
+        else:
+            fixed[key] = setting
+    return fixed, words, section
+
+
+def _search(section: Settings, problems: list[str]) -> Search:
+    """The settings of the section ``sweep``; what is wrong there is added to ``problems``."""
+    types = {field.name: field.type for field in msgspec.structs.fields(Search)}
+    values = {}
+    for key, setting in section.items():
+        if not key:
+            if setting.value is not None:
+                problems.append(f"{setting.origin}: {SECTION}: expected a mapping of its keys")
+        elif key not in types:
+            problems.append(
+                f"{setting.origin}: {SECTION}.{key}: unknown key{did_you_mean(key, types)}"
+            )
+        else:
+            try:
+                values[key] = checked(f"{SECTION}.{key}", setting, types[key])
+            except ConfigError as error:
+                problems += error.args
+    return Search(**values)
+
+
+def _judged_by_nothing(
+    config: Config, fixed: Settings, space: Space, words: Mapping[str, Settings]
+) -> list[str]:
+    """A problem, if a trial could have no validation images."""
+    key = "validation_size"
+    if key in fixed:
+        smallest, origin = config.validation_size, fixed[key].origin
+    elif key in space:
+        sizes = space[key]
+        smallest = min(sizes.values) if isinstance(sizes, Choices) else sizes.low
+        origin = next(iter(words[key].values())).origin
+    else:
+        return []
+    if smallest > 0:
+        return []
+    return [f"{origin}: {key}: a search judges by validation images; set it above 0"]
+
+
+def _no_grid(space: Space, words: Mapping[str, Settings]) -> list[str]:
+    """The keys that a grid cannot be made of."""
+    problems = []
+    size = 1.0
+    for key, values in space.items():
+        points = values.values if isinstance(values, Choices) else values.points
+        if points is None:
+            origin = next(iter(words[key].values())).origin
+            problems.append(f"{origin}: {key}: sampler grid needs a step, or choices")
+        size *= len(points or (0,))
+    if size > MAX_GRID:
+        problems.append(
+            f"a grid of {size:,.0f} combinations is too large; the most is {MAX_GRID:,}"
+        )
+    return problems

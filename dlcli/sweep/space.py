@@ -1,0 +1,191 @@
+"""What may be searched: ranges and choices, checked as strictly as a config."""
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import msgspec
+
+from dlcli.config.messages import describe_allowed, did_you_mean, shown
+from dlcli.config.validation import checked
+from dlcli.config.yaml_loader import Setting, Settings
+from dlcli.errors import ConfigError
+
+RANGE_WORDS = ("low", "high", "log", "step")
+WORDS = (*RANGE_WORDS, "choices")
+
+Label: TypeAlias = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from ``low`` to ``high``, both included; whole ones, if both are.
+
+    Attributes
+    ----------
+    log
+        Search the logarithm: as many trials between 0.001 and 0.01 as between 0.01 and 0.1.
+    step
+        Only ``low`` plus multiples of it; None: every number, or every whole one.
+    """
+
+    low: float
+    high: float
+    log: bool
+    step: float | None
+
+    @property
+    def whole(self) -> bool:
+        """Whether the numbers are whole."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+    @property
+    def points(self) -> list[float] | None:
+        """Every number in the range; None if there are too many to tell apart."""
+        if self.step is None and not self.whole:
+            return None
+        step = self.step or 1
+        count = round((self.high - self.low) / step)
+        return [self.low + index * step for index in range(count)] + [self.high]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Values to choose from, as they stand in a config."""
+
+    values: tuple[Any, ...]
+
+    @property
+    def labels(self) -> list[Label]:
+        """A name for each value, by which the storage knows it: itself, or a list as JSON."""
+        return [
+            json.dumps(value) if isinstance(value, (list, dict)) else value for value in self.values
+        ]
+
+
+def plain(label: Label) -> Any:
+    """The value that a label stands for: itself, or the list that it is as JSON."""
+    return json.loads(label) if isinstance(label, str) and label[:1] in {"[", "{"} else label
+
+
+Space: TypeAlias = dict[str, Range | Choices]
+
+
+def parse(key: str, words: Settings, kind: Any) -> Range | Choices:
+    """The search space of one key.
+
+    Parameters
+    ----------
+    key
+        The key of the config.
+    words
+        What was written about it, by ``low``, ``high``, ``log``, ``step`` or ``choices``.
+    kind
+        The type of the key.
+
+    Raises
+    ------
+    ConfigError
+        With every problem found, one a line.
+    """
+    unknown = [
+        f"{setting.origin}: {key}.{word}: unknown in a search space, which has low and high "
+        f"(with log or step), or choices{did_you_mean(word, WORDS)}"
+        for word, setting in words.items()
+        if word not in WORDS
+    ]
+    if unknown:
+        raise ConfigError(*unknown)
+    if "choices" in words:
+        for word in RANGE_WORDS:
+            if word in words:
+                raise ConfigError(
+                    f"{words[word].origin}: {key}.{word}: has no place beside choices"
+                )
+        return _choices(key, words["choices"], kind)
+    return _range(key, words, kind)
+
+
+def _choices(key: str, setting: Setting, kind: Any) -> Choices:
+    name = f"{key}.choices"
+    if not isinstance(setting.value, list) or not setting.value:
+        raise ConfigError(
+            f"{setting.origin}: {name}: expected a list of values, got {shown(setting.value)}"
+        )
+    problems: list[str] = []
+    for value in setting.value:
+        try:
+            checked(name, Setting(value, setting.origin), kind)
+        except ConfigError as error:
+            problems += error.args
+    choices = Choices(tuple(setting.value))
+    labels = [repr(label) for label in choices.labels]
+    problems += [
+        f"{setting.origin}: {name}: {shown(value)} stands there twice"
+        for index, value in enumerate(choices.values)
+        if labels.index(labels[index]) < index
+    ]
+    if problems:
+        raise ConfigError(*problems)
+    return choices
+
+
+def _range(key: str, words: Settings, kind: Any) -> Range:
+    origin = next(iter(words.values())).origin
+    missing = [word for word in ("low", "high") if word not in words]
+    if missing:
+        raise ConfigError(
+            f"{origin}: {key}: {' and '.join(missing)} missing; a search space has low and high "
+            "(with log or step), or choices"
+        )
+    schema = msgspec.json.schema(kind)
+    types = {part.get("type") for part in schema.get("anyOf", [schema])}
+    if not types & {"integer", "number"}:
+        raise ConfigError(
+            f"{origin}: {key}: only numbers have a range; give choices, each of them "
+            f"{describe_allowed(kind)}"
+        )
+    problems = [
+        f"{setting.origin}: {key}.{word}: expected a value, got null"
+        for word, setting in words.items()
+        if setting.value is None
+    ]
+    for word, allowed in (("low", kind), ("high", kind), ("log", bool), ("step", float)):
+        try:
+            if word in words and words[word].value is not None:
+                checked(f"{key}.{word}", words[word], allowed)
+        except ConfigError as error:
+            problems += error.args
+    if problems:
+        raise ConfigError(*problems)
+    values = {word: setting.value for word, setting in words.items()}
+    low, high = values["low"], values["high"]
+    if "integer" not in types or not (isinstance(low, int) and isinstance(high, int)):
+        low, high = float(low), float(high)
+    space = Range(low, high, values.get("log", False), values.get("step"))
+    problem = _contradiction(space)
+    if problem:
+        word, text = problem
+        raise ConfigError(f"{words[word].origin}: {key}.{word}: {text}")
+    return space
+
+
+def _contradiction(space: Range) -> tuple[str, str] | None:
+    """The word to blame and what is wrong between low, high, log and step."""
+    if space.low >= space.high:
+        return "high", f"{space.high:g} is not above low, {space.low:g}"
+    if space.log and space.low <= 0:
+        return "low", f"{space.low:g} has no logarithm; with log, low must be above 0"
+    if space.step is None:
+        return None
+    if space.log:
+        return "step", "a logarithmic range has no even steps; leave out step or log"
+    if space.step <= 0:
+        return "step", f"must be above 0, not {space.step:g}"
+    if space.whole and space.step != int(space.step):
+        return "step", f"{space.step:g} leads from whole numbers to others; give a whole number"
+    steps = (space.high - space.low) / space.step
+    if not math.isclose(steps, round(steps), rel_tol=1e-9) or steps < 1:
+        return "step", f"{space.step:g} does not lead from {space.low:g} to {space.high:g}"
+    return None

@@ -1,0 +1,76 @@
+"""``dlcli config``."""
+
+import json
+
+import pytest
+import yaml
+
+from dlcli.config.schema import Config, reference, to_builtins
+
+
+def test_show_prints_every_key(dlcli):
+    result = dlcli("config", "show", "--set", "optimizer=adam")
+    assert result.code == 0
+    assert result.stderr == ""
+    values = yaml.safe_load(result.stdout)
+    assert list(values) == list(Config.__struct_fields__)
+    assert values["optimizer"] == "adam"
+
+
+def test_show_as_json(dlcli):
+    assert json.loads(dlcli("config", "show", "-f", "json").stdout) == to_builtins(Config())
+
+
+def test_what_show_prints_is_a_config(dlcli, workdir):
+    shown = dlcli("config", "show", "-c", "mnist").stdout
+    assert dlcli("config", "show", "-c", "-", stdin=shown.encode()).stdout == shown
+
+
+def test_check_accepts_valid_files_and_mentions_idle_keys(dlcli, workdir):
+    (workdir / "a.yaml").write_text("optimizer: adam\nmomentum: 0.5")
+    result = dlcli("config", "check", "a.yaml", "mnist")
+    assert result.code == 0
+    assert result.stdout == ""
+    assert "Warning: a.yaml: momentum has no effect with optimizer: adam" in result.stderr
+    assert "mnist: valid" in result.stderr
+
+
+def test_check_reports_the_problems_of_all_files(dlcli, workdir):
+    (workdir / "a.yaml").write_text("epochs: 0\nseed: -1")
+    (workdir / "b.yaml").write_text("epoch: 1")
+    result = dlcli("config", "check", "a.yaml", "b.yaml", "missing.yaml")
+    assert result.code == 2
+    for problem in ("a.yaml:1: epochs", "a.yaml:2: seed", "b.yaml:1: epoch", "missing.yaml: no"):
+        assert problem in result.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [["config", "show", "-c"], ["train", "-c"], ["gradcheck", "-c"]]
+)
+def test_a_wrong_config_ends_any_command_with_2_before_anything_is_done(dlcli, workdir, command):
+    (workdir / "bad.yaml").write_text("learning_rte: 1\n")
+    result = dlcli(*command, "bad.yaml")
+    assert result.code == 2
+    assert result.stdout == ""
+    assert result.stderr == (
+        "Error: bad.yaml:1: learning_rte: unknown key; did you mean learning_rate?\n"
+    )
+    assert [path.name for path in workdir.iterdir()] == ["bad.yaml"]
+
+
+def test_schema_is_json_schema_or_the_reference(dlcli):
+    schema = json.loads(dlcli("config", "schema").stdout)
+    assert schema["$schema"].startswith("https://json-schema.org/")
+    assert dlcli("config", "schema", "-f", "markdown").stdout == reference()
+
+
+def test_a_search_is_checked_too(dlcli, workdir):
+    (workdir / "good.yaml").write_text("dropout: {low: 0.1, high: 0.5}\nepochs: 3\n")
+    (workdir / "bad.yaml").write_text("dropout: {low: 0.1}\nsweep: {trials: 0}\n")
+    result = dlcli("config", "check", "good.yaml", "sweep")
+    assert result.code == 0
+    assert "good.yaml: valid; a search, by dropout\n" in result.stderr
+    result = dlcli("config", "check", "good.yaml", "bad.yaml")
+    assert result.code == 2
+    assert "bad.yaml:1: dropout: high missing" in result.stderr
+    assert "bad.yaml:2: sweep.trials: expected a whole number" in result.stderr

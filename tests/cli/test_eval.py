@@ -1,0 +1,336 @@
+"""Scores on stdout in each format, a threshold for scripts, and every answer as CSV."""
+
+import csv
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dlcli.evaluation import evaluate
+from dlcli.nn.network import Network
+from dlcli.runs import checkpoint
+
+KEYS = [
+    "model",
+    "dataset",
+    "split",
+    "accuracy",
+    "correct",
+    "images",
+    "accuracy_interval_95",
+    "loss",
+    "expected_calibration_error",
+    "error_at_rejection",
+    "per_digit",
+    "confusion_matrix",
+]
+
+
+@pytest.fixture(scope="module")
+def expected(trained_model, sample):
+    """What the library says of the trained model."""
+    return evaluate.evaluate([checkpoint.load(trained_model / "best.npz")], sample.test)
+
+
+def json_of(result) -> dict:
+    assert result.code == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def test_json_holds_the_documented_keys(dlcli, trained_model, expected):
+    scores = json_of(dlcli("eval", trained_model, "--format", "json"))
+    assert list(scores) == KEYS
+    assert scores["model"] == str(trained_model / "best.npz")
+    assert (scores["dataset"], scores["split"]) == ("sample", "test")
+    assert (scores["images"], scores["correct"]) == (2000, expected.correct)
+    assert scores["accuracy"] == expected.correct / 2000
+    low, high = scores["accuracy_interval_95"]
+    assert 0.9 < low < scores["accuracy"] < high < 1
+    assert scores["loss"] == pytest.approx(expected.loss)
+    assert 0 <= scores["expected_calibration_error"] < 0.1
+    assert [entry["rejected"] for entry in scores["error_at_rejection"]] == [0.01, 0.02, 0.05]
+    for entry in scores["error_at_rejection"]:
+        assert list(entry) == ["rejected", "threshold", "error"]
+        assert 0 <= entry["error"] < 1 - scores["accuracy"]
+    for digit, entry in enumerate(scores["per_digit"]):
+        assert list(entry) == ["digit", "precision", "recall", "f1", "images"]
+        assert entry["digit"] == digit
+        assert min(entry["precision"], entry["recall"]) <= entry["f1"]
+        assert entry["images"] == sum(scores["confusion_matrix"][digit])
+    confusion = np.array(scores["confusion_matrix"])
+    assert confusion.shape == (10, 10)
+    assert (confusion.sum(), confusion.trace()) == (2000, expected.correct)
+
+
+def test_text_shows_the_same(dlcli, trained_model, expected):
+    result = dlcli("eval", trained_model)
+    assert result.code == 0
+    assert result.stderr == f"Model: {trained_model / 'best.npz'}\n"
+    lines = result.stdout.splitlines()
+    assert re.fullmatch(
+        rf"accuracy           {100 * expected.accuracy:.2f} %  \({expected.correct:,} of 2,000; "
+        r"95 % interval 9\d\.\d\d % to 9\d\.\d\d %\)",
+        lines[0],
+    )
+    assert lines[1] == f"loss               {expected.loss:.4f}"
+    assert lines[2].startswith("calibration error  ")
+    assert lines[4].split() == ["rejected", "below", "error"]
+    for line, share, rejection in zip(lines[5:8], "125", expected.rejections, strict=True):
+        below, error = f"{rejection.threshold:.4f}", f"{100 * rejection.error:.2f}"
+        assert line.split() == [share, "%", below, error, "%"]
+    assert lines[9].split() == ["digit", "precision", "recall", "F1", "images"]
+    five = expected.classes[5]
+    assert lines[15].split() == [
+        "5",
+        f"{100 * five.precision:.2f}",
+        "%",
+        f"{100 * five.recall:.2f}",
+        "%",
+        f"{100 * five.f1:.2f}",
+        "%",
+        str(five.images),
+    ]
+    assert lines[21] == "confusion matrix (row: label, column: answer)"
+    assert lines[22].split() == [str(digit) for digit in range(10)]
+    rows = [[int(cell) for cell in line.split()] for line in lines[23:]]
+    assert rows == [[digit, *expected.confusion[digit].tolist()] for digit in range(10)]
+
+
+def test_a_model_is_a_run_or_a_file(dlcli, trained_model):
+    by_run = json_of(dlcli("eval", trained_model, "--format", "json"))
+    by_file = json_of(dlcli("eval", trained_model / "best.npz", "--format", "json"))
+    assert by_file == by_run
+    last = json_of(dlcli("eval", trained_model / "last.npz", "--format", "json"))
+    assert last["model"] == str(trained_model / "last.npz")
+
+
+def test_the_environment_and_then_the_latest_run_name_the_model(
+    dlcli, trained_model, workdir, monkeypatch
+):
+    Path("runs").symlink_to(trained_model.parent)
+    assert dlcli("eval").stderr == "Model: runs/trained/best.npz\n"
+    monkeypatch.setenv("DLCLI_MODEL", str(trained_model))
+    assert dlcli("eval").stderr == f"Model: {trained_model / 'best.npz'}\n"
+    assert dlcli("eval", "runs/trained").stderr == "Model: runs/trained/best.npz\n"
+
+
+@pytest.fixture
+def committee(make_checkpoint, trained_model, sample):
+    """The trained model and two that guess, all of the sample, as paths."""
+    dataset = {"name": "sample", "checksum": sample.checksum}
+    paths = [trained_model]
+    for seed in (1, 2):
+        network = Network([784, 10], [], "softmax")
+        network.initialize("auto", 0.1, np.random.default_rng(seed))
+        paths.append(make_checkpoint(f"{seed}.npz", network, dataset=dataset))
+    return paths
+
+
+def test_several_models_answer_by_the_mean_of_their_probabilities(dlcli, committee, sample):
+    scores = json_of(dlcli("eval", *committee, "--format", "json"))
+    names = [str(committee[0] / "best.npz"), *map(str, committee[1:])]
+    assert list(scores) == ["models", *KEYS[1:]]
+    assert scores["models"] == names
+    shares = [checkpoint.load(Path(n)).infer(sample.test.images)[1] for n in names]
+    mean = np.mean(shares, axis=0)
+    right = mean.argmax(axis=1) == sample.test.labels
+    assert scores["correct"] == np.count_nonzero(right)
+    truth = mean[np.arange(len(mean)), sample.test.labels]
+    assert scores["loss"] == pytest.approx(-np.log(truth).mean(), rel=1e-5)
+
+
+def test_each_member_of_a_committee_is_named(dlcli, committee):
+    result = dlcli("eval", *committee, "--min-accuracy", 1)
+    assert result.code == 5
+    *told, error = result.stderr.splitlines()
+    names = [str(committee[0] / "best.npz"), *map(str, committee[1:])]
+    assert told == [f"Model: {name}" for name in names]
+    assert error.startswith(f"Error: {', '.join(names)}: accuracy 0.")
+
+
+def test_a_model_twice_is_as_good_as_once(dlcli, trained_model, sample):
+    once = json_of(dlcli("eval", trained_model, "--format", "json"))
+    twice = json_of(dlcli("eval", trained_model, trained_model, "--format", "json"))
+    assert twice["confusion_matrix"] == once["confusion_matrix"]
+    assert twice["expected_calibration_error"] == once["expected_calibration_error"]
+    shares = evaluate.evaluate(
+        [checkpoint.load(trained_model / "best.npz")], sample.test
+    ).probabilities[np.arange(2000), sample.test.labels]
+    assert twice["loss"] == pytest.approx(-np.log(shares).mean(), rel=1e-5)
+
+
+def test_models_of_different_data_need_to_be_told_which_to_judge_by(
+    dlcli, committee, make_checkpoint, tiny
+):
+    make_checkpoint("other.npz", dataset={"name": "mnist", "checksum": "0"})
+    result = dlcli("eval", committee[0], "other.npz", "-q")
+    assert (result.code, result.stdout) == (2, "")
+    assert result.stderr == (
+        "Error: the models were trained on different data (mnist, sample); use --dataset\n"
+    )
+    assert dlcli("eval", committee[0], "other.npz", "--dataset", tiny).code == 0
+
+
+def test_a_committee_is_judged_by_what_all_of_it_kept_aside(
+    dlcli, committee, make_checkpoint, sample
+):
+    both = json_of(dlcli("eval", *committee[1:], "--split", "validation", "--format", "json"))
+    assert both["images"] == 1000
+    dataset = {"name": "sample", "checksum": sample.checksum}
+    make_checkpoint("other.npz", config={"dataset": "sample", "seed": 5}, dataset=dataset)
+    result = dlcli("eval", committee[0], "other.npz", "--split", "validation", "-q")
+    assert (result.code, result.stdout) == (3, "")
+    assert result.stderr == (
+        "Error: --split validation: the models' trainings divided the images differently; only "
+        "--split test can be used with all of them\n"
+    )
+
+
+def test_where_none_was_trained_the_pretrained_model_is_judged(dlcli, sample):
+    result = dlcli("eval", "--dataset", "sample", "--min-accuracy", 0.99)
+    assert result.code == 0
+    assert result.stderr == "Model: pretrained\n"
+    assert dlcli("eval", "pretrained", "--dataset", "sample").stdout == result.stdout
+
+
+def test_a_run_that_has_kept_nothing_yet_is_told(dlcli, workdir):
+    Path("run").mkdir()
+    result = dlcli("eval", "run")
+    assert (result.code, result.stderr) == (4, "Error: run/best.npz: no such checkpoint\n")
+
+
+def test_a_run_without_a_whole_epoch_is_told_how_to_go_on(dlcli, make_checkpoint):
+    make_checkpoint("last.npz", epoch=0)
+    result = dlcli("eval", ".")
+    assert (result.code, result.stderr) == (
+        4,
+        "Error: .: no epoch is done yet; go on with: dlcli train --resume .\n",
+    )
+
+
+def test_quiet_leaves_the_scores_alone(dlcli, trained_model):
+    assert dlcli("eval", trained_model, "--quiet").stderr == ""
+
+
+@pytest.mark.parametrize("threshold", [0, 0.5])
+def test_a_threshold_that_is_reached_changes_nothing(dlcli, trained_model, threshold):
+    result = dlcli("eval", trained_model, "--min-accuracy", threshold)
+    assert result.code == 0
+    assert result.stdout == dlcli("eval", trained_model).stdout
+
+
+def test_a_threshold_reached_exactly_is_reached(dlcli, trained_model, expected):
+    assert dlcli("eval", trained_model, "--min-accuracy", expected.accuracy).code == 0
+
+
+@pytest.mark.parametrize("output", ["text", "json"])
+@pytest.mark.parametrize("threshold", ["0.999", "1", "nan"])
+def test_a_threshold_that_is_missed_is_told_after_the_scores(
+    dlcli, trained_model, expected, threshold, output
+):
+    plain = dlcli("eval", trained_model, "--format", output)
+    result = dlcli("eval", trained_model, "--format", output, "--min-accuracy", threshold, "-q")
+    assert result.code == 5
+    assert result.stdout == plain.stdout
+    assert result.stderr == (
+        f"Error: {trained_model / 'best.npz'}: accuracy {expected.accuracy:.4f} is below "
+        f"{threshold}\n"
+    )
+
+
+@pytest.mark.parametrize("threshold", ["-0.1", "1.1", "98", "high"])
+def test_a_threshold_is_a_share(dlcli, trained_model, threshold):
+    result = dlcli("eval", trained_model, "--min-accuracy", threshold)
+    assert (result.code, result.stdout) == (2, "")
+
+
+def test_every_answer_is_written_as_csv(dlcli, trained_model, sample, expected):
+    assert dlcli("eval", trained_model, "--predictions", "answers.csv").code == 0
+    with Path("answers.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    digits = [f"p{digit}" for digit in range(10)]
+    assert list(rows[0]) == ["index", "label", "answer", *digits]
+    assert [int(row["index"]) for row in rows] == list(range(2000))
+    assert [int(row["label"]) for row in rows] == sample.test.labels.tolist()
+    assert [int(row["answer"]) for row in rows] == expected.answers.tolist()
+    shares = [[float(row[digit]) for digit in digits] for row in rows]
+    np.testing.assert_allclose(shares, expected.probabilities, rtol=1e-5)
+
+
+def test_answers_are_replaced_only_by_force(dlcli, trained_model, workdir):
+    Path("answers.csv").write_text("mine")
+    result = dlcli("eval", trained_model, "--predictions", "answers.csv")
+    assert (result.code, result.stdout) == (2, "")
+    assert result.stderr == "Error: answers.csv: exists already; add --force to replace it\n"
+    assert Path("answers.csv").read_text() == "mine"
+    assert dlcli("eval", trained_model, "--predictions", "answers.csv", "--force").code == 0
+    assert Path("answers.csv").read_text().startswith("index,label,answer,p0,")
+
+
+def test_answers_need_a_folder_that_exists(dlcli, trained_model):
+    result = dlcli("eval", trained_model, "--predictions", "nowhere/answers.csv", "--force")
+    assert result.code == 2
+    assert "the folder nowhere does not exist" in result.stderr
+
+
+def test_splits_are_those_of_the_training(dlcli, trained_model):
+    sizes = {}
+    for split in ("test", "train", "validation"):
+        scores = json_of(dlcli("eval", trained_model, "--split", split, "--format", "json"))
+        assert scores["split"] == split
+        sizes[split] = scores["images"]
+    assert sizes["test"] == 2000
+    assert sizes["train"] + sizes["validation"] == 10_000
+    assert sizes["validation"] > 0
+
+
+def test_the_validation_scores_are_those_of_the_training(dlcli, trained_model):
+    summary = json.loads((trained_model / "summary.json").read_text())
+    scores = json_of(dlcli("eval", trained_model, "--split", "validation", "--format", "json"))
+    assert scores["accuracy"] == pytest.approx(summary["validation_accuracy"])
+    assert scores["loss"] == pytest.approx(summary["validation_loss"], rel=1e-4)
+
+
+def test_another_dataset_is_judged_by_its_test_images(dlcli, trained_model, tiny):
+    scores = json_of(dlcli("eval", trained_model, "--dataset", tiny, "--format", "json"))
+    assert (scores["dataset"], scores["images"]) == (str(tiny), 20)
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_another_dataset_has_no_other_split(dlcli, trained_model, tiny, split):
+    result = dlcli("eval", trained_model, "--dataset", tiny, "--split", split, "-q")
+    assert (result.code, result.stdout) == (3, "")
+    assert result.stderr.startswith(f"Error: --split {split}: the model was trained on other data")
+
+
+def test_a_dataset_that_is_not_there_is_told(dlcli, trained_model):
+    result = dlcli("eval", trained_model, "--dataset", "nowhere", "-q")
+    assert result.code == 3
+    assert result.stderr == "Error: nowhere: no such folder of IDX files\n"
+
+
+def test_a_config_of_tomorrow_matters_only_where_it_is_needed(dlcli, make_checkpoint, sample):
+    dataset = {"name": "sample", "checksum": sample.checksum}
+    make_checkpoint("a.npz", config={"warp": 9}, dataset=dataset)
+    assert dlcli("eval", "a.npz").code == 0
+    result = dlcli("eval", "a.npz", "--split", "train", "-q")
+    assert (result.code, result.stderr) == (4, "Error: a.npz: warp: unknown key\n")
+
+
+def test_threads_change_no_answer(dlcli, trained_model):
+    assert (
+        dlcli("eval", trained_model, "--threads", 1).stdout == dlcli("eval", trained_model).stdout
+    )
+
+
+def test_a_truncated_model_is_told(dlcli, trained_model, workdir):
+    shutil.copy(trained_model / "best.npz", "cut.npz")
+    with Path("cut.npz").open("r+b") as file:
+        file.truncate(100_000)
+    result = dlcli("eval", "cut.npz")
+    assert (result.code, result.stdout) == (4, "")
+    assert result.stderr.startswith("Error: cut.npz: not a whole .npz checkpoint")
+    assert result.stderr.count("\n") == 1

@@ -1,0 +1,378 @@
+"""The command line as a whole: help, errors, exit codes, quiet ends."""
+
+import errno
+import inspect
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from PIL import Image
+
+from dlcli import __version__, errors
+from dlcli.cli import output
+from dlcli.cli.main import COMMANDS, cli, run
+
+
+def commands() -> dict[str, click.Command]:
+    """Every command and subcommand by the words that call it."""
+    found: dict[str, click.Command] = {}
+    with cli.make_context("dlcli", ["runs"]) as context:
+        for name in cli.list_commands(context):
+            command = cli.get_command(context, name)
+            assert command is not None
+            found[name] = command
+            if isinstance(command, click.Group):
+                found |= {f"{name} {sub}": child for sub, child in command.commands.items()}
+    return found
+
+
+ALL_COMMANDS = commands()
+
+
+@pytest.mark.parametrize("words", ALL_COMMANDS)
+def test_every_command_helps_with_two_examples(dlcli, words):
+    result = dlcli(*words.split(), "--help")
+    assert result.code == 0
+    assert result.stderr == ""
+    examples = [line for line in result.stdout.splitlines() if re.match(r"^    .*\bdlcli ", line)]
+    assert len(examples) >= 2
+
+
+@pytest.mark.parametrize("words", ALL_COMMANDS)
+def test_every_option_has_a_help_text(words):
+    for parameter in ALL_COMMANDS[words].params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, parameter.name
+
+
+@pytest.mark.parametrize("words", ALL_COMMANDS)
+def test_every_command_takes_quiet_and_debug(words):
+    names = {parameter.name for parameter in ALL_COMMANDS[words].params}
+    assert {"quiet", "debug"} <= names
+
+
+def test_help_lists_every_command(dlcli):
+    stdout = dlcli("--help").stdout
+    assert all(f"\n  {name} " in stdout for name in COMMANDS)
+    assert dlcli("-h").stdout == stdout
+
+
+def test_no_arguments_show_the_help(dlcli):
+    result = dlcli()
+    assert result.code == 2
+    assert "Usage: dlcli" in result.stdout + result.stderr
+
+
+def test_the_version_is_printed(dlcli):
+    assert dlcli("--version").stdout == f"dlcli {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["trian"], "Error: No such command 'trian'; did you mean train? (see: dlcli --help)\n"),
+        (["xyz"], "Error: No such command 'xyz'. (see: dlcli --help)\n"),
+        (["train", "--zzzz"], "--zzzz"),
+        (["eval", "--split", "all"], "(see: dlcli eval --help)\n"),
+        (["eval", "--min-accuracy", "2"], "(see: dlcli eval --help)\n"),
+        (["predict"], "Error: Missing argument 'IMAGE...'"),
+        (["predict", "-", "--from-file", "-"], "Error: stdin (-) can be read only once"),
+        (["compare", "one"], "(see: dlcli compare --help)\n"),
+        (["data", "fetch", "mnits"], "(see: dlcli data fetch --help)\n"),
+        (["data", "export"], "(see: dlcli data export --help)\n"),
+        (["config", "check"], "(see: dlcli config check --help)\n"),
+        (["train", "--threads", "0"], "(see: dlcli train --help)\n"),
+        (["train", "--resume", "x", "--name", "y"], "--name and --resume exclude each other"),
+        (["train", "--resume", "x", "--runs-dir", "y"], "--runs-dir and --resume exclude"),
+        (["predict", "x", "--top", "2", "-f", "csv"], "--top has no place in csv"),
+    ],
+)
+def test_wrong_usage_gets_one_line_and_exit_code_2(dlcli, arguments, message):
+    result = dlcli(*arguments)
+    assert result.code == 2
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert result.stdout == ""
+
+
+def test_exit_codes_are_those_of_the_documentation():
+    codes = {
+        name: kind.exit_code
+        for name, kind in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(kind, errors.DlcliError)
+    }
+    assert codes == {
+        "DlcliError": 1,
+        "ConfigError": 2,
+        "DatasetError": 3,
+        "InputError": 4,
+        "ImageError": 4,
+        "CheckpointError": 4,
+        "ThresholdError": 5,
+        "DivergenceError": 1,
+        "GradientError": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "f"), 1, "f: No space left on device"),
+        (OSError("odd"), 1, "odd"),
+        (MemoryError("8 GiB"), 1, "not enough memory: 8 GiB"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (click.Abort(), 130, "interrupted"),
+        (errors.Terminated("terminated"), 143, "terminated"),
+        (click.ClickException("clicked"), 1, "clicked"),
+        (ZeroDivisionError("oops"), 1, "unexpected ZeroDivisionError: oops (run again with"),
+    ],
+)
+def test_every_error_becomes_one_line_and_a_code(dlcli, monkeypatch, error, code, message):
+    def fail(_runs_dir):
+        raise error
+
+    monkeypatch.setattr("dlcli.runs.run.list_runs", fail)
+    result = dlcli("runs", "--runs-dir", ".")
+    assert result.code == code
+    assert result.stderr.startswith(f"Error: {message}")
+    assert result.stderr.count("\n") == 1
+
+
+def test_what_is_no_error_is_not_swallowed(workdir, monkeypatch):
+    def leave(_runs_dir):
+        raise SystemExit(7)
+
+    monkeypatch.setattr("dlcli.runs.run.list_runs", leave)
+    with pytest.raises(SystemExit):
+        run(["runs", "--runs-dir", "."])
+
+
+@pytest.mark.parametrize("arguments", [["--debug", "eval", "nope"], ["eval", "nope", "--debug"]])
+def test_debug_shows_the_traceback(workdir, capsys, arguments):
+    assert run(arguments) == 4
+    stderr = capsys.readouterr().err
+    assert "Traceback" in stderr
+    assert "Error: nope: no such run directory or checkpoint" in stderr
+
+
+def test_a_full_disk_is_told(workdir):
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        finished = subprocess.run(
+            [sys.executable, "-m", "dlcli", "config", "show"], stdout=full, stderr=subprocess.PIPE
+        )
+    assert finished.returncode == 1
+    assert b"No space left on device" in finished.stderr
+    assert b"Traceback" not in finished.stderr
+
+
+def test_a_closed_pipe_ends_quietly(workdir):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dlcli", "config", "schema"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdout.close()
+    stderr = process.stderr.read()
+    process.stderr.close()
+    assert process.wait() == 0
+    assert stderr == b""
+
+
+def test_help_is_fast_because_it_imports_little(workdir):
+    code = (
+        "import sys; from dlcli.cli.main import run\n"
+        "run(['--help']); run(['train', '--set', 'x=1'])\n"
+        "assert 'numpy' not in sys.modules, 'numpy is imported too early'"
+    )
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stderr
+    assert "x: unknown key" in finished.stderr
+
+
+def test_a_prediction_imports_nothing_that_only_training_needs(trained_model, workdir):
+    image = Image.new("L", (28, 28))
+    image.paste(255, (12, 6, 15, 22))
+    image.save(workdir / "a.png")
+    code = (
+        "import sys, numpy; before = set(sys.modules)\n"
+        "from dlcli.cli.main import run\n"
+        "assert run(sys.argv[1:]) == 0\n"
+        "slow = {'numpy.ma', 'numpy.random', 'msgspec', 'yaml', 'requests', 'dlcli.data'}\n"
+        "assert not slow & (set(sys.modules) - before), slow & set(sys.modules)"
+    )
+    arguments = ["predict", "a.png", "--model", str(trained_model)]
+    finished = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True
+    )
+    assert finished.returncode == 0, finished.stderr
+
+
+def complete(instruction: str, words: list[str]) -> str:
+    """What dlcli answers a shell that asks for its script, or to complete the last word."""
+    environment = {
+        **os.environ,
+        "_DLCLI_COMPLETE": instruction,
+        "COMP_WORDS": " ".join(["dlcli", *words]),
+        "COMP_CWORD": str(len(words)),
+    }
+    finished = subprocess.run(
+        [sys.executable, "-c", "from dlcli.cli.main import main; main()"],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_are_printed(workdir, shell):
+    assert "_DLCLI_COMPLETE" in complete(f"{shell}_source", [])
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["train", "--config", "qu"], "quickstart"),
+        (["config", "check", "so"], "softmax"),
+        (["train", "--set", "learn"], "learning_rate="),
+        (["eval", "--dataset", "sam"], "sample"),
+        (["eval", "ru"], "file"),
+        (["predict", "di"], "file"),
+        (["predict", "--model", "ru"], "file"),
+        (["tr"], "train"),
+    ],
+)
+def test_the_shell_completes_names_keys_and_files(workdir, words, expected):
+    assert expected in re.split(r"[,\n]", complete("bash_complete", words))
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "message"),
+    [
+        ("predict - -m {model} <&-", 2, "Error: -: stdin is closed\n"),
+        ("train -c - <&-", 2, "Error: -: stdin is closed\n"),
+        ("train -q --set dataset=sample --set epochs=1 2>&-", 0, ""),
+    ],
+)
+def test_streams_that_were_closed_before_the_start_are_told_or_done_without(
+    workdir, trained_model, command, code, message
+):
+    line = f"{sys.executable} -m dlcli {command.format(model=trained_model)}"
+    finished = subprocess.run(["sh", "-c", line], stderr=subprocess.PIPE, text=True)
+    assert (finished.returncode, finished.stderr.splitlines()[-1:]) == (
+        code,
+        message.splitlines()[-1:],
+    )
+
+
+def test_sigterm_ends_any_command_with_143(workdir):
+    code = (
+        "import os, signal, dlcli.runs.run as runs; from dlcli.cli.main import main; import sys\n"
+        "runs.list_runs = lambda _: os.kill(os.getpid(), signal.SIGTERM)\n"
+        "sys.argv = ['dlcli', 'runs', '--runs-dir', '.']; main()"
+    )
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (finished.returncode, finished.stderr) == (143, "Error: terminated\n")
+    assert signal.SIGTERM == 15
+
+
+@pytest.mark.parametrize("reading", ["PIL.Image.Image.load", "zipfile.ZipFile.read"])
+def test_sigterm_is_not_taken_for_a_fault_of_the_file_being_read(
+    dlcli, trained_model, workdir, monkeypatch, reading
+):
+    Image.new("L", (28, 28)).save(workdir / "a.png")
+
+    def interrupted(*_arguments, **_options):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(reading, interrupted)
+    result = dlcli("predict", "-q", "-m", trained_model, "a.png")
+    assert (result.code, result.stderr) == (143, "Error: terminated\n")
+
+
+def test_when_nobody_reads_stderr_any_more_the_work_goes_on(workdir):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dlcli", "train", "--set", "dataset=sample", "--set", "epochs=2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stderr.close()
+    stdout = process.stdout.read()
+    process.stdout.close()
+    assert process.wait() == 0
+    assert (workdir / stdout.decode().strip() / "summary.json").exists()
+
+
+def test_when_stderr_takes_no_more_the_work_goes_on(workdir):
+    line = f"{sys.executable} -m dlcli train --set dataset=sample --set epochs=2 2>/dev/full"
+    finished = subprocess.run(["sh", "-c", line], stdout=subprocess.PIPE, text=True)
+    assert finished.returncode == 0
+    assert (workdir / finished.stdout.strip() / "summary.json").exists()
+
+
+def test_a_stdout_that_was_closed_before_the_start_is_no_failure(workdir):
+    command = f"{sys.executable} -m dlcli config show >&-"
+    finished = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE)
+    assert (finished.returncode, finished.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "stderr"),
+    [
+        ("config show", 0, ""),
+        ("config show >&-", 0, ""),
+        ("config show 2>&-", 0, ""),
+        ("config show > /dev/full", 1, "Error: No space left on device"),
+        ("config check no.yaml", 2, "Error: no.yaml: no such config file"),
+        ("config check no.yaml 2>&-", 2, ""),
+    ],
+)
+def test_the_installed_command_ends_at_once_and_loses_nothing(dlcli, arguments, code, stderr):
+    command = Path(sys.executable).with_name("dlcli")
+    finished = subprocess.run(
+        ["sh", "-c", f"{command} {arguments}"], capture_output=True, text=True
+    )
+    assert finished.returncode == code
+    assert finished.stderr.startswith(stderr)
+    assert len(finished.stderr.splitlines()) == len(stderr.splitlines())
+    shown = (
+        dlcli("config", "show").stdout if arguments in {"config show", "config show 2>&-"} else ""
+    )
+    assert finished.stdout == shown
+
+
+def test_the_installed_command_is_content_when_its_reader_has_seen_enough(workdir):
+    command = Path(sys.executable).with_name("dlcli")
+    line = f"{{ {command} config show; echo $? >&2; }} | :"
+    finished = subprocess.run(["sh", "-c", line], capture_output=True, text=True)
+    assert finished.stderr == "0\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain name.png", "plain name.png"),
+        ("Zürich\u00a0✓", "Zürich\u00a0✓"),
+        ("a\nb\tc", r"a\nb\tc"),
+        ("\x1b[31mred", r"\x1b[31mred"),
+        ("bad\udcff", r"bad\udcff"),
+    ],
+)
+def test_no_text_from_outside_acts_upon_the_terminal(text, shown):
+    assert output.printable(text) == shown
+
+
+def test_error_messages_do_not_act_upon_the_terminal_either(dlcli):
+    result = dlcli("eval", "\x1b[2Jmodel")
+    assert result.stderr == "Error: \\x1b[2Jmodel: no such run directory or checkpoint\n"
+
+
+def test_percentages_have_two_digits_or_a_dash():
+    assert output.percent(0.98765) == "98.77 %"
+    assert output.percent(None) == "-"

@@ -1,0 +1,92 @@
+"""``dlcli plot``: what it draws, of what, and what it refuses."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+
+@pytest.mark.parametrize("what", ["curves", "confusion", "weights", "errors"])
+def test_every_plot_of_a_run(dlcli, trained_model, what):
+    result = dlcli("plot", trained_model, "--what", what, "-o", "plot.png", "-q")
+    assert (result.code, result.stdout, result.stderr) == (0, "plot.png\n", "")
+    with Image.open("plot.png") as picture:
+        assert min(picture.size) > 500
+    assert [path.name for path in Path().iterdir()] == ["plot.png"]
+
+
+def test_curves_are_the_default_and_take_several_runs(dlcli, trained_model):
+    shutil.copytree(trained_model, "other")
+    Path("latest").symlink_to("other")
+    result = dlcli("plot", trained_model, "latest", "-o", "plot.svg")
+    assert result.code == 0
+    text = Path("plot.svg").read_text()
+    assert "<!-- other -->" in text  # not the link's name, which may point elsewhere tomorrow
+    assert f"<!-- {trained_model} -->" in text
+
+
+def test_curves_need_the_logs_alone(dlcli, trained_model):
+    Path("logs").mkdir()
+    for name in ("config.yaml", "metrics.jsonl"):
+        shutil.copy(trained_model / name, "logs")
+    assert dlcli("plot", "logs", "-o", "plot.PNG").code == 0
+
+
+@pytest.mark.parametrize("what", ["confusion", "weights", "errors"])
+def test_models_without_a_run_directory_can_be_drawn(dlcli, what):
+    result = dlcli("plot", "pretrained", "--what", what, "--dataset", "sample", "-o", "plot.pdf")
+    assert result.code == 0
+    assert Path("plot.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "reason"),
+    [
+        (["pretrained", "-o", "x.png"], 2, "pretrained: has no learning curves; they are in a run"),
+        (["{run}/best.npz", "-o", "x.png"], 2, "{run}/best.npz: has no learning curves; they"),
+        (["nowhere", "-o", "x.png"], 4, "nowhere: no such run directory"),
+        ([".", "-o", "x.png"], 4, ".: no run directory; it has neither config.yaml nor last.npz"),
+        (["nowhere", "--what", "weights", "-o", "x.png"], 4, "nowhere: no such run directory or"),
+        (["{run}", "-o", "x.jpg"], 2, "x.jpg: the file must end in one of .png, .svg, .pdf"),
+        (["{run}", "-o", "no/x.png"], 2, "no/x.png: the folder no does not exist"),
+        (["{run}", "{run}", "--what", "errors", "-o", "x.png"], 2, "--what errors draws one model"),
+    ],
+)
+def test_what_cannot_be_drawn_is_told_in_a_line(dlcli, trained_model, arguments, code, reason):
+    result = dlcli("plot", "-q", *(word.format(run=trained_model) for word in arguments))
+    assert (result.code, result.stdout) == (code, "")
+    assert result.stderr.startswith(f"Error: {reason.format(run=trained_model)}")
+    assert result.stderr.count("\n") == 1
+    assert not list(Path().iterdir())
+
+
+def test_a_run_without_an_epoch_has_no_curves(dlcli):
+    Path("r").mkdir()
+    Path("r/config.yaml").touch()
+    result = dlcli("plot", "r", "-o", "x.png")
+    assert result.code == 2
+    assert "r: has no learning curves: its metrics.jsonl holds no epochs" in result.stderr
+
+
+def test_nothing_is_overwritten_without_force(dlcli, trained_model):
+    Path("plot.png").write_text("mine")
+    result = dlcli("plot", trained_model, "-o", "plot.png")
+    assert (result.code, Path("plot.png").read_text()) == (2, "mine")
+    assert "add --force" in result.stderr
+    assert dlcli("plot", trained_model, "-o", "plot.png", "--force").code == 0
+
+
+def test_missing_matplotlib_is_named_with_the_command_that_brings_it(tmp_path):
+    code = (
+        "import sys; sys.modules['matplotlib'] = None; from dlcli.cli.main import run; "
+        "sys.exit(run(['plot', 'pretrained', '--what', 'weights', '-o', 'x.png']))"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert finished.returncode == 2
+    told = "Error: matplotlib is not installed; get it with: pip install 'dlcli[report]'\n"
+    assert finished.stderr == told

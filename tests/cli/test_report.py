@@ -1,0 +1,137 @@
+"""``dlcli report``: where the page goes, and what is refused."""
+
+import shutil
+import sys
+import webbrowser
+from pathlib import Path
+
+import pytest
+
+from dlcli import report
+
+
+@pytest.fixture
+def run(trained_model, tmp_path) -> Path:
+    """A run directory of one's own."""
+    return Path(shutil.copytree(trained_model, tmp_path / "runs" / "mine", symlinks=True))
+
+
+def test_the_page_goes_into_the_run_and_its_path_to_stdout(dlcli, run):
+    result = dlcli("report", run)
+    assert (result.code, result.stdout) == (0, f"{run / 'report.html'}\n")
+    assert result.stderr == f"Model: {run / 'best.npz'}\n"
+    assert "<title>mine · dlcli report</title>" in (run / "report.html").read_text("utf-8")
+
+
+def test_the_latest_run_is_meant_where_none_is_named(dlcli, run):
+    (run.parent / "latest").symlink_to(run.name)
+    assert dlcli("report", "-q").stdout == "runs/mine/report.html\n"
+
+
+def test_several_runs_make_one_page_here(dlcli, run, make_checkpoint):
+    result = dlcli("report", run, make_checkpoint("other.npz"))
+    assert (result.code, result.stdout) == (0, "report.html\n")
+    assert "Side by side" in Path("report.html").read_text("utf-8")
+
+
+def test_a_bare_checkpoint_is_reported_here(dlcli, make_checkpoint):
+    assert dlcli("report", make_checkpoint("bare.npz")).stdout == "report.html\n"
+
+
+def test_its_own_page_is_written_anew_but_no_other_file(dlcli, run):
+    path = run / "report.html"
+    assert dlcli("report", run).code == dlcli("report", run).code == 0
+    path.write_text("my notes")
+    result = dlcli("report", run)
+    assert (result.code, result.stderr) == (
+        2,
+        f"Error: {path}: exists already; add --force to replace it\n",
+    )
+    assert path.read_text() == "my notes"
+    assert dlcli("report", run, "--force").code == 0
+    assert path.read_text("utf-8").startswith("<!doctype html>")
+
+
+def test_a_named_output_is_never_overwritten_without_force(dlcli, run):
+    assert dlcli("report", run, "-o", "page.html").stdout == "page.html\n"
+    assert dlcli("report", run, "-o", "page.html").code == 2
+    assert dlcli("report", run, "-o", "page.html", "--force").code == 0
+
+
+def test_open_shows_the_page(dlcli, run, monkeypatch):
+    opened = []
+    monkeypatch.setattr(webbrowser, "open", lambda address: not opened.append(address))
+    assert dlcli("report", "-q", run, "--open").stderr == ""
+    assert opened == [(run / "report.html").as_uri()]
+
+
+def test_without_a_browser_the_page_is_there_all_the_same(dlcli, run, monkeypatch):
+    monkeypatch.setattr(webbrowser, "open", lambda _: False)
+    result = dlcli("report", run, "--open")
+    assert (result.code, result.stdout) == (0, f"{run / 'report.html'}\n")
+    assert "Warning: no web browser was found" in result.stderr
+
+
+def test_without_jinja_the_way_to_install_it_is_told(dlcli, run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    monkeypatch.delitem(sys.modules, "dlcli.report.page", raising=False)
+    monkeypatch.delattr(report, "page", raising=False)
+    result = dlcli("report", "-q", run)
+    assert (result.code, result.stdout) == (2, "")
+    assert result.stderr == (
+        "Error: jinja2 is not installed; get it with: pip install 'dlcli[report]'\n"
+    )
+
+
+def test_a_missing_dataset_is_told_as_eval_tells_it(dlcli, run):
+    arguments = [run, "--dataset", "no-such-folder"]
+    told = dlcli("report", *arguments)
+    assert told.code == 3
+    assert told.stderr == dlcli("eval", *arguments).stderr
+
+
+def test_models_of_different_data_need_a_dataset(dlcli, run, make_checkpoint, tiny):
+    other = make_checkpoint("other.npz", dataset={"name": "mnist", "checksum": "0"})
+    result = dlcli("report", run, other)
+    assert result.code == 2
+    assert "trained on different data (mnist, sample); use --dataset" in result.stderr
+    assert dlcli("report", run, other, "--dataset", tiny).code == 0
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "told"),
+    [
+        ("best.npz", "no model", "best.npz: not a whole .npz checkpoint"),
+        ("metrics.jsonl", "no json\n", "metrics.jsonl:1: damaged line"),
+        ("summary.json", "[]", "summary.json: damaged"),
+    ],
+)
+def test_a_damaged_file_of_the_run_is_named(dlcli, run, file, content, told):
+    (run / file).unlink()
+    (run / file).write_text(content)
+    result = dlcli("report", run)
+    assert (result.code, result.stdout) == (4, "")
+    assert told in result.stderr
+    assert not (run / "report.html").exists()
+
+
+def test_the_demo_alone_is_a_page_of_its_own(dlcli, run, make_checkpoint):
+    assert dlcli("report", "--demo", run).stdout == f"{run / 'demo.html'}\n"
+    assert 'id="demo-canvas"' in (run / "demo.html").read_text("utf-8")
+    assert dlcli("report", "--demo", run).code == 0  # its own page is written anew
+    assert dlcli("report", "--demo", make_checkpoint("bare.npz")).stdout == "demo.html\n"
+
+
+def test_the_demo_needs_no_jinja(dlcli, run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    assert dlcli("report", "--demo", run).code == 0
+
+
+def test_the_demo_is_for_one_model_that_reads_digits(dlcli, run, make_checkpoint):
+    for arguments in ([run, run], [run, "--dataset", "sample"]):
+        result = dlcli("report", "--demo", *arguments)
+        assert result.code == 2
+        assert "--demo is for one model, and judges it by no dataset" in result.stderr
+    result = dlcli("report", "--demo", make_checkpoint("clothes.npz", preprocessing="none"))
+    assert result.code == 4
+    assert "cannot be drawn" in result.stderr

@@ -1,0 +1,275 @@
+"""``dlcli sweep``: what it prints, writes, refuses, and how it stops and goes on."""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import yaml
+from optuna.trial import TrialState
+
+from dlcli.cli.main import run
+from dlcli.runs.run import list_runs
+from dlcli.sweep import plan as plans
+from dlcli.sweep.storage import address, connect, open_study
+from dlcli.sweep.tickets import Desk
+
+SEARCH = """
+dataset: {tiny}
+hidden_layers: {{choices: [[4], [8]]}}
+learning_rate: {{low: 0.01, high: 1, log: true}}
+batch_size: 16
+epochs: {epochs}
+validation_size: 20
+sweep: {{trials: 6, worker_timeout: 5}}
+"""
+
+
+@pytest.fixture
+def search(workdir, tiny):
+    """Write a search on 60 images: ``search(epochs=3)``."""
+
+    def write(epochs: int = 2, more: str = "") -> Path:
+        path = workdir / "mine.yaml"
+        path.write_text(SEARCH.format(tiny=tiny, epochs=epochs) + more)
+        return path
+
+    return write
+
+
+def start(*arguments: object) -> subprocess.Popen:
+    command = [sys.executable, "-m", "dlcli", "sweep", *map(str, arguments)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def test_a_search_ends_with_the_best_run_and_a_config_to_train(dlcli, search):
+    result = dlcli("sweep", "--config", search(), "--jobs", "2")
+    assert result.code == 0, result.stderr
+    (line,) = result.stdout.splitlines()
+    rows = {row["run"]: row for row in list_runs(Path("runs/mine"))}
+    assert len(rows) == 6
+    finished = [row for row in rows.values() if row["status"] == "finished"]
+    assert rows[line]["validation_accuracy"] == max(r["validation_accuracy"] for r in finished)
+    lines = result.stderr.splitlines()
+    assert lines[0].startswith("study mine in sqlite:///runs/sweeps.db: searches hidden_layers, l")
+    assert sum(text.startswith("trial ") for text in lines) == 6
+    assert "6/6, about 0 s left" in result.stderr
+    assert lines[-1] == "Its config: dlcli train --config runs/mine/best.yaml"
+
+    best = yaml.safe_load(Path("runs/mine/best.yaml").read_text())
+    assert best == yaml.safe_load((Path(line) / "config.yaml").read_text())
+    assert dlcli("train", "-q", "--config", "runs/mine/best.yaml", "--name", "again").code == 0
+
+    again = dlcli("sweep", "--config", search(), "--format", "json")
+    assert "The study is done already; to go on with it: --trials N" in again.stderr
+    summary = json.loads(again.stdout)
+    assert set(summary) == {
+        "study",
+        "storage",
+        "run",
+        "worker",
+        "trial",
+        "validation_accuracy",
+        "validation_loss",
+        "params",
+        "best_config",
+        "trials",
+        "epochs",
+        "sampler",
+        "pruner",
+    }
+    assert summary["run"] == line
+    assert summary["trials"]["complete"] + summary["trials"]["pruned"] == 6
+    assert summary["params"]["hidden_layers"] in ([4], [8])
+
+    more = dlcli("sweep", "-q", "--config", search(), "--trials", 7)
+    assert more.code == 0
+    assert more.stderr == ""
+    assert len(list(Path("runs/mine").glob("trial-*"))) == 7
+
+    report = dlcli("sweep", "report", "--format", "csv")
+    table = list(csv.DictReader(io.StringIO(report.stdout)))
+    assert len({row["trial"] for row in table}) == len(table) == 7
+    assert {row["run"] for row in table} == {r["run"] for r in list_runs(Path("runs/mine"))}
+    text = dlcli("sweep", "report", "--study", "mine", "-o", "page.html")
+    assert text.code == 0, text.stderr
+    assert "importance (PED-ANOVA)" in text.stdout
+    assert text.stdout.count("learning_rate") == 2
+    page = Path("page.html").read_text()
+    for title in ("Importance of each key", "Accuracy by each key", "Parallel coordinates"):
+        assert f"<h2>{title}" in page
+    assert "src=" not in page.partition("<h1>")[0]  # nothing is fetched
+    assert dlcli("sweep", "report", "-o", "page.html").code == 2
+    found = json.loads(dlcli("sweep", "report", "--format", "json").stdout)
+    assert sum(found["importance"].values()) == pytest.approx(1)
+    assert found["best_trial"] in {row["trial"] for row in found["trials"]}
+
+
+def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(search, dlcli):
+    arguments = ["--config", search(epochs=60), "--jobs", "2", "--trials", "3"]
+    process = start(*arguments)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not list(Path("runs").glob("mine/*/metrics.jsonl")):
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stdout == ""
+    assert "Traceback" not in stderr
+    assert "trials; the same command goes on" in stderr
+    assert stderr.endswith("Error: interrupted\n")
+    rows = json.loads(dlcli("sweep", "report", "--format", "json").stdout)["trials"]
+    assert "running" not in {row["state"] for row in rows}
+    stopped = [row for row in rows if row["state"] == "fail"]
+    waiting = [row for row in rows if row["state"] == "waiting"]
+    assert len(stopped) == len(waiting) > 0
+
+    assert dlcli("sweep", "-q", *arguments).code == 0
+    rows = json.loads(dlcli("sweep", "report", "--format", "json").stdout)["trials"]
+    ended = [row for row in rows if row["state"] in {"complete", "pruned"}]
+    assert len(ended) == 3
+    assert {row["trial"] for row in stopped} == {row["retry_of"] for row in ended} - {None}
+
+
+def test_a_worker_that_is_killed_is_told_and_its_trial_is_tried_again(search, dlcli):
+    process = start("--config", search(epochs=60), "--jobs", "2", "--trials", "4")
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not list(Path("runs").glob("mine/*/metrics.jsonl")):
+        time.sleep(0.1)
+    rows = json.loads(dlcli("sweep", "report", "--format", "json").stdout)["trials"]
+    worker = next(row["worker"] for row in rows if row["state"] == "running")
+    os.kill(int(worker.rpartition(":")[2]), signal.SIGKILL)
+    _, stderr = process.communicate(timeout=100)
+    assert process.returncode == 0, stderr
+    assert "Warning: a worker died (SIGKILL); its trial will be tried again" in stderr
+    rows = json.loads(dlcli("sweep", "report", "--format", "json").stdout)["trials"]
+    assert sum(row["state"] in {"complete", "pruned"} for row in rows) == 4
+    (lost,) = [row for row in rows if row["state"] == "fail"]
+    assert lost["trial"] in {row["retry_of"] for row in rows}
+
+
+def test_a_timeout_stops_and_tells_the_best_so_far(search, dlcli):
+    assert dlcli("sweep", "-q", "--config", search(), "--trials", "1").code == 0
+    result = dlcli("sweep", "--config", "mine.yaml", "--trials", "10000", "--timeout", "2s")
+    assert result.code == 0, result.stderr
+    assert " of 10000 trials; the same command goes on" in result.stderr
+    assert Path(result.stdout.strip()).is_dir()
+
+
+def test_no_completed_trial_is_an_error_with_the_reason(search, dlcli):
+    result = dlcli("sweep", "--config", search(more="warmup_epochs: {choices: [3, 4]}"))
+    assert result.code == 1
+    assert result.stdout == ""
+    assert "Error: no trial was completed; the last one: proposed: warmup_epochs:" in result.stderr
+    assert dlcli("sweep", "report", "-o", "page.html").code == 2
+    assert "importances need" in dlcli("sweep", "report").stderr.lower()
+
+
+def test_a_workers_error_is_the_commands(search, dlcli):
+    Path("runs").mkdir()
+    Path("runs/mine").write_text("a file where the folder of the study's runs should be")
+    result = dlcli("sweep", "--config", search())
+    assert result.code == 1
+    assert "runs/mine" in result.stderr
+    assert "unexpected" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "nothing to search"),
+        (["--config", "sweep", "--set", "epochs=none"], "--set: epochs: expected a whole number"),
+        (["--config", "quickstart"], "nothing to search"),
+        (["--config", "nosuch"], "nosuch: no such config file"),
+        (["--config", "sweep", "--study", "../x"], "--study '../x': use letters"),
+        (["--config", "sweep", "--timeout", "soon"], "'soon' is no duration like 90, 90s, 5m or"),
+        (["--config", "sweep", "--timeout", "0"], "is no duration"),
+        (["--config", "sweep", "--jobs", "0"], "--jobs"),
+        (["--config", "sweep", "--storage", "x"], "--storage x: expected postgresql://"),
+        (["--trials", "3", "report"], "options go after report, not before"),
+        (["report"], "runs/sweeps.db: no such file; dlcli sweep makes it"),
+        (["report", "--output", "no/such/page.html"], "the folder no/such does not exist"),
+    ],
+)
+def test_what_is_refused(dlcli, arguments, message):
+    result = dlcli("sweep", *arguments)
+    assert result.code == 2
+    assert message in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_report_is_silent_about_a_trial_that_was_one_too_many(dlcli, search):
+    Path("runs").mkdir()
+    plan = plans.load([str(search())], [], None)
+    with closing(connect(address(None, Path("runs")))) as database:
+        study = open_study(database, plan, "a", create=True)
+        early, late = Desk(study, 2, 100), Desk(study, 1, 100)
+        early.settle(early.take(), TrialState.COMPLETE, 0.5)
+        late._discard(early.take())
+        found = json.loads(dlcli("sweep", "report", "--format", "json").stdout)
+        assert dlcli("sweep", "report", "-o", "page.html").code == 0
+    assert [(row["trial"], row["state"]) for row in found["trials"]] == [(0, "complete")]
+    assert "1 trials (1 complete)" in Path("page.html").read_text()
+
+
+def test_a_report_names_the_studies_there_are(dlcli, search):
+    Path("runs").mkdir()
+    plan = plans.load([str(search())], [], None)
+    with closing(connect(address(None, Path("runs")))) as database:
+        open_study(database, plan, "a", create=True)
+        assert dlcli("sweep", "report", "--format", "csv").code == 0
+        open_study(database, plan, "b", create=True)
+    assert "name a study with --study; it has a, b" in dlcli("sweep", "report").stderr
+    assert "no study c; it has a, b" in dlcli("sweep", "report", "--study", "c").stderr
+    assert dlcli("sweep", "report", "--study", "b").code == 0
+
+
+@pytest.mark.parametrize("words", ["'--config', 'sweep'", "'report'"])
+def test_a_missing_library_is_named_with_the_command_that_brings_it(words, tmp_path):
+    code = (
+        "import sys; sys.modules['optuna'] = None; from dlcli.cli.main import run; "
+        f"sys.exit(run(['sweep', {words}]))"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert finished.returncode == 2
+    told = "Error: optuna is not installed; get it with: pip install 'dlcli[sweep]'\n"
+    assert finished.stderr == told
+
+
+@pytest.mark.parametrize("words", ["train", "gradcheck", "config show"])
+def test_a_search_is_no_config(dlcli, words):
+    result = dlcli(*words.split(), "--config", "sweep")
+    assert result.code == 2
+    (line,) = result.stderr.splitlines()
+    assert line.endswith("sweep: makes this a search, which is for dlcli sweep --config")
+    result = dlcli(*words.split(), "--set", "dropout={low: 0.1, high: 0.5}")
+    assert result.code == 2
+    assert "got a mapping; a search is for dlcli sweep" in result.stderr
+
+
+def test_a_bar_shows_the_best_so_far(dlcli, search, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    real = sys.stderr
+    monkeypatch.setattr(sys, "stderr", terminal)
+    code = run(["sweep", "--config", str(search()), "--trials", "2"])
+    monkeypatch.setattr(sys, "stderr", real)
+    assert code == 0
+    shown = terminal.getvalue()
+    assert "trials: 100%" in shown
+    assert "0 running" in shown
+    assert "best " in shown

@@ -1,0 +1,420 @@
+"""``dlcli train``: what it prints, writes, refuses, and how it stops and goes on."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from functools import partialmethod
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from tqdm import tqdm
+
+from dlcli.cli.output import sparkline
+from dlcli.nn.optimizers import SGD
+from dlcli.runs import checkpoint
+from dlcli.runs import run as runs
+from dlcli.runs.directory import held
+from dlcli.runs.run import resume
+
+QUICK = ["--set", "hidden_layers=[8]", "--set", "epochs=2", "--set", "batch_size=16"]
+
+
+@pytest.fixture
+def train(dlcli, tiny):
+    """Run ``dlcli train`` on 60 images."""
+
+    def invoke(*arguments, **options):
+        return dlcli("train", "--set", f"dataset={tiny}", *QUICK, *arguments, **options)
+
+    return invoke
+
+
+def test_the_run_directory_is_the_only_line_on_stdout(train):
+    result = train()
+    assert result.code == 0
+    (line,) = result.stdout.splitlines()
+    run = Path(line)
+    assert run.parent == Path("runs")
+    assert run.name.endswith("-default")
+    assert {path.name for path in run.iterdir()} == {
+        ".lock",
+        "best.npz",
+        "config.yaml",
+        "last.npz",
+        "metrics.jsonl",
+        "summary.json",
+    }
+    assert Path("runs/latest").resolve() == run.resolve()
+
+
+def test_progress_goes_to_stderr_a_line_an_epoch(train):
+    lines = train().stderr.splitlines()
+    assert lines[0].startswith("784-8-10, 6,370 parameters; ")
+    assert [line.split("  ")[0] for line in lines[1:3]] == ["epoch 1/2", "epoch 2/2"]
+    assert lines[-2].startswith("Validation loss: ")
+    assert lines[-1].startswith("Kept epoch ")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "bars"), [("utf-8", "█▅▁"), ("ascii", "#=_"), ("cp1252", "#=_"), (None, "#=_")]
+)
+def test_the_sparkline_is_drawn_with_what_stderr_can_show(monkeypatch, encoding, bars):
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(encoding=encoding))
+    assert sparkline([1.6, 0.5, 0.1]) == bars
+
+
+def test_a_sparkline_has_a_bar_for_each_loss_but_no_more_than_fit():
+    assert len(sparkline([3.0, 2.0])) == 2
+    assert sparkline([2.0, 2.0]) == "▁▁"
+    assert sparkline([1.0] * 30 + [0.0]) == "█" * 30 + "▁"
+    many = sparkline([2.0**-n for n in range(200)])
+    assert len(many) == 60
+    assert sorted(many, reverse=True) == list(many)
+
+
+def test_the_sparkline_of_a_resumed_run_is_of_all_its_epochs(train, dlcli):
+    train("--name", "r")
+    told = dlcli("train", "--resume", "runs/r", "--set", "epochs=5").stderr
+    (line,) = [line for line in told.splitlines() if line.startswith("Validation loss: ")]
+    assert re.fullmatch(r"Validation loss: \d\.\d{4} [▁▂▃▄▅▆▇█]{5} \d\.\d{4}", line)
+
+
+def test_without_validation_images_or_after_one_epoch_there_is_no_sparkline(train):
+    assert "Validation loss:" not in train("--set", "validation_size=0").stderr
+    assert "Validation loss:" not in train("--set", "epochs=1").stderr
+
+
+def test_quiet_says_nothing(train):
+    assert train("-q").stderr == ""
+
+
+def test_a_name_that_cannot_be_is_refused_before_anything_is_fetched(dlcli, monkeypatch):
+    monkeypatch.setattr("dlcli.data.datasets.load", None)
+    result = dlcli("train", "--name", "../../x")
+    assert (result.code, result.stdout) == (2, "")
+    assert result.stderr.startswith("Error: --name '../../x': use up to 100 letters")
+
+
+def test_json_is_the_summary(train):
+    result = train("--format", "json", "--name", "mine")
+    summary = json.loads(result.stdout)
+    assert summary == json.loads(Path("runs/mine/summary.json").read_text())
+    assert summary["run"] == "runs/mine"
+    assert set(summary) == {
+        "run",
+        "epochs",
+        "stopped_by",
+        "best_epoch",
+        "validation_accuracy",
+        "validation_loss",
+        "train_accuracy",
+        "train_loss",
+        "overfitting_since",
+        "seconds",
+        "parameters",
+        "config",
+        "dataset",
+        "threads",
+        "versions",
+    }
+
+
+def test_the_run_is_named_after_the_last_config(train, workdir):
+    (workdir / "my net.yaml").write_text("seed: 1")
+    assert train("-c", "my net.yaml").stdout.rstrip().endswith("-my-net")
+    assert train("-c", "-", stdin=b"seed: 2").stdout.rstrip().endswith("-stdin")
+
+
+def test_the_resolved_config_is_kept(train, dlcli):
+    run = Path(train("--set", "seed=7").stdout.rstrip())
+    shown = dlcli("config", "show", "-c", run / "config.yaml", "--format", "json")
+    assert json.loads(shown.stdout)["seed"] == 7
+
+
+def test_equal_seeds_give_equal_bytes_and_others_do_not(train):
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        train("--name", name, "--set", f"seed={seed}", "--set", "dropout=0.2")
+    a, b, c = (Path("runs", name, "best.npz").read_bytes() for name in "abc")
+    assert a == b
+    assert a != c
+
+
+def test_threads_are_recorded(train):
+    assert json.loads(train("--threads", "1", "-f", "json").stdout)["threads"] == 1
+
+
+def test_the_test_images_are_never_looked_at(train, tiny, monkeypatch):
+    """Training on a dataset with other test images gives the same network."""
+    train("--name", "a")
+    test_images = tiny / "t10k-images-idx3-ubyte"
+    content = bytearray(test_images.read_bytes())
+    content[16:] = bytes(255 - byte for byte in content[16:])
+    test_images.write_bytes(content)
+    train("--name", "b")
+    weights = [Path("runs", name, "metrics.jsonl").read_text().splitlines() for name in "ab"]
+    keys = ("train_loss", "validation_loss", "gradient_norm")
+    first, second = ([[json.loads(li)[k] for k in keys] for li in lines] for lines in weights)
+    assert first == second
+
+
+def test_resume_goes_on_bit_identically_and_may_extend_epochs(train, dlcli):
+    train("--name", "whole", "--set", "epochs=5", "--set", "dropout=0.3")
+    train("--name", "parts", "--set", "epochs=2", "--set", "dropout=0.3")
+    result = dlcli("train", "--resume", "runs/parts", "--set", "epochs=5")
+    assert (result.code, result.stdout) == (0, "runs/parts\n")
+    for name in ("best.npz", "last.npz"):
+        assert Path("runs/whole", name).read_bytes() == Path("runs/parts", name).read_bytes()
+    lines = Path("runs/parts/metrics.jsonl").read_text().splitlines()
+    epochs = [json.loads(line)["epoch"] for line in lines]
+    assert epochs == [1, 2, 3, 4, 5]
+    assert "epochs: 5" in Path("runs/parts/config.yaml").read_text()
+
+
+def test_resuming_a_finished_run_changes_nothing(train, dlcli):
+    train("--name", "done")
+    before = Path("runs/done/last.npz").read_bytes()
+    assert dlcli("train", "--resume", "runs/done").code == 0
+    assert Path("runs/done/last.npz").read_bytes() == before
+
+
+def test_resume_through_the_latest_link_and_with_the_same_config_file(train, dlcli, workdir, tiny):
+    (workdir / "c.yaml").write_text(f"dataset: {tiny}\nhidden_layers: [4]\nepochs: 1\n")
+    assert dlcli("train", "-c", "c.yaml", "--name", "r").code == 0
+    (workdir / "c.yaml").write_text(f"dataset: {tiny}\nhidden_layers: [4]\nepochs: 3\n")
+    resumed = dlcli("train", "-c", "c.yaml", "--resume", "runs/latest")
+    assert resumed.stdout == "runs/r\n"  # the run, not a link that may point elsewhere tomorrow
+    assert len(Path("runs/r/metrics.jsonl").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--set", "learning_rate=0.2"],
+            "only epochs may be changed, not learning_rate (0.1 -> 0.2)",
+        ),
+        (["--set", "seed=9", "--set", "epochs=9"], "not seed (0 -> 9)"),
+        (["--set", "epochs=1"], "the run has done 2 epochs, more than 1"),
+        (["--set", "epochs=none"], "epochs: expected a whole number"),
+    ],
+)
+def test_resuming_with_another_config_is_refused(train, dlcli, arguments, message):
+    train("--name", "r")
+    result = dlcli("train", "--resume", "runs/r", *arguments)
+    assert result.code == 2
+    assert message in result.stderr
+    assert result.stdout == ""
+
+
+def test_resuming_on_other_data_is_refused(train, dlcli, tiny):
+    train("--name", "r")
+    labels = tiny / "train-labels-idx1-ubyte"
+    labels.write_bytes(labels.read_bytes()[:-1] + b"\x01")
+    result = dlcli("train", "--resume", "runs/r", "--set", "epochs=3")
+    assert result.code == 2
+    assert "was trained on other data" in result.stderr
+
+
+def test_resuming_another_folder_is_an_error_that_leaves_nothing_in_it(train, workdir):
+    (workdir / "mine").mkdir()
+    result = train("--resume", "mine")
+    assert result.code == 4
+    assert "mine: no run directory; it has neither config.yaml nor last.npz" in result.stderr
+    assert list((workdir / "mine").iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["nowhere", "runs/nowhere"])
+def test_resuming_what_does_not_exist_is_an_error_never_a_fresh_start(train, path):
+    result = train("--resume", path)
+    assert result.code == 4
+    assert "no such run directory" in result.stderr
+    assert not Path("runs").exists()
+
+
+def test_what_will_not_end_as_an_uninterrupted_run_is_warned_about(train, dlcli, monkeypatch):
+    train("--name", "r", "--threads", "1", "--set", "schedule=cosine")
+    assert "Warning" not in dlcli("train", "--resume", "runs/r").stderr
+    extended = dlcli("train", "--resume", "runs/r", "--set", "epochs=3").stderr
+    assert "Warning: schedule cosine ends with the last epoch" in extended
+    monkeypatch.setattr("dlcli.runs.run.resume", lambda path: replace(resume(path), threads=64))
+    other = dlcli("train", "--resume", "runs/r", "--threads", "1").stderr
+    assert "Warning: the run was begun with 64 threads; with 1 the weights will differ" in other
+
+
+def test_a_run_that_is_being_trained_cannot_be_resumed(train, dlcli):
+    train("--name", "r")
+    with held(Path("runs/r")):
+        result = dlcli("train", "--resume", "runs/r", "--set", "epochs=3")
+    assert (result.code, result.stdout) == (2, "")
+    assert "runs/r: another process is training in it" in result.stderr
+
+
+def test_a_latest_that_cannot_be_made_a_link_costs_no_run(train):
+    Path("runs/latest").mkdir(parents=True)
+    result = train("--name", "r")
+    assert result.code == 0
+    assert "Warning: runs/latest: cannot be made a link to the run" in result.stderr
+    assert [*Path("runs/r").glob(".latest*"), *Path("runs").glob(".latest*")] == []
+
+
+def test_a_taken_name_is_refused(train):
+    train("--name", "r")
+    result = train("--name", "r")
+    assert result.code == 2
+    assert "exists already" in result.stderr
+
+
+def test_a_run_stopped_before_anything_was_saved_can_be_begun_anew_but_not_resumed(train, dlcli):
+    Path("runs/r").mkdir(parents=True)
+    Path("runs/r/.lock").touch()
+    resumed = dlcli("train", "--resume", "runs/r")
+    assert resumed.code == 4
+    assert "nothing was saved to go on from; begin the run anew with --name" in resumed.stderr
+    assert train("--name", "r").code == 0
+
+
+def test_latest_is_the_run_that_was_trained_last_even_if_only_its_summary_was_missing(train):
+    """Killed after its only epoch, before the link was made."""
+    train("--name", "r", "--set", "epochs=1")
+    Path("runs/r/summary.json").unlink()
+    Path("runs/latest").unlink()
+    assert train("--resume", "runs/r", "--set", "epochs=1").code == 0
+    assert Path("runs/latest").readlink() == Path("r")
+
+
+def test_keys_without_effect_are_warned_about(train):
+    assert "Warning: beta1 has no effect with optimizer: sgd" in train("--set", "beta1=0.5").stderr
+
+
+def diverge_after(monkeypatch, epochs):
+    """Make the weights explode in the first step after some epochs."""
+    step, steps = SGD.step, epochs * 4  # 50 images in batches of 16
+
+    def explode(self, gradient, learning_rate):
+        nonlocal steps
+        step(self, gradient, learning_rate)
+        if steps == 0:
+            self.parameters *= 1e30
+        steps -= 1
+
+    monkeypatch.setattr(SGD, "step", explode)
+
+
+DIVERGING = ("--set", "loss=mse", "--set", "output_activation=linear", "--set", "batch_size=16")
+REMEDY = "lower learning_rate (now 0.1) or set gradient_clip"
+
+
+def test_divergence_stops_with_a_remedy_and_keeps_the_last_good_state(train, monkeypatch):
+    diverge_after(monkeypatch, epochs=2)
+    result = train("--name", "r", *DIVERGING, "--set", "epochs=4")
+    assert result.code == 1
+    assert result.stdout == ""
+    *_, kept, error = result.stderr.splitlines()
+    assert kept == (
+        "Epoch 2 is saved; train anew: "
+        "dlcli train --config runs/r/config.yaml --set learning_rate=0.01"
+    )
+    assert re.fullmatch(
+        rf"Error: training diverged in epoch 3, step 2: its loss is (inf|nan); {re.escape(REMEDY)}",
+        error,
+    )
+    assert checkpoint.load(Path("runs/r/last.npz")).metadata["epoch"] == 2
+    assert checkpoint.load(Path("runs/r/best.npz")).metadata["epoch"] in {1, 2}
+    assert [row["status"] for row in runs.list_runs(Path("runs"))] == ["diverged"]
+
+
+def test_resuming_a_run_that_diverged_says_what_to_do(train, dlcli, monkeypatch):
+    diverge_after(monkeypatch, epochs=2)
+    train("--name", "r", *DIVERGING, "--set", "epochs=4")
+    refused = dlcli("train", "--resume", "runs/r")
+    assert refused.code == 1
+    assert refused.stderr.startswith("Error: runs/r: training diverged in epoch 3, step 2: ")
+    assert f"{REMEDY}. To go on would end there again; train anew: dlcli train" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    # Other epochs may mean another schedule, or an end before the divergence.
+    ended = dlcli("train", "--resume", "runs/r", "--set", "epochs=2")
+    assert (ended.code, ended.stdout) == (0, "runs/r\n")
+    assert [row["status"] for row in runs.list_runs(Path("runs"))] == ["finished"]
+
+
+def test_early_stopping_and_the_flat_slope_are_told(train):
+    stopped = train("--set", "epochs=200", "--set", "early_stopping=2")
+    assert "Stopped early: the validation accuracy no longer improved." in stopped.stderr
+    flat = train("--set", "epochs=3", "--set", "min_gradient_norm=1000", "-f", "json")
+    assert "Stopped: the slope is flat." in flat.stderr
+    assert json.loads(flat.stdout)["stopped_by"] == "min_gradient_norm"
+
+
+def test_a_network_that_learned_nothing_is_told(train):
+    stuck = train("--set", "learning_rate=1e-9", "--set", "validation_size=0.5")
+    assert stuck.code == 0
+    assert "Warning: the network learned next to nothing" in stuck.stderr
+
+
+def test_overfitting_is_told_in_one_line(train, monkeypatch):
+    monkeypatch.setattr("dlcli.runs.run.overfitting_since", lambda _records: 1)
+    lines = [line for line in train().stderr.splitlines() if "Overfitting" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("Overfitting since epoch 1: the validation loss rose")
+
+
+def test_without_validation_images_the_last_epoch_is_said_to_be_kept(train):
+    told = train("--set", "validation_size=0", "--set", "epochs=3").stderr
+    assert "Kept epoch 3 of 3: the last, for there are no validation images\n" in told
+
+
+def test_a_run_that_was_finished_already_is_told(train, dlcli):
+    path = train().stdout.strip()
+    again = dlcli("train", "--resume", path)
+    assert (again.code, again.stdout) == (0, f"{path}\n")
+    told = "The run was finished already, by epochs; to go on with it: --set epochs=N\n"
+    assert told in again.stderr
+
+
+def test_an_unwritable_runs_directory_is_told(train, workdir):
+    (workdir / "file").write_text("")
+    result = train("--runs-dir", "file")
+    assert result.code == 1
+    assert result.stderr == "Error: file: File exists\n"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_the_run_which_then_ends_as_if_never_stopped(dlcli, number, code):
+    settings = ["--set", "dataset=sample", "--set", "hidden_layers=[16]", "--set", "batch_size=8"]
+    command = ["train", *settings, "--set", "dropout=0.1", "--set", "epochs=4"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dlcli", *command, "--name", "stopped"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    metrics = Path("runs/stopped/metrics.jsonl")
+    while not metrics.exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(number)
+    stdout, stderr = process.communicate()
+    assert process.returncode == code
+    assert stdout == ""
+    assert "Go on with: dlcli train --resume runs/stopped" in stderr
+    assert "Traceback" not in stderr
+    assert list(Path("runs/stopped").glob("*.tmp")) == []
+    assert dlcli("train", "-q", "--resume", "runs/stopped").code == 0
+    assert dlcli(*command, "-q", "--name", "whole").code == 0
+    for name in ("best.npz", "last.npz"):
+        assert Path("runs/whole", name).read_bytes() == Path("runs/stopped", name).read_bytes()
+
+
+def test_on_a_terminal_a_bar_shows_the_epoch_loss_accuracy_and_speed(train, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    # The bar is drawn ten times a second at most, and an epoch may take less than that.
+    drawn_always = partialmethod(tqdm.__init__, mininterval=0)
+    monkeypatch.setattr(tqdm, "__init__", drawn_always)
+    stderr = train("--set", "dataset=sample", "--set", "batch_size=2").stderr
+    assert "epoch 1/2: " in stderr
+    assert "images/s, loss " in stderr
+    assert "accuracy " in stderr

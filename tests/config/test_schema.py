@@ -1,0 +1,79 @@
+"""The schema: every key is described, and a config is the same after it was written and read."""
+
+import json
+import typing
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dlcli.config import schema as configs
+from dlcli.config import validation
+from dlcli.config.schema import Config
+from dlcli.config.yaml_loader import parse
+from dlcli.data import datasets
+
+FIELDS = msgspec.structs.fields(Config)
+
+
+def resolve(text: str) -> Config:
+    return validation.resolve(parse(text, "f.yaml"))
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
+def test_every_key_is_documented_and_has_a_valid_default(field):
+    description = msgspec.json.schema(field.type).get("description", "")
+    assert description.endswith(".")
+    assert msgspec.convert(msgspec.to_builtins(field.default), field.type) == field.default
+
+
+def test_dataset_names_are_the_sources_and_the_sample():
+    assert set(typing.get_args(configs.DatasetName)) == {*datasets.SOURCES, datasets.SAMPLE}
+
+
+def test_a_config_survives_yaml():
+    config = resolve(
+        "hidden_layers: [5, 4]\nactivation: [relu, gelu]\nlearning_rate: 1e-7\nearly_stopping: 3\n"
+        "validation_size: 500\ndataset: ./my folder\n"
+    )
+    assert resolve(configs.to_yaml(config)) == config
+
+
+@given(
+    st.builds(
+        Config,
+        learning_rate=st.floats(1e-300, 1000),
+        weight_decay=st.floats(0, 10),
+        seed=st.integers(0, 2**32 - 1),
+        hidden_layers=st.lists(st.integers(1, 50), max_size=5).map(tuple),
+        gradient_clip=st.none() | st.floats(1e-10, 1e6),
+        validation_size=st.integers(0, 1000) | st.floats(0, 0.99),
+    )
+)
+def test_any_config_survives_yaml(config):
+    assert resolve(configs.to_yaml(config)) == config
+
+
+def test_differences_name_old_and_new():
+    assert configs.differences(Config(), Config(epochs=3, seed=1)) == {
+        "epochs": (10, 3),
+        "seed": (0, 1),
+    }
+
+
+def test_the_json_schema_describes_every_key():
+    schema = json.loads(json.dumps(configs.json_schema()))
+    properties = schema["$defs"]["Config"]["properties"]
+    assert set(properties) == {field.name for field in FIELDS}
+    assert properties["learning_rate"]["exclusiveMinimum"] == 0
+    assert schema["$defs"]["Config"]["additionalProperties"] is False
+
+
+def test_the_reference_has_a_row_for_every_key():
+    rows = configs.reference().splitlines()[2:]
+    keys = [row.split("`")[1] for row in rows]
+    assert [key for key in keys if "." not in key] == [field.name for field in FIELDS]
+    inner = [field.name for field in msgspec.structs.fields(configs.Augmentation)]
+    assert [key for key in keys if "." in key] == [f"augmentation.{name}" for name in inner]
+    assert keys.index("augmentation.rotation") == keys.index("augmentation") + 1

@@ -1,0 +1,108 @@
+"""YAML is read by the rules of YAML 1.2, and its mistakes are named with their line."""
+
+import contextlib
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dlcli.config.yaml_loader import MAX_BYTES, parse, parse_value
+from dlcli.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-3", 0.001),
+        ("1E5", 100_000.0),
+        (".5", 0.5),
+        ("-2.", -2.0),
+        ("010", 10),
+        ("+7", 7),
+        ("1:30", "1:30"),
+        ("0x10", "0x10"),
+        ("1_000", "1_000"),
+        ("on", "on"),
+        ("yes", "yes"),
+        ("true", True),
+        ("False", False),
+        ("null", None),
+        ("~", None),
+        ("", None),
+        ("2026-01-01", "2026-01-01"),
+        ("'1'", "1"),
+        ("[128, 64]", [128, 64]),
+        (".inf", math.inf),
+        ("-.inf", -math.inf),
+    ],
+)
+def test_scalars_mean_what_yaml_1_2_says(text, value):
+    found = parse_value(text, "test")
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_not_a_number_is_read():
+    assert math.isnan(parse_value(".nan", "test"))
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_every_float_that_python_writes_is_read_back(number):
+    assert parse_value(repr(number), "test") == number
+
+
+def test_each_setting_knows_its_line():
+    settings = parse("# a comment\nlearning_rate: 0.1\n\nepochs: 3\n", "my.yaml")
+    assert settings["learning_rate"].origin == "my.yaml:2"
+    assert settings["epochs"].origin == "my.yaml:4"
+    assert settings["epochs"].value == 3
+
+
+@pytest.mark.parametrize("text", ["", "# nothing but a comment\n", "---\n"])
+def test_an_empty_document_has_no_settings(text):
+    assert parse(text, "empty.yaml") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [1", "f.yaml:1: not valid YAML"),
+        ("a: 1\n b: 2", "f.yaml:2: not valid YAML"),
+        ("\ta: 1", "f.yaml:1: not valid YAML"),
+        ("a: 'open", "f.yaml:1: not valid YAML"),
+        ("a: 1\na: 2", "f.yaml:2: a: stands here twice (first on line 1); keep one"),
+        ("a: {b: 1, b: 2}", "b: stands here twice"),
+        ("- 1\n- 2", "f.yaml:1: expected 'key: value' lines, found a sequence"),
+        ("just words", "f.yaml:1: expected 'key: value' lines, found a scalar"),
+        ("? [1]\n: 2", "f.yaml:1: expected a key name, found a sequence"),
+        ("1: 2", "f.yaml:1: expected a key name"),
+        ("a: &x [1]\nb: *x", "f.yaml:2: not valid YAML: aliases (*name) are not used here"),
+        ("a: &x [*x]", "aliases (*name) are not used here"),
+        ("<<: {a: 1}\n<<: {b: 1}", "stands here twice"),
+        ("a: 1\n---\nb: 2", "f.yaml:2: not valid YAML: but found another document"),
+        ("a: !!python/object/apply:os.system ['true']", "f.yaml:1: not valid YAML"),
+        ("a: !custom 1", "f.yaml:1: not valid YAML"),
+        ("a: \x00", "f.yaml: not valid YAML"),
+        ("a: " + "[" * 100 + "]" * 100, "nested too deeply"),
+        ("a: " + "[" * 90_000, "nested too deeply"),
+        ("a: 1" + "0" * 5000, "f.yaml: not valid YAML"),
+        ("a: " + "x" * MAX_BYTES, "too long for a config"),
+    ],
+)
+def test_what_is_no_config_is_refused_by_place_and_reason(text, message):
+    with pytest.raises(ConfigError) as error:
+        parse(text, "f.yaml")
+    assert message in str(error.value)
+
+
+@given(st.text(max_size=200))
+def test_no_text_breaks_the_parser_but_by_a_config_error(text):
+    with contextlib.suppress(ConfigError):
+        parse(text, "f.yaml")
+
+
+@pytest.mark.parametrize("text", ["[1", "a: b: c", "!!python/name:os.system", "*x", "[" * 100_000])
+def test_what_is_no_value_is_refused(text):
+    with pytest.raises(ConfigError, match="--set x: not a YAML value"):
+        parse_value(text, "--set x")

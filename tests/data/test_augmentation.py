@@ -1,0 +1,154 @@
+"""Distortions do what geometry says, are as strong as asked for, and are drawn from the seed."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dlcli.config.schema import Augmentation
+from dlcli.data.augmentation import Distortions
+
+ALL = Augmentation(rotation=15, scale=0.15, shear=0.15, shift=2, elastic_alpha=36)
+
+
+class Extreme:
+    """A generator that always draws the same share of the largest distortion."""
+
+    def __init__(self, share: float = 1.0) -> None:
+        self.share = share
+
+    def uniform(self, low, high, size):
+        assert (low, high) == (-1, 1)
+        return np.full(size, self.share)
+
+
+def picture(seed: int = 0) -> np.ndarray:
+    """Random pixels, with paper around them."""
+    pixels = np.zeros((28, 28), np.uint8)
+    pixels[6:22, 6:22] = np.random.default_rng(seed).integers(0, 256, (16, 16))
+    return pixels
+
+
+def distorted(pixels: np.ndarray, random=None, **settings: float) -> np.ndarray:
+    random = Extreme() if random is None else random
+    found = Distortions(Augmentation(**settings)).apply(pixels.reshape(1, 784), random)
+    return found.reshape(28, 28)
+
+
+def test_without_settings_nothing_changes(sample):
+    images = sample.test.images[:600]
+    assert (Distortions(Augmentation()).apply(images, np.random.default_rng(0)) == images).all()
+
+
+@pytest.mark.parametrize(("degrees", "quarters"), [(90, 1), (180, 2)])
+def test_a_rotation_turns_about_the_middle(degrees, quarters):
+    assert (distorted(picture(), rotation=degrees) == np.rot90(picture(), quarters)).all()
+    back = distorted(picture(), Extreme(-1), rotation=degrees)
+    assert (back == np.rot90(picture(), -quarters)).all()
+
+
+@pytest.mark.parametrize("pixels", [1, 3, 28])
+def test_a_shift_moves_right_and_down(pixels):
+    moved = np.zeros((28, 28), np.uint8)
+    moved[pixels:, pixels:] = picture()[: 28 - pixels, : 28 - pixels]
+    assert (distorted(picture(), shift=pixels) == moved).all()
+
+
+def test_half_a_pixel_is_the_mean_of_two_by_two():
+    levels = picture().astype(float)
+    padded = np.pad(levels, ((1, 0), (1, 0)))
+    mean = (padded[1:, 1:] + padded[:-1, 1:] + padded[1:, :-1] + padded[:-1, :-1]) / 4
+    assert np.abs(distorted(picture(), shift=0.5) - mean).max() <= 0.5
+
+
+def test_a_scale_widens_and_heightens():
+    bar = np.zeros((28, 28), np.uint8)
+    bar[9:19, 11:17] = 255
+    large = distorted(bar, scale=0.5)
+    assert large.sum() / 255 == pytest.approx(10 * 6 * 1.5**2, rel=0.01)
+    assert (large > 127).any(axis=1).sum() == pytest.approx(15, abs=1)
+    small = distorted(bar, Extreme(-1), scale=0.5)
+    assert small.sum() / 255 == pytest.approx(10 * 6 / 4, rel=0.1)
+
+
+def test_a_shear_slants_and_keeps_rows():
+    bar = np.zeros((28, 28), np.uint8)
+    bar[4:24, 13:15] = 255
+    slanted = distorted(bar, shear=0.5)
+    rows, columns = np.nonzero(slanted > 100)
+    assert (rows.min(), rows.max()) == (4, 23)
+    slope = np.polyfit(rows, columns, 1)[0]
+    assert slope == pytest.approx(-0.5, abs=0.05)
+    assert slanted.sum() == pytest.approx(bar.sum(), rel=0.02)
+
+
+@given(st.integers(0, 10_000))
+def test_levels_between_pixels_are_interpolated(seed):
+    random = np.random.default_rng(seed)
+    distortions = Distortions(Augmentation())
+    image = random.integers(0, 256, (1, 784)).astype(np.uint8)
+    places = random.uniform(0, 29, (2, 1, 784)).astype(np.float32)
+    found = distortions._look_up(image, places)[0]
+    padded = np.pad(image.reshape(28, 28), ((1, 2), (1, 2))).astype(float)
+    for number in range(0, 784, 97):
+        across, down = places[:, 0, number].astype(float)
+        x, y = int(across), int(down)
+        right, below = across - x, down - y
+        upper = padded[y, x] * (1 - right) + padded[y, x + 1] * right
+        lower = padded[y + 1, x] * (1 - right) + padded[y + 1, x + 1] * right
+        assert abs(found[number] - (upper * (1 - below) + lower * below)) <= 0.51
+
+
+def test_an_elastic_distortion_is_as_strong_and_as_smooth_as_asked_for():
+    alpha, sigma = 36.0, 4.0
+    distortions = Distortions(Augmentation(elastic_alpha=alpha, elastic_sigma=sigma))
+    places = distortions._draw(4000, np.random.default_rng(1)).reshape(2, 4000, 28, 28)
+    down, across = np.meshgrid(np.arange(28), np.arange(28), indexing="ij")
+    moved = places - np.stack([across, down])[:, np.newaxis] - 1
+    middle = moved[:, :, 14, 14]
+    assert np.abs(middle.mean(axis=1)).max() < 0.1
+    # Uniform noise from -alpha to alpha, averaged with the weights of a Gaussian in two
+    # dimensions, whose squares sum up to 1 / (4 pi sigma^2).
+    expected = alpha / np.sqrt(3 * 4 * np.pi * sigma**2)
+    assert middle.std(axis=1) == pytest.approx([expected] * 2, rel=0.05)
+    for distance in (1, 4, 8):
+        alike = np.corrcoef(middle[0], moved[0, :, 14, 14 + distance])[0, 1]
+        assert alike == pytest.approx(np.exp(-(distance**2) / (4 * sigma**2)), abs=0.05)
+    assert abs(np.corrcoef(middle[0], middle[1])[0, 1]) < 0.06
+
+
+def test_affine_distortions_reach_from_one_extreme_to_the_other():
+    maps = Distortions(ALL)._draw_maps(5000, np.random.default_rng(2))
+    angles = np.degrees(np.arctan2(maps[1, :, 0], maps[0, :, 0]))
+    assert (angles.min(), angles.max()) == pytest.approx((-15, 15), abs=0.1)
+    widths = 1 / np.hypot(maps[0, :, 0], maps[1, :, 0])
+    assert (widths.min(), widths.max()) == pytest.approx((0.85, 1.15), abs=0.005)
+    shifts = maps[:, :, 2] - 14.5
+    assert (shifts.min(), shifts.max()) == pytest.approx((-2, 2), abs=0.01)
+
+
+def test_the_share_asked_for_is_distorted(sample):
+    images = sample.test.images
+    some = Distortions(Augmentation(rotation=40, shift=3, probability=0.3))
+    found = some.apply(images, np.random.default_rng(3))
+    assert np.mean((found != images).any(axis=1)) == pytest.approx(0.3, abs=0.04)
+
+
+def test_equal_seeds_distort_alike_and_every_image_otherwise(sample):
+    copies = np.repeat(sample.test.images[:1], 300, axis=0)
+    first = Distortions(ALL).apply(copies, np.random.default_rng(4))
+    again = Distortions(ALL).apply(copies, np.random.default_rng(4))
+    other = Distortions(ALL).apply(copies, np.random.default_rng(5))
+    assert (first == again).all()
+    assert (first != other).any()
+    assert len(np.unique(first, axis=0)) == 300
+
+
+def test_images_given_stay_as_they_were(sample):
+    images = sample.test.images[:300].copy()
+    Distortions(ALL).apply(images, np.random.default_rng(6))
+    assert (images == sample.test.images[:300]).all()
+
+
+def test_what_leaves_the_image_is_gone_and_what_enters_is_paper():
+    assert not distorted(np.full((28, 28), 255, np.uint8), shift=28).any()

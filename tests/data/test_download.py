@@ -1,0 +1,576 @@
+"""Mirrors that fail in every way a mirror can, over real connections."""
+
+import errno
+import gzip
+import itertools
+import os
+import re
+import socket
+import socketserver
+import stat
+import struct
+import subprocess
+import sys
+import threading
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+
+import pytest
+import requests
+from filelock import FileLock
+from werkzeug import Response
+
+from dlcli.data import datasets, download, idx
+from dlcli.errors import DatasetError
+
+FIRST = datasets.FILES[0]
+CONTENT = b"the right content" * 100
+ZIPPED = idx.compress(CONTENT)
+HEADERS = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
+
+
+# What a mirror answers through a web server, and the reason the user is given for it.
+ANSWERS = {
+    "not found": ({"status": 404}, "HTTP status 404"),
+    "forbidden": ({"status": 403}, "HTTP status 403"),
+    "too many requests": ({"status": 429}, "HTTP status 429"),
+    "server error": ({"status": 500}, "HTTP status 500"),
+    "no content": ({"status": 204}, "HTTP status 204"),
+    "endless redirection": (
+        {"status": 302, "headers": {"Location": "/bad/again"}},
+        "TooManyRedirects",
+    ),
+    "web page": (
+        {"response_data": "\n<!DOCTYPE html><title>Please sign in</title>"},
+        "sent a web page instead of the file",
+    ),
+    "empty": ({"response_data": b""}, "wrong content (SHA-256 e3b0c44298fc..., expected "),
+    "wrong content": ({"response_data": b"nonsense"}, "wrong content (SHA-256 "),
+    "another gzip file": ({"response_data": ZIPPED}, "wrong content (SHA-256 "),
+    "half a gzip file": ({"response_data": ZIPPED[: len(ZIPPED) // 2]}, "truncated gzip file"),
+    "damaged gzip file": ({"response_data": ZIPPED[:-8] + bytes(8)}, "damaged gzip file: "),
+    "more than a gzip file": (
+        {"response_data": ZIPPED + b"abc"},
+        "3 bytes after the gzip content",
+    ),
+    "too much": ({"response_data": bytes(300_001)}, "sends more than 300,000 bytes"),
+    "content that is not packed as it claims": (
+        {"response_data": b"nonsense", "headers": {"Content-Encoding": "gzip"}},
+        "wrong content (SHA-256",
+    ),
+}
+
+
+def truncated(connection, _end):
+    connection.sendall(HEADERS + b"half")
+
+
+def truncated_chunk(connection, _end):
+    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n100\r\nhalf")
+
+
+def stalled(connection, end):
+    connection.sendall(HEADERS + b"half")
+    end.wait()
+
+
+def silent(_connection, end):
+    end.wait()
+
+
+def reset(connection, _end):
+    # To linger for 0 seconds means to answer with a reset instead of an orderly farewell.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def reset_in_the_body(connection, end):
+    connection.sendall(HEADERS + b"half")
+    reset(connection, end)
+
+
+def hung_up(_connection, _end):
+    pass
+
+
+def no_http(connection, _end):
+    connection.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
+
+
+def contradictory_length(connection, _end):
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4, 5\r\n\r\nbody")
+
+
+# What a mirror does to the connection, and the reason the user is given for it.
+BREAKDOWNS = {
+    truncated: "the connection broke in mid-transfer",
+    truncated_chunk: "the connection broke in mid-transfer",
+    stalled: "no answer within 0.3 s",
+    silent: "no answer within 0.3 s",
+    reset: "no connection, or no proper answer",
+    reset_in_the_body: "the connection broke in mid-transfer",
+    hung_up: "no connection, or no proper answer",
+    no_http: "no connection, or no proper answer",
+    contradictory_length: "InvalidHeader",
+}
+ADDRESSES = {
+    "no scheme": "mirror.example",
+    "unknown scheme": "ftp://mirror.example",
+    "no host": "http:///mnist",
+    "impossible host": "http://mirror..example",
+    "impossible port": "http://127.0.0.1:99999",
+}
+FAULTS = [*ANSWERS, *(breakdown.__name__ for breakdown in BREAKDOWNS), *ADDRESSES, "refused"]
+
+
+@pytest.fixture
+def socket_mirror():
+    """Start a server whose ``answer`` to a request for the first file writes what it likes.
+
+    For other files it answers 404, so that a fault that takes time takes it once a test.
+    """
+    end = threading.Event()
+
+    def start(answer):
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self):
+                asked_for = self.rfile.readline().decode()
+                while self.rfile.readline().strip():
+                    pass  # the headers of the request
+                with suppress(ConnectionError):
+                    if FIRST in asked_for:
+                        answer(self.connection, end)
+                    else:
+                        self.connection.sendall(b"HTTP/1.0 404 Not Found\r\n\r\n")
+
+        server = servers.enter_context(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler))
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        servers.callback(thread.join)
+        servers.callback(server.shutdown)
+        thread.start()
+        return f"http://127.0.0.1:{server.server_address[1]}"
+
+    with ExitStack() as servers:
+        yield start
+        end.set()
+
+
+@pytest.fixture
+def deaf_address():
+    """An address that refuses connections, and that nobody else can take meanwhile."""
+    with socket.socket() as bound_but_not_listening:
+        bound_but_not_listening.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{bound_but_not_listening.getsockname()[1]}"
+
+
+@dataclass(frozen=True)
+class BadMirror:
+    """Where a mirror is, and what the user is to be told about it."""
+
+    url: str
+    reason: str
+
+
+@pytest.fixture
+def bad_mirror(request, httpserver, monkeypatch, socket_mirror, deaf_address, mirror):
+    """A mirror with the fault that the test's parameter names."""
+    fault = request.param
+    monkeypatch.setattr(download, "ATTEMPTS", 2)
+    monkeypatch.setattr(download, "MAX_BYTES", 300_000)
+    if fault in ADDRESSES:
+        return BadMirror(ADDRESSES[fault], "not a valid address")
+    if fault in ANSWERS:
+        answer, reason = ANSWERS[fault]
+        httpserver.expect_request(re.compile("/bad/")).respond_with_data(**answer)
+        return BadMirror(httpserver.url_for("/bad"), reason)
+    if fault == "refused":
+        return BadMirror(deaf_address, "no connection, or no proper answer")
+    if fault in ("stalled", "silent"):
+        monkeypatch.setattr(download, "TIMEOUT_SECONDS", 0.3)
+    breakdown = next(function for function in BREAKDOWNS if function.__name__ == fault)
+    return BadMirror(socket_mirror(breakdown), BREAKDOWNS[breakdown])
+
+
+@pytest.fixture
+def use_mirrors(monkeypatch, mirror):
+    """Have mnist come from the given mirrors."""
+
+    def use(*urls):
+        source = replace(datasets.SOURCES["mnist"], mirrors=urls)
+        monkeypatch.setitem(datasets.SOURCES, "mnist", source)
+
+    return use
+
+
+def cached(data_dir):
+    """Every file below a data folder with its content, but for the locks."""
+    return {
+        str(path.relative_to(data_dir)): path.read_bytes()
+        for path in data_dir.rglob("*")
+        if path.is_file() and not re.fullmatch(r"\..*\.lock", path.name)
+    }
+
+
+def in_cache(contents):
+    return {f"mnist/{file}": content for file, content in contents.items()}
+
+
+@pytest.mark.parametrize("bad_mirror", FAULTS, indirect=True)
+def test_when_a_mirror_fails_the_next_one_delivers(bad_mirror, mirror, use_mirrors, tmp_path):
+    use_mirrors(bad_mirror.url, mirror.url)
+    assert datasets.fetch("mnist", tmp_path) == list(datasets.FILES)
+    assert cached(tmp_path) == in_cache(mirror.contents)
+    assert datasets.load("mnist", tmp_path).train.labels[:10].tolist() == list(range(10))
+
+
+@pytest.mark.parametrize("bad_mirror", FAULTS, indirect=True)
+def test_when_all_mirrors_fail_the_message_names_each_and_the_ways_on(
+    bad_mirror, httpserver, use_mirrors, dlcli, workdir
+):
+    httpserver.expect_request(re.compile("/gone/")).respond_with_data(status=410)
+    gone = httpserver.url_for("/gone/")
+    use_mirrors(bad_mirror.url, gone)
+    result = dlcli("data", "fetch", "--quiet")
+    assert (result.code, result.stdout) == (3, "")
+    summary, first, second, advice = result.stderr.splitlines()
+    assert summary == f"Error: mnist: {FIRST}: no mirror delivered it"
+    assert first.startswith(f"  {bad_mirror.url}/{FIRST}.gz: {bad_mirror.reason}")
+    assert second == f"  {gone}{FIRST}.gz: HTTP status 410"
+    assert "--set dataset=sample" in advice
+    assert "dlcli data import DIR --dataset mnist" in advice
+    assert cached(workdir / "data") == {}
+
+
+@pytest.mark.parametrize("command", [("train", "--set", "dataset=mnist"), ("data", "export")])
+def test_a_command_that_needs_the_data_fails_like_fetch(
+    command, httpserver, use_mirrors, dlcli, workdir
+):
+    use_mirrors(httpserver.url_for("/gone/"))
+    httpserver.expect_request(re.compile("/gone/")).respond_with_data(status=410)
+    result = dlcli(*command, *(("-o", "digits") if "export" in command else ()))
+    assert (result.code, result.stdout) == (3, "")
+    assert "HTTP status 410" in result.stderr
+    assert "--set dataset=sample" in result.stderr
+    assert [path.name for path in workdir.iterdir()] == ["data"]
+    assert cached(workdir / "data") == {}
+
+
+def test_what_arrived_before_a_failure_is_kept_and_not_fetched_again(
+    httpserver, mirror, use_mirrors, tmp_path
+):
+    for file in datasets.FILES[:2]:
+        zipped = idx.compress(mirror.contents[file])
+        httpserver.expect_request(f"/half/{file}.gz").respond_with_data(zipped)
+    httpserver.expect_request(re.compile("/half/")).respond_with_data(status=404)
+    use_mirrors(httpserver.url_for("/half"))
+    with pytest.raises(DatasetError, match=datasets.FILES[2]):
+        datasets.fetch("mnist", tmp_path)
+    arrived = {file: mirror.contents[file] for file in datasets.FILES[:2]}
+    assert cached(tmp_path) == in_cache(arrived)
+
+    use_mirrors(mirror.url)
+    assert datasets.fetch("mnist", tmp_path) == list(datasets.FILES[2:])
+    assert cached(tmp_path) == in_cache(mirror.contents)
+
+
+def test_the_users_mirror_is_tried_first(httpserver, mirror, monkeypatch, tmp_path):
+    for file, content in mirror.contents.items():
+        zipped = idx.compress(content)
+        httpserver.expect_request(f"/mine/{file}.gz").respond_with_data(zipped)
+    monkeypatch.setenv("DLCLI_MIRROR", httpserver.url_for("/mine"))
+    datasets.fetch("mnist", tmp_path)
+    assert mirror.requested() == [f"/mine/{file}.gz" for file in datasets.FILES]
+
+
+def test_without_luck_on_the_users_mirror_the_official_one_is_asked(
+    httpserver, mirror, monkeypatch, tmp_path
+):
+    httpserver.expect_request(re.compile("/mine/")).respond_with_data(status=404)
+    monkeypatch.setenv("DLCLI_MIRROR", httpserver.url_for("/mine/"))
+    datasets.fetch("mnist", tmp_path)
+    assert mirror.requested()[:2] == [f"/mine/{FIRST}.gz", f"/good/{FIRST}.gz"]
+    assert cached(tmp_path) == in_cache(mirror.contents)
+
+
+def test_ctrl_c_in_mid_transfer_leaves_whole_files_and_no_lock(mirror, tmp_path):
+    def interrupt(name, _received, _total):
+        if name == datasets.FILES[1]:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        datasets.fetch("mnist", tmp_path, interrupt)
+    assert cached(tmp_path) == in_cache({FIRST: mirror.contents[FIRST]})
+    with FileLock(tmp_path / ".mnist.lock", timeout=0):
+        pass
+
+
+def test_a_full_disk_leaves_nothing_half_written(mirror, dlcli, workdir, monkeypatch):
+    def full(descriptor):
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    result = dlcli("data", "fetch", "--quiet")
+    assert (result.code, result.stdout) == (1, "")
+    assert result.stderr == "Error: data/mnist/train-images-idx3-ubyte: No space left on device\n"
+    assert cached(workdir / "data") == {}
+
+
+# What download.fetch itself promises, with one file.
+
+
+@pytest.fixture
+def web(httpserver, monkeypatch):
+    """Answer requests for the file ``digits`` in turn, the last answer repeated for ever."""
+    monkeypatch.setattr(download, "BACKOFF_SECONDS", 0)
+    monkeypatch.setenv("no_proxy", "*")
+
+    def answer(*responses):
+        turns = itertools.chain(responses, itertools.repeat(responses[-1]))
+        for prefix in ("", "/mirror"):
+            handler = httpserver.expect_request(f"{prefix}/digits.gz")
+            handler.respond_with_handler(lambda _request: next(turns))
+        return httpserver.url_for("")
+
+    return answer
+
+
+def find_mismatch(_received, content):
+    return None if content == CONTENT else "not the right content"
+
+
+def fetch(*mirrors):
+    return download.fetch("digits", mirrors, find_mismatch)
+
+
+@pytest.mark.parametrize(
+    "hiccup",
+    [
+        Response(status=429),
+        Response(status=500),
+        Response(status=503),
+        Response(ZIPPED[:-3]),
+        Response(ZIPPED[:-8] + bytes(8)),
+    ],
+    ids=["429", "500", "503", "truncated gzip file", "damaged gzip file"],
+)
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_fault_that_passes_is_waited_out(web, httpserver, hiccup, times):
+    assert fetch(web(*[hiccup] * times, Response(ZIPPED))) == CONTENT
+    assert len(httpserver.log) == times + 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [Response(status=404), Response("<html>"), Response(b"nonsense"), Response(idx.compress(b""))],
+    ids=["404", "web page", "nonsense", "another gzip file"],
+)
+def test_a_fault_that_lasts_is_not_asked_for_again(web, httpserver, answer):
+    with pytest.raises(DatasetError):
+        fetch(web(answer))
+    assert len(httpserver.log) == 1
+
+
+def test_each_pause_is_longer_than_the_one_before(web, httpserver, monkeypatch):
+    pauses = []
+    monkeypatch.setattr(download, "BACKOFF_SECONDS", 1.5)
+    monkeypatch.setattr("time.sleep", pauses.append)
+    with pytest.raises(DatasetError, match="HTTP status 502"):
+        fetch(web(Response(status=502)))
+    assert len(httpserver.log) == download.ATTEMPTS == 3
+    assert pauses == [1.5, 3.0]
+
+
+def test_without_any_mirror_there_is_an_error_all_the_same():
+    with pytest.raises(DatasetError, match="digits: no mirror delivered it"):
+        fetch()
+
+
+@pytest.mark.parametrize("prefix", ["mirror", "mirror/", "mirror//"])
+def test_the_slash_after_a_mirror_may_be_left_out(web, httpserver, prefix):
+    fetch(web(Response(ZIPPED)) + prefix)
+    assert [request.path for request, _ in httpserver.log] == ["/mirror/digits.gz"]
+
+
+def test_the_request_says_who_asks_and_that_the_gzip_is_to_stay(web, httpserver):
+    fetch(web(Response(ZIPPED)))
+    headers = httpserver.log[0][0].headers
+    assert headers["User-Agent"].startswith("dlcli/")
+    assert headers["Accept-Encoding"] == "identity"
+
+
+def test_a_redirection_is_followed(web, httpserver):
+    moved = Response(status=302, headers={"Location": "/mirror/digits.gz"})
+    assert fetch(web(moved, Response(ZIPPED))) == CONTENT
+
+
+def test_a_mirror_may_declare_the_gzip_an_encoding(web):
+    assert fetch(web(Response(ZIPPED, headers={"Content-Encoding": "gzip"}))) == CONTENT
+
+
+def test_progress_counts_up_to_the_total(web):
+    told = []
+    body = gzip.compress(bytes(300_000), compresslevel=0)
+    mirrors = [web(Response(body))]
+    download.fetch("digits", mirrors, lambda *_: None, lambda *news: told.append(news))
+    names, received, totals = map(list, zip(*told, strict=True))
+    assert set(names) == {"digits"}
+    assert set(totals) == {len(body)}
+    assert received == sorted(received)
+    assert len(received) > 2
+    assert received[-1] == len(body)
+
+
+@pytest.mark.parametrize(
+    "length",
+    [b"", b"Content-Length: many\r\n", b"Content-Length: -7\r\n"],
+    ids=["no", "text", "-7"],
+)
+def test_without_a_sensible_length_the_total_is_not_known(socket_mirror, mirror, length):
+    def answer(connection, _end):
+        connection.sendall(b"HTTP/1.1 200 OK\r\n" + length + b"\r\n" + ZIPPED)
+
+    told = []
+    mirrors = [socket_mirror(answer)]
+    received = download.fetch(FIRST, mirrors, find_mismatch, lambda *news: told.append(news))
+    assert received == CONTENT
+    assert told[-1] == (FIRST, len(ZIPPED), 0)
+
+
+def test_a_mirror_that_takes_for_ever_is_given_up_at_once(web, httpserver, monkeypatch):
+    monkeypatch.setattr(download, "DEADLINE_SECONDS", 0)
+    with pytest.raises(DatasetError, match="not done after 0 s"):
+        fetch(web(Response(ZIPPED)))
+    assert len(httpserver.log) == 1
+
+
+def test_a_mirror_that_trickles_does_not_escape_the_deadline(socket_mirror, monkeypatch):
+    """Byte after byte arrives in time, but the file as a whole does not."""
+    clock = SimpleNamespace(monotonic=itertools.count().__next__)
+    monkeypatch.setattr(download, "time", clock)
+    monkeypatch.setattr(download, "DEADLINE_SECONDS", 5)
+
+    def trickle(connection, end):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        while not end.wait(0.01):
+            connection.sendall(b"x")
+
+    with pytest.raises(DatasetError, match="not done after 5 s"):
+        download.fetch(FIRST, [socket_mirror(trickle)], find_mismatch)
+
+
+def test_an_unverifiable_certificate_is_called_that(monkeypatch):
+    def refuse(*_arguments, **_options):
+        raise requests.exceptions.SSLError("certificate verify failed: self-signed certificate")
+
+    monkeypatch.setattr(download, "BACKOFF_SECONDS", 0)
+    monkeypatch.setattr(requests.Session, "get", refuse)
+    with pytest.raises(DatasetError, match="its TLS certificate cannot be verified"):
+        fetch("https://mirror.example")
+
+
+# Several processes at once, and processes that are killed.
+
+PROGRAM = """
+import sys
+from dlcli.cli import main
+from dlcli.data import datasets
+datasets.SOURCES["mnist"] = datasets.Source((), raw_sha256=tuple(sys.argv[1].split(",")))
+sys.exit(main.run(sys.argv[2:]))
+"""
+
+
+@pytest.fixture
+def start_fetch(mirror, monkeypatch, tmp_path):
+    """Start a process that fetches into ``tmp_path``."""
+    monkeypatch.setenv("DLCLI_MIRROR", mirror.url)
+    sums = datasets.SOURCES["mnist"].raw_sha256
+    command = [sys.executable, "-c", PROGRAM, ",".join(sums), "data", "fetch"]
+
+    def start():
+        return processes.enter_context(
+            subprocess.Popen(
+                [*command, "--data-dir", tmp_path],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+
+    with ExitStack() as processes:
+        yield start
+
+
+def test_processes_that_fetch_at_once_all_succeed_and_fetch_each_file_once(
+    start_fetch, mirror, tmp_path
+):
+    processes = [start_fetch() for _ in range(3)]
+    outcomes = [process.communicate() for process in processes]
+    assert [stdout for stdout, _ in outcomes] == [f"{tmp_path / 'mnist'}\n"] * 3
+    assert sorted(stderr.splitlines()[-1] for _, stderr in outcomes) == [
+        "mnist: already complete",
+        "mnist: already complete",
+        "mnist: fetched 4 of 4 files",
+    ]
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert sorted(mirror.requested()) == sorted(f"/good/{file}.gz" for file in datasets.FILES)
+    assert cached(tmp_path) == in_cache(mirror.contents)
+
+
+@pytest.mark.parametrize(("end", "code"), [("terminate", 143), ("kill", -9)])
+def test_a_process_killed_in_mid_fetch_leaves_whole_files_and_no_lock(
+    start_fetch, httpserver, mirror, tmp_path, end, code
+):
+    file = datasets.FILES[2]
+    asked, released = threading.Event(), threading.Event()
+
+    def hold(_request):
+        asked.set()
+        assert released.wait(30)
+        return Response(idx.compress(mirror.contents[file]))
+
+    httpserver.expect_oneshot_request(f"/good/{file}.gz").respond_with_handler(hold)
+    process = start_fetch()
+    assert asked.wait(30)
+    getattr(process, end)()
+    stdout, stderr = process.communicate()
+    released.set()
+    assert (process.returncode, stdout) == (code, "")
+    assert stderr.splitlines() == [
+        *(f"downloading {name}" for name in datasets.FILES[:2]),
+        *(["Error: terminated"] if end == "terminate" else []),
+    ]
+    arrived = {name: mirror.contents[name] for name in datasets.FILES[:2]}
+    assert cached(tmp_path) == in_cache(arrived)
+
+    assert datasets.fetch("mnist", tmp_path) == list(datasets.FILES[2:])
+    assert cached(tmp_path) == in_cache(mirror.contents)
+
+
+# The real thing.
+
+
+@pytest.fixture
+def real_mirror(mnist_dir, httpserver, monkeypatch):
+    """A local mirror with the full MNIST, the only one."""
+    for file in datasets.FILES:
+        path = mnist_dir / f"{file}.gz"
+        content = path.read_bytes() if path.exists() else (mnist_dir / file).read_bytes()
+        httpserver.expect_request(f"/mnist/{file}.gz").respond_with_data(content)
+    source = replace(datasets.SOURCES["mnist"], mirrors=())
+    monkeypatch.setitem(datasets.SOURCES, "mnist", source)
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setenv("DLCLI_MIRROR", httpserver.url_for("/mnist"))
+
+
+def test_the_full_mnist_is_fetched_verified_and_loaded(real_mirror, dlcli, workdir):
+    result = dlcli("data", "fetch")
+    assert (result.code, result.stdout) == (0, "data/mnist\n")
+    result = dlcli("data", "verify")
+    assert result.code == 0
+    assert result.stdout.splitlines() == [f"data/mnist/{file}: ok" for file in datasets.FILES]
+    mnist = datasets.load("mnist")
+    assert (len(mnist.train), len(mnist.test)) == (60_000, 10_000)
+    assert mnist.train.labels[:5].tolist() == [5, 0, 4, 1, 9]
+    assert mnist.test.labels[:5].tolist() == [7, 2, 1, 0, 4]
+    assert mnist.train.images.shape == (60_000, 784)

@@ -1,0 +1,148 @@
+"""A network whose every answer is known is given exactly the scores worked out by hand."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from dlcli.data import datasets
+from dlcli.data.datasets import Examples
+from dlcli.errors import CheckpointError, DatasetError
+from dlcli.evaluation import evaluate
+from dlcli.nn.network import Network
+from dlcli.runs import checkpoint
+
+# The network below answers the digit whose pixel is lit.
+LABELS = [0, 1, 2, 2, 3, 3, 4, 5, 6, 7, 8, 9]
+ANSWERS = [0, 1, 2, 3, 3, 3, 4, 5, 5, 5, 8, 9]
+LOGIT = 3.0
+
+
+def lit(answers) -> np.ndarray:
+    images = np.zeros((len(answers), 784), np.uint8)
+    images[np.arange(len(answers)), answers] = 255
+    return images
+
+
+def examples(labels=LABELS, answers=ANSWERS) -> Examples:
+    return Examples(lit(answers), np.array(labels, np.uint8))
+
+
+@pytest.fixture
+def model(make_checkpoint):
+    network = Network([784, 10], [], "softmax")
+    network.weights[0][np.arange(10), np.arange(10)] = LOGIT
+    return checkpoint.load(make_checkpoint("lit.npz", network))
+
+
+@pytest.fixture
+def result(model):
+    return evaluate.evaluate([model], examples())
+
+
+def test_right_answers_are_counted(result):
+    assert (result.images, result.correct, result.accuracy) == (12, 9, 0.75)
+    assert result.answers.tolist() == ANSWERS
+    assert result.labels.tolist() == LABELS
+    # proportion_confint(9, 12, method="wilson") of statsmodels 0.15.0
+    assert result.interval == pytest.approx((0.46769466506643426, 0.9110583316059453))
+
+
+def test_the_loss_is_the_mean_of_minus_the_log_of_the_truths_share(result):
+    total = math.exp(LOGIT) + 9
+    right, wrong = -math.log(math.exp(LOGIT) / total), -math.log(1 / total)
+    assert result.loss == pytest.approx((9 * right + 3 * wrong) / 12, rel=1e-5)
+
+
+def test_the_calibration_error_is_how_far_the_one_confidence_is_from_the_accuracy(result):
+    confidence = math.exp(LOGIT) / (math.exp(LOGIT) + 9)
+    assert result.calibration_error == pytest.approx(abs(confidence - 0.75), abs=1e-6)
+
+
+def test_digits_are_scored_one_by_one(result):
+    five, seven, three = result.classes[5], result.classes[7], result.classes[3]
+    assert (five.precision, five.recall, five.f1) == pytest.approx((1 / 3, 1, 0.5))
+    assert (seven.precision, seven.recall, seven.f1, seven.images) == (0, 0, 0, 1)
+    assert (three.precision, three.recall, three.f1) == pytest.approx((2 / 3, 1, 0.8))
+
+
+def test_the_confusion_matrix_has_a_row_a_label(result):
+    assert result.confusion.shape == (10, 10)
+    assert result.confusion.sum() == 12
+    assert result.confusion[2].tolist() == [0, 0, 1, 1, 0, 0, 0, 0, 0, 0]
+    assert result.confusion[7, 5] == result.confusion[6, 5] == 1
+
+
+def test_scores_are_plain_values_that_json_can_hold(result):
+    values = json.loads(json.dumps(result.to_builtins()))
+    assert values["accuracy"] == 0.75
+    assert values["per_digit"][7] == {
+        "digit": 7,
+        "precision": 0,
+        "recall": 0,
+        "f1": 0,
+        "images": 1,
+    }
+
+
+def test_two_models_are_set_against_each_other(model):
+    first = evaluate.evaluate([model], examples([0, 1, 2, 3, 4, 5], [0, 1, 2, 9, 9, 9]))
+    second = evaluate.evaluate([model], examples([0, 1, 2, 3, 4, 5], [0, 9, 9, 9, 9, 5]))
+    comparison = evaluate.compare(first, second)
+    assert (comparison.images, comparison.both_right, comparison.both_wrong) == (6, 1, 2)
+    assert (comparison.only_first_right, comparison.only_second_right) == (2, 1)
+    assert comparison.p_value == 1.0
+
+
+def test_weights_that_overflow_are_the_checkpoints_fault(make_checkpoint):
+    network = Network([784, 10, 10], ["relu"], "softmax")
+    network.weights[0][...] = 3e38
+    network.weights[1][...] = 3e38
+    model = checkpoint.load(make_checkpoint("huge.npz", network))
+    with pytest.raises(CheckpointError, match=r"huge\.npz: its weights are so large"):
+        evaluate.evaluate([model], examples())
+
+
+@pytest.fixture
+def sample_model(make_checkpoint, sample):
+    def make(**config):
+        path = make_checkpoint(
+            "own.npz",
+            config={"dataset": "sample", **config},
+            dataset={"name": "sample", "checksum": sample.checksum},
+        )
+        return checkpoint.load(path)
+
+    return make
+
+
+@pytest.mark.parametrize(("size", "seed"), [(0.1, 0), (0.1, 7), (2500, 0)])
+def test_splits_are_those_of_the_models_own_training(sample_model, sample, size, seed):
+    model = sample_model(validation_size=size, seed=seed)
+    learn, validate = datasets.split_validation(sample.train, size, seed)
+    assert evaluate.select_split(model, sample, "test") is sample.test
+    chosen = [evaluate.select_split(model, sample, split) for split in ("train", "validation")]
+    assert (chosen[0].images == learn.images).all()
+    assert (chosen[1].images == validate.images).all()
+    assert (chosen[1].labels == validate.labels).all()
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_training_images_of_another_dataset_cannot_be_split(model, sample, split):
+    with pytest.raises(DatasetError, match=f"--split {split}: the model was trained on other data"):
+        evaluate.select_split(model, sample, split)
+
+
+def test_a_model_trained_without_validation_has_no_such_split(sample_model, sample):
+    model = sample_model(validation_size=0)
+    with pytest.raises(DatasetError, match="trained with validation_size 0"):
+        evaluate.select_split(model, sample, "validation")
+    assert len(evaluate.select_split(model, sample, "train")) == 10_000
+
+
+def test_a_damaged_config_is_the_checkpoints_fault_where_it_is_needed(sample_model, sample):
+    model = sample_model(validation_size="many")
+    assert evaluate.select_split(model, sample, "test") is sample.test
+    with pytest.raises(CheckpointError, match=r"own\.npz: validation_size: expected"):
+        evaluate.select_split(model, sample, "train")

@@ -1,0 +1,104 @@
+"""The spread and shape of random initial weights, by fan-in and fan-out."""
+
+from typing import get_args
+
+import numpy as np
+import pytest
+
+from dlcli.config.schema import InitializerName
+from dlcli.nn.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
+from dlcli.nn.initializers import INITIALIZERS, initial_weights
+
+FAN_IN, FAN_OUT = 400, 200
+# The square roots of 2/400, 2/600 and 1/400.
+STANDARD_DEVIATIONS = {"he": 0.0707107, "glorot": 0.0577350, "lecun": 0.05}
+
+each_family = pytest.mark.parametrize(
+    ("family", "deviation"), STANDARD_DEVIATIONS.items(), ids=STANDARD_DEVIATIONS
+)
+
+
+def draw(name, *, activation="relu", stddev=0.05, shape=(FAN_IN, FAN_OUT), seed=0):
+    return initial_weights(name, stddev, activation, shape, np.random.default_rng(seed))
+
+
+def share_beyond(weights, limit):
+    return np.mean(np.abs(weights) > limit)
+
+
+def test_the_config_offers_exactly_the_initializers_there_are():
+    assert set(get_args(InitializerName)) == set(INITIALIZERS)
+
+
+@pytest.mark.parametrize("shape", ["normal", "uniform"])
+@each_family
+def test_mean_is_0_and_spread_follows_the_fans(family, deviation, shape):
+    weights = draw(f"{family}_{shape}")
+    assert weights.shape == (FAN_IN, FAN_OUT)
+    assert weights.std() == pytest.approx(deviation, rel=0.01)
+    assert abs(weights.mean()) < 5 * deviation / np.sqrt(weights.size)
+
+
+@each_family
+def test_uniform_weights_fill_their_range_evenly_and_never_leave_it(family, deviation):
+    weights = draw(f"{family}_uniform")
+    limit = deviation * 3**0.5
+    assert 0.999 * limit < np.abs(weights).max() <= 1.00001 * limit
+    assert share_beyond(weights, limit / 2) == pytest.approx(0.5, abs=0.01)
+
+
+@each_family
+def test_normal_weights_have_the_tails_of_a_bell(family, deviation):
+    weights = draw(f"{family}_normal")
+    assert share_beyond(weights, 1 * deviation) == pytest.approx(0.3173, abs=0.01)
+    assert share_beyond(weights, 2 * deviation) == pytest.approx(0.0455, abs=0.005)
+    assert share_beyond(weights, 3 * deviation) == pytest.approx(0.0027, abs=0.001)
+
+
+@pytest.mark.parametrize("activation", [*ACTIVATIONS, *OUTPUT_ACTIVATIONS])
+def test_auto_is_he_before_rectifiers_and_glorot_elsewhere(activation):
+    rectifiers = {"relu", "leaky_relu", "gelu"}
+    chosen = "he_normal" if activation in rectifiers else "glorot_uniform"
+    assert draw("auto", activation=activation).tobytes() == draw(chosen).tobytes()
+
+
+@pytest.mark.parametrize("stddev", [0.01, 0.5])
+def test_normal_has_the_standard_deviation_asked_for_whatever_the_fans(stddev):
+    weights = draw("normal", stddev=stddev, shape=(1000, 100))
+    assert weights.std() == pytest.approx(stddev, rel=0.01)
+    assert abs(weights.mean()) < 0.02 * stddev
+
+
+@pytest.mark.parametrize("name", sorted(set(INITIALIZERS) - {"normal"}))
+def test_other_initializers_ignore_the_standard_deviation(name):
+    assert draw(name, stddev=0.01).tobytes() == draw(name, stddev=0.5).tobytes()
+
+
+@pytest.mark.parametrize("name", INITIALIZERS)
+def test_equal_seeds_give_equal_weights_and_others_do_not(name):
+    assert draw(name, seed=1).tobytes() == draw(name, seed=1).tobytes()
+    assert draw(name, seed=1).tobytes() != draw(name, seed=2).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("initializer", "activation", "growth"),
+    [
+        ("he_normal", "relu", 1),
+        ("he_uniform", "relu", 1),
+        ("lecun_normal", "linear", 1),
+        ("glorot_uniform", "linear", 1),
+        ("lecun_normal", "relu", 2**-10),
+        ("he_normal", "linear", 2**10),
+    ],
+)
+def test_signals_keep_their_size_through_ten_layers_if_the_weights_suit_the_activation(
+    initializer, activation, growth
+):
+    random = np.random.default_rng(0)
+    values = random.normal(size=(100, 500))
+    before = np.mean(values**2)
+    for _ in range(10):
+        values @= initial_weights(initializer, 0, activation, (500, 500), random)
+        if activation == "relu":
+            values = np.maximum(values, 0)
+    assert np.mean(values**2) / before == pytest.approx(growth, rel=0.5)

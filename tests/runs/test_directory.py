@@ -1,0 +1,107 @@
+"""Run directories are never reused, held by one process, and linked from ``latest``."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dlcli.errors import ConfigError
+from dlcli.runs import directory
+
+
+def test_a_run_directory_is_named_by_time_and_config_and_never_reused(tmp_path):
+    paths = [directory.create(tmp_path, None, "mnist") for _ in range(3)]
+    assert len(set(paths)) == 3
+    assert all(path.is_dir() and "-mnist" in path.name for path in paths)
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "latest", "a b", "x\n", "-x", ".."])
+def test_a_name_that_is_no_plain_name_is_refused(tmp_path, name):
+    with pytest.raises(ConfigError, match="--name"):
+        directory.create(tmp_path / "runs", name, "mnist")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_taken_name_is_refused_and_the_run_left_alone(tmp_path):
+    path = directory.create(tmp_path, "mine", "x")
+    (path / "last.npz").write_bytes(b"what was saved")
+    with pytest.raises(ConfigError, match=r"mine: exists already.*--resume"):
+        directory.create(tmp_path, "mine", "x")
+
+
+@pytest.mark.parametrize("left", [[], [".lock"], [".lock", "config.yaml", ".last.npz.7.tmp"]])
+def test_a_name_under_which_nothing_was_saved_may_be_used_again(tmp_path, left):
+    path = directory.create(tmp_path, "mine", "x")
+    for name in left:
+        (path / name).touch()
+    assert directory.create(tmp_path, "mine", "x") == path
+    directory.refuse_taken(path)
+
+
+@pytest.mark.parametrize("found", [["config.yaml"], ["notes.txt"], [".lock", "notes.txt"]])
+def test_a_folder_with_files_of_the_users_is_no_run_begun_in_vain(tmp_path, found):
+    (tmp_path / "mine").mkdir()
+    for name in found:
+        (tmp_path / "mine" / name).touch()
+    with pytest.raises(ConfigError, match="mine: exists already"):
+        directory.create(tmp_path, "mine", "x")
+
+
+def test_a_file_or_a_link_is_no_run_begun_in_vain(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to("empty")
+    (tmp_path / "file").touch()
+    for name in ("link", "file"):
+        with pytest.raises(ConfigError, match=f"{name}: exists already"):
+            directory.create(tmp_path, name, "x")
+
+
+def test_a_run_that_another_process_has_begun_meanwhile_is_refused(tmp_path):
+    path = directory.create(tmp_path, "mine", "x")
+    (path / "last.npz").touch()
+    with pytest.raises(ConfigError, match="mine: exists already"):
+        directory.refuse_taken(path)
+
+
+def test_what_killed_processes_left_of_a_runs_own_files_is_removed_and_nothing_else(tmp_path):
+    for name in (".last.npz.7.tmp", ".latest.8.tmp", ".mine.9.tmp", "last.npz", "last.npz.tmp"):
+        (tmp_path / name).touch()
+    (tmp_path / ".latest.10.tmp").symlink_to("gone")
+    directory.clear(tmp_path)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {".mine.9.tmp", "last.npz", "last.npz.tmp"}
+
+
+def test_latest_is_a_link_that_is_replaced_in_one_step(tmp_path, monkeypatch):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.yaml").touch()
+        directory.point_latest_to(tmp_path / name)
+        assert (tmp_path / "latest").readlink() == Path(name)
+    monkeypatch.chdir(tmp_path / "a")
+    directory.point_latest_to(Path())
+    assert (tmp_path / "latest").readlink() == Path("a")
+    assert directory.find(tmp_path / "latest") == tmp_path / "a"
+
+    def killed(_path, _target):
+        assert (tmp_path / "latest").readlink() == Path("a")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        directory.point_latest_to(tmp_path / "b")
+    assert (tmp_path / "latest").readlink() == Path("a")
+
+
+def test_a_run_is_held_by_one_process(tmp_path):
+    other = (
+        "import pathlib, sys; from dlcli.runs import directory\n"
+        "with directory.held(pathlib.Path(sys.argv[1])): pass"
+    )
+    with directory.held(tmp_path):
+        refused = subprocess.run(
+            [sys.executable, "-c", other, tmp_path], capture_output=True, text=True
+        )
+    assert "another process is training in it" in refused.stderr
+    assert subprocess.run([sys.executable, "-c", other, tmp_path]).returncode == 0

@@ -1,0 +1,49 @@
+"""Checkpoints of every format that was ever released are read, evaluated and gone on with."""
+
+import json
+import shutil
+
+import pytest
+
+from dlcli.config.files import load
+from dlcli.runs import checkpoint
+from tools.generate_checkpoints import FOLDER, RECORD, go_on, scores
+
+VERSIONS = sorted(FOLDER.iterdir())
+RUNS = [path.parent for path in sorted(FOLDER.glob("*/*/last.npz"))]
+
+
+def recorded(run):
+    return json.loads((run.parent / RECORD).read_text(encoding="utf-8"))[run.name]
+
+
+def assert_alike(found, expected, images):
+    """The same but for the last digits, in which processors and releases of NumPy differ."""
+    assert found["correct"] == pytest.approx(expected["correct"], abs=images)
+    for loss in ("train_loss", "validation_loss"):
+        assert found[loss] == pytest.approx(expected[loss], rel=1e-3)
+
+
+def test_there_are_runs_of_every_format():
+    numbers = range(1, checkpoint.FORMAT_VERSION + 1)
+    assert [path.name for path in VERSIONS] == [f"version-{number}" for number in numbers]
+    assert {run.parent for run in RUNS} == set(VERSIONS)
+
+
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: f"{run.parent.name}/{run.name}")
+def test_an_old_run_is_read_judged_and_gone_on_with(run, tmp_path):
+    assert load([str(run / "config.yaml")])
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    assert_alike(scores(copy), recorded(run)["scores"], images=2)
+    go_on(copy)
+    assert_alike(scores(copy), recorded(run)["gone on"], images=10)
+
+
+@pytest.mark.parametrize("command", [("eval",), ("predict", "x.png", "--model")])
+def test_the_command_line_takes_old_files(dlcli, command):
+    """Each checkpoint file by itself, as someone may have kept it."""
+    assert dlcli("data", "export", "--dataset", "sample", "--limit", 1, "-o", "d").code == 0
+    for file in sorted(FOLDER.glob("*/*/*.npz")):
+        result = dlcli(*[word.replace("x.png", "d") for word in command], file)
+        assert result.code == 0, result.stderr

@@ -1,0 +1,240 @@
+"""Many machines, one PostgreSQL: workers are killed, the server is restarted, nothing is lost.
+
+The test starts a server of its own, in a temporary folder and on a free port of 127.0.0.1.
+"""
+
+import itertools
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import optuna
+import psycopg
+import pytest
+from optuna.trial import TrialState
+
+from dlcli.runs.run import read_metrics
+from dlcli.sweep.results import best_of, row_of
+from dlcli.sweep.storage import address, connect
+from dlcli.sweep.tickets import is_done, origin_of, tickets, wanted
+
+WORKERS = 6
+SEARCH = """
+dataset: {tiny}
+hidden_layers: {{choices: [[4], [8]]}}
+learning_rate: {{choices: [0.05, 0.1, 0.2, 0.4]}}
+seed: {{low: 0, high: 2}}
+batch_size: 16
+validation_size: 20
+epochs: 25
+sweep: {{sampler: grid, pruner: median, trials: 1000, worker_timeout: 6}}
+"""
+COMBINATIONS = set(itertools.product(["[4]", "[8]"], [0.05, 0.1, 0.2, 0.4], [0, 1, 2]))
+
+
+def programs() -> Path | None:
+    """The folder of PostgreSQL's programs; Debian keeps them off the PATH."""
+    found = shutil.which("initdb")
+    folders = [Path(found).resolve().parent] if found else []
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((folder for folder in folders if (folder / "initdb").exists()), None)
+
+
+class Server:
+    """A PostgreSQL server for a test."""
+
+    def __init__(self, folder: Path, programs: Path) -> None:
+        self._folder = folder
+        self._programs = programs
+        # It refuses to run as root.
+        self._user: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            self._user = {"user": "nobody", "group": "nogroup", "extra_groups": []}
+            shutil.chown(folder, "nobody", "nogroup")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        options = ["-U", "dlcli", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale", "C"]
+        self._run("initdb", *options).wait(60)
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://dlcli@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> None:
+        settings = [f"-p{self.port}", "-h127.0.0.1", f"-k{self._folder}", "-cfsync=off"]
+        self._server = self._run("postgres", *settings)
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                psycopg.connect(self.url).close()
+            except psycopg.OperationalError:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            else:
+                return
+
+    def stop(self) -> None:
+        self._server.send_signal(signal.SIGINT)  # fast: connections are cut
+        self._server.wait(30)
+
+    def _run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
+        with (self._folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                [self._programs / program, "-D", self._folder / "data", *arguments],
+                cwd=self._folder,
+                stdout=log,
+                stderr=log,
+                **self._user,
+            )
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    found = programs()
+    if found is None:
+        pytest.skip("needs PostgreSQL's programs, which .ci/run installs (Debian: postgresql)")
+    folder = Path(tempfile.mkdtemp(prefix="dlcli-postgres-"))  # pytest's own is private to root
+    server = Server(folder, found)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
+def wait_until(holds: Callable[[], Any], seconds: float = 120) -> Any:
+    """What ``holds`` gives once it is true."""
+    deadline = time.monotonic() + seconds
+    while not (found := holds()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return found
+
+
+def kill_in_mid_trial(study: optuna.Study, alive: list[int]) -> int:
+    """Kill a worker and its parent while it is at a trial; return the trial's number."""
+
+    def caught() -> int | None:
+        for trial in study.get_trials(states=[TrialState.RUNNING]):
+            worker = row_of(trial)["worker"]
+            if worker is None or not trial.intermediate_values:
+                continue
+            try:
+                group = os.getpgid(int(worker.rpartition(":")[2]))
+            except ProcessLookupError:
+                continue
+            if group not in alive:
+                continue
+            os.killpg(group, signal.SIGSTOP)
+            if study.trials[trial.number].state is TrialState.RUNNING:
+                os.killpg(group, signal.SIGKILL)
+                alive.remove(group)
+                return trial.number + 1  # not 0, which is no truth
+            os.killpg(group, signal.SIGCONT)
+        return None
+
+    return wait_until(caught) - 1
+
+
+def test_six_workers_two_killed_and_the_server_restarted(server, tmp_path, tiny):
+    (tmp_path / "grid.yaml").write_text(SEARCH.format(tiny=tiny))
+    processes = []
+    for number in range(WORKERS):  # a folder for each: machines that share nothing else
+        machine = tmp_path / f"machine-{number}"
+        machine.mkdir()
+        command = [sys.executable, "-m", "dlcli", "sweep", "--config", tmp_path / "grid.yaml"]
+        processes.append(
+            subprocess.Popen(
+                [*command, "--storage", server.url],
+                cwd=machine,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
+        )
+    alive = [process.pid for process in processes]
+    try:
+        wait_until(lambda: psycopg_has_study(server.url))
+        with closing(connect(address(server.url, tmp_path))) as database:
+            study = optuna.load_study(study_name="grid", storage=database)
+            killed = []
+            for settled in (3, 6):
+                wait_until(lambda least=settled: finished(study) >= least)
+                killed.append(kill_in_mid_trial(study, alive))
+            wait_until(lambda: finished(study) >= 9)
+            server.stop()
+            time.sleep(1.5)
+            server.start()
+            answers = set()
+            for process in processes:
+                stdout, stderr = process.communicate(timeout=200)
+                if process.pid in alive:
+                    assert process.returncode == 0, stderr
+                    assert "Traceback" not in stderr
+                    answers.add(stdout.strip())
+            trials = study.get_trials()
+    finally:
+        for process in processes:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+    assert len(alive) == 4
+    assert is_done(trials, len(COMBINATIONS))
+    ended = [t for t in trials if t.state in {TrialState.COMPLETE, TrialState.PRUNED}]
+    assert Counter(tuple(trial.params.values()) for trial in ended) == Counter(COMBINATIONS)
+    assert len(tickets(trials)) == len(COMBINATIONS)
+    assert Counter(map(origin_of, ended)) == Counter(map(origin_of, tickets(trials)))
+    assert all(trials[number].state is TrialState.FAIL for number in killed)
+    again = {row_of(trial)["retry_of"] for trial in trials}
+    failed = [trial for trial in trials if trial.state is TrialState.FAIL]
+    assert all(trial.number in again for trial in wanted(failed))
+    assert {trial.state for trial in trials} <= {
+        TrialState.COMPLETE,
+        TrialState.PRUNED,
+        TrialState.FAIL,
+    }
+    for trial in ended:  # what the database says is what the run directory holds
+        runs = list(tmp_path.glob(f"machine-*/{row_of(trial)['run']}"))
+        (run,) = [run for run in runs if read_metrics(run)]
+        scores = {r.epoch: r.validation_accuracy for r in read_metrics(run)}
+        assert trial.intermediate_values == scores
+        assert (run / "summary.json").exists() == (trial.state is TrialState.COMPLETE)
+    best = best_of(trials)
+    assert best is not None
+    assert answers == {row_of(best)["run"]}
+
+
+def psycopg_has_study(url: str) -> bool:
+    with psycopg.connect(url) as connection:
+        found = connection.execute("SELECT to_regclass('trial_intermediate_values')").fetchone()
+        if found is None or found[0] is None:
+            return False
+        return bool(connection.execute("SELECT study_id FROM studies").fetchall())
+
+
+def finished(study: optuna.Study) -> int:
+    return len(study.get_trials(deepcopy=False, states=[TrialState.COMPLETE, TrialState.PRUNED]))
+
+
+def test_the_report_reads_from_the_server(server, dlcli, tiny, workdir):
+    (workdir / "grid.yaml").write_text(SEARCH.format(tiny=tiny))
+    arguments = ["--config", "grid.yaml", "--set", "epochs=1", "--trials", "3", "--jobs", "2"]
+    result = dlcli("sweep", *arguments, "--storage", server.url, "--format", "json")
+    assert result.code == 0, result.stderr
+    report = dlcli("sweep", "report", "--storage", server.url, "--format", "csv")
+    assert len(report.stdout.splitlines()) == 4
+    assert not (workdir / "runs" / "sweeps.db").exists()

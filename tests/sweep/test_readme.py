@@ -1,0 +1,67 @@
+"""The README's scripts for many machines run as they stand, with stand-ins for the cluster."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dlcli.config.files import SEARCH
+from dlcli.runs.run import list_runs
+from dlcli.sweep import plan as plans
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+SCRIPTS = re.findall(r"^```bash\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+# They run the command here instead of there, as a shell that starts in another folder.
+STAND_INS = {
+    "ssh": 'shift; cd / && exec env -u DLCLI_STORAGE bash -c "$*"',
+    "parallel": (
+        'while [ $# -gt 1 ]; do [ "$1" = --workdir ] && there=$2; '
+        '[ "$1" = --sshlogin ] && hosts=${2//,/ }; shift; done\n'
+        'for host in $hosts; do (cd "$there" && bash -c "$1") & done; wait'
+    ),
+}
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=["slurm", "parallel", "ssh"])
+def test_a_script_for_many_machines_does_the_trials(script, workdir, tiny):
+    programs = workdir / "bin"
+    programs.mkdir()
+    for name, text in STAND_INS.items():
+        (programs / name).write_text(f"#!/bin/bash\n{text}\n")
+        (programs / name).chmod(0o755)
+    search = f"dataset: {tiny}\nepochs: 1\nvalidation_size: 20\nhidden_layers: [4]\n"
+    search += "learning_rate: {low: 0.01, high: 1.0, log: true}\nsweep: {trials: 4}\n"
+    (workdir / "my.yaml").write_text(search)
+    path = f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    storage = f"sqlite:///{workdir}/shared.db"
+    environment = {**os.environ, "PATH": path, "DLCLI_STORAGE": storage}
+    finished = subprocess.run(
+        ["bash", "-c", script.replace("--jobs 4", "--jobs 1")],
+        env=environment | {"SLURM_CPUS_PER_TASK": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert len(set(finished.stdout.splitlines())) == 1  # all name the same best run
+    assert len(list(list_runs(workdir / "runs" / "my"))) == 4
+    assert (workdir / "runs" / "my" / "best.yaml").exists()
+
+
+def test_the_readmes_search_is_valid(workdir):
+    (text,) = [
+        block
+        for block in re.findall(r"^```yaml\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+        if "choices" in block
+    ]
+    (workdir / "my.yaml").write_text(text)
+    assert len(plans.load(["my.yaml"], [], None).space) == 4
+
+
+def test_the_readme_names_every_setting_and_the_shipped_search():
+    for key in plans.Search.__struct_fields__:
+        assert f"| `{key}` | " in README
+    assert f"[{SEARCH}](configs/{SEARCH}.yaml)" in README

@@ -1,0 +1,168 @@
+"""Whatever a file holds becomes colours on opaque paper, or one kind of error."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dlcli.errors import ImageError
+from dlcli.vision import decode, pipeline
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return (
+        struct.pack(">I", len(content))
+        + kind
+        + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+    )
+
+
+def png(width: int, height: int, colour_type: int, *chunks: bytes) -> io.BytesIO:
+    """A PNG file whose header says what it likes; its pixels are those of 28x28."""
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour_type, 0, 0, 0))
+    content = chunk(b"IDAT", zlib.compress((b"\0" + b"\1" * 28) * 28)) + chunk(b"IEND", b"")
+    return io.BytesIO(b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + content)
+
+
+def test_a_picture_that_is_absurdly_large_is_refused_before_it_is_decoded():
+    with pytest.raises(ImageError, match=r"^x: more than 120,000,000 pixels; make it smaller"):
+        decode.read(png(50_000, 50_000, 0), "x")
+
+
+def test_a_picture_that_takes_too_long_is_given_up(monkeypatch):
+    file = io.BytesIO()
+    Image.new("L", (40, 30)).save(file, "PNG")
+    monkeypatch.setattr(decode, "_MAX_SECONDS", -1)
+    with pytest.raises(ImageError, match=r"^x: takes more than -1 s to decode"):
+        decode.read(file, "x")
+    assert not file.closed
+
+
+@pytest.mark.parametrize("source", ["path", "stream"])
+def test_an_empty_file_is_called_so(tmp_path, source):
+    (tmp_path / "a.png").touch()
+    empty = tmp_path / "a.png" if source == "path" else io.BytesIO()
+    with pytest.raises(ImageError, match=r"^x: an empty file$"):
+        decode.read(empty, "x")
+
+
+def test_a_palette_without_the_transparent_entry_is_damage():
+    colours = chunk(b"PLTE", b"\xff\xff\xff\0\0\0")
+    picture = decode.read(png(28, 28, 3, colours, chunk(b"tRNS", b"\x80" * 500)), "x")
+    for prepare in (pipeline.prepare, pipeline.plain):
+        with pytest.raises(ImageError, match=r"^x: damaged picture"):
+            prepare(picture, "x")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (FileNotFoundError(2, "No such file or directory"), "x: no such file"),
+        (PermissionError(13, "Permission denied"), "x: cannot be read: Permission denied"),
+        (OSError("image file is truncated"), "x: cannot be read: image file is truncated"),
+        (SyntaxError("broken PNG file"), "x: damaged picture: broken PNG file"),
+        (ZeroDivisionError("division by zero"), "x: damaged picture: division by zero"),
+    ],
+)
+def test_whatever_pillow_answers_becomes_one_kind_of_error(monkeypatch, error, message):
+    def fail(_source):
+        raise error
+
+    monkeypatch.setattr(Image, "open", fail)
+    with pytest.raises(ImageError) as raised:
+        decode.read(io.BytesIO(b"x"), "x")
+    assert str(raised.value) == message
+
+
+def test_a_picture_of_no_pixels_is_refused(monkeypatch):
+    monkeypatch.setattr(Image, "open", lambda _source: Image.new("L", (0, 5)))
+    with pytest.raises(ImageError, match=r"^x: an empty picture \(0x5\)"):
+        decode.read(io.BytesIO(b"x"), "x")
+
+
+def test_postscript_is_refused_before_it_is_run(tmp_path):
+    path = tmp_path / "digit.eps"
+    Image.new("L", (28, 28), 255).save(path)
+    with pytest.raises(ImageError, match="PostScript is not read"):
+        decode.read(path, "digit.eps")
+
+
+def inked(paper: tuple[int, ...], ink: tuple[int, ...]) -> Image.Image:
+    """A square of ink in the middle of paper."""
+    picture = Image.new("RGBA", (40, 40), paper)
+    picture.paste(ink, (10, 10, 20, 20))
+    return picture
+
+
+def levels_of(picture: Image.Image) -> np.ndarray:
+    return np.asarray(decode.to_colours(picture, "x").convert("L")).astype(int)
+
+
+@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (30, 60, 200)])
+def test_what_is_opaque_on_transparency_is_ink(colour):
+    levels = levels_of(inked((90, 90, 90, 0), (*colour, 255)))
+    assert levels[15, 15] == 255
+    assert levels[5, 5] == 0
+
+
+def test_a_sheet_with_transparent_corners_keeps_its_ink():
+    sheet = inked((250, 248, 240, 255), (20, 20, 60, 255))
+    sheet.paste((0, 0, 0, 0), (0, 0, 6, 6))
+    levels = levels_of(sheet)
+    assert levels[15, 15] < 40
+    assert levels[2, 2] == levels[30, 30] > 240
+
+
+def test_a_stencil_is_a_digit_too():
+    levels = levels_of(inked((10, 10, 10, 255), (10, 10, 10, 0)))
+    assert levels[15, 15] == 0
+    assert levels[5, 5] == 255
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "expected"),
+    [
+        (np.uint16, (0, 65535), (0, 255)),
+        (np.uint16, (0, 4095), (0, 255)),
+        (np.uint16, (7, 255), (7, 255)),
+        (np.int32, (0, 65535), (0, 255)),
+        (np.int32, (0, 200_000), (0, 255)),
+        (np.float32, (0.0, 1.0), (0, 255)),
+        (np.float32, (0.0, 0.5), (0, 127)),
+        (np.float32, (-3.0, 255.0), (0, 255)),
+    ],
+)
+def test_more_than_8_bits_are_brought_to_8(kind, values, expected):
+    picture = Image.fromarray(np.array([values], kind))
+    assert tuple(levels_of(picture)[0]) == expected
+
+
+def test_a_large_jpeg_is_decoded_small():
+    file = io.BytesIO()
+    Image.new("L", (4000, 3000), 200).save(file, "JPEG")
+    file.seek(0)
+    assert decode.read(file, "x").size == (2000, 1500)
+
+
+@pytest.mark.parametrize("odd", [np.inf, -np.inf, np.nan, -1e38])
+def test_a_number_that_is_no_level_spoils_no_other(odd):
+    numbers = np.full((20, 20), 100, np.float32)
+    numbers[5:15, 9:11] = 250
+    numbers[0, 0] = odd
+    levels = np.asarray(decode.to_colours(Image.fromarray(numbers), "x"))
+    assert (levels[8, 9], levels[8, 3]) == (250, 100)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "F", "I;16", "LA", "LAB"])
+def test_large_pictures_are_shrunk(mode):
+    picture = Image.new(mode, (4100, 30))
+    assert decode.to_colours(picture, "x").size == (1025, 8)
+
+
+def test_an_opaque_picture_keeps_its_colours():
+    picture = Image.new("RGBA", (30, 30), (200, 100, 50, 255))
+    assert decode.to_colours(picture, "x").getpixel((3, 3)) == (200, 100, 50)

@@ -1,0 +1,453 @@
+"""MNIST's own images stay as they are; any other picture of a digit becomes like them."""
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from dlcli.data import datasets, idx
+from dlcli.errors import ImageError
+from dlcli.vision import decode, pipeline, preview
+
+
+def is_unchanged(pixels, picture: Image.Image) -> bool:
+    return (pipeline.prepare(picture, "x").pixels == pixels).all()
+
+
+def square(pixels) -> np.ndarray:
+    return pixels.reshape(28, 28)
+
+
+def prepared(picture: Image.Image) -> np.ndarray:
+    return square(pipeline.prepare(picture, "x").pixels)
+
+
+def through_file(picture: Image.Image, kind: str, **options) -> Image.Image:
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    file.seek(0)
+    return decode.read(file, "x")
+
+
+def length(pixels) -> int:
+    """The longer side of the box around all ink."""
+    rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
+    return max(np.ptp(rows), np.ptp(columns)) + 1
+
+
+def distance_from_centre(pixels) -> float:
+    """How far the centre of mass is from pixel 14, along the axis where it is farther."""
+    row, column = (np.indices(pixels.shape) * pixels).sum(axis=(1, 2)) / pixels.sum()
+    return max(abs(row - 14), abs(column - 14))
+
+
+@pytest.fixture(scope="module")
+def every_sample_image(sample) -> np.ndarray:
+    return np.concatenate([sample.train.images, sample.test.images])
+
+
+def test_the_samples_images_pass_unchanged_through_a_png_file(every_sample_image):
+    changed = [
+        index
+        for index, pixels in enumerate(every_sample_image)
+        if not is_unchanged(
+            pixels, through_file(Image.fromarray(square(pixels)), "PNG", compress_level=0)
+        )
+    ]
+    assert len(every_sample_image) == 12_000
+    assert changed == []
+
+
+def test_the_samples_images_dark_on_light_give_the_same_pixels(every_sample_image):
+    changed = [
+        index
+        for index, pixels in enumerate(every_sample_image)
+        if not is_unchanged(pixels, Image.fromarray(255 - square(pixels)))
+    ]
+    assert changed == []
+
+
+@pytest.mark.parametrize(
+    ("file", "count"), [(datasets.FILES[0], 60_000), (datasets.FILES[2], 10_000)]
+)
+def test_every_image_of_mnist_passes_unchanged(file, count, mnist_dir):
+    content = idx.read_file(datasets._find(mnist_dir, file))
+    full = idx.parse_images(content, file)
+    changed = [
+        index
+        for index, pixels in enumerate(full)
+        if not is_unchanged(pixels, Image.fromarray(square(pixels)))
+    ]
+    assert len(full) == count
+    assert changed == []
+
+
+@pytest.mark.parametrize("dark_on_light", [False, True])
+@pytest.mark.parametrize("scale", range(2, 21))
+def test_a_digit_anywhere_on_a_larger_page_is_recentred(sample, scale, dark_on_light):
+    random = np.random.default_rng(scale)
+    for pixels in sample.test.images[scale::200]:
+        side = 28 * scale
+        digit = Image.fromarray(square(pixels)).resize((side, side), Image.Resampling.BICUBIC)
+        page = Image.new("L", tuple((side + random.integers(1, 2 * side, 2)).tolist()), 0)
+        page.paste(digit, tuple(random.integers(0, np.array(page.size) - side).tolist()))
+        if dark_on_light:
+            page = page.point(lambda level: 255 - level)
+        found = prepared(page)
+        assert distance_from_centre(found) <= 0.6
+        assert length(found) == 20
+        assert found[[0, -1]].max() == found[:, [0, -1]].max() == 0
+        assert found.max() == 255
+        # The same digit, not merely some digit: it looks like the one it was made from.
+        assert np.corrcoef(found.reshape(-1), pixels)[0, 1] > 0.6
+
+
+@pytest.mark.parametrize(("ink", "paper"), [(90, 200), (200, 90), (0, 40), (255, 215), (110, 150)])
+def test_weak_contrast_is_made_full(page, ink, paper):
+    faint = Image.fromarray(np.where(np.asarray(page), paper, ink).astype(np.uint8))
+    assert np.abs(prepared(faint) - prepared(page).astype(int)).max() <= 8
+
+
+def test_an_extended_digit_at_the_edge_of_the_page_is_centred():
+    page = Image.new("L", (60, 60), 255)
+    page.paste(0, (1, 1, 10, 31))
+    assert length(prepared(page)) == 20
+    assert distance_from_centre(prepared(page)) <= 0.6
+
+
+def test_a_digit_that_is_all_foot_stays_whole():
+    page = Image.new("L", (100, 100), 255)
+    page.paste(0, (48, 10, 54, 60))
+    page.paste(0, (30, 60, 72, 68))
+    found = prepared(page)
+    assert length(found) == 20
+    assert found.sum() / 255 == pytest.approx((50 * 6 + 42 * 8) / 2.9**2, rel=0.06)
+
+
+@pytest.fixture(scope="module")
+def page(sample) -> Image.Image:
+    """A page with a 7 of pure black on pure white: every kind of picture can hold it exactly."""
+    digit = Image.fromarray(square(sample.test.images[0])).resize((140, 140))
+    white = Image.new("L", (200, 180), 255)
+    white.paste(0, (20, 30), digit.point(lambda level: 255 * (level > 127)))
+    return white
+
+
+def layers(page, level: int, alpha) -> tuple[Image.Image, Image.Image]:
+    """A single grey level and the transparency that makes the digit visible."""
+    return Image.new("L", page.size, level), page.point(alpha)
+
+
+def palette(page, colours: list[int], **options) -> Image.Image:
+    picture = Image.fromarray((np.asarray(page) == 0).astype(np.uint8))
+    picture.putpalette(colours)
+    return through_file(picture, "PNG", **options)
+
+
+def tinted(page, ink: tuple[int, int, int], paper: tuple[int, int, int]) -> Image.Image:
+    picture = Image.new("RGB", page.size, paper)
+    picture.paste(ink, mask=page.point(lambda level: 255 - level))
+    return picture
+
+
+def rgba(page, ink: tuple[int, int, int]) -> Image.Image:
+    picture = Image.new("RGB", page.size, ink)
+    picture.putalpha(page.point(lambda level: 255 - level))
+    return picture
+
+
+def deep(page, kind: type, ink: float, paper: float) -> Image.Image:
+    return Image.fromarray(np.where(np.asarray(page) == 0, ink, paper).astype(kind))
+
+
+KINDS = {
+    "1": lambda page: page.convert("1"),
+    "1 inverted": lambda page: page.point(lambda level: 255 - level).convert("1"),
+    "L": lambda page: page,
+    "LA opaque": lambda page: page.convert("LA"),
+    "LA dark ink": lambda page: Image.merge("LA", layers(page, 30, lambda level: 255 - level)),
+    "LA light ink": lambda page: Image.merge("LA", layers(page, 240, lambda level: 255 - level)),
+    "L with a transparent level": lambda page: through_file(page, "PNG", transparency=255),
+    "P": lambda page: palette(page, [255, 255, 255, 0, 0, 0]),
+    "P light on dark": lambda page: palette(page, [0, 0, 80, 250, 255, 240]),
+    "P dark ink on a transparent entry": lambda page: palette(
+        page, [9, 9, 9, 0, 0, 40], transparency=0
+    ),
+    "P light ink on a transparent entry": lambda page: palette(
+        page, [200, 200, 200, 255, 255, 255], transparency=0
+    ),
+    "P with an alpha for each entry": lambda page: palette(
+        page, [80, 80, 80, 0, 0, 0], transparency=b"\x00\xff"
+    ),
+    "GIF": lambda page: through_file(page, "GIF"),
+    "RGB": lambda page: page.convert("RGB"),
+    "RGB blue on cream": lambda page: tinted(page, (20, 30, 140), (250, 240, 215)),
+    "RGB yellow on navy": lambda page: tinted(page, (250, 230, 90), (10, 10, 60)),
+    "RGB with a transparent colour": lambda page: through_file(
+        page.convert("RGB"), "PNG", transparency=(255, 255, 255)
+    ),
+    "RGBA opaque": lambda page: page.convert("RGBA"),
+    "RGBA dark ink": lambda page: rgba(page, (40, 0, 60)),
+    "RGBA light ink": lambda page: rgba(page, (250, 255, 200)),
+    "CMYK": lambda page: page.convert("CMYK"),
+    "YCbCr": lambda page: page.convert("YCbCr"),
+    "HSV": lambda page: page.convert("HSV"),
+    "LAB": lambda page: Image.merge("LAB", [page, *[Image.new("L", page.size, 128)] * 2]),
+    "I;16": lambda page: deep(page, np.uint16, 1000, 65000),
+    "I;16 PNG": lambda page: through_file(deep(page, np.uint16, 64000, 300), "PNG"),
+    "I;16B TIFF": lambda page: through_file(deep(page, np.dtype(">u2"), 0, 65535), "TIFF"),
+    "I to 255": lambda page: deep(page, np.int32, 10, 250),
+    "I to 65535": lambda page: deep(page, np.int32, 60000, 0),
+    "F to 1": lambda page: deep(page, np.float32, 0.1, 0.9),
+    "F to 255": lambda page: deep(page, np.float32, 240.0, 5.0),
+    "F to 65535": lambda page: deep(page, np.float32, 0.0, 65535.0),
+    "F with not-a-number for ink": lambda page: deep(page, np.float32, np.nan, 1.0),
+    "BMP": lambda page: through_file(page, "BMP"),
+    "JPEG": lambda page: through_file(page, "JPEG", quality=100),
+    "WEBP": lambda page: through_file(page, "WEBP", lossless=True),
+    "TIFF": lambda page: through_file(page.convert("CMYK"), "TIFF", compression="tiff_lzw"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_picture_gives_the_same_pixels(page, kind):
+    difference = np.abs(prepared(KINDS[kind](page)) - prepared(page).astype(int))
+    assert difference.max() <= 12
+    assert difference.mean() <= 0.5
+
+
+def test_an_animation_shows_its_first_picture(page):
+    moving = through_file(
+        page, "GIF", save_all=True, append_images=[Image.new("L", page.size, 255)] * 2
+    )
+    assert (prepared(moving) == prepared(page)).all()
+
+
+# What to do to an upright picture so that a camera's orientation tag sets it upright again,
+# by EXIF 2.3, 4.6.4: 6 is "row 0 is the right-hand side, column 0 the top".
+UNDOING = {
+    1: [],
+    2: [Image.Transpose.FLIP_LEFT_RIGHT],
+    3: [Image.Transpose.ROTATE_180],
+    4: [Image.Transpose.FLIP_TOP_BOTTOM],
+    5: [Image.Transpose.TRANSPOSE],
+    6: [Image.Transpose.ROTATE_90],
+    7: [Image.Transpose.TRANSVERSE],
+    8: [Image.Transpose.ROTATE_270],
+}
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize("orientation", UNDOING)
+def test_pictures_are_set_upright_as_exif_says(page, orientation, kind):
+    turned = page
+    for step in UNDOING[orientation]:
+        turned = turned.transpose(step)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    assert (prepared(through_file(turned, kind, exif=exif)) == prepared(page)).all()
+
+
+@pytest.mark.parametrize("exif", [b"Exif\x00\x00garbage", b"Exif\x00\x00MM\x00*\xff\xff\xff\xff"])
+def test_damaged_exif_does_not_matter(page, exif):
+    with decode.without_warnings():
+        found = prepared(through_file(page, "JPEG", quality=100, exif=exif))
+    assert np.abs(found - prepared(page).astype(int)).max() <= 12
+
+
+def speckled(size, level: int, by: int) -> Image.Image:
+    noise = np.random.default_rng(0).integers(-by, by + 1, size)
+    return Image.fromarray((level + noise).astype(np.uint8))
+
+
+def with_a_faint_dot() -> Image.Image:
+    picture = Image.new("L", (28, 28), 0)
+    picture.putpixel((14, 14), 9)
+    return picture
+
+
+@pytest.mark.parametrize(
+    "blank",
+    [
+        Image.new("L", (28, 28), 0),
+        Image.new("L", (28, 28), 255),
+        Image.new("L", (28, 28), 10),
+        Image.new("L", (28, 28), 128),
+        Image.new("L", (200, 100), 255),
+        Image.new("L", (200, 100), 0),
+        Image.new("1", (64, 64), 1),
+        Image.new("RGB", (64, 64), (200, 180, 140)),
+        Image.new("RGBA", (64, 64), (0, 0, 0, 0)),
+        Image.new("RGBA", (64, 64), (255, 255, 255, 0)),
+        Image.new("RGBA", (64, 64), (255, 255, 255, 255)),
+        Image.new("LA", (64, 64), (90, 0)),
+        Image.new("I;16", (64, 64), 40000),
+        Image.new("F", (64, 64), 0.5),
+        Image.new("F", (64, 64), float("nan")),
+        Image.new("L", (1, 1), 77),
+        Image.new("L", (1, 500), 77),
+        Image.new("L", (500, 1), 77),
+        with_a_faint_dot(),
+    ],
+    ids=lambda picture: (
+        f"{picture.mode}-{picture.width}x{picture.height}-{picture.getpixel((0, 0))}"
+    ),
+)
+def test_a_picture_without_ink_is_blank(blank):
+    found = pipeline.prepare(blank, "scan.png")
+    assert found.pixels is None
+    assert found.doubt == "blank: there is no ink on it"
+
+
+@pytest.mark.parametrize("specks", [speckled((60, 60), 240, 8), speckled((28, 28), 9, 9)])
+def test_specks_are_no_digit(specks):
+    found = pipeline.prepare(specks, "x")
+    assert found.pixels is None
+    assert found.doubt == "no digit: nothing but an edge, lines or specks"
+
+
+@pytest.mark.parametrize(
+    ("strength", "doubt"),
+    [(20, "no digit: nothing but an edge, lines or specks"), (40, None)],
+)
+def test_a_bar_is_a_digit_unless_it_is_faint(strength, doubt):
+    picture = Image.new("L", (300, 200), 240)
+    picture.paste(240 - strength, (150, 60, 158, 120))
+    assert pipeline.prepare(picture, "x").doubt == doubt
+
+
+@pytest.mark.parametrize("colour", [20, 160])
+def test_a_bar_beside_something_stronger_is_no_digit(colour):
+    picture = Image.new("L", (300, 200), 240)
+    picture.paste(colour, (20, 40, 110, 130))
+    picture.paste(240 - 24, (150, 60, 158, 120))
+    found = pipeline.prepare(picture, "x")
+    assert (found.doubt is None) == (colour == 160)
+
+
+@pytest.mark.parametrize(
+    ("size", "ink"),
+    [
+        ((1, 90), (0, 30, 1, 60)),
+        ((90, 1), (30, 0, 60, 1)),
+        ((3, 3), (1, 1, 2, 2)),
+    ],
+)
+def test_extreme_shapes_are_scaled_and_thickened_like_others(size, ink):
+    picture = Image.new("L", size, 255)
+    picture.paste(0, ink)
+    found = prepared(picture)
+    assert length(found) == 20
+    assert distance_from_centre(found) <= 0.6
+    wide, high = ink[2] - ink[0], ink[3] - ink[1]
+    rows, columns = (found > 100).any(axis=1).sum(), (found > 100).any(axis=0).sum()
+    assert (rows >= columns, columns >= rows) == (high >= wide, wide >= high)
+    assert min(rows, columns) == (20 if wide == high else pytest.approx(2, abs=1))
+
+
+def test_plain_pixels_are_taken_as_they_are(sample):
+    upside = 255 - sample.test.images[3]
+    assert (pipeline.plain(Image.fromarray(square(upside)), "x").pixels == upside).all()
+
+
+@pytest.mark.parametrize("size", [(27, 28), (28, 29), (56, 56), (1, 784)])
+def test_plain_refuses_other_sizes(size):
+    with pytest.raises(ImageError, match=rf"^scan\.png: {size[0]}x{size[1]}, expected 28x28"):
+        pipeline.plain(Image.new("L", size), "scan.png")
+
+
+def test_written_pixels_are_read_again(sample, tmp_path):
+    pipeline.write_pixels(sample.test.images[0], tmp_path / "seven.png")
+    again = decode.read(tmp_path / "seven.png", "seven.png")
+    assert again.size == (28, 28)
+    assert (pipeline.plain(again, "x").pixels == sample.test.images[0]).all()
+
+
+@pytest.mark.parametrize("size", [(34, 1000), (60, 1900), (100, 1900), (45, 2600)])
+def test_a_digit_far_down_a_strip_is_found(sample, size):
+    digit = Image.fromarray(255 - square(sample.test.images[0])).crop((4, 4, 24, 24))
+    strip = Image.new("L", size, 255)
+    strip.paste(digit.resize((size[0] - 6,) * 2), (3, size[1] - size[0] - 20))
+    for turned in (strip, strip.rotate(90, expand=True).rotate(-90, expand=True)):
+        found = prepared(turned)
+        assert np.corrcoef(found.reshape(-1), sample.test.images[0])[0, 1] > 0.8
+
+
+_MODES = ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "I", "F", "I;16"]
+
+
+@given(
+    mode=st.sampled_from(_MODES),
+    size=st.tuples(st.integers(1, 40), st.integers(1, 40))
+    | st.tuples(st.integers(1, 4), st.integers(1, 2600))
+    | st.tuples(st.integers(1, 2600), st.integers(1, 4)),
+    seed=st.integers(0, 10_000),
+)
+@settings(deadline=None, max_examples=150)
+def test_any_picture_is_prepared_and_drawn(tmp_path_factory, mode, size, seed):
+    random = np.random.default_rng(seed)
+    levels = random.integers(0, 256, (size[1], size[0]), dtype=np.uint8)
+    if seed % 3:
+        levels //= 200  # mostly paper
+        levels *= 255
+    picture = Image.fromarray(levels)
+    if mode == "F" and seed % 2:
+        numbers = levels.astype(np.float32)
+        numbers[0, 0] = random.choice([np.nan, np.inf, -np.inf, -1e38])
+        picture = Image.fromarray(numbers)
+    elif mode != "L":
+        picture = picture.convert("RGB").convert(mode) if mode == "HSV" else picture.convert(mode)
+    found = pipeline.prepare(picture, "x", explain=True)
+    assert (found.pixels is None) <= (found.doubt is not None)
+    preview.write(found.steps, found.pixels, "?", tmp_path_factory.getbasetemp() / "panel.png")
+
+
+def test_what_is_kept_to_be_shown_is_small():
+    page = Image.new("RGB", (1900, 1500), (255, 255, 255))
+    page.paste((0, 0, 0), (900, 500, 940, 1000))
+    steps = pipeline.prepare(page, "x", explain=True).steps
+    assert max(steps.picture.size) == 280
+    left, top, right, bottom = steps.part
+    scale = 280 / 1900
+    assert left <= 900 * scale <= 940 * scale <= right
+    assert top <= 500 * scale <= 1000 * scale <= bottom
+    assert pipeline.prepare(page, "x").steps is None
+
+
+def with_lines(sample, *lines: tuple[int, int, int, int]) -> tuple[Image.Image, np.ndarray]:
+    """A dark 5 on a light page of 300x300, with lines, and its pixels in MNIST."""
+    pixels = sample.test.images[3]
+    page = Image.new("L", (300, 300), 250)
+    digit = Image.fromarray(255 - square(pixels)).resize((168, 168), Image.Resampling.BICUBIC)
+    page.paste(digit, (66, 66), digit.point(lambda level: 255 * (level < 200)))
+    for line in lines:
+        page.paste(30, line)
+    return page, pixels
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [],
+        [(70, 226, 230, 230)],  # underlined
+        [(40, 206, 260, 210)],  # standing on a line
+        [(84, 60, 216, 64), (84, 200, 216, 204), (84, 60, 88, 204), (212, 60, 216, 204)],  # a box
+    ],
+)
+def test_a_digit_is_parted_from_the_lines_it_is_joined_with(sample, lines):
+    page, pixels = with_lines(sample, *lines)
+    found = pipeline.prepare(page, "x")
+    assert found.doubt is None
+    assert np.corrcoef(found.pixels, pixels)[0, 1] > 0.55
+
+
+def test_a_sheet_on_a_dark_desk_is_no_ink(sample):
+    page, pixels = with_lines(sample)
+    desk = Image.new("L", (500, 400), 40)
+    desk.paste(page.resize((280, 260)), (100, 70))
+    found = pipeline.prepare(desk.rotate(4, fillcolor=40), "x")
+    assert found.doubt is None
+    assert np.corrcoef(found.pixels, pixels)[0, 1] > 0.6

@@ -1,0 +1,43 @@
+"""A person sees what the network saw."""
+
+import numpy as np
+from PIL import Image
+
+from dlcli.vision import pipeline, preview
+
+
+def drawn(path, picture: Image.Image) -> np.ndarray:
+    prepared = pipeline.prepare(picture, "x", explain=True)
+    preview.write(prepared.steps, prepared.pixels, "1 0.9876", path)
+    with Image.open(path) as written:
+        assert written.format == "PNG"
+        return np.asarray(written.convert("RGB")).astype(int)
+
+
+def test_four_tiles_show_the_way_from_the_picture_to_the_28x28(tmp_path):
+    page = Image.new("L", (600, 300), 255)
+    page.paste(0, (400, 100, 410, 200))
+    row = drawn(tmp_path / "a.png", page)
+    assert row.shape == (296, 4 * 288 - 8, 3)
+    tiles = [row[16:, left : left + 280] for left in range(0, 4 * 288, 288)]
+    picture, ink, digit, seen = tiles
+    is_red = (picture == (220, 40, 40)).all(axis=2)
+    rows, columns = np.nonzero(is_red)
+    scale = 280 / 600
+    assert columns.min() < 400 * scale < 410 * scale < columns.max()
+    assert rows.min() < 100 * scale < 200 * scale < rows.max()
+    assert ink.max() == digit.max() == 255
+    assert (ink == (220, 40, 40)).all(axis=2).any()
+    pixels = pipeline.prepare(page, "x").pixels.reshape(28, 28)
+    np.testing.assert_array_equal(seen[5::10, 5::10, 0], pixels)
+
+
+def test_a_picture_that_needs_no_preparation_is_shown_beside_what_the_network_saw(tmp_path, sample):
+    pixels = sample.test.images[0].reshape(28, 28)
+    row = drawn(tmp_path / "a.png", Image.fromarray(255 - pixels))
+    assert row.shape == (296, 2 * 288 - 8, 3)
+    np.testing.assert_array_equal(row[16 + 5 :: 10, 288 + 5 :: 10, 0], pixels)
+
+
+def test_a_blank_picture_is_shown_alone(tmp_path):
+    assert drawn(tmp_path / "a.png", Image.new("L", (50, 90), 240)).shape == (296, 280, 3)

@@ -1,0 +1,32 @@
+"""The parts of the README that are generated; ``make readme`` writes them anew."""
+
+import re
+from pathlib import Path
+
+from benchmarks import accuracy, exports
+from dlcli.config.schema import reference
+from tests.faults import record
+
+README = Path(__file__).parent.parent / "README.md"
+PARTS = {
+    "config": reference,
+    "exports": exports.table,
+    "results": accuracy.table,
+    "reliability": record.table,
+}
+
+
+def render(readme: str) -> str:
+    """The README with each generated part as it should be."""
+    for name, generate in PARTS.items():
+        begin, end = f"<!-- generated: {name} (make readme) -->\n", "<!-- end -->"
+        pattern = re.escape(begin) + "(?s:.*?)" + re.escape(end)
+        replacement = f"{begin}{generate()}{end}"
+        readme, count = re.subn(pattern, lambda _, text=replacement: text, readme)
+        if count != 1:
+            raise ValueError(f"README.md needs one part {begin!r}")
+    return readme
+
+
+if __name__ == "__main__":
+    README.write_text(render(README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,371 @@
+"""Drawings of what is no digit: letters and signs, shapes, scribbles, and ruined digits.
+
+``likeness`` learns from them what not to take for a digit. Letters are those of Hershey,
+"Calligraphy for computers", 1967, whose strokes a pen of any width can follow, and those of fonts,
+printed or like handwriting.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+from pyhershey import glyph_factory
+
+from dlcli.vision.components import label
+
+Marks = npt.NDArray[np.uint8]  # light on dark, shape (height, width)
+Points = npt.NDArray[np.float64]  # across and down, shape (points, 2)
+Strokes = list[Points]
+Random = np.random.Generator
+
+SIDE = 140
+# Digits that are none in a mirror, or lying on their side.
+MIRRORED = frozenset({3, 4, 7, 9})
+LYING = frozenset({2, 3, 4, 5, 7})
+_MARGIN = 15
+# Scripts of simple strokes, which are nearer to what people write, more often than others.
+_LATIN = (
+    *["roman_simplex", "script_simplex"] * 4,
+    *["roman_plain", "roman_duplex", "italic_complex", "script_complex"],
+    *["roman_complex", "roman_triplex", "italic_triplex", "gothic_italian_triplex"],
+)
+_GREEK = ("greek_simplex", "greek_complex_small")
+_CYRILLIC = ("cyrillic_complex",)
+# Of each script those that are seldom taken for a digit, as O and l are; in pyhershey's Greek
+# scripts alpha stands at _, gamma at a, and omega at v.
+_LETTERS = {
+    _LATIN: (0.7, "ACEFHJKLMNPRTUVWXYacdefhkmnprtuvwxy#$%&*+<=>?@{}"),
+    _GREEK: (0.15, "ACDEGJKLMNPQRSTUVWX_acdehijklnoqrstuv"),
+    _CYRILLIC: (0.15, "ADEFGIJKLMNPQRSTUVWYZadefgijklmnpqrstuvwyz"),
+}
+_SIGNS = ("oriental", "oriental", "mathematical", "astronomical", "astrological")
+_DIGITS = ("roman_simplex", "script_simplex", "roman_duplex", "italic_complex", "roman_complex")
+# Files of packages: Matplotlib's fonts, and some that look as if drawn by hand.
+_FONTS = (
+    *(
+        f"matplotlib/mpl-data/fonts/ttf/{name}.ttf"
+        for name in (
+            *("DejaVuSans", "DejaVuSans-Oblique", "DejaVuSansMono", "DejaVuSerif"),
+            *("STIXGeneral", "STIXGeneralItalic", "cmr10", "cmss10"),
+        )
+    ),
+    *(f"font_amatic_sc/files/AmaticSC-{weight}.ttf" for weight in ("Regular", "Bold")),
+    *(f"font_caladea/files/Caladea-{style}.ttf" for style in ("Italic", "Bold")),
+    "font_fredoka_one/files/FredokaOne-Regular.ttf",
+    *(f"font_hanken_grotesk/files/HankenGrotesk-{w}.otf" for w in ("Light", "Italic", "Bold")),
+    "font_intuitive/files/Intuitive.ttf",
+    *(f"font_manrope/files/Manrope-{weight}.ttf" for weight in ("Light", "Medium", "ExtraBold")),
+)
+# Characters that are seldom taken for a digit.
+_TYPED = "ACEFGHJKLMNPQRTUVWXYacdefhkmnprtuvwxy#&?"
+# A sign that is smaller than this share of its height is a dot or a line.
+_LEAST_SIGN = 0.2
+
+
+def letter(random: Random) -> Strokes:
+    """A letter, or a sign of punctuation."""
+    shares = [share for share, _ in _LETTERS.values()]
+    scripts = list(_LETTERS)[random.choice(len(shares), p=shares)]
+    character = random.choice(list(_LETTERS[scripts][1]))
+    return _segments(glyph_factory.from_ascii(character, random.choice(scripts)).segments)
+
+
+def sign(random: Random) -> Strokes:
+    """A character of Japanese, or a sign of mathematics or astronomy."""
+    while True:
+        signs = _signs(random.choice(_SIGNS))
+        strokes = _segments(signs[random.integers(len(signs))])
+        if strokes and np.ptp(np.concatenate(strokes), axis=0).min() > _LEAST_SIGN:
+            return strokes
+
+
+def typed(random: Random, characters: str = _TYPED) -> Marks:
+    """One of the characters as a printer prints it, or on paper that is held askew."""
+    package, _, file = random.choice(_FONTS).partition("/")
+    path = Path(str(find_spec(package).origin)).parent / file
+    font = ImageFont.truetype(path, SIDE - 2 * _MARGIN)
+    image = Image.new("L", (2 * SIDE, 2 * SIDE))
+    pen, middle = ImageDraw.Draw(image), (SIDE, SIDE)
+    pen.text(middle, random.choice(list(characters)), fill=255, font=font, anchor="mm")
+    slant, narrowing = random.uniform(-0.15, 0.3), random.uniform(0.85, 1.5)
+    coefficients = (narrowing, slant, SIDE * (1 - narrowing - slant), 0, 1, 0)
+    sheared = image.transform(
+        image.size, Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC
+    )
+    turned = np.asarray(sheared.rotate(random.uniform(-10, 10), Image.Resampling.BICUBIC))
+    rows, columns = np.nonzero(turned > 127)
+    return turned[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+
+
+def printed_digit(random: Random, digit: int) -> Strokes:
+    """A digit as it is printed, or written in Europe."""
+    written = _AS_IN_EUROPE.get(digit, [])
+    if written and random.random() < 0.6:
+        return written[random.integers(len(written))]
+    return _segments(glyph_factory.from_ascii(str(digit), random.choice(_DIGITS)).segments)
+
+
+@cache
+def _signs(collection: str) -> list[tuple[tuple[tuple[float, float], ...], ...]]:
+    return [glyph.segments for glyph in glyph_factory.iterator(collection)]
+
+
+def _segments(segments: tuple[tuple[tuple[float, float], ...], ...]) -> Strokes:
+    """Hershey's strokes, the height of a capital letter being 1."""
+    return [np.array(s, float) * [1, -1] / 21 for s in segments if len(s) > 1]
+
+
+def _line(*across_and_down: float) -> Points:
+    return np.array(across_and_down, float).reshape(-1, 2)
+
+
+def _curve(points: Points, count: int = 30) -> Points:
+    """A smooth line past points: a cubic B-spline."""
+    ends = np.vstack([points[[0, 0]], points, points[[-1, -1]]])
+    place = np.linspace(0, len(ends) - 3, count * len(points), endpoint=False)
+    start = place.astype(int)
+    t = (place - start)[:, np.newaxis]
+    a, b, c, d = (ends[start + k] for k in range(4))
+    b_share, c_share = 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1
+    return ((1 - t) ** 3 * a + b_share * b + c_share * c + t**3 * d) / 6
+
+
+def _circle(x: float, y: float, radius: float, corners: int = 30, turn: float = 0) -> Points:
+    angles = turn + np.arange(corners + 1) * 2 * np.pi / corners
+    return np.column_stack([x + radius * np.sin(angles), y - radius * np.cos(angles)])
+
+
+def _turned(points: Points, degrees: float) -> Points:
+    cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return (points - 0.5) @ np.array([[cosine, sine], [-sine, cosine]]) + 0.5
+
+
+_AS_IN_EUROPE = {
+    1: [
+        [_line(0, 0.4, 0.45, 0, 0.45, 1)],
+        [_line(0, 0.55, 0.5, 0, 0.45, 1)],
+        [_line(0.1, 0.3, 0.4, 0, 0.4, 1), _line(0.05, 1, 0.75, 1)],
+    ],
+    4: [
+        [_line(0.5, 0, 0, 0.65, 0.75, 0.65), _line(0.5, 0.4, 0.5, 1)],
+        [_line(0.45, 0, 0, 0.6, 0.7, 0.6), _line(0.45, 0, 0.45, 1)],
+        [_line(0, 0, 0, 0.5, 0.6, 0.5), _line(0.6, 0, 0.6, 1)],
+    ],
+    7: [
+        [_line(0, 0, 0.65, 0, 0.25, 1), _line(0.1, 0.5, 0.65, 0.5)],
+        [_line(0, 0.1, 0.05, 0, 0.65, 0, 0.3, 1), _line(0.15, 0.52, 0.6, 0.48)],
+    ],
+    9: [
+        [
+            _curve(_line(0.6, 0.1, 0.3, -0.05, 0, 0.2, 0.1, 0.5, 0.5, 0.45, 0.62, 0.1)),
+            _line(0.6, 0.1, 0.55, 1),
+        ]
+    ],
+}
+
+
+def doodle(random: Random) -> Strokes:
+    """A few strokes, straight, bent or winding, or one that wanders."""
+    if random.random() < 0.3:
+        return [_curve(random.uniform(0, 1, (random.integers(8, 25), 2)))]
+    lines = [random.uniform(0, 1, (random.integers(2, 6), 2)) for _ in range(random.integers(2, 6))]
+    return [_curve(line) if random.random() < 0.7 else line for line in lines]
+
+
+def scrawl(random: Random) -> Strokes:
+    """A line to and fro, as when a pen is tried or something is struck out."""
+    count = random.integers(4, 14)
+    across = np.linspace(0, 1, count) + random.normal(0, 0.05, count)
+    down = np.arange(count) % 2 * random.uniform(0.4, 1) + random.normal(0, 0.08, count)
+    points = np.column_stack([across, down])
+    return [_curve(points) if random.random() < 0.6 else points]
+
+
+def shape(random: Random) -> Strokes:
+    """Something that people draw."""
+    names = list(_SHAPES)
+    return _SHAPES[names[random.integers(len(names))]](random)
+
+
+def _star(random: Random) -> Strokes:
+    points, step = [(5, 2), (7, 3)][random.integers(2)]
+    angles = random.uniform(0, 7) + np.arange(points + 1) * step * 2 * np.pi / points
+    return [np.column_stack([np.sin(angles), np.cos(angles)])]
+
+
+def _arrow(random: Random) -> Strokes:
+    turn = 45 * random.integers(8)
+    strokes = (_line(0, 0.5, 1, 0.5), _line(0.7, 0.25, 1, 0.5, 0.7, 0.75))
+    return [_turned(stroke, turn) for stroke in strokes]
+
+
+def _heart(random: Random) -> Strokes:
+    t = np.linspace(0, 2 * np.pi, 40)
+    down = 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)
+    return [np.column_stack([16 * np.sin(t) ** 3, -down])]
+
+
+def _spiral(random: Random) -> Strokes:
+    t = np.linspace(0, random.uniform(3.5, 7) * np.pi, 90)
+    return [np.column_stack([np.sin(t), np.cos(t)]) * t[:, np.newaxis]]
+
+
+def _face(random: Random) -> Strokes:
+    mouth = _circle(0.5, 0.5, 0.25)[10:21]
+    return [_circle(0.5, 0.5, 0.5), _circle(0.35, 0.38, 0.05), _circle(0.65, 0.38, 0.05), mouth]
+
+
+def _house(random: Random) -> Strokes:
+    roof, walls = _line(0, 0.4, 0.5, 0, 1, 0.4), _line(0.1, 0.4, 0.1, 1, 0.9, 1, 0.9, 0.4)
+    return [roof, walls, _line(0.4, 1, 0.4, 0.7, 0.6, 0.7, 0.6, 1)][: random.integers(2, 4)]
+
+
+def _box(random: Random) -> Strokes:
+    crossed = [_line(0, 0, 1, 1), _line(0, 1, 1, 0)][: random.integers(3)]
+    return [_line(0, 0, 1, 0, 1, 1, 0, 1, 0, 0), *crossed]
+
+
+def _stairs(random: Random) -> Strokes:
+    steps = np.repeat(np.arange(random.integers(3, 6)), 2)
+    return [np.column_stack([steps[:-1], steps[1:]])]
+
+
+def _wave(random: Random) -> Strokes:
+    t = np.linspace(0, random.uniform(2, 5), 60)
+    return [np.column_stack([t, random.uniform(0.3, 1) * np.sin(2 * np.pi * t)])]
+
+
+def _sun(random: Random) -> Strokes:
+    count = int(random.integers(6, 10))
+    inner, outer = _circle(0, 0, 0.3, count), _circle(0, 0, 0.5, count)
+    return [_circle(0, 0, 0.22), *(np.stack(ray) for ray in zip(inner, outer, strict=True))]
+
+
+def _crossed_lines(random: Random) -> Strokes:
+    left, right, lower = random.uniform([0.2, 0.3, 0.4], [0.8, 1.0, 1.0])
+    return [_line(0, 0, 1, right), _line(0, left, lower, 0)]
+
+
+_SHAPES: dict[str, Callable[[Random], Strokes]] = {
+    "polygon": lambda r: [_circle(0, 0, 1, r.integers(3, 7), r.uniform(0, 7))],
+    "star": _star,
+    "arrow": _arrow,
+    "cross": lambda r: [_line(0, 0, 1, 1), _line(0, 1, 1, 0)],
+    "plus": lambda r: [_line(0.5, 0, 0.5, 1), _line(0, 0.5, 1, 0.5)],
+    "tick": lambda r: [_line(0, 0.6, 0.35, 1, 1, 0)],
+    "heart": _heart,
+    "spiral": _spiral,
+    "face": _face,
+    "house": _house,
+    "hash": lambda r: [
+        *[_line(x, 0, x, 1) for x in (0.33, 0.66)],
+        *[_line(0, y, 1, y) for y in (0.33, 0.66)],
+    ],
+    "box": _box,
+    "stairs": _stairs,
+    "wave": _wave,
+    "tree": lambda r: [_circle(0.5, 0.5, 0.5, 3), _line(0.5, 0.75, 0.5, 1.2)],
+    "person": lambda r: [
+        _circle(0.5, 0.15, 0.15),
+        _line(0.5, 0.3, 0.5, 0.7),
+        _line(0.2, 0.45, 0.8, 0.45),
+        _line(0.2, 1, 0.5, 0.7, 0.8, 1),
+    ],
+    "sun": _sun,
+    "flower": lambda r: [
+        _circle(0, 0, 0.15),
+        *(_circle(x, y, 0.17) for x, y in _circle(0, 0, 0.3, 5)[:-1]),
+    ],
+    "lightning": lambda r: [_line(0.6, 0, 0.2, 0.55, 0.7, 0.45, 0.3, 1)],
+    "lens": lambda r: [_circle(0.4, 0.4, 0.3), _line(0.62, 0.62, 1, 1)],
+    "crossed lines": _crossed_lines,
+}
+
+
+def drawn(strokes: Strokes, random: Random) -> Marks:
+    """Strokes with a pen, slanted and wobbling as by hand."""
+    fine = [_in_small_steps(stroke) for stroke in strokes]
+    points = _turned(np.concatenate(fine), random.uniform(-12, 12))
+    points = points * [random.uniform(0.65, 1.2), 1]
+    points[:, 0] += random.uniform(-0.3, 0.3) * points[:, 1]
+    points = _fitted(points, 1)
+    for _ in range(2):
+        waves, phases = random.uniform(2, 9, 2), random.uniform(0, 7, 2)
+        points = points + random.uniform(0, 0.03) * np.sin(points[:, ::-1] * waves + phases)
+    points = _fitted(points, SIDE - 2 * _MARGIN) + _MARGIN
+    image = Image.new("L", (SIDE, SIDE))
+    pen, radius = ImageDraw.Draw(image), random.uniform(1.5, 8)
+    for path in np.split(points, np.cumsum([len(stroke) for stroke in fine])[:-1]):
+        pen.line([tuple(p) for p in path], fill=255, width=round(2 * radius), joint="curve")
+        for x, y in path[[0, -1]]:
+            pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
+    return np.asarray(image)
+
+
+def _in_small_steps(stroke: Points) -> Points:
+    places = np.linspace(0, len(stroke) - 1, max(2, 60 // len(stroke)) * len(stroke))
+    return np.column_stack([np.interp(places, np.arange(len(stroke)), xs) for xs in stroke.T])
+
+
+def _fitted(points: Points, length: float) -> Points:
+    """Moved and scaled to a box that begins at 0 and has this length."""
+    moved = points - points.min(axis=0)
+    return moved * (length / max(moved.max(), 1e-6))
+
+
+def ruined(digits: Marks, labels: npt.NDArray[np.uint8], random: Random) -> Marks:
+    """A digit that is none any more, or two that touch.
+
+    Parameters
+    ----------
+    digits
+        Two of MNIST's images, shape (2, 28, 28).
+    labels
+        Which digits they are.
+    """
+    one, two = digits
+    kinds = [
+        lambda: _struck_out(one, random),
+        lambda: _touching(one, two, random.integers(0, 6)),
+        lambda: _touching(one, two, random.integers(6, 14)),
+        lambda: np.vstack([np.roll(one[:14], random.integers(5, 10), axis=1), two[14:]]),
+    ]
+    if labels[0] in MIRRORED:
+        kinds.append(lambda: one[:, ::-1])
+    if labels[0] in LYING:
+        kinds.append(lambda: np.rot90(one, random.choice([1, 3])))
+    return kinds[random.integers(len(kinds))]()
+
+
+def _struck_out(digit: Marks, random: Random) -> Marks:
+    image = Image.fromarray(digit).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+    pen, width = ImageDraw.Draw(image), int(random.integers(6, 14))
+    left, right, top, bottom = random.integers(20, 120, 4).tolist()
+    pen.line([(20, left), (120, right)], fill=255, width=width)
+    pen.line([(top, 20), (bottom, 120)], fill=255, width=width)
+    return np.asarray(image)
+
+
+def _touching(one: Marks, two: Marks, columns: int) -> Marks:
+    """Two digits side by side that share so many columns, or as many more as it takes."""
+    left, right = (digit[:, digit.any(axis=0)] for digit in (one, two))
+    most = min(left.shape[1], right.shape[1])
+    for shared in range(min(columns, most), most + 1):
+        middle = np.maximum(left[:, left.shape[1] - shared :], right[:, :shared])
+        both = np.hstack([left[:, : left.shape[1] - shared], middle, right[:, shared:]])
+        if label(both > 127)[1] == 1:
+            break
+    return both
+
+
+DRAWINGS: dict[str, Callable[[Random], Strokes]] = {
+    "letter": letter,
+    "sign": sign,
+    "doodle": doodle,
+    "scrawl": scrawl,
+    "shape": shape,
+}
