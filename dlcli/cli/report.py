@@ -59,7 +59,7 @@ def command(
     set side by side. The page also has a field to draw digits on, which the network reads; --demo
     makes a page of that alone. It is one file that opens from the disk and needs no network; its
     path is the only line on stdout. A page that dlcli wrote without --output is written anew; no
-    other file is replaced without --force. Needs the extra "report" (Jinja2), --demo does not.
+    other file is replaced without --force. Needs the extra "report".
 
     \b
     Examples:
@@ -67,6 +67,7 @@ def command(
       dlcli report runs/small runs/large -o comparison.html
       dlcli report --demo pretrained --open
     """
+    from dlcli.cli.requirements import needs
     from dlcli.files import atomic_write
     from dlcli.runs import checkpoint
 
@@ -77,7 +78,8 @@ def command(
     for model in models:
         message(f"Model: {printable(str(model.path))}")
     if demo_alone:
-        from dlcli.report import draw
+        with needs("report"):
+            from dlcli.report import draw
 
         content = draw.page(draw.section(str(models[0].path)))
     else:

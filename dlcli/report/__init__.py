@@ -10,5 +10,6 @@ The modules, in reading order:
 - ``scales``      values to positions on an axis
 - ``charts``      data to the lines, bars and labels of a chart
 - ``curves``      scores over the epochs
-- ``page``        templates filled in, and what the page is allowed to do
+- ``frame``       what every page shares: templates, and a strict Content-Security-Policy
+- ``page``        a report
 """

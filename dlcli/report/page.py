@@ -1,25 +1,18 @@
 """Templates filled in, and what the page is allowed to do."""
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from dlcli import __version__
 from dlcli.data.datasets import Examples
 from dlcli.evaluation import metrics
-from dlcli.report import activity, charts, curves, draw, mistakes, tables, thumbnails
+from dlcli.report import activity, charts, curves, draw, frame, mistakes, tables, thumbnails
 from dlcli.report.activity import HiddenLayer
 from dlcli.report.curves import ROLES, Curve
 from dlcli.report.mistakes import Cell
 from dlcli.report.subjects import Subject
 from dlcli.training.loop import EpochRecord
 
-_TEMPLATES = Path(__file__).parent / "templates"
 # Neurons of the first layer that are drawn, and of deeper ones, each with so many images.
 _FIRST_UNITS, _DEEPER_UNITS, _EXCITING = 48, 12, 8
 _FREQUENT = 5
@@ -64,10 +57,10 @@ def render(subjects: Sequence[Subject], dataset: str, test: Examples) -> bytes:
         "curves": {curve.id: curve.readings for curve in shown},
         "cells": {view.id: _cells_data(view, test) for view in views},
     }
-    return _fill(
+    return frame.render(
         "page.html",
-        [_asset("report.css"), *([section.css] if section else [])],
-        [_asset("report.js"), *([section.javascript] if section else [])],
+        [section.css] if section else [],
+        [frame.asset("report.js"), *([section.javascript] if section else [])],
         title=", ".join(subject.name for subject in subjects),
         views=views,
         dataset=dataset,
@@ -86,45 +79,6 @@ def _most_accurate(subjects: Sequence[Subject]) -> Subject | None:
     """The model to draw for: of those that read digits, the one with the fewest errors."""
     readers = [s for s in subjects if s.model.metadata["preprocessing"] == "digit"]
     return max(readers, key=lambda subject: subject.scores.accuracy, default=None)
-
-
-def _fill(template: str, styles: Sequence[str], scripts: Sequence[str], **values: Any) -> bytes:
-    """A page that may use these styles and scripts, pictures inside it, and nothing else."""
-    policy = (
-        f"default-src 'none'; style-src {_hashes(styles)}; script-src {_hashes(scripts)}; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
-    )
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "percent": tables.percent,
-        "probability": tables.probability,
-        "number": tables.number,
-        "thousands": tables.thousands,
-        "duration": tables.duration,
-        "architecture": tables.architecture,
-        "digit": thumbnails.digit,
-    }
-    text = environment.get_template(template).render(
-        version=__version__, policy=policy, styles=styles, scripts=scripts, **values
-    )
-    # A file's name may hold bytes that are no text.
-    return text.encode("utf-8", "xmlcharrefreplace")
-
-
-def _asset(name: str) -> str:
-    return (_TEMPLATES / name).read_text(encoding="utf-8")
-
-
-def _hashes(contents: Sequence[str]) -> str:
-    """What allows exactly these inline styles or scripts (Content-Security-Policy)."""
-    digests = [hashlib.sha256(content.encode()).digest() for content in contents]
-    return " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
 
 
 def _view(identity: str, subject: Subject, test: Examples) -> View:

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from dlcli import report
-
 
 @pytest.fixture
 def run(trained_model, tmp_path) -> Path:
@@ -72,11 +70,12 @@ def test_without_a_browser_the_page_is_there_all_the_same(dlcli, run, monkeypatc
     assert "Warning: no web browser was found" in result.stderr
 
 
-def test_without_jinja_the_way_to_install_it_is_told(dlcli, run, monkeypatch):
+@pytest.mark.parametrize("arguments", [[], ["--demo"]])
+def test_without_jinja_the_error_says_how_to_install_it(dlcli, run, monkeypatch, arguments):
     monkeypatch.setitem(sys.modules, "jinja2", None)
-    monkeypatch.delitem(sys.modules, "dlcli.report.page", raising=False)
-    monkeypatch.delattr(report, "page", raising=False)
-    result = dlcli("report", "-q", run)
+    for module in [name for name in sys.modules if name.startswith("dlcli.report")]:
+        monkeypatch.delitem(sys.modules, module)
+    result = dlcli("report", "-q", *arguments, run)
     assert (result.code, result.stdout) == (2, "")
     assert result.stderr == (
         "Error: jinja2 is not installed; get it with: pip install 'dlcli[report]'\n"
@@ -120,11 +119,6 @@ def test_the_demo_alone_is_a_page_of_its_own(dlcli, run, make_checkpoint):
     assert 'id="demo-canvas"' in (run / "demo.html").read_text("utf-8")
     assert dlcli("report", "--demo", run).code == 0  # its own page is written anew
     assert dlcli("report", "--demo", make_checkpoint("bare.npz")).stdout == "demo.html\n"
-
-
-def test_the_demo_needs_no_jinja(dlcli, run, monkeypatch):
-    monkeypatch.setitem(sys.modules, "jinja2", None)
-    assert dlcli("report", "--demo", run).code == 0
 
 
 def test_the_demo_is_for_one_model_that_reads_digits(dlcli, run, make_checkpoint):

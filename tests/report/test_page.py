@@ -31,15 +31,14 @@ def markup(html) -> str:
 
 
 def test_only_its_own_styles_and_scripts_may_run(html, markup):
-    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', html)[1].replace("&#39;", "'")
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', html)[1]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     for tag in ("style", "script"):
         contents = re.findall(rf"<{tag}>(.*?)</{tag}>", html, re.DOTALL)
-        digests = [hashlib.sha256(content.encode()).digest() for content in contents]
-        allowed = " ".join(f"'sha256-{base64.b64encode(d).decode()}'" for d in digests)
-        assert len(contents) == 2
-        assert f"{tag}-src {allowed};" in policy
+        assert len(contents) == 1
+        digest = base64.b64encode(hashlib.sha256(contents[0].encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}';" in policy
     assert not re.search(r"<[^>]+\s(?:style|on\w+)=", markup)
 
 
@@ -81,7 +80,7 @@ def test_names_are_escaped_everywhere(subject, sample):
     assert "<img src=x" not in text
     assert "onerror=alert(1)&gt;" in text
     assert "{{ 7 * 7 }}" in text
-    assert text.count("</script>") == 4
+    assert text.count("</script>") == 3
 
 
 def test_a_name_that_is_no_text_does_no_harm(subject, sample):

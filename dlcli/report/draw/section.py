@@ -1,11 +1,9 @@
 """The part of a page that one can draw on: its markup, style, script and data."""
 
 import base64
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ import numpy as np
 from dlcli.data import datasets
 from dlcli.errors import CheckpointError
 from dlcli.nn.network import Network
+from dlcli.report import frame
 from dlcli.runs import checkpoint
 from dlcli.runs.checkpoint import Model
 from dlcli.vision import rejection
@@ -80,29 +79,12 @@ def section(model_path: str | None) -> Demo:
 
 
 def page(demo: Demo) -> bytes:
-    """A page of its own, as UTF-8: it opens from the disk and asks for nothing else."""
-    style = f"{_asset('page.css')}{demo.css}"
-    text = Template(_asset("page.html")).substitute(
-        policy=(
-            f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(demo.javascript)}; "
-            "img-src data:; base-uri 'none'; form-action 'none'"
-        ),
-        style=style,
-        script=demo.javascript,
-        section=demo.html,
-        data=demo.data,
-    )
-    return text.encode()
+    """A page of its own, as UTF-8; it opens from disk and needs no network."""
+    return frame.render("draw.html", [demo.css], [demo.javascript], title="Draw a digit", demo=demo)
 
 
 def _asset(name: str) -> str:
     return (_FOLDER / name).read_text(encoding="utf-8")
-
-
-def _hash(content: str) -> str:
-    """What allows exactly this inline style or script (Content-Security-Policy)."""
-    digest = hashlib.sha256(content.encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
 def _data(model: Model) -> dict[str, Any]:
