@@ -21,7 +21,8 @@ from dlcli.config import files as config_files
 from dlcli.config.schema import to_builtins
 from dlcli.data.datasets import Examples
 from dlcli.nn.optimizers import Adam
-from dlcli.training.loop import fit, initial_state, make_network
+from dlcli.training.builders import make_network
+from dlcli.training.loop import fit, initial_state
 
 Layers = list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
 

@@ -18,7 +18,7 @@ from benchmarks.verdicts import at_least, at_most, same_work
 from dlcli.config import files as config_files
 from dlcli.config.schema import Config, to_builtins
 from dlcli.data import datasets
-from dlcli.nn.schedules import learning_rate_at
+from dlcli.training.builders import make_learning_rates
 
 FRAMEWORKS = {"torch", "torch_compiled", "jax", "sklearn"}
 VARIED = {"dlcli": 0.2, "products": 0.1, "dlcli_augmented": 0.3, "dlcli_averaged": 0.2}
@@ -102,10 +102,11 @@ def test_every_case_lasts_longer_than_it_is_timed(case):
 
 def test_the_frameworks_follow_the_schedule_of_the_fast_config():
     config = config_files.load(["fast"])
+    rates = make_learning_rates(config, 469)
     settings = {key: getattr(config, key) for key in config.__struct_fields__}
     for step in range(469 * config.epochs):
         rate = framework_script.rate_at(step, 469, settings)
-        assert rate == pytest.approx(learning_rate_at(step, 469, config), abs=1e-12)
+        assert rate == pytest.approx(rates.at(step), abs=1e-12)
 
 
 def test_a_run_is_judged_and_its_logs_are_kept_without_weights(trained_model, tmp_path):

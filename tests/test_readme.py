@@ -14,7 +14,7 @@ from dlcli.config import files as config_files
 from dlcli.config.files import shipped_configs
 from dlcli.export.safetensors_format import modules
 from dlcli.runs.checkpoint import Model
-from dlcli.training import loop
+from dlcli.training.builders import make_network
 from tools import generate_readme
 
 README = Path(__file__).parent.parent / "README.md"
@@ -103,6 +103,6 @@ def test_the_python_examples_run(trained_model, tmp_path, monkeypatch, capsys):
 
 def test_the_pytorch_example_fits_what_the_tour_exports():
     config = config_files.load(["quickstart"])
-    model = Model(Path(), loop.make_network(config), config.loss, {}, {})
+    model = Model(Path(), make_network(config), config.loss, {}, {})
     (example,) = [block for block in blocks("python") if "import torch" in block]
     assert f"Sequential({modules(model)})" in example

@@ -48,7 +48,8 @@ def command(
 
     config = config_files.load(sources, overrides)
 
-    from dlcli.nn.gradcheck import TOLERANCE, check_gradients
+    from dlcli.nn.gradcheck import TOLERANCE
+    from dlcli.training.builders import check_gradients
 
     with limit_threads(threads):
         checks = list(check_gradients(config))

@@ -223,12 +223,15 @@ def _changed_config(
 
 def _warn_of_other_weights(earlier: "Resumed", config: "Config", threads: int) -> None:
     """Say so where the resumed run will not end as one that was never stopped."""
+    from dlcli.nn.schedules import SCHEDULES
+
     if threads != earlier.threads:
         warn(
             f"the run was begun with {earlier.threads} threads; with {threads} the weights "
             "will differ in their last bits"
         )
-    if config.epochs != earlier.config.epochs and config.schedule in {"cosine", "one_cycle"}:
+    depends_on_epochs = SCHEDULES[config.schedule].depends_on_epochs
+    if config.epochs != earlier.config.epochs and depends_on_epochs:
         warn(
             f"schedule {config.schedule} ends with the last epoch: with other epochs the "
             "learning rate goes on along another curve than the one so far"

@@ -31,6 +31,12 @@ def one_of(names: Iterable[str]) -> str:
     return ", ".join(names)
 
 
+def listed(names: Iterable[str], word: str) -> str:
+    """Names in a sentence: ``a, b and c``."""
+    *others, last = names
+    return f"{', '.join(others)} {word} {last}" if others else last
+
+
 def allowed_names(kind: Any) -> list[str]:
     """The names a type allows, if it is (or offers) a choice of names."""
     schema = msgspec.json.schema(kind)

@@ -3,35 +3,57 @@
 A config is flat, but for ``augmentation``, whose keys have a dot: ``augmentation.rotation``.
 """
 
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
 
 import msgspec
 import yaml
 from msgspec import Meta
 
 from dlcli.config.dimensions import CLASSES, IMAGE_SIZE, MAX_HIDDEN_LAYERS, MAX_PATH
-from dlcli.config.messages import describe_allowed, shown
+from dlcli.config.messages import describe_allowed, listed, shown
 from dlcli.config.yaml_loader import settings_of
+from dlcli.nn.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
+from dlcli.nn.initializers import AUTO, INITIALIZERS
+from dlcli.nn.losses import LOSSES
+from dlcli.nn.optimizers import OPTIMIZERS
+from dlcli.nn.schedules import SCHEDULES
 
+if TYPE_CHECKING:
+    ActivationName: TypeAlias = str
+    OutputActivationName: TypeAlias = str
+    LossName: TypeAlias = str
+    InitializerName: TypeAlias = str
+    OptimizerName: TypeAlias = str
+    ScheduleName: TypeAlias = str
+else:  # the keys of the tables in dlcli.nn, as msgspec wants them
+    ActivationName = Literal[tuple(ACTIVATIONS)]
+    OutputActivationName = Literal[tuple(OUTPUT_ACTIVATIONS)]
+    LossName = Literal[tuple(LOSSES)]
+    InitializerName = Literal[AUTO, *INITIALIZERS]
+    OptimizerName = Literal[tuple(OPTIMIZERS)]
+    ScheduleName = Literal[tuple(SCHEDULES)]
 DatasetName = Literal["mnist", "fashion-mnist", "kmnist", "sample"]
-ActivationName = Literal["sigmoid", "tanh", "relu", "leaky_relu", "gelu"]
-OutputActivationName = Literal["softmax", "sigmoid", "linear"]
-LossName = Literal["cross_entropy", "mse"]
-InitializerName = Literal[
-    "auto",
-    "he_normal",
-    "he_uniform",
-    "glorot_normal",
-    "glorot_uniform",
-    "lecun_normal",
-    "lecun_uniform",
-    "normal",
-]
-OptimizerName = Literal["sgd", "adam", "adamw"]
-ScheduleName = Literal["constant", "step", "exponential", "cosine", "one_cycle"]
 KeepName = Literal["best_accuracy", "best_loss", "last"]
 
 _Fraction = Annotated[float, Meta(ge=0, lt=1)]
+
+
+def default_learning_rate(optimizer: str) -> float:
+    """The learning rate where the config has none."""
+    return OPTIMIZERS[optimizer].usual_learning_rate
+
+
+def _initializers_of_activations() -> str:
+    """Which initial weights ``auto`` means, in words."""
+    elsewhere = OUTPUT_ACTIVATIONS["softmax"].initializer
+    before: dict[str, list[str]] = {}
+    for name, activation in ACTIVATIONS.items():
+        if activation.initializer != elsewhere:
+            before.setdefault(activation.initializer, []).append(name)
+    cases = [
+        f"{initializer} before {listed(names, 'and')}" for initializer, names in before.items()
+    ]
+    return ", ".join([*cases, f"{elsewhere} elsewhere"])
 
 
 class Augmentation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -131,8 +153,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     initializer: Annotated[
         InitializerName,
         Meta(
-            description="How the random initial weights are drawn; auto: he_normal before relu, "
-            "leaky_relu and gelu, glorot_uniform elsewhere. Biases start at 0."
+            description="How the random initial weights are drawn; auto: "
+            f"{_initializers_of_activations()}. Biases start at 0."
         ),
     ] = "auto"
     initializer_stddev: Annotated[
@@ -162,9 +184,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             gt=0,
             le=1000,
             description="Length of a step along the gradient; left out beside adam "
-            "or adamw: 0.001.",
+            f"or adamw: {default_learning_rate('adam'):g}.",
         ),
-    ] = 0.1
+    ] = default_learning_rate("sgd")
     weight_decay: Annotated[
         float,
         Meta(

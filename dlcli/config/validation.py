@@ -6,7 +6,7 @@ All problems are reported together, each with the place it was written.
 import math
 import os
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, get_args
 
 import msgspec
@@ -16,28 +16,48 @@ from dlcli.config.messages import (
     allowed_names,
     describe_allowed,
     did_you_mean,
+    listed,
     one_of,
     shortened,
     shown,
 )
-from dlcli.config.schema import Augmentation, Config, DatasetName, key_types
+from dlcli.config.schema import (
+    Augmentation,
+    Config,
+    DatasetName,
+    default_learning_rate,
+    key_types,
+)
 from dlcli.config.yaml_loader import Setting, Settings, settings_of
 from dlcli.errors import ConfigError
+from dlcli.nn.activations import OUTPUT_ACTIVATIONS
+from dlcli.nn.initializers import INITIALIZERS
+from dlcli.nn.losses import LOSSES, fits
+from dlcli.nn.optimizers import OPTIMIZERS, OptimizerKind
+from dlcli.nn.schedules import SCHEDULES, Schedule
 
-HIGH_ADAM_LEARNING_RATE = 0.01
 _MAX_PROBLEMS = 50  # more unknown keys than a config has known ones: it is something else
-ADAM_LEARNING_RATE = 0.001  # Kingma and Ba's; the default for sgd would make Adam diverge
 
-# Keys that mean something only beside certain values of another key.
-_DEPENDENT_KEYS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "initializer_stddev": ("initializer", ("normal",)),
-    "momentum": ("optimizer", ("sgd",)),
-    "nesterov": ("optimizer", ("sgd",)),
-    "beta1": ("optimizer", ("adam", "adamw")),
-    "beta2": ("optimizer", ("adam", "adamw")),
-    "epsilon": ("optimizer", ("adam", "adamw")),
-    "decay_factor": ("schedule", ("step", "exponential")),
-    "step_epochs": ("schedule", ("step",)),
+
+def _hyperparameters(
+    key: str, table: Mapping[str, OptimizerKind | Schedule]
+) -> dict[str, tuple[str, list[str]]]:
+    """Each hyperparameter of the rows in a table, with the key and its values that use it."""
+    uses: dict[str, tuple[str, list[str]]] = {}
+    for name, row in table.items():
+        for hyperparameter in row.hyperparameters:
+            uses.setdefault(hyperparameter, (key, []))[1].append(name)
+    return uses
+
+
+# Keys that have an effect only beside certain values of another key.
+_DEPENDENT_KEYS: dict[str, tuple[str, list[str]]] = {
+    "initializer_stddev": (
+        "initializer",
+        [name for name, initializer in INITIALIZERS.items() if initializer.variance is None],
+    ),
+    **_hyperparameters("optimizer", OPTIMIZERS),
+    **_hyperparameters("schedule", SCHEDULES),
 }
 
 _WORDS_OF_A_SEARCH = ("low", "high", "log", "step", "choices")
@@ -83,8 +103,8 @@ def resolve(settings: Settings, unknown: Collection[str] = ()) -> Config:
             values[key] = checked(key, setting, types[key])
         except ConfigError as error:
             problems += error.args
-    if values.get("optimizer") in {"adam", "adamw"} and "learning_rate" not in settings:
-        values["learning_rate"] = ADAM_LEARNING_RATE
+    if "optimizer" in values and "learning_rate" not in settings:
+        values["learning_rate"] = default_learning_rate(values["optimizer"])
     config = Config(**_gathered(values))
     # A key that was itself wrong stands at its default here: what it contradicts is not known.
     wrong = {key for key in settings if key in types and key not in values}.union(unknown)
@@ -163,12 +183,15 @@ def _contradictions(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:
 
 
 def _contradictions_of_the_network(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:
-    if config.loss == "cross_entropy" and config.output_activation == "linear":
+    if not fits(config.loss, config.output_activation):
+        outputs = [name for name in OUTPUT_ACTIVATIONS if fits(config.loss, name)]
+        losses = [name for name in LOSSES if fits(name, config.output_activation)]
         yield (
             ("loss", "output_activation"),
             (
-                "cross_entropy takes logarithms of probabilities, and output_activation linear "
-                "gives none; use softmax or sigmoid, or loss mse"
+                f"{config.loss} takes logarithms of probabilities, and output_activation "
+                f"{config.output_activation} gives none; use {listed(outputs, 'or')}, "
+                f"or loss {listed(losses, 'or')}"
             ),
         )
     if not isinstance(config.activation, str) and len(config.activation) != len(
@@ -205,10 +228,10 @@ def _contradictions_of_the_training(config: Config) -> Iterable[tuple[tuple[str,
             ("warmup_epochs", "epochs"),
             f"{config.warmup_epochs:g} epochs of warm-up do not fit into {config.epochs} epochs",
         )
-    if config.warmup_epochs and config.schedule == "one_cycle":
+    if config.warmup_epochs and SCHEDULES[config.schedule].has_warmup:
         yield (
             ("warmup_epochs", "schedule"),
-            "schedule one_cycle has a warm-up of its own; leave out warmup_epochs",
+            f"schedule {config.schedule} has a warm-up of its own; leave out warmup_epochs",
         )
     if config.early_stopping is not None and config.validation_size == 0:
         yield (
@@ -240,10 +263,10 @@ def warnings(config: Config) -> list[str]:
             for key in ("dropout", "batch_norm", "max_norm")
             if getattr(config, key)
         ]
-    if config.optimizer != "sgd" and config.learning_rate > HIGH_ADAM_LEARNING_RATE:
+    if config.learning_rate > OPTIMIZERS[config.optimizer].high_learning_rate:
         idle.append(
             f"learning_rate {config.learning_rate:g} is high for {config.optimizer}; "
-            f"{ADAM_LEARNING_RATE:g} is usual"
+            f"{default_learning_rate(config.optimizer):g} is usual"
         )
     return idle
 

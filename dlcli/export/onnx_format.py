@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from dlcli import __version__
 from dlcli.config.dimensions import IMAGE_SIDE
 from dlcli.export.description import describe
+from dlcli.nn.activations import ACTIVATIONS
 from dlcli.runs.checkpoint import Model
 
 INPUT, OUTPUT = "images", "probabilities"
@@ -43,15 +44,6 @@ class _Graph:
     def over_classes(self, operator: str, values: str) -> str:
         """A sum, a least or a largest over the classes of each image, shape (n, 1)."""
         return self.add(operator, values, self.constant([1], dtype=np.int64), keepdims=1)
-
-
-_ACTIVATIONS: dict[str, Callable[[_Graph, str], str]] = {
-    "sigmoid": lambda graph, sums: graph.add("Sigmoid", sums),
-    "tanh": lambda graph, sums: graph.add("Tanh", sums),
-    "relu": lambda graph, sums: graph.add("Relu", sums),
-    "leaky_relu": lambda graph, sums: graph.add("LeakyRelu", sums, alpha=0.01),
-    "gelu": lambda graph, sums: graph.add("Gelu", sums, approximate="tanh"),
-}
 
 
 def _softmax(graph: _Graph, logits: str, temperature: float) -> None:
@@ -106,7 +98,8 @@ def to_onnx(model: Model) -> bytes:
         bias_name = graph.constant(bias, f"layers.{layer}.bias")
         values = graph.add("Gemm", values, weight_name, bias_name)
         if layer < len(network.activations):
-            values = _ACTIVATIONS[network.activations[layer]](graph, values)
+            activation = ACTIVATIONS[network.activations[layer]]
+            values = graph.add(activation.onnx_operator, values, **activation.onnx_attributes)
     _OUTPUTS[network.output_activation](graph, values, model.temperature)
     batch, classes = "batch", network.layer_sizes[-1]
     pixels = helper.make_tensor_value_info(

@@ -4,16 +4,8 @@ import numpy as np
 from safetensors.numpy import save
 
 from dlcli.export.description import describe
+from dlcli.nn.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from dlcli.runs.checkpoint import Model
-
-_ACTIVATIONS = {
-    "sigmoid": "Sigmoid()",
-    "tanh": "Tanh()",
-    "relu": "ReLU()",
-    "leaky_relu": "LeakyReLU(0.01)",
-    "gelu": "GELU(approximate='tanh')",
-}
-_OUTPUTS = {"softmax": ["Softmax(dim=1)"], "sigmoid": ["Sigmoid()"], "linear": []}
 
 
 def to_safetensors(model: Model) -> bytes:
@@ -41,5 +33,6 @@ def modules(model: Model) -> str:
     for layer in range(len(network.weights)):
         names.append(f"Linear({sizes[layer]}, {sizes[layer + 1]})")
         if layer < len(network.activations):
-            names.append(_ACTIVATIONS[network.activations[layer]])
-    return ", ".join([*names, *_OUTPUTS[network.output_activation]])
+            names.append(ACTIVATIONS[network.activations[layer]].pytorch)
+    output = OUTPUT_ACTIVATIONS[network.output_activation].pytorch
+    return ", ".join([*names, *([output] if output is not None else [])])

@@ -1,100 +1,138 @@
-"""What a neuron does with its weighted sum: functions by name, with their derivatives.
+"""Activations: the nonlinear functions between the layers, and those at the network's end.
 
-Whoever adds a function adds one row to a table here; the config's choices, the gradient
-checks and the documentation follow from it.
+Each is one row of a table here. The config's choices, the initial weights, gradient checks, the
+exporters and the report read that row, so a new activation needs nothing else.
 """
+
+from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
+from dlcli.nn.lazy_numpy import np
 
-from dlcli.nn.types import Array
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
-Activation = Callable[[Array, Array | None], None]
-"""``activation(z, slope)``, for hidden layers: each neuron's sum alone decides its answer.
+    from dlcli.nn.types import Array
 
-Replaces the sums ``z``, shape (n, neurons), by a(z) in place and, unless ``slope`` is None,
-writes da/dz into it: the link of the chain rule that backpropagation multiplies by. No memory
-that grows with n is allocated, and what is in the cache is used while it is there.
-"""
+
+@dataclass(frozen=True)
+class Activation:
+    """The activation of a hidden layer.
+
+    Attributes
+    ----------
+    forward
+        ``forward(z, derivative)`` replaces the weighted sums ``z``, shape (n, neurons), by a(z)
+        in place. Unless ``derivative`` is None, it is filled with da/dz, computed in the same
+        pass while the values are in the cache. Allocates no memory that grows with n.
+    initializer
+        The initial weights that suit the layer, where the config says ``auto``.
+    onnx_operator, onnx_attributes
+        The operator of ONNX (https://onnx.ai/onnx/operators) that computes the same.
+    pytorch
+        The module of ``torch.nn`` that computes the same.
+    bounds
+        Both ends of its range, if it saturates at both.
+    """
+
+    forward: Callable[[Array, Array | None], None]
+    initializer: str
+    onnx_operator: str
+    pytorch: str
+    onnx_attributes: Mapping[str, Any] = field(default_factory=dict)
+    bounds: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
 class OutputActivation:
-    """What turns the last layer's sums (logits) into one answer per class.
+    """What turns the last layer's sums (logits) into one output per class.
 
     Attributes
     ----------
-    function
-        ``function(logits, out)`` writes the outputs into ``out``; both of shape (n, classes).
-    times_derivative
-        ``times_derivative(gradient, outputs)`` turns dJ/doutputs, shape (n, classes), in place
-        into dJ/dlogits.
+    forward
+        ``forward(logits, out)`` writes the outputs into ``out``; both of shape (n, classes).
+    backward
+        ``backward(gradient, outputs)`` turns dJ/doutputs, shape (n, classes), into dJ/dlogits,
+        in place.
     probabilities
-        ``probabilities(outputs)`` gives shares that are at least 0 and sum to 1 over classes.
+        ``probabilities(outputs)`` gives numbers of at least 0 that sum to 1 over the classes.
+    cross_entropy
+        The form of the cross-entropy that fits the outputs: ``categorical`` where the classes
+        exclude each other, ``binary`` where each class is a yes or no of its own, and None
+        where the outputs are no probabilities.
+    initializer
+        The initial weights that suit the layer, where the config says ``auto``.
+    pytorch
+        The module of ``torch.nn`` that computes the same; None if nothing is to be done.
     """
 
-    function: Callable[[Array, Array], None]
-    times_derivative: Callable[[Array, Array], None]
+    forward: Callable[[Array, Array], None]
+    backward: Callable[[Array, Array], None]
     probabilities: Callable[[Array], Array]
+    cross_entropy: Literal["categorical", "binary"] | None
+    initializer: str
+    pytorch: str | None
 
 
-# exp(80) is still a float32; below -80 a sigmoid stays at its value there, 2e-35.
-_SIGMOID_LEAST = -80
+# exp(80) still fits into a float32; below -80 a sigmoid stays at its value there, 2e-35.
+_MIN_SIGMOID_INPUT = -80
 
 
-def _sigmoid(z: Array, slope: Array | None) -> None:
-    """1 / (1 + exp(-z)), which tells small answers apart where (1 + tanh(z / 2)) / 2 gives 0."""
-    np.maximum(z, _SIGMOID_LEAST, out=z)
+def _sigmoid(z: Array, derivative: Array | None) -> None:
+    """1 / (1 + exp(-z)), which stays above 0 where the equal (1 + tanh(z / 2)) / 2 gives 0."""
+    np.maximum(z, _MIN_SIGMOID_INPUT, out=z)
     np.negative(z, out=z)
     np.exp(z, out=z)
     z += 1
     np.reciprocal(z, out=z)
-    if slope is not None:
-        np.subtract(1, z, out=slope)
-        slope *= z
+    if derivative is not None:
+        np.subtract(1, z, out=derivative)
+        derivative *= z
 
 
-def _tanh(z: Array, slope: Array | None) -> None:
+def _tanh(z: Array, derivative: Array | None) -> None:
     np.tanh(z, out=z)
-    if slope is not None:
-        np.multiply(z, z, out=slope)
-        np.subtract(1, slope, out=slope)
+    if derivative is not None:
+        np.multiply(z, z, out=derivative)
+        np.subtract(1, derivative, out=derivative)
 
 
-def _relu(z: Array, slope: Array | None) -> None:
+def _relu(z: Array, derivative: Array | None) -> None:
     """max(z, 0). Source: Nair and Hinton, 2010."""
-    if slope is None:
+    if derivative is None:
         np.maximum(z, 0, out=z)
     else:
-        # 7 us for 128 x 128 sums, where max(z, 0) alone takes 8.
-        np.greater(z, 0, out=slope)
-        z *= slope
+        np.greater(z, 0, out=derivative)
+        z *= derivative
 
 
-def _by_blocks(activation: Activation) -> Activation:
-    """The same activation, 64 rows at a time, so that what it allocates stays small."""
+_ROWS_AT_ONCE = 64
 
-    def in_blocks(z: Array, slope: Array | None) -> None:
-        for start in range(0, len(z), 64):
-            rows = slice(start, start + 64)
-            activation(z[rows], None if slope is None else slope[rows])
+
+def _by_blocks(forward: Callable[[Array, Array | None], None]) -> Callable[..., None]:
+    """The same function, a few rows at a time, so that its temporary arrays stay small."""
+
+    def in_blocks(z: Array, derivative: Array | None) -> None:
+        for start in range(0, len(z), _ROWS_AT_ONCE):
+            rows = slice(start, start + _ROWS_AT_ONCE)
+            forward(z[rows], None if derivative is None else derivative[rows])
 
     return in_blocks
 
 
-_LEAK = 0.01
+LEAK = 0.01
 
 
 @_by_blocks
-def _leaky_relu(z: Array, slope: Array | None) -> None:
+def _leaky_relu(z: Array, derivative: Array | None) -> None:
     """max(z, 0.01 z). Source: Maas, Hannun and Ng, 2013."""
-    factor = np.empty_like(z) if slope is None else slope
+    factor = np.empty_like(z) if derivative is None else derivative
     np.greater(z, 0, out=factor)
-    factor *= 1 - _LEAK
-    factor += _LEAK
+    factor *= 1 - LEAK
+    factor += LEAK
     z *= factor
 
 
@@ -103,10 +141,10 @@ _GELU_CUBIC = 0.044715
 
 
 @_by_blocks
-def _gelu(z: Array, slope: Array | None) -> None:
+def _gelu(z: Array, derivative: Array | None) -> None:
     """z/2 (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3))), equation 2 of Hendrycks and Gimpel, 2016.
 
-    With h for what z is multiplied by and u for what tanh is taken of, the slope is
+    With h for the factor of z and u for the argument of tanh, the derivative is
     h + 2 z h (1 - h) du/dz.
     """
     square = z * z
@@ -117,23 +155,39 @@ def _gelu(z: Array, slope: Array | None) -> None:
     np.tanh(half, out=half)
     half += 1
     half *= 0.5
-    if slope is not None:
-        np.subtract(1, half, out=slope)
-        slope *= z
+    if derivative is not None:
+        np.subtract(1, half, out=derivative)
+        derivative *= z
         square *= 2 * _GELU_SCALE * 3 * _GELU_CUBIC
         square += 2 * _GELU_SCALE
-        slope *= square
-        slope += 1
-        slope *= half
+        derivative *= square
+        derivative += 1
+        derivative *= half
     z *= half
 
 
 ACTIVATIONS: dict[str, Activation] = {
-    "sigmoid": _sigmoid,
-    "tanh": _tanh,
-    "relu": _relu,
-    "leaky_relu": _leaky_relu,
-    "gelu": _gelu,
+    "sigmoid": Activation(
+        _sigmoid, "glorot_uniform", onnx_operator="Sigmoid", pytorch="Sigmoid()", bounds=(0, 1)
+    ),
+    "tanh": Activation(
+        _tanh, "glorot_uniform", onnx_operator="Tanh", pytorch="Tanh()", bounds=(-1, 1)
+    ),
+    "relu": Activation(_relu, "he_normal", onnx_operator="Relu", pytorch="ReLU()"),
+    "leaky_relu": Activation(
+        _leaky_relu,
+        "he_normal",
+        onnx_operator="LeakyRelu",
+        onnx_attributes={"alpha": LEAK},
+        pytorch=f"LeakyReLU({LEAK})",
+    ),
+    "gelu": Activation(
+        _gelu,
+        "he_normal",
+        onnx_operator="Gelu",
+        onnx_attributes={"approximate": "tanh"},
+        pytorch="GELU(approximate='tanh')",
+    ),
 }
 
 
@@ -144,7 +198,7 @@ def _softmax(logits: Array, out: Array) -> None:
     out /= out.sum(axis=1, keepdims=True)
 
 
-def _softmax_times_derivative(gradient: Array, outputs: Array) -> None:
+def _softmax_backward(gradient: Array, outputs: Array) -> None:
     """dJ/dz_k = p_k (g_k - sum of g_j p_j), because every p depends on every z."""
     gradient -= (gradient * outputs).sum(axis=1, keepdims=True)
     gradient *= outputs
@@ -155,7 +209,7 @@ def _sigmoid_output(logits: Array, out: Array) -> None:
     _sigmoid(out, None)
 
 
-def _sigmoid_output_times_derivative(gradient: Array, outputs: Array) -> None:
+def _sigmoid_backward(gradient: Array, outputs: Array) -> None:
     gradient *= outputs * (1 - outputs)
 
 
@@ -163,19 +217,19 @@ def _linear(logits: Array, out: Array) -> None:
     np.copyto(out, logits)
 
 
-def _linear_times_derivative(_gradient: Array, _outputs: Array) -> None:
+def _linear_backward(_gradient: Array, _outputs: Array) -> None:
     """The derivative is 1."""
 
 
-def _already_probabilities(outputs: Array) -> Array:
+def _unchanged(outputs: Array) -> Array:
     return outputs
 
 
 def _normalised(outputs: Array) -> Array:
     """Negative outputs become 0; the rest are divided by their sum.
 
-    Where no output is positive, they are first shifted up by their least, so that the largest
-    output always has the largest share; where all are equal, so are the shares.
+    Where no output is positive, the least is first subtracted from all of them, so that the
+    largest output always has the largest probability. Equal outputs get equal probabilities.
     """
     positive = np.maximum(outputs, 0)
     none_positive = ~positive.any(axis=1)
@@ -188,7 +242,28 @@ def _normalised(outputs: Array) -> Array:
 
 
 OUTPUT_ACTIVATIONS: dict[str, OutputActivation] = {
-    "softmax": OutputActivation(_softmax, _softmax_times_derivative, _already_probabilities),
-    "sigmoid": OutputActivation(_sigmoid_output, _sigmoid_output_times_derivative, _normalised),
-    "linear": OutputActivation(_linear, _linear_times_derivative, _normalised),
+    "softmax": OutputActivation(
+        _softmax,
+        _softmax_backward,
+        _unchanged,
+        cross_entropy="categorical",
+        initializer="glorot_uniform",
+        pytorch="Softmax(dim=1)",
+    ),
+    "sigmoid": OutputActivation(
+        _sigmoid_output,
+        _sigmoid_backward,
+        _normalised,
+        cross_entropy="binary",
+        initializer="glorot_uniform",
+        pytorch="Sigmoid()",
+    ),
+    "linear": OutputActivation(
+        _linear,
+        _linear_backward,
+        _normalised,
+        cross_entropy=None,
+        initializer="glorot_uniform",
+        pytorch=None,
+    ),
 }

@@ -60,6 +60,7 @@ class Backpropagation:
         """
         self.network = network
         self.loss = LOSSES[loss]
+        self.batch_size = batch_size
         self.l2_penalty = l2_penalty
         self.dropout = dropout
         self.input_dropout = input_dropout

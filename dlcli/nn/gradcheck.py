@@ -10,17 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlcli.config.schema import Config
 from dlcli.nn.backpropagation import Backpropagation
-from dlcli.nn.losses import LOSSES, one_hot, smooth
-from dlcli.nn.network import Network, split_parameters
+from dlcli.nn.losses import one_hot, smooth
+from dlcli.nn.network import split_parameters
 from dlcli.nn.random import random_stream
 from dlcli.nn.types import Array
 
 # With h = 1e-5 in float64 a right gradient agrees to about 1e-7 and a wrong one to about 1.
 TOLERANCE = 1e-5
+BATCH_SIZE = 8  # enough images to tell a sum over the batch from a mean
 _STEP = 1e-5
-_IMAGES = 8
 _PARAMETERS_PER_ARRAY = 100
 # A kink of relu between p - h and p + h makes the finite difference wrong, not the gradient;
 # a hundred times smaller step leaves it outside.
@@ -46,59 +45,38 @@ class LayerCheck:
         return self.largest_relative_error <= TOLERANCE
 
 
-def check_gradients(config: Config) -> Iterator[LayerCheck]:
-    """Check the weights, biases and scales of each layer of a config's network.
+def check_gradients(
+    backpropagation: Backpropagation, *, label_smoothing: float = 0.0, seed: int = 0
+) -> Iterator[LayerCheck]:
+    """Check the weights, biases and scales of each layer of a network.
 
-    The network has the config's shape, functions, initial weights, batch normalisation, dropout
-    and penalty, and the targets its smoothing; the images are random pixels, and up to 100
-    parameters of each array are tried.
+    Up to 100 parameters of each array are tried, on a batch of random pixels and labels.
+
+    Parameters
+    ----------
+    backpropagation
+        The gradient to check, of a network in float64 with its initial weights. Biases and
+        scales are changed: at 0 and 1 they would hide a mistake in what multiplies them.
+    label_smoothing
+        Fraction of each target that all classes share.
+    seed
+        Where the randomness of the check starts.
 
     Yields
     ------
     LayerCheck
         For each layer's arrays, from the input on.
     """
-    random = random_stream(config.seed, "gradient_check")
-    network = Network(
-        config.layer_sizes,
-        config.activations,
-        config.output_activation,
-        np.float64,
-        batch_norm=config.batch_norm,
-    )
-    network.initialize(
-        config.initializer,
-        config.initializer_stddev,
-        random_stream(config.seed, "initial_weights"),
-    )
-    # Biases of 0 and scales of 1 would hide a mistake in what multiplies them.
+    random = random_stream(seed, "gradient_check")
+    network = backpropagation.network
     network.parameters[network.weight_count :] += random.normal(
         0, 0.1, network.parameters.size - network.weight_count
     )
-    backpropagation = Backpropagation(
-        network,
-        config.loss,
-        batch_size=_IMAGES,
-        l2_penalty=0.0 if config.optimizer == "adamw" else config.weight_decay,
-        dropout=config.dropout,
-        input_dropout=config.input_dropout,
-    )
-    images = random.integers(0, 256, (_IMAGES, network.layer_sizes[0]), dtype=np.uint8)
-    labels = random.integers(0, network.layer_sizes[-1], _IMAGES, dtype=np.uint8)
-    targets = one_hot(labels, network.layer_sizes[-1], np.float64)
-    targets = smooth(targets, config.label_smoothing)
-
-    def cost() -> float:
-        # The same seed each time: dropout must drop the same neurons.
-        dropout_random = random_stream(config.seed, "dropout")
-        logits = backpropagation.run(images, targets, dropout_random)
-        values = LOSSES[config.loss].value(config.output_activation, logits, targets)
-        return float(values.mean()) + backpropagation.penalty()
-
+    cost = _random_cost(backpropagation, label_smoothing, seed, random)
     smallest = max(_ROUNDING * cost() / TOLERANCE, 1e-8)
     slopes = backpropagation.gradient.copy()
     weight_slopes, bias_slopes, scale_slopes = split_parameters(
-        slopes, network.layer_sizes, batch_norm=config.batch_norm
+        slopes, network.layer_sizes, batch_norm=network.batch_norm
     )
     for layer in range(len(network.weights)):
         for name, arrays, array_slopes in (
@@ -120,6 +98,28 @@ def check_gradients(config: Config) -> Iterator[LayerCheck]:
                 for index in chosen
             ]
             yield LayerCheck(layer, name, values.shape, count, max(errors))
+
+
+def _random_cost(
+    backpropagation: Backpropagation,
+    label_smoothing: float,
+    seed: int,
+    random: np.random.Generator,
+) -> Callable[[], float]:
+    """The cost of a batch of random images, as a function of the parameters."""
+    network, classes = backpropagation.network, backpropagation.network.layer_sizes[-1]
+    shape = (backpropagation.batch_size, network.layer_sizes[0])
+    images = random.integers(0, 256, shape, dtype=np.uint8)
+    labels = random.integers(0, classes, backpropagation.batch_size, dtype=np.uint8)
+    targets = smooth(one_hot(labels, classes, np.float64), label_smoothing)
+
+    def cost() -> float:
+        # The same seed each time: dropout must drop the same neurons.
+        logits = backpropagation.run(images, targets, random_stream(seed, "dropout"))
+        values = backpropagation.loss.value(network.output_activation, logits, targets)
+        return float(values.mean()) + backpropagation.penalty()
+
+    return cost
 
 
 def _relative_error(

@@ -1,49 +1,77 @@
-"""Random initial weights: large enough for signals to pass, small enough not to explode.
+"""Random initial weights: large enough for signals to pass, small enough not to explode."""
 
-Each row of ``VARIANCES`` gives the variance a weight needs by its layer's fan-in and fan-out.
-"""
+from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-from dlcli.nn.types import Array
+    import numpy as np
 
-VARIANCES: dict[str, Callable[[int, int], float]] = {
-    # He et al., 2015: half of a ReLU's inputs are cut off, so the rest carry twice the variance.
-    "he": lambda fan_in, _fan_out: 2 / fan_in,
-    # Glorot and Bengio, 2010: a compromise between signals going forward and errors going back.
-    "glorot": lambda fan_in, fan_out: 2 / (fan_in + fan_out),
-    # LeCun et al., "Efficient BackProp", 1998.
-    "lecun": lambda fan_in, _fan_out: 1 / fan_in,
+    from dlcli.nn.types import Array
+
+AUTO = "auto"  # in the config: each activation's own choice
+
+
+@dataclass(frozen=True)
+class Initializer:
+    """How the weights of a layer are drawn.
+
+    Attributes
+    ----------
+    variance
+        ``variance(fan_in, fan_out)`` of a layer's weights; None where the config gives their
+        standard deviation.
+    distribution
+        Its shape, around a mean of 0.
+    """
+
+    variance: Callable[[int, int], float] | None
+    distribution: Literal["normal", "uniform"]
+
+
+def _he(fan_in: int, _fan_out: int) -> float:
+    """A ReLU cuts off half of its inputs, so the rest carry twice the variance. He et al., 2015."""
+    return 2 / fan_in
+
+
+def _glorot(fan_in: int, fan_out: int) -> float:
+    """Suits signals going forward and errors going back alike. Glorot and Bengio, 2010."""
+    return 2 / (fan_in + fan_out)
+
+
+def _lecun(fan_in: int, _fan_out: int) -> float:
+    """Keeps the variance of the inputs. LeCun et al., "Efficient BackProp", 1998."""
+    return 1 / fan_in
+
+
+INITIALIZERS: dict[str, Initializer] = {
+    "he_normal": Initializer(_he, "normal"),
+    "he_uniform": Initializer(_he, "uniform"),
+    "glorot_normal": Initializer(_glorot, "normal"),
+    "glorot_uniform": Initializer(_glorot, "uniform"),
+    "lecun_normal": Initializer(_lecun, "normal"),
+    "lecun_uniform": Initializer(_lecun, "uniform"),
+    "normal": Initializer(None, "normal"),
 }
-INITIALIZERS = (
-    "auto",
-    *(f"{family}_{shape}" for family in VARIANCES for shape in ("normal", "uniform")),
-    "normal",
-)
-_RECTIFIERS = {"relu", "leaky_relu", "gelu"}
 
 
 def initial_weights(
-    name: str,
-    stddev: float,
-    activation: str,
-    shape: tuple[int, int],
-    random: "np.random.Generator",  # quoted: only training needs to import numpy.random
+    name: str, shape: tuple[int, int], stddev: float, random: np.random.Generator
 ) -> Array:
     """Draw the weights of one layer.
 
     Parameters
     ----------
     name
-        One of ``INITIALIZERS``.
-    stddev
-        Standard deviation, for ``normal`` alone.
-    activation
-        What the layer's sums go through, for ``auto`` alone.
+        A name in ``INITIALIZERS``.
     shape
         (fan-in, fan-out).
+    stddev
+        Standard deviation, where the initializer has none of its own.
     random
         Source of randomness.
 
@@ -52,13 +80,11 @@ def initial_weights(
     Array
         float64 weights of that shape.
     """
-    if name == "normal":
+    initializer = INITIALIZERS[name]
+    if initializer.variance is None:
         return random.normal(0, stddev, shape)
-    if name == "auto":
-        name = "he_normal" if activation in _RECTIFIERS else "glorot_uniform"
-    family, _, distribution = name.partition("_")
-    variance = VARIANCES[family](*shape)
-    if distribution == "normal":
-        return random.normal(0, np.sqrt(variance), shape)
-    limit = np.sqrt(3 * variance)  # a uniform distribution over +-limit has variance limit^2/3
+    variance = initializer.variance(*shape)
+    if initializer.distribution == "normal":
+        return random.normal(0, math.sqrt(variance), shape)
+    limit = math.sqrt(3 * variance)  # a uniform distribution over +-limit has variance limit^2/3
     return random.uniform(-limit, limit, shape)

@@ -4,19 +4,25 @@ Both losses are means over images. ``gradient`` is dJ/dlogits before that mean i
 image's own gradient, shape (n, classes).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from dlcli.nn.activations import OUTPUT_ACTIVATIONS
-from dlcli.nn.types import Array, Labels
+from dlcli.nn.lazy_numpy import np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy.typing as npt
+
+    from dlcli.nn.types import Array, Labels
 
 
 @dataclass(frozen=True)
 class Loss:
-    """One cost, given what the last layer computed.
+    """One cost, computed from the values of the last layer.
 
     Attributes
     ----------
@@ -26,16 +32,19 @@ class Loss:
     gradient
         ``gradient(output_activation, outputs, targets, out)`` writes the gradient of that
         cost by the logits into ``out``, shape (n, classes).
+    needs_probabilities
+        Whether the outputs have to be probabilities.
     """
 
     value: Callable[[str, Array, Array], Array]
     gradient: Callable[[str, Array, Array, Array], None]
+    needs_probabilities: bool = False
 
 
 def _mse(output_activation: str, logits: Array, targets: Array) -> Array:
     """Mean squared error: the sum over classes of 1/2 (y - yhat)^2."""
     difference = np.empty_like(logits)
-    OUTPUT_ACTIVATIONS[output_activation].function(logits, difference)
+    OUTPUT_ACTIVATIONS[output_activation].forward(logits, difference)
     difference -= targets
     cost: Array = 0.5 * np.einsum("nk,nk->n", difference, difference)
     return cost
@@ -44,24 +53,34 @@ def _mse(output_activation: str, logits: Array, targets: Array) -> Array:
 def _mse_gradient(output_activation: str, outputs: Array, targets: Array, out: Array) -> None:
     """dJ/doutputs = yhat - y, carried through the output activation by the chain rule."""
     np.subtract(outputs, targets, out=out)
-    OUTPUT_ACTIVATIONS[output_activation].times_derivative(out, outputs)
+    OUTPUT_ACTIVATIONS[output_activation].backward(out, outputs)
 
 
 def _cross_entropy(output_activation: str, logits: Array, targets: Array) -> Array:
-    """Minus the log of the probability given to the truth, from the logits.
+    """Minus the log of the probability of the true class.
 
-    Computed from the logits because the log of a probability that has rounded to 0 is lost:
-    with softmax, log of sum of exp(z_j) minus z_truth, all z shifted by the largest, so that
-    a small cost is not lost beside large z; with sigmoid, each class is a yes or no of its
-    own, and its cost is log(1 + exp(z)) - y z, summed over classes.
+    Computed from the logits, because a probability that was rounded to 0 has no logarithm.
     """
-    if output_activation == "sigmoid":
-        cost: Array = (np.logaddexp(0, logits) - targets * logits).sum(axis=1)
-        return cost
+    if OUTPUT_ACTIVATIONS[output_activation].cross_entropy == "binary":
+        return _binary_cross_entropy(logits, targets)
+    return _categorical_cross_entropy(logits, targets)
+
+
+def _categorical_cross_entropy(logits: Array, targets: Array) -> Array:
+    """The log of the sum of exp(z_j), minus z of the true class.
+
+    All z are first shifted by the largest: beside large z, a small cost would be rounded away.
+    """
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_sum: Array = np.log(np.exp(shifted).sum(axis=1))
     log_sum -= np.einsum("nk,nk->n", shifted, targets)
     return log_sum
+
+
+def _binary_cross_entropy(logits: Array, targets: Array) -> Array:
+    """Each class is a yes or no of its own: log(1 + exp(z)) - y z, summed over the classes."""
+    cost: Array = (np.logaddexp(0, logits) - targets * logits).sum(axis=1)
+    return cost
 
 
 def _cross_entropy_gradient(
@@ -73,33 +92,39 @@ def _cross_entropy_gradient(
 
 LOSSES: dict[str, Loss] = {
     "mse": Loss(_mse, _mse_gradient),
-    "cross_entropy": Loss(_cross_entropy, _cross_entropy_gradient),
+    "cross_entropy": Loss(_cross_entropy, _cross_entropy_gradient, needs_probabilities=True),
 }
 
 
-def one_hot(labels: Labels, classes: int, dtype: npt.DTypeLike = np.float32) -> Array:
+def fits(loss: str, output_activation: str) -> bool:
+    """Whether a loss can be computed from these outputs."""
+    has_probabilities = OUTPUT_ACTIVATIONS[output_activation].cross_entropy is not None
+    return has_probabilities or not LOSSES[loss].needs_probabilities
+
+
+def one_hot(labels: Labels, classes: int, dtype: npt.DTypeLike = "float32") -> Array:
     """1 for each label's class and 0 for the others, shape (n, classes).
 
-    A class after the other in memory, like the logits that they are compared with.
+    Stored class by class, like the logits that they are compared with.
     """
     targets: Array = np.take(np.eye(classes, dtype=dtype), labels, axis=1).T
     return targets
 
 
-def smooth(targets: Array, share: float) -> Array:
-    """Move a share of each image's target from its class to all classes alike.
+def smooth(targets: Array, fraction: float) -> Array:
+    """Move a fraction of each image's target from its class to all classes alike.
 
     Source: Szegedy et al., "Rethinking the Inception architecture", 2016, section 7 (label
     smoothing).
     """
-    if not share:
+    if not fraction:
         return targets
-    smoothed: Array = targets * (1 - share) + share / targets.shape[1]
+    smoothed: Array = targets * (1 - fraction) + fraction / targets.shape[1]
     return smoothed
 
 
 def mean_loss(name: str, output_activation: str, logits: Array, labels: Labels) -> float:
-    """The cost J of a set of images: the mean of each one's cost.
+    """The cost J of a set of images: the mean of the costs of all images.
 
     Parameters
     ----------
@@ -108,9 +133,9 @@ def mean_loss(name: str, output_activation: str, logits: Array, labels: Labels) 
     output_activation
         A name in ``OUTPUT_ACTIVATIONS``.
     logits
-        What the network's last layer computed, shape (n, classes).
+        The sums of the network's last layer, shape (n, classes).
     labels
-        The truth, shape (n,).
+        The true classes, shape (n,).
     """
     targets = one_hot(labels, logits.shape[1], logits.dtype)
     values = LOSSES[name].value(output_activation, logits, targets)

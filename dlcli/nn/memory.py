@@ -1,9 +1,13 @@
 """Long vectors where the processor reads them fastest."""
 
-from typing import Any
+from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
+
+from dlcli.nn.lazy_numpy import np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 _HUGE_PAGE = 2 << 20
 _NUMPY_ASKS_FROM = 4 << 20

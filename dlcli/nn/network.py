@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from dlcli.nn.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from dlcli.nn.batch_norm import fold
-from dlcli.nn.initializers import initial_weights
+from dlcli.nn.initializers import AUTO, initial_weights
 from dlcli.nn.memory import zeros
 from dlcli.nn.types import Array
 
@@ -123,10 +123,12 @@ class Network:
 
     def initialize(self, name: str, stddev: float, random: "np.random.Generator") -> None:
         """Draw random weights, set biases to 0, and scales to 1 (see ``initializers``)."""
-        ends_in = (*self.activations, self.output_activation)
-        for weight, activation in zip(self.weights, ends_in, strict=True):
+        suitable = [ACTIVATIONS[activation].initializer for activation in self.activations]
+        suitable.append(OUTPUT_ACTIVATIONS[self.output_activation].initializer)
+        for weight, initializer in zip(self.weights, suitable, strict=True):
+            chosen = initializer if name == AUTO else name
             shape = (weight.shape[0], weight.shape[1])
-            weight[...] = initial_weights(name, stddev, activation, shape, random)
+            weight[...] = initial_weights(chosen, shape, stddev, random)
         self.parameters[self.weight_count :] = 0
         self.statistics[...] = 0
         for ones in (*self.scales, *self.variances):
@@ -171,11 +173,11 @@ class Network:
             values += bias
             if layer < len(self.activations):
                 slope = buffers.slopes[layer] if buffers.slopes else None
-                ACTIVATIONS[self.activations[layer]](values, slope)
+                ACTIVATIONS[self.activations[layer]].forward(values, slope)
                 if after_hidden is not None:
                     after_hidden(layer)
             before = values
-        OUTPUT_ACTIVATIONS[self.output_activation].function(buffers.values[-1], buffers.outputs)
+        OUTPUT_ACTIVATIONS[self.output_activation].forward(buffers.values[-1], buffers.outputs)
         return buffers.outputs
 
     def infer(self, images: npt.NDArray[np.uint8] | Array) -> tuple[Array, Array]:

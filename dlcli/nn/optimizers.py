@@ -4,18 +4,21 @@ Each optimiser keeps its memory of past gradients in ``state``, a table of named
 a checkpoint stores, so that a resumed run goes on as if it had never stopped.
 """
 
+from __future__ import annotations
+
 import math
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from dlcli.nn.kernels import AdamKernel, adam_kernel
+from dlcli.nn.lazy_numpy import np
 from dlcli.nn.memory import zeros
-from dlcli.nn.types import Array
 
 if TYPE_CHECKING:
-    from dlcli.config.schema import Config
+    from collections.abc import Callable
+
+    from dlcli.nn.kernels import AdamKernel
+    from dlcli.nn.types import Array
 
 
 class Optimizer(ABC):
@@ -168,6 +171,8 @@ class Adam(Optimizer):
 
     def compile(self) -> None:
         """Do each step in one pass, by Numba if it is installed (see ``compiled``)."""
+        from dlcli.nn.kernels import adam_kernel
+
         if self.parameters.dtype == np.float32:
             self._kernel = adam_kernel()
 
@@ -202,15 +207,45 @@ class Adam(Optimizer):
             parameters -= step
 
 
-def make_optimizer(config: "Config", parameters: Array, weight_count: int) -> Optimizer:
-    """The optimiser a config asks for, over ``parameters`` whose first part are weights."""
-    if config.optimizer == "sgd":
-        return SGD(parameters, momentum=config.momentum, nesterov=config.nesterov)
-    return Adam(
-        parameters,
-        beta1=config.beta1,
-        beta2=config.beta2,
-        epsilon=config.epsilon,
-        decay=config.weight_decay if config.optimizer == "adamw" else 0.0,
-        decayed=weight_count,
-    )
+@dataclass(frozen=True)
+class OptimizerKind:
+    """One optimiser that a config can name.
+
+    Attributes
+    ----------
+    make
+        ``make(parameters, **hyperparameters)``.
+    hyperparameters
+        The config keys that ``make`` takes as keywords.
+    usual_learning_rate
+        The learning rate where the config has none.
+    high_learning_rate
+        Training with a higher one is likely to diverge.
+    decouples_weight_decay
+        Whether weight decay is a part of the step, given to ``make`` as ``decay`` and
+        ``decayed``, and not an L2 penalty in the cost.
+    """
+
+    make: Callable[..., Optimizer]
+    hyperparameters: tuple[str, ...]
+    usual_learning_rate: float
+    high_learning_rate: float = math.inf
+    decouples_weight_decay: bool = False
+
+
+_ADAM_LEARNING_RATE = 0.001  # Kingma and Ba's
+_HIGH_ADAM_LEARNING_RATE = 0.01
+
+OPTIMIZERS: dict[str, OptimizerKind] = {
+    "sgd": OptimizerKind(SGD, ("momentum", "nesterov"), usual_learning_rate=0.1),
+    "adam": OptimizerKind(
+        Adam, ("beta1", "beta2", "epsilon"), _ADAM_LEARNING_RATE, _HIGH_ADAM_LEARNING_RATE
+    ),
+    "adamw": OptimizerKind(
+        Adam,
+        ("beta1", "beta2", "epsilon"),
+        _ADAM_LEARNING_RATE,
+        _HIGH_ADAM_LEARNING_RATE,
+        decouples_weight_decay=True,
+    ),
+}

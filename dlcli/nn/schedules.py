@@ -1,71 +1,125 @@
-"""Learning-rate schedules: which share of the learning rate a step gets.
+"""Learning-rate schedules: how the learning rate changes from step to step.
 
-Each function takes the epochs done since warm-up (a fraction within an epoch) and the config.
+Each schedule is a function of the epochs done since warm-up (a fraction within an epoch) and of
+all epochs after warm-up. It returns the factor of the config's learning rate.
 """
 
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from dlcli.config.schema import Config
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 
-def _constant(_epochs_done: float, _config: "Config") -> float:
+@dataclass(frozen=True)
+class Schedule:
+    """One schedule.
+
+    Attributes
+    ----------
+    factor
+        ``factor(epochs_done, epochs, **hyperparameters)``, from 0 to 1.
+    hyperparameters
+        The config keys that ``factor`` takes as keywords.
+    depends_on_epochs
+        Whether another number of epochs changes the learning rate of the first ones as well.
+    has_warmup
+        Whether it begins with a warm-up of its own.
+    """
+
+    factor: Callable[..., float]
+    hyperparameters: tuple[str, ...] = ()
+    depends_on_epochs: bool = False
+    has_warmup: bool = False
+
+
+def _constant(_epochs_done: float, _epochs: float) -> float:
     return 1.0
 
 
-def _step(epochs_done: float, config: "Config") -> float:
+def _step(epochs_done: float, _epochs: float, *, decay_factor: float, step_epochs: int) -> float:
     """decay_factor to the power of the number of steps so far."""
-    return math.pow(config.decay_factor, math.floor(epochs_done / config.step_epochs))
+    return math.pow(decay_factor, math.floor(epochs_done / step_epochs))
 
 
-def _exponential(epochs_done: float, config: "Config") -> float:
+def _exponential(epochs_done: float, _epochs: float, *, decay_factor: float) -> float:
     """decay_factor to the power of the epochs so far."""
-    return math.pow(config.decay_factor, epochs_done)
+    return math.pow(decay_factor, epochs_done)
 
 
-def _cosine(epochs_done: float, config: "Config") -> float:
+def _cosine(epochs_done: float, epochs: float) -> float:
     """Half a cosine from 1 down to 0. Source: Loshchilov and Hutter, "SGDR", 2017."""
-    share_done = epochs_done / max(config.epochs - config.warmup_epochs, 1e-9)
-    return _half_cosine(min(share_done, 1.0), 1.0, 0.0)
+    return _half_cosine(min(epochs_done / epochs, 1.0), 1.0, 0.0)
 
 
-def _one_cycle(epochs_done: float, config: "Config") -> float:
+# PyTorch's defaults for OneCycleLR.
+_ONE_CYCLE_START = 1 / 25
+_ONE_CYCLE_END = 1 / 250_000
+_ONE_CYCLE_RISE = 0.3  # of the training
+
+
+def _one_cycle(epochs_done: float, epochs: float) -> float:
     """Up from 1/25 for three tenths of the training, then down to 1/250,000, by half cosines.
 
-    Source: Smith and Topin, "Super-convergence", 2018; these shares are the usual ones.
+    Source: Smith and Topin, "Super-convergence", 2018.
     """
-    share_done = min(epochs_done / config.epochs, 1.0)
-    if share_done < _RISE:
-        return _half_cosine(share_done / _RISE, 1 / 25, 1.0)
-    return _half_cosine((share_done - _RISE) / (1 - _RISE), 1.0, 1 / 250_000)
+    done = min(epochs_done / epochs, 1.0)
+    if done < _ONE_CYCLE_RISE:
+        return _half_cosine(done / _ONE_CYCLE_RISE, _ONE_CYCLE_START, 1.0)
+    return _half_cosine((done - _ONE_CYCLE_RISE) / (1 - _ONE_CYCLE_RISE), 1.0, _ONE_CYCLE_END)
 
 
-_RISE = 0.3
+def _half_cosine(done: float, start: float, end: float) -> float:
+    return end + (start - end) * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def _half_cosine(share_done: float, start: float, end: float) -> float:
-    return end + (start - end) * 0.5 * (1 + math.cos(math.pi * share_done))
-
-
-SCHEDULES: dict[str, Callable[[float, "Config"], float]] = {
-    "constant": _constant,
-    "step": _step,
-    "exponential": _exponential,
-    "cosine": _cosine,
-    "one_cycle": _one_cycle,
+SCHEDULES: dict[str, Schedule] = {
+    "constant": Schedule(_constant),
+    "step": Schedule(_step, ("decay_factor", "step_epochs")),
+    "exponential": Schedule(_exponential, ("decay_factor",)),
+    "cosine": Schedule(_cosine, depends_on_epochs=True),
+    "one_cycle": Schedule(_one_cycle, depends_on_epochs=True, has_warmup=True),
 }
 
 
-def learning_rate_at(step: int, steps_per_epoch: int, config: "Config") -> float:
-    """The learning rate of a step, counted from 0 over the whole training.
+@dataclass(frozen=True, kw_only=True)
+class LearningRates:
+    """The learning rate of every step of a training.
 
     During warm-up it rises in equal steps and reaches the full rate with the last of them
-    (Goyal et al., "Accurate, large minibatch SGD", 2017); only then does the schedule start.
+    (Goyal et al., "Accurate, large minibatch SGD", 2017). The schedule starts after that.
+
+    Attributes
+    ----------
+    learning_rate
+        The full rate.
+    schedule
+        A name in ``SCHEDULES``.
+    epochs, warmup_epochs
+        All epochs of the training, and those of the warm-up among them.
+    steps_per_epoch
+        Batches in an epoch.
+    hyperparameters
+        Those of the schedule.
+
+    >>> rates = LearningRates(
+    ...     learning_rate=0.1, schedule="cosine", epochs=3, warmup_epochs=1, steps_per_epoch=2
+    ... )
+    >>> [round(rates.at(step), 3) for step in range(6)]
+    [0.05, 0.1, 0.1, 0.085, 0.05, 0.015]
     """
-    warmup_steps = config.warmup_epochs * steps_per_epoch
-    if step < warmup_steps:
-        return config.learning_rate * min((step + 1) / warmup_steps, 1.0)
-    epochs_done = (step - warmup_steps) / steps_per_epoch
-    return config.learning_rate * SCHEDULES[config.schedule](epochs_done, config)
+
+    learning_rate: float
+    schedule: str
+    epochs: int
+    steps_per_epoch: int
+    warmup_epochs: float = 0.0
+    hyperparameters: Mapping[str, float] = field(default_factory=dict)
+
+    def at(self, step: int) -> float:
+        """The learning rate of a step, counted from 0 over the whole training."""
+        warmup_steps = self.warmup_epochs * self.steps_per_epoch
+        if step < warmup_steps:
+            return self.learning_rate * min((step + 1) / warmup_steps, 1.0)
+        epochs_done = (step - warmup_steps) / self.steps_per_epoch
+        epochs = max(self.epochs - self.warmup_epochs, 1e-9)
+        factor = SCHEDULES[self.schedule].factor
+        return self.learning_rate * factor(epochs_done, epochs, **self.hyperparameters)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlcli.errors import CheckpointError
+from dlcli.nn.activations import ACTIVATIONS
 from dlcli.nn.network import Buffers, Network, scale_pixels
 from dlcli.nn.types import Array, Counts
 from dlcli.runs.checkpoint import Model
@@ -16,8 +17,7 @@ from dlcli.runs.checkpoint import Model
 BINS = 48
 # Images of one pass: enough for the matrix products, few enough for wide layers.
 _ROWS = 1000
-# The ends of the range of an activation that has any, and how near to one counts as at it.
-_RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
+# How near to an end of an activation's range counts as at it, as a fraction of the range.
 _NEAR_END = 0.01
 # A neuron is saturated if its answer is at an end of its range for this share of the images.
 _SATURATED_SHARE = 0.95
@@ -133,6 +133,7 @@ class _Tally:
 
     def __init__(self, neurons: int, activation: str) -> None:
         self.activation = activation
+        self._bounds = ACTIVATIONS[activation].bounds
         self.zeros = 0
         self._sum = np.zeros(neurons)
         self._squares = np.zeros(neurons)
@@ -146,8 +147,8 @@ class _Tally:
         self._squares += np.einsum("ni,ni->i", block, block, dtype=np.float64)
         np.minimum(self._least, block.min(axis=0), out=self._least)
         np.maximum(self._largest, block.max(axis=0), out=self._largest)
-        if self.activation in _RANGES:
-            low, high = _RANGES[self.activation]
+        if self._bounds is not None:
+            low, high = self._bounds
             margin = _NEAR_END * (high - low)
             self._at_end += ((block < low + margin) | (block > high - margin)).sum(axis=0)
 
@@ -160,12 +161,12 @@ class _Tally:
         return float(self._least.min()), float(self._largest.max())
 
     def dead(self) -> int:
-        if self.activation in _RANGES:
+        if self._bounds is not None:
             return int(np.count_nonzero(self._largest - self._least < _DEAD_SPREAD))
         return int(np.count_nonzero(self._largest <= 0))
 
     def saturated(self, images: int) -> int | None:
-        if self.activation not in _RANGES:
+        if self._bounds is None:
             return None
         return int(np.count_nonzero(self._at_end > _SATURATED_SHARE * images))
 

@@ -95,7 +95,7 @@ class Model:
         with np.errstate(over="ignore", invalid="ignore"):
             logits, outputs = self.network.infer(images)
             if self.temperature != 1:
-                OUTPUT_ACTIVATIONS["softmax"].function(logits / self.temperature, outputs)
+                OUTPUT_ACTIVATIONS["softmax"].forward(logits / self.temperature, outputs)
         if not np.isfinite(outputs).all():
             raise CheckpointError(f"{self.path}: its weights are so large that outputs overflow")
         return logits, self.network.probabilities(outputs)

@@ -21,11 +21,11 @@ from dlcli.data.datasets import Dataset, Examples
 from dlcli.errors import CheckpointError, ConfigError, DivergenceError
 from dlcli.files import atomic_write, flush_folder, naming, open_file
 from dlcli.nn.network import Network
-from dlcli.nn.optimizers import make_optimizer
 from dlcli.nn.temperature import is_temperature
 from dlcli.runs import checkpoint, directory
 from dlcli.runs.checkpoint import BEST, LAST
 from dlcli.runs.directory import CONFIG, DIVERGED, METRICS, SUMMARY
+from dlcli.training.builders import make_optimizer
 from dlcli.training.loop import (
     EpochRecord,
     OnBlock,

@@ -16,12 +16,17 @@ from dlcli.nn.backpropagation import Backpropagation
 from dlcli.nn.ema import WeightAveraging
 from dlcli.nn.losses import mean_loss, one_hot, smooth
 from dlcli.nn.network import Network
-from dlcli.nn.optimizers import Optimizer, make_optimizer
+from dlcli.nn.optimizers import Optimizer
 from dlcli.nn.random import random_stream
-from dlcli.nn.schedules import learning_rate_at
 from dlcli.nn.temperature import fit_temperature
 from dlcli.nn.types import Array, Labels
 from dlcli.training import divergence
+from dlcli.training.builders import (
+    make_backpropagation,
+    make_learning_rates,
+    make_network,
+    make_optimizer,
+)
 from dlcli.training.epoch_metrics import RunningScores
 
 
@@ -111,19 +116,6 @@ _WORTH_COMPILING = 1_000_000_000
 OnBlock = Callable[[Progress], None]
 
 
-def make_network(config: Config, classes: int = CLASSES) -> Network:
-    """A network of the config's shape, with its initial random weights."""
-    network = Network(
-        (*config.layer_sizes[:-1], classes),
-        config.activations,
-        config.output_activation,
-        batch_norm=config.batch_norm,
-    )
-    random = random_stream(config.seed, "initial_weights")
-    network.initialize(config.initializer, config.initializer_stddev, random)
-    return network
-
-
 def initial_state(config: Config, classes: int = CLASSES) -> TrainingState:
     """The state before the first epoch."""
     network = make_network(config, classes)
@@ -194,14 +186,8 @@ def fit(
         The loss, the gradient or what they leave behind is no longer a finite number. ``state``
         is of no use then; what was saved after the last epoch still is.
     """
-    backpropagation = Backpropagation(
-        state.network,
-        config.loss,
-        batch_size=min(config.batch_size, len(train)),
-        l2_penalty=0.0 if config.optimizer == "adamw" else config.weight_decay,
-        dropout=config.dropout,
-        input_dropout=config.input_dropout,
-    )
+    batch_size = min(config.batch_size, len(train))
+    backpropagation = make_backpropagation(config, state.network, batch_size)
     distortions = Distortions(config.augmentation) if config.augmentation is not None else None
     averaging = None
     if config.weight_averaging is not None and state.average is not None:
@@ -276,6 +262,7 @@ def _descend(
     count = len(train)
     batch_size = min(config.batch_size, count)
     steps = steps_per_epoch(config, count)
+    learning_rates = make_learning_rates(config, steps)
     order = random_stream(config.seed, "shuffling", state.epoch).permutation(count)
     dropout_random = random_stream(config.seed, "dropout", state.epoch)
     augmentation_random = random_stream(config.seed, "augmentation", state.epoch)
@@ -298,7 +285,7 @@ def _descend(
             start = (step - first_step) * batch_size
             rows = slice(start, min(start + batch_size, len(block)))
             steps_before = state.epoch * steps + step
-            learning_rate = learning_rate_at(steps_before, steps, config)
+            learning_rate = learning_rates.at(steps_before)
             scale = state.optimizer.gradient_scale(learning_rate)
             logits = backpropagation.run(images[rows], targets[rows], dropout_random, scale)
             scores.logits[rows] = logits

@@ -87,7 +87,7 @@ def test_impossible_config_is_refused(dlcli):
 
 def test_a_slope_that_is_no_number_is_null_in_json(dlcli, monkeypatch):
     check = LayerCheck(0, "weight", (784, 2), 100, math.inf)
-    monkeypatch.setattr("dlcli.nn.gradcheck.check_gradients", lambda _config: iter([check]))
+    monkeypatch.setattr("dlcli.training.builders.check_gradients", lambda _config: iter([check]))
     result = dlcli("gradcheck", "--format", "json")
     assert result.code == 1
     (row,) = json.loads(result.stdout)

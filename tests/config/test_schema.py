@@ -1,6 +1,8 @@
 """The schema: every key is described, and a config is the same after it was written and read."""
 
 import json
+import subprocess
+import sys
 import typing
 
 import msgspec
@@ -10,9 +12,15 @@ from hypothesis import strategies as st
 
 from dlcli.config import schema as configs
 from dlcli.config import validation
+from dlcli.config.messages import allowed_names
 from dlcli.config.schema import Config
 from dlcli.config.yaml_loader import parse
 from dlcli.data import datasets
+from dlcli.nn.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
+from dlcli.nn.initializers import INITIALIZERS
+from dlcli.nn.losses import LOSSES
+from dlcli.nn.optimizers import OPTIMIZERS
+from dlcli.nn.schedules import SCHEDULES
 
 FIELDS = msgspec.structs.fields(Config)
 
@@ -26,6 +34,57 @@ def test_every_key_is_documented_and_has_a_valid_default(field):
     description = msgspec.json.schema(field.type).get("description", "")
     assert description.endswith(".")
     assert msgspec.convert(msgspec.to_builtins(field.default), field.type) == field.default
+
+
+@pytest.mark.parametrize(
+    ("key", "names"),
+    [
+        ("activation", [*ACTIVATIONS]),
+        ("output_activation", [*OUTPUT_ACTIVATIONS]),
+        ("loss", [*LOSSES]),
+        ("initializer", ["auto", *INITIALIZERS]),
+        ("optimizer", [*OPTIMIZERS]),
+        ("schedule", [*SCHEDULES]),
+    ],
+)
+def test_the_choices_of_a_key_are_the_rows_of_its_table(key, names):
+    assert set(allowed_names(configs.key_types()[key])) == set(names)
+
+
+NEW_ACTIVATION = """
+import sys
+import numpy as np
+from dlcli.nn.activations import ACTIVATIONS, Activation
+
+def softsign(z, derivative):
+    factor = 1 / (1 + np.abs(z))
+    if derivative is not None:
+        derivative[...] = factor**2
+    z *= factor
+
+ACTIVATIONS["softsign"] = Activation(
+    softsign, "lecun_normal", onnx_operator="Softsign", pytorch="Softsign()", bounds=(-1, 1)
+)
+
+from dlcli.cli.main import run
+settings = ["--set=activation=softsign", "--set=hidden_layers=[4]"]
+assert run(["gradcheck", *settings]) == 0
+training = ["--set=dataset=sample", "--set=epochs=1", "--name=new"]
+assert run(["train", "-q", *settings, *training]) == 0
+for file in ("m.onnx", "m.safetensors"):
+    assert run(["export", "runs/new", "-o", file]) == 0
+assert b"Softsign" in open("m.onnx", "rb").read()
+assert b"Softsign()" in open("m.safetensors", "rb").read()
+assert run(["config", "schema", "--format=markdown"]) == 0
+"""
+
+
+def test_a_new_row_of_the_activations_is_all_that_the_program_needs(workdir):
+    command = [sys.executable, "-c", NEW_ACTIVATION]
+    finished = subprocess.run(command, cwd=workdir, capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stderr
+    assert "relu, sigmoid, softsign, tanh" in finished.stdout
+    assert "lecun_normal before softsign" in finished.stdout
 
 
 def test_dataset_names_are_the_sources_and_the_sample():

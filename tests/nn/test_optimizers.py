@@ -5,18 +5,17 @@ import json
 import sys
 import threading
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pytest
 
-from dlcli.config.schema import Config, OptimizerName
+from dlcli.config.schema import Config
 from dlcli.nn import optimizers
-from dlcli.nn.backpropagation import Backpropagation
 from dlcli.nn.kernels import adam, adam_kernel
 from dlcli.nn.losses import mean_loss, one_hot
 from dlcli.nn.network import Network
-from dlcli.nn.optimizers import make_optimizer
+from dlcli.nn.optimizers import OPTIMIZERS
+from dlcli.training.builders import make_backpropagation, make_optimizer
 
 ORACLE = json.loads((Path(__file__).parents[1] / "oracle" / "pytorch_values.json").read_text())[
     "network"
@@ -52,7 +51,7 @@ def descend(name, parameters, slope, rates):
 
 
 def test_every_optimizer_of_the_config_is_tested_here():
-    assert {config.optimizer for config in CONFIGS.values()} == set(get_args(OptimizerName))
+    assert {config.optimizer for config in CONFIGS.values()} == set(OPTIMIZERS)
 
 
 def test_the_examples_in_the_docstrings_are_true():
@@ -69,12 +68,8 @@ def test_twenty_steps_of_training_follow_pytorch(name, dtype, tolerance):
     network = Network(ORACLE["layer_sizes"], ORACLE["trajectory_activations"], "softmax", dtype)
     network.parameters[...] = ORACLE["parameters"]
     optimizer = make_optimizer(config, network.parameters, network.weight_count)
-    backpropagation = Backpropagation(
-        network,
-        "cross_entropy",
-        batch_size=max(map(len, ORACLE["batches"])),
-        l2_penalty=0.0 if config.optimizer == "adamw" else config.weight_decay,
-    )
+    batch_size = max(map(len, ORACLE["batches"]))
+    backpropagation = make_backpropagation(config, network, batch_size)
     random = np.random.default_rng(0)
     rate = config.learning_rate
     for number, rows in enumerate(ORACLE["batches"], start=1):

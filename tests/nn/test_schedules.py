@@ -1,15 +1,17 @@
 """Learning rates against PyTorch's schedulers, and what must hold of any."""
 
+import doctest
 import json
 from pathlib import Path
-from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlcli.config.schema import Config, ScheduleName
-from dlcli.nn.schedules import SCHEDULES, learning_rate_at
+from dlcli.config.schema import Config
+from dlcli.nn import schedules
+from dlcli.nn.schedules import SCHEDULES
+from dlcli.training.builders import make_learning_rates
 
 ORACLE = json.loads((Path(__file__).parents[1] / "oracle" / "pytorch_values.json").read_text())
 STEPS_PER_EPOCH = 50
@@ -18,12 +20,14 @@ STEPS_PER_EPOCH = 50
 def rates(steps_per_epoch=STEPS_PER_EPOCH, **settings):
     """The learning rate of every step of a training, as shares of 1."""
     config = Config(learning_rate=1.0, **settings)
-    steps = config.epochs * steps_per_epoch
-    return [learning_rate_at(step, steps_per_epoch, config) for step in range(steps)]
+    found = make_learning_rates(config, steps_per_epoch)
+    return [found.at(step) for step in range(config.epochs * steps_per_epoch)]
 
 
-def test_the_config_offers_exactly_the_schedules_there_are():
-    assert set(get_args(ScheduleName)) == set(SCHEDULES)
+def test_the_examples_in_the_docstrings_are_true():
+    failed, attempted = doctest.testmod(schedules)
+    assert failed == 0
+    assert attempted > 0
 
 
 @pytest.mark.parametrize(
@@ -33,7 +37,8 @@ def test_the_config_offers_exactly_the_schedules_there_are():
 )
 def test_every_step_of_a_training_has_the_rate_that_pytorch_gives_it(record):
     config, per_epoch = Config(**record["config"]), record["steps_per_epoch"]
-    found = [learning_rate_at(step, per_epoch, config) for step in range(len(record["rates"]))]
+    learning_rates = make_learning_rates(config, per_epoch)
+    found = [learning_rates.at(step) for step in range(len(record["rates"]))]
     assert len(found) == config.epochs * per_epoch
     assert found == pytest.approx(record["rates"], rel=1e-9)
 
@@ -126,4 +131,4 @@ def test_a_rate_is_never_negative_and_never_above_the_learning_rate(
         warmup_epochs=warmup_share * epochs,
     )
     step = int(step_share * (epochs * steps_per_epoch - 1))
-    assert 0 <= learning_rate_at(step, steps_per_epoch, config) <= learning_rate
+    assert 0 <= make_learning_rates(config, steps_per_epoch).at(step) <= learning_rate

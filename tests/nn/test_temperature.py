@@ -11,7 +11,7 @@ from dlcli.nn.temperature import fit_temperature, is_temperature
 
 def softmax(logits):
     outputs = np.empty_like(logits)
-    OUTPUT_ACTIVATIONS["softmax"].function(logits, outputs)
+    OUTPUT_ACTIVATIONS["softmax"].forward(logits, outputs)
     return outputs
 
 

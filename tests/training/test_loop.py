@@ -15,15 +15,14 @@ from dlcli.data.datasets import Examples
 from dlcli.errors import DivergenceError
 from dlcli.nn.backpropagation import Backpropagation
 from dlcli.nn.network import Network
-from dlcli.nn.optimizers import make_optimizer
 from dlcli.nn.temperature import fit_temperature
 from dlcli.training import loop
+from dlcli.training.builders import make_network, make_optimizer
 from dlcli.training.loop import (
     EpochRecord,
     TrainingState,
     fit,
     initial_state,
-    make_network,
     overfitting_since,
     why_finished,
 )

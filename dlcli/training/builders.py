@@ -1,0 +1,79 @@
+"""From a config to what trains: network, backpropagation, optimiser, learning rates."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlcli.config.dimensions import CLASSES
+from dlcli.config.schema import Config
+from dlcli.nn.backpropagation import Backpropagation
+from dlcli.nn.gradcheck import BATCH_SIZE, LayerCheck
+from dlcli.nn.gradcheck import check_gradients as check_network_gradients
+from dlcli.nn.network import Network
+from dlcli.nn.optimizers import OPTIMIZERS, Optimizer
+from dlcli.nn.random import random_stream
+from dlcli.nn.schedules import SCHEDULES, LearningRates
+from dlcli.nn.types import Array
+
+
+def make_network(
+    config: Config, classes: int = CLASSES, dtype: npt.DTypeLike = np.float32
+) -> Network:
+    """A network of the config's shape, with its initial random weights."""
+    network = Network(
+        (*config.layer_sizes[:-1], classes),
+        config.activations,
+        config.output_activation,
+        dtype,
+        batch_norm=config.batch_norm,
+    )
+    random = random_stream(config.seed, "initial_weights")
+    network.initialize(config.initializer, config.initializer_stddev, random)
+    return network
+
+
+def make_backpropagation(config: Config, network: Network, batch_size: int) -> Backpropagation:
+    """The gradient of the config's cost, for batches of up to ``batch_size`` images."""
+    decoupled = OPTIMIZERS[config.optimizer].decouples_weight_decay
+    return Backpropagation(
+        network,
+        config.loss,
+        batch_size=batch_size,
+        l2_penalty=0.0 if decoupled else config.weight_decay,
+        dropout=config.dropout,
+        input_dropout=config.input_dropout,
+    )
+
+
+def make_optimizer(config: Config, parameters: Array, weight_count: int) -> Optimizer:
+    """The config's optimiser, over ``parameters``, of which the first are the weights."""
+    kind = OPTIMIZERS[config.optimizer]
+    settings: dict[str, Any] = {key: getattr(config, key) for key in kind.hyperparameters}
+    if kind.decouples_weight_decay:
+        settings |= {"decay": config.weight_decay, "decayed": weight_count}
+    return kind.make(parameters, **settings)
+
+
+def make_learning_rates(config: Config, steps_per_epoch: int) -> LearningRates:
+    """The learning rate of each of the config's steps."""
+    keys = SCHEDULES[config.schedule].hyperparameters
+    return LearningRates(
+        learning_rate=config.learning_rate,
+        schedule=config.schedule,
+        epochs=config.epochs,
+        warmup_epochs=config.warmup_epochs,
+        steps_per_epoch=steps_per_epoch,
+        hyperparameters={key: getattr(config, key) for key in keys},
+    )
+
+
+def check_gradients(config: Config) -> Iterator[LayerCheck]:
+    """Check backpropagation through the config's network (see ``dlcli.nn.gradcheck``)."""
+    backpropagation = make_backpropagation(
+        config, make_network(config, dtype=np.float64), BATCH_SIZE
+    )
+    return check_network_gradients(
+        backpropagation, label_smoothing=config.label_smoothing, seed=config.seed
+    )
