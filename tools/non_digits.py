@@ -1,25 +1,22 @@
 """Drawings of what is no digit: letters and signs, shapes, scribbles, and ruined digits.
 
-``likeness`` learns from them what not to take for a digit. Letters are those of Hershey,
-"Calligraphy for computers", 1967, whose strokes a pen of any width can follow, and those of fonts,
-printed or like handwriting.
+The rejection network learns from them what is no digit. Letters are drawn along the strokes of
+``tools.characters`` with a pen of any width, or printed in a font.
 """
 
 from collections.abc import Callable
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
-from pyhershey import glyph_factory
 
 from dlcli.vision.components import label
+from tools import characters
+from tools.characters import Points, Strokes
 
 Marks = npt.NDArray[np.uint8]  # light on dark, shape (height, width)
-Points = npt.NDArray[np.float64]  # across and down, shape (points, 2)
-Strokes = list[Points]
 Random = np.random.Generator
 
 SIDE = 140
@@ -27,23 +24,6 @@ SIDE = 140
 MIRRORED = frozenset({3, 4, 7, 9})
 LYING = frozenset({2, 3, 4, 5, 7})
 _MARGIN = 15
-# Scripts of simple strokes, which are nearer to what people write, more often than others.
-_LATIN = (
-    *["roman_simplex", "script_simplex"] * 4,
-    *["roman_plain", "roman_duplex", "italic_complex", "script_complex"],
-    *["roman_complex", "roman_triplex", "italic_triplex", "gothic_italian_triplex"],
-)
-_GREEK = ("greek_simplex", "greek_complex_small")
-_CYRILLIC = ("cyrillic_complex",)
-# Of each script those that are seldom taken for a digit, as O and l are; in pyhershey's Greek
-# scripts alpha stands at _, gamma at a, and omega at v.
-_LETTERS = {
-    _LATIN: (0.7, "ACEFHJKLMNPRTUVWXYacdefhkmnprtuvwxy#$%&*+<=>?@{}"),
-    _GREEK: (0.15, "ACDEGJKLMNPQRSTUVWX_acdehijklnoqrstuv"),
-    _CYRILLIC: (0.15, "ADEFGIJKLMNPQRSTUVWYZadefgijklmnpqrstuvwyz"),
-}
-_SIGNS = ("oriental", "oriental", "mathematical", "astronomical", "astrological")
-_DIGITS = ("roman_simplex", "script_simplex", "roman_duplex", "italic_complex", "roman_complex")
 # Files of packages: Matplotlib's fonts, and some that look as if drawn by hand.
 _FONTS = (
     *(
@@ -62,35 +42,26 @@ _FONTS = (
 )
 # Characters that are seldom taken for a digit.
 _TYPED = "ACEFGHJKLMNPQRTUVWXYacdefhkmnprtuvwxy#&?"
-# A sign that is smaller than this share of its height is a dot or a line.
-_LEAST_SIGN = 0.2
 
 
 def letter(random: Random) -> Strokes:
     """A letter, or a sign of punctuation."""
-    shares = [share for share, _ in _LETTERS.values()]
-    scripts = list(_LETTERS)[random.choice(len(shares), p=shares)]
-    character = random.choice(list(_LETTERS[scripts][1]))
-    return _segments(glyph_factory.from_ascii(character, random.choice(scripts)).segments)
+    return characters.any_of(characters.LETTERS, random)
 
 
 def sign(random: Random) -> Strokes:
-    """A character of Japanese, or a sign of mathematics or astronomy."""
-    while True:
-        signs = _signs(random.choice(_SIGNS))
-        strokes = _segments(signs[random.integers(len(signs))])
-        if strokes and np.ptp(np.concatenate(strokes), axis=0).min() > _LEAST_SIGN:
-            return strokes
+    """A Japanese character, or a sign of mathematics or astronomy."""
+    return characters.any_of(characters.SCRIPTS_AND_SIGNS, random)
 
 
-def typed(random: Random, characters: str = _TYPED) -> Marks:
+def typed(random: Random, alphabet: str = _TYPED) -> Marks:
     """One of the characters as a printer prints it, or on paper that is held askew."""
     package, _, file = random.choice(_FONTS).partition("/")
     path = Path(str(find_spec(package).origin)).parent / file
     font = ImageFont.truetype(path, SIDE - 2 * _MARGIN)
     image = Image.new("L", (2 * SIDE, 2 * SIDE))
     pen, middle = ImageDraw.Draw(image), (SIDE, SIDE)
-    pen.text(middle, random.choice(list(characters)), fill=255, font=font, anchor="mm")
+    pen.text(middle, random.choice(list(alphabet)), fill=255, font=font, anchor="mm")
     slant, narrowing = random.uniform(-0.15, 0.3), random.uniform(0.85, 1.5)
     coefficients = (narrowing, slant, SIDE * (1 - narrowing - slant), 0, 1, 0)
     sheared = image.transform(
@@ -101,22 +72,9 @@ def typed(random: Random, characters: str = _TYPED) -> Marks:
     return turned[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
 
 
-def printed_digit(random: Random, digit: int) -> Strokes:
-    """A digit as it is printed, or written in Europe."""
-    written = _AS_IN_EUROPE.get(digit, [])
-    if written and random.random() < 0.6:
-        return written[random.integers(len(written))]
-    return _segments(glyph_factory.from_ascii(str(digit), random.choice(_DIGITS)).segments)
-
-
-@cache
-def _signs(collection: str) -> list[tuple[tuple[tuple[float, float], ...], ...]]:
-    return [glyph.segments for glyph in glyph_factory.iterator(collection)]
-
-
-def _segments(segments: tuple[tuple[tuple[float, float], ...], ...]) -> Strokes:
-    """Hershey's strokes, the height of a capital letter being 1."""
-    return [np.array(s, float) * [1, -1] / 21 for s in segments if len(s) > 1]
+def penned_digit(random: Random, digit: int) -> Strokes:
+    """A digit as it is taught at school, in America or Europe."""
+    return characters.write(characters.DIGITS, str(digit), random)
 
 
 def _line(*across_and_down: float) -> Points:
@@ -142,30 +100,6 @@ def _circle(x: float, y: float, radius: float, corners: int = 30, turn: float = 
 def _turned(points: Points, degrees: float) -> Points:
     cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     return (points - 0.5) @ np.array([[cosine, sine], [-sine, cosine]]) + 0.5
-
-
-_AS_IN_EUROPE = {
-    1: [
-        [_line(0, 0.4, 0.45, 0, 0.45, 1)],
-        [_line(0, 0.55, 0.5, 0, 0.45, 1)],
-        [_line(0.1, 0.3, 0.4, 0, 0.4, 1), _line(0.05, 1, 0.75, 1)],
-    ],
-    4: [
-        [_line(0.5, 0, 0, 0.65, 0.75, 0.65), _line(0.5, 0.4, 0.5, 1)],
-        [_line(0.45, 0, 0, 0.6, 0.7, 0.6), _line(0.45, 0, 0.45, 1)],
-        [_line(0, 0, 0, 0.5, 0.6, 0.5), _line(0.6, 0, 0.6, 1)],
-    ],
-    7: [
-        [_line(0, 0, 0.65, 0, 0.25, 1), _line(0.1, 0.5, 0.65, 0.5)],
-        [_line(0, 0.1, 0.05, 0, 0.65, 0, 0.3, 1), _line(0.15, 0.52, 0.6, 0.48)],
-    ],
-    9: [
-        [
-            _curve(_line(0.6, 0.1, 0.3, -0.05, 0, 0.2, 0.1, 0.5, 0.5, 0.45, 0.62, 0.1)),
-            _line(0.6, 0.1, 0.55, 1),
-        ]
-    ],
-}
 
 
 def doodle(random: Random) -> Strokes:

@@ -85,7 +85,7 @@ def example(number: int, digits: Examples) -> tuple[Pixels | None, int]:
         if random.random() < _TYPED:
             marks = non_digits.typed(random, str(label))
         else:
-            marks = non_digits.drawn(non_digits.printed_digit(random, label), random)
+            marks = non_digits.drawn(non_digits.penned_digit(random, label), random)
     elif kind < _DIGIT + _PRINTED + _EMPTY:
         marks, label = ph.EMPTY, SOMETHING_ELSE
     else:
