@@ -14,6 +14,7 @@ from dlcli.cli.options import data_dir_option
 from dlcli.config.schema import Config, to_builtins
 from dlcli.data import datasets
 from dlcli.data.datasets import Dataset
+from dlcli.data.splits import split_validation
 from dlcli.export.onnx_format import to_onnx
 from dlcli.export.safetensors_format import modules, to_safetensors
 from dlcli.nn.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
@@ -67,9 +68,7 @@ def small_model(dataset: Dataset, activation: Any, output_activation: Any) -> Mo
         loss="cross_entropy" if output_activation == "softmax" else "mse",
         epochs=1,
     )
-    train, validation = datasets.split_validation(
-        dataset.train, config.validation_size, config.seed
-    )
+    train, validation = split_validation(dataset.train, config.validation_size, config.seed)
     state = loop.initial_state(config)
     (record,) = loop.fit(config, train, validation, state)
     metadata = {

@@ -1,8 +1,8 @@
-"""The exception tree: every expected failure, and the exit code it ends the program with."""
+"""Every expected failure, and the exit code with which it ends the program."""
 
 
 class DlcliError(Exception):
-    """An expected failure; its arguments are the lines of the message that the user reads."""
+    """An expected failure; its arguments are the lines of the message for the user."""
 
     exit_code = 1
 
@@ -11,7 +11,7 @@ class DlcliError(Exception):
 
 
 class ConfigError(DlcliError):
-    """The configuration is invalid, or contradicts what it is applied to."""
+    """Wrong usage: an invalid configuration, or one that does not fit the data or the model."""
 
     exit_code = 2
 
@@ -23,27 +23,27 @@ class DatasetError(DlcliError):
 
 
 class InputError(DlcliError):
-    """A file the user named as input could not be used."""
+    """A file that the user named as input could not be used."""
 
     exit_code = 4
 
 
 class ImageError(InputError):
-    """A file is no readable picture, or holds no digit."""
+    """A file is not a readable picture, or shows no digit."""
 
 
 class CheckpointError(InputError):
-    """A model is missing, corrupt, or does not fit the task."""
+    """A model is missing or corrupt, or does not fit the task."""
 
 
 class ThresholdError(DlcliError):
-    """A result fell short of the threshold the user set."""
+    """A result is below the threshold that the user set."""
 
     exit_code = 5
 
 
 class DivergenceError(DlcliError):
-    """Training left the range of finite numbers."""
+    """Training produced infinite or undefined numbers."""
 
 
 class GradientError(DlcliError):
@@ -51,10 +51,10 @@ class GradientError(DlcliError):
 
 
 class Terminated(BaseException):
-    """The process was asked to stop by SIGTERM.
+    """The process received SIGTERM.
 
-    Like ``KeyboardInterrupt`` it is no ``Exception``, so that no handler takes it for a fault
-    of the file that was being read when it came.
+    Like ``KeyboardInterrupt`` it is not an ``Exception``, so that no ``except Exception``
+    mistakes it for a problem of the file being read.
     """
 
     exit_code = 143

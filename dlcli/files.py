@@ -1,4 +1,4 @@
-"""Files appear whole or not at all, and never by overwriting what the user did not offer."""
+"""Files that appear whole or not at all, locks, and refusals to overwrite what the user has."""
 
 import errno
 import os
@@ -22,7 +22,7 @@ def stdin() -> BufferedIOBase:
     Raises
     ------
     ConfigError
-        It was closed before the start (``<&-``).
+        stdin is closed (``<&-``).
     """
     if sys.stdin is None:
         raise ConfigError("-: stdin is closed")
@@ -30,14 +30,14 @@ def stdin() -> BufferedIOBase:
 
 
 def open_file(path: Path) -> BufferedReader:
-    """Open a file to be read, and nothing that could keep its reader waiting for ever.
+    """Open a regular file for reading; refuse pipes and devices, which could block for ever.
 
     Raises
     ------
     OSError
-        It cannot be opened, or is a pipe or a device.
+        The file cannot be opened, or is a pipe or a device.
     """
-    nonblocking = getattr(os, "O_NONBLOCK", 0)  # to open a pipe would wait for its writer
+    nonblocking = getattr(os, "O_NONBLOCK", 0)  # opening a pipe would wait for its writer
     file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | nonblocking))  # noqa: SIM115 - Path.open has no opener; the caller closes it
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
@@ -46,8 +46,8 @@ def open_file(path: Path) -> BufferedReader:
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Let an error of the disk name ``path``: when a write or a read fails, it names no file."""
+def annotate_errors(path: Path) -> Iterator[None]:
+    """Add ``path`` to an ``OSError`` without a file name, as a failed read or write raises it."""
     try:
         yield
     except OSError as error:
@@ -56,23 +56,45 @@ def naming(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def atomic_write(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
-    """Open a temporary file beside ``path`` that takes its place when the block succeeds.
+def lock(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Lock the file ``path`` against other processes; the lock ends when its process does.
 
-    The content is flushed to the disk before the rename, and the folder after it, so that
-    a crash at any moment leaves either the old file or the new one. When the block raises,
-    the temporary file is removed and ``path`` stays as it was; when the process is killed,
-    it is left for :func:`remove_leftovers`. Without ``durable`` nothing is waited for: for
-    thousands of small files that a command can write again.
+    Raises
+    ------
+    TimeoutError
+        Another process has the lock, and ``wait`` is false.
+    OSError
+        The file cannot be opened; the error names it.
+    """
+    from filelock import FileLock
+
+    file_lock = FileLock(path, blocking=wait)
+    with annotate_errors(path):
+        file_lock.acquire()
+    try:
+        yield
+    finally:
+        file_lock.release()
+
+
+@contextmanager
+def atomic_write(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
+    """Open a temporary file beside ``path`` that replaces it when the block succeeds.
+
+    The content is flushed to the disk before the rename, and the folder after it, so that a
+    crash at any moment leaves either the old file or the new one. When the block raises, the
+    temporary file is removed and ``path`` stays as it was; when the process is killed, the
+    temporary file stays until :func:`remove_temporary_files`. With ``durable=False`` nothing is
+    flushed: much faster for thousands of small files that a command can write again.
 
     Raises
     ------
     OSError
-        The folder cannot be written to, or the disk is full; it names ``path``.
+        The folder cannot be written to, or the disk is full; the error names ``path``.
     """
-    temporary = temporary_for(path)
+    temporary = temporary_path(path)
     try:
-        with naming(path), _open_new(temporary) as file:
+        with annotate_errors(path), _open_new(temporary) as file:
             yield file
             file.flush()
             if durable:
@@ -80,8 +102,8 @@ def atomic_write(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
         temporary.replace(path)
     except BaseException as error:
         if isinstance(error, OSError) and error.filename == str(temporary):
-            error.filename = str(path)  # the user knows the file by this name
-        with suppress(OSError):  # of two errors the first is the one to tell
+            error.filename = str(path)  # the name that the user knows
+        with suppress(OSError):  # report the first error, not one of the cleanup
             temporary.unlink(missing_ok=True)
         raise
     if durable:
@@ -89,7 +111,7 @@ def atomic_write(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
 
 
 def _open_new(path: Path) -> BinaryIO:
-    """Open a file that is new, instead of one that a killed process left, or of a planted link."""
+    """Create a file, replacing one left by a killed process and never following a link."""
     try:
         return path.open("xb")
     except FileExistsError:
@@ -97,33 +119,33 @@ def _open_new(path: Path) -> BinaryIO:
         return path.open("xb")
 
 
-def temporary_for(path: Path) -> Path:
-    """The name beside ``path`` under which this process writes what will be ``path``."""
+def temporary_path(path: Path) -> Path:
+    """The name beside ``path`` under which this process writes it."""
     return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 
-def remove_leftovers(folder: Path, names: Iterable[str]) -> None:
-    """Remove what killed processes left of writing the files ``names`` in ``folder``.
-
-    Only for a folder that is locked: nobody else may be writing these files.
-    """
-    for name in names:
-        for temporary in leftovers(folder, name):
-            temporary.unlink(missing_ok=True)
-
-
-def leftovers(folder: Path, name: str) -> Iterator[Path]:
-    """The temporary files of ``folder / name``, of killed processes or of one at work."""
+def temporary_files(folder: Path, name: str) -> Iterator[Path]:
+    """The temporary files of ``folder / name``, of killed and of running processes."""
     return folder.glob(f".{name}.*.tmp")
 
 
+def remove_temporary_files(folder: Path, names: Iterable[str]) -> None:
+    """Remove temporary files that killed processes left while writing ``names`` in ``folder``.
+
+    The caller must have locked the folder, so that no other process is writing these files.
+    """
+    for name in names:
+        for temporary in temporary_files(folder, name):
+            temporary.unlink(missing_ok=True)
+
+
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it, so that a crash of the machine does not undo it.
+    """Make a folder and its parents, and flush their names to the disk.
 
     Raises
     ------
     OSError
-        It cannot be made, or is a file.
+        The folder cannot be made, or the path is a file.
     """
     if folder.is_dir():
         return
@@ -133,12 +155,12 @@ def make_folder(folder: Path) -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """Make the names in ``folder`` durable (a rename lives in the folder, not in the file)."""
-    if os.name == "nt":  # Windows cannot open folders; its renames are journalled
+    """Flush the names in ``folder`` to the disk (a rename changes the folder, not the file)."""
+    if os.name == "nt":  # Windows cannot open folders; its file system journals renames
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        with naming(folder):
+        with annotate_errors(folder):
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
@@ -150,7 +172,7 @@ def refuse_to_overwrite(path: Path, *, force: bool) -> None:
     Raises
     ------
     ConfigError
-        Something is there already, or the parent folder is missing.
+        The file exists already, or its parent folder is missing.
     """
     if str(path) == "-":
         raise ConfigError("-: name a file; stdout is for the result")
@@ -166,9 +188,9 @@ def refuse_full_folder(folder: Path, *, force: bool) -> None:
     Raises
     ------
     ConfigError
-        It is no folder, or something is in it.
+        The path is a file, or the folder is not empty.
     """
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder}: is a file, not a folder")
     if folder.is_dir() and any(folder.iterdir()) and not force:
-        raise ConfigError(f"{folder}: is not empty; add --force to write into it all the same")
+        raise ConfigError(f"{folder}: is not empty; add --force to write into it anyway")

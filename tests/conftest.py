@@ -1,12 +1,11 @@
 """What the tests share: dlcli as a function, a working folder, small and full datasets."""
 
-import hashlib
 import io
 import os
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 # Before NumPy is imported: the tests' networks are small, and BLAS threads that wait for each
@@ -18,7 +17,7 @@ import pytest
 from hypothesis import settings
 
 from dlcli.cli.main import run
-from dlcli.data import datasets, download, idx
+from dlcli.data import datasets, download, idx, registry
 from dlcli.data.datasets import Dataset
 from dlcli.nn.network import Network
 from dlcli.runs import checkpoint
@@ -79,7 +78,7 @@ def write_idx_folder(folder: Path, train: int = 60, test: int = 20, seed: int = 
     """Write a small dataset of random images whose labels are easy to learn."""
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(seed)
-    for files, count in ((datasets.FILES[:2], train), (datasets.FILES[2:], test)):
+    for files, count in ((registry.FILES[:2], train), (registry.FILES[2:], test)):
         labels = (np.arange(count) % 10).astype(np.uint8)
         images = random.integers(0, 60, (count, 28, 28), dtype=np.uint8)
         for image, label in zip(images, labels, strict=True):
@@ -151,12 +150,13 @@ class Mirror:
 def mirror(tmp_path_factory, httpserver, monkeypatch) -> Mirror:
     """A good mirror, the only one of ``mnist``; waiting for a bad one costs no time."""
     folder = write_idx_folder(tmp_path_factory.mktemp("mirror"))
-    contents = {file: (folder / file).read_bytes() for file in datasets.FILES}
+    contents = {file: (folder / file).read_bytes() for file in registry.FILES}
     for file, content in contents.items():
         httpserver.expect_request(f"/good/{file}.gz").respond_with_data(idx.compress(content))
     url = httpserver.url_for("/good/")
-    sums = tuple(hashlib.sha256(content).hexdigest() for content in contents.values())
-    monkeypatch.setitem(datasets.SOURCES, "mnist", datasets.Source((url,), raw_sha256=sums))
+    checksums = {f: registry.Checksum(registry.sha256(c)) for f, c in contents.items()}
+    mnist = replace(registry.DATASETS["mnist"], mirrors=(url,), checksums=checksums)
+    monkeypatch.setitem(registry.DATASETS, "mnist", mnist)
     monkeypatch.setattr(download, "BACKOFF_SECONDS", 0)
     monkeypatch.setenv("no_proxy", "*")
     return Mirror(url, contents, lambda: [request.path for request, _ in httpserver.log])

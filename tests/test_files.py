@@ -12,7 +12,7 @@ from dlcli.files import (
     flush_folder,
     make_folder,
     refuse_to_overwrite,
-    remove_leftovers,
+    remove_temporary_files,
 )
 
 
@@ -131,7 +131,7 @@ def test_folders_are_made_down_from_the_first_missing_one_and_their_names_flushe
 def test_leftovers_of_the_named_files_alone_are_removed(tmp_path):
     for name in (".a.1.tmp", ".a.22.tmp", ".b.1.tmp", "a"):
         (tmp_path / name).touch()
-    remove_leftovers(tmp_path, ["a"])
+    remove_temporary_files(tmp_path, ["a"])
     assert names_in(tmp_path) == [".b.1.tmp", "a"]
 
 

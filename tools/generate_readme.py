@@ -5,11 +5,25 @@ from pathlib import Path
 
 from benchmarks import accuracy, exports
 from dlcli.config.schema import reference
+from dlcli.data.registry import DATASETS
 from tests.faults import record
 
 README = Path(__file__).parent.parent / "README.md"
+
+
+def datasets() -> str:
+    """The README's table of datasets."""
+    lines = ["| dataset | content | licence |", "| --- | --- | --- |"]
+    for name, info in DATASETS.items():
+        card = f" ([data card](dlcli/data/{name}/DATACARD.md))" if info.embedded else ""
+        lines.append(f"| `{name}` | {info.title}{card} | {info.licence} |")
+    lines.append("| a folder | four IDX files with MNIST's names, gzipped or not | yours |")
+    return "\n".join(lines) + "\n"
+
+
 PARTS = {
     "config": reference,
+    "datasets": datasets,
     "exports": exports.table,
     "results": accuracy.table,
     "reliability": record.table,

@@ -21,10 +21,10 @@ from dlcli.cli.output import (
     print_table,
     printable,
 )
+from dlcli.data.registry import DATASETS, FILES, downloadable
 from dlcli.errors import ConfigError, DatasetError
 
-_NAMES = ("mnist", "fashion-mnist", "kmnist")
-_Name = click.Choice(_NAMES)
+_Name = click.Choice(downloadable())
 
 
 @click.group("data")
@@ -44,11 +44,11 @@ def command() -> None:
 @data_dir_option
 @debug_and_quiet
 def fetch(names: tuple[str, ...], data_dir: Path) -> None:
-    """Download datasets into the cache (mnist, if none is named).
+    """Download datasets into the cache (by default mnist).
 
-    Mirrors are tried in turn, $DLCLI_MIRROR (a URL prefix) first. Each file is verified by its
-    SHA-256 sum and appears whole or not at all; good files are not fetched again. Prints the
-    folder of each dataset.
+    Tries the mirrors in turn, $DLCLI_MIRROR (a URL prefix) first. Verifies each file by its
+    SHA-256 sum, and downloads only missing and damaged files. Prints the folder of each
+    dataset.
 
     \b
     Examples:
@@ -56,14 +56,13 @@ def fetch(names: tuple[str, ...], data_dir: Path) -> None:
       dlcli data fetch mnist fashion-mnist --data-dir /var/cache/dlcli
       DLCLI_MIRROR=http://localhost:8000/mnist dlcli data fetch mnist
     """
-    from dlcli.data import datasets
+    from dlcli.data import cache
 
     for name in names or ("mnist",):
         with download_progress() as progress:
-            fetched = datasets.fetch(name, data_dir, progress)
-        message(
-            f"{name}: {f'fetched {len(fetched)} of 4 files' if fetched else 'already complete'}"
-        )
+            fetched = cache.fetch(name, data_dir, progress)
+        done = f"fetched {len(fetched)} of {len(FILES)} files" if fetched else "already complete"
+        message(f"{name}: {done}")
         click.echo(data_dir / name)
 
 
@@ -79,14 +78,13 @@ def status(data_dir: Path, output_format: str) -> None:
       dlcli data status
       dlcli data status --format json | jq -r '.[] | select(.status == "absent").dataset'
     """
-    from dlcli.data import datasets
+    from dlcli.data import cache
 
     rows = []
-    for name in _NAMES:
-        found = set(datasets.faults(name, data_dir).values())
-        state = "complete" if found == {None} else "absent" if found == {"missing"} else "damaged"
-        rows.append({"dataset": name, "status": state, "folder": str(data_dir / name)})
-    rows.append({"dataset": "sample", "status": "embedded", "folder": ""})
+    for name, info in DATASETS.items():
+        state = "embedded" if info.embedded else cache.status(name, data_dir)
+        folder = "" if info.embedded else str(data_dir / name)
+        rows.append({"dataset": name, "status": state, "folder": folder})
     if output_format == "json":
         print_json(rows)
     elif output_format == "csv":
@@ -104,31 +102,28 @@ def status(data_dir: Path, output_format: str) -> None:
 @data_dir_option
 @debug_and_quiet
 def verify(names: tuple[str, ...], data_dir: Path) -> None:
-    """Check every file of cached datasets (all that are there, if none is named).
+    """Check every file of cached datasets (by default of all that are there).
 
-    Prints a line a file; exits with 3 if one is missing or corrupt.
+    Prints one line for each file; exits with 3 if one is missing or corrupt.
 
     \b
     Examples:
       dlcli data verify
       dlcli data verify mnist || dlcli data fetch mnist
     """
-    from dlcli.data import datasets
+    from dlcli.data import cache
 
-    faults = {name: datasets.faults(name, data_dir) for name in names or _NAMES}
-    # What a failed download left is an empty folder: nothing is there.
-    chosen = names or [name for name in _NAMES if set(faults[name].values()) != {"missing"}]
-    if not chosen:
-        raise DatasetError(f"{data_dir}: holds no dataset; fetch one with: dlcli data fetch")
-    bad = 0
-    for name in chosen:
-        for file, fault in faults[name].items():
+    faults = cache.verify(data_dir, names)
+    if not faults:
+        raise DatasetError(f"{data_dir}: contains no dataset; fetch one with: dlcli data fetch")
+    for name, by_file in faults.items():
+        for file, fault in by_file.items():
             click.echo(f"{printable(str(data_dir / name / file))}: {fault or 'ok'}")
-            bad += fault is not None
+    bad = sum(fault is not None for by_file in faults.values() for fault in by_file.values())
     if bad:
         raise DatasetError(
-            f"{bad} of {len(chosen) * 4} files missing or corrupt; mend with: dlcli data fetch "
-            f"{' '.join(chosen)}"
+            f"{bad} of {len(faults) * len(FILES)} files missing or corrupt; repair them with: "
+            f"dlcli data fetch {' '.join(faults)}"
         )
 
 
@@ -145,9 +140,9 @@ def verify(names: tuple[str, ...], data_dir: Path) -> None:
 @data_dir_option
 @debug_and_quiet
 def import_(folder: Path, name: str, data_dir: Path) -> None:
-    """Take over a copy carried in by hand.
+    """Copy a dataset from a folder into the cache.
 
-    DIR holds the four IDX files, gzipped or not; they are verified like a download. Prints
+    DIR holds the four IDX files, gzipped or not. They are verified like a download. Prints
     the dataset's folder in the cache.
 
     \b
@@ -155,9 +150,9 @@ def import_(folder: Path, name: str, data_dir: Path) -> None:
       dlcli data import ~/Downloads/mnist
       dlcli data import /media/usb/fashion --dataset fashion-mnist
     """
-    from dlcli.data import datasets
+    from dlcli.data import cache
 
-    for path in datasets.import_folder(name, folder, data_dir):
+    for path in cache.import_folder(name, folder, data_dir):
         message(f"verified {path}")
     click.echo(data_dir / name)
 
@@ -170,7 +165,7 @@ def import_(folder: Path, name: str, data_dir: Path) -> None:
     show_default=True,
     metavar="NAME|DIR",
     shell_complete=complete_dataset,
-    help="mnist, fashion-mnist, kmnist, sample, or a folder of IDX files.",
+    help=f"{', '.join(DATASETS)}, or a folder of IDX files.",
 )
 @click.option(
     "--split",
@@ -186,7 +181,7 @@ def import_(folder: Path, name: str, data_dir: Path) -> None:
     type=click.Path(readable=False, path_type=Path),
     required=True,
     metavar="DIR",
-    help="Folder to write to; made if need be.",
+    help="Folder to write to; created if it does not exist.",
 )
 @force_option
 @data_dir_option
@@ -208,19 +203,13 @@ def export(
       dlcli data export --split test --output digits/
       dlcli data export --dataset sample --limit 100 -o digits/ && dlcli predict digits/
     """
-    from dlcli.data import datasets
+    from dlcli.data import datasets, pictures
     from dlcli.files import refuse_full_folder
-    from dlcli.vision.pipeline import write_pixels
 
     refuse_full_folder(output, force=force)
     with download_progress() as progress:
         dataset = datasets.load(name, data_dir, progress)
-    examples = dataset.test if split == "test" else dataset.train
-    count = min(limit or len(examples), len(examples))
-    output.mkdir(parents=True, exist_ok=True)
-    for index in range(count):
-        path = output / f"{index:05d}-{examples.labels[index]}.png"
-        write_pixels(examples.images[index], path)
+    count = pictures.export(dataset.test if split == "test" else dataset.train, output, limit)
     message(f"wrote {count:,} images")
     click.echo(output)
 
@@ -228,14 +217,14 @@ def export(
 @command.command("show")
 @config_option
 @set_option
-@click.option("--augmented", is_flag=True, help="Show images beside their distortions.")
+@click.option("--augmented", is_flag=True, help="Show images with their distortions.")
 @click.option(
     "-o",
     "--output",
     type=click.Path(readable=False, path_type=Path, dir_okay=False),
     default=Path("grid.png"),
     show_default=True,
-    help="The picture to write.",
+    help="Picture to write.",
 )
 @force_option
 @data_dir_option
@@ -248,40 +237,32 @@ def show(
     force: bool,  # noqa: FBT001 - click passes options by name
     data_dir: Path,
 ) -> None:
-    """Write a PNG of training images, a row a digit, as a config's network sees them.
+    """Write a PNG of training images, one row for each digit.
 
-    With --augmented, a row is one image and nine distortions of it by the config's
-    augmentation, so that you can judge whether they are still the same digit. Prints the
-    picture's path.
+    With --augmented, each row is one image and nine distortions of it by the config's
+    augmentation: check that they still show the same digit. Prints the picture's path.
 
     \b
     Examples:
       dlcli data show --config quickstart
       dlcli data show -s dataset=sample -s augmentation.rotation=30 --augmented
     """
-    import numpy as np
-
     from dlcli.config import files as config_files
-    from dlcli.data import datasets
-    from dlcli.data.augmentation import Distortions
+    from dlcli.data import datasets, pictures
     from dlcli.files import refuse_to_overwrite
-    from dlcli.nn.random import random_stream
     from dlcli.vision.pipeline import write_grid
 
     config = config_files.load(sources, overrides)
     if augmented and config.augmentation is None:
         raise ConfigError(
-            "--augmented: the config has no augmentation; add, say, --set augmentation.rotation=15"
+            "--augmented: the config has no augmentation; try --set augmentation.rotation=15"
         )
     refuse_to_overwrite(output, force=force)
     with download_progress() as progress:
         train = datasets.load(config.dataset, data_dir, progress).train
-    digits = [train.images[train.labels == digit] for digit in np.unique(train.labels)]
-    rows = [images[:10] for images in digits]
     if augmented and config.augmentation is not None:
-        random = random_stream(config.seed, "augmentation")
-        distort = Distortions(config.augmentation).apply
-        copies = [np.repeat(images[:1], 10, axis=0) for images in digits]
-        rows = [np.concatenate([row[:1], distort(row[1:], random)]) for row in copies]
+        rows = pictures.distorted_rows(train, config.augmentation, config.seed)
+    else:
+        rows = pictures.rows(train)
     write_grid(rows, output)
     click.echo(output)

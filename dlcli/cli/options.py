@@ -67,9 +67,9 @@ def complete_dataset(
     """Dataset names, and folders."""
     from click.shell_completion import CompletionItem
 
-    from dlcli.data.datasets import SAMPLE, SOURCES
+    from dlcli.data.registry import DATASETS
 
-    names = [name for name in (*SOURCES, SAMPLE) if name.startswith(incomplete)]
+    names = [name for name in DATASETS if name.startswith(incomplete)]
     return [*map(CompletionItem, names), CompletionItem(incomplete, type="dir")]
 
 

@@ -94,6 +94,7 @@ def command(
 
     from dlcli.config.validation import warnings
     from dlcli.data import datasets
+    from dlcli.data.splits import split_validation
     from dlcli.runs import directory
     from dlcli.runs import run as runs
     from dlcli.training import loop
@@ -107,9 +108,7 @@ def command(
         warn(text)
     with download_progress() as progress:
         dataset = datasets.load(config.dataset, data_dir, progress)
-    train, validation = datasets.split_validation(
-        dataset.train, config.validation_size, config.seed
-    )
+    train, validation = split_validation(dataset.train, config.validation_size, config.seed)
     if earlier is not None and threads is None:
         threads = earlier.threads
     with limit_threads(threads) as used_threads:

@@ -1,1 +1,11 @@
-"""data."""
+"""Datasets: where they come from, how they are stored and verified, and what training sees.
+
+- ``registry``      one row for each named dataset
+- ``idx``           the file format
+- ``download``      one verified file from the first mirror that delivers it
+- ``cache``         downloaded datasets on the disk: fetch, import, verify, repair
+- ``datasets``      a dataset in memory: ``load``
+- ``splits``        training and validation examples
+- ``augmentation``  distorted copies of training images
+- ``pictures``      images of a dataset as PNG files, for ``dlcli data export`` and ``show``
+"""

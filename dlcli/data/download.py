@@ -1,4 +1,4 @@
-"""One verified file from the first mirror that delivers it."""
+"""Downloads one file, verified, from the first mirror that delivers it."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -9,75 +9,71 @@ import urllib3
 
 from dlcli import __version__
 from dlcli.data import idx
+from dlcli.data.registry import Checksum
 from dlcli.errors import DatasetError
 
-# No file of the supported datasets is larger than 31 MB; what is must be something else.
+# The largest file of the supported datasets has 47 MB of content.
 MAX_BYTES = 64_000_000
 ATTEMPTS = 3
 BACKOFF_SECONDS = 1.0
-_MAX_REDIRECTS = 10
 TIMEOUT_SECONDS = 20.0
-# A mirror that trickles is as good as dead: every file must arrive in this time.
+# For a whole file: a mirror may send a byte now and then and never run into the timeout.
 DEADLINE_SECONDS = 600.0
-# What requests, and what it lets through of urllib3, has against the text of an address.
-_BAD_ADDRESS = (
+_MAX_REDIRECTS = 10
+_INVALID_URL_ERRORS = (
     requests.exceptions.MissingSchema,
     requests.exceptions.InvalidSchema,
     requests.exceptions.InvalidURL,
-    urllib3.exceptions.LocationValueError,
+    urllib3.exceptions.LocationValueError,  # not wrapped by requests
 )
 
 Progress = Callable[[str, int, int], None]
 """Called with a file's name, the bytes received so far, and the total (0 if not known)."""
 
-FindMismatch = Callable[[bytes, idx.Content], str | None]
-"""Given a file as received and decompressed: how it differs from the right one, or None."""
-
 
 class _MirrorError(Exception):
-    """One mirror did not deliver; ``again`` says whether asking once more may help."""
+    """A mirror did not deliver the file; ``retryable`` if another attempt may succeed."""
 
-    def __init__(self, reason: str, *, again: bool) -> None:
+    def __init__(self, reason: str, *, retryable: bool) -> None:
         super().__init__(reason)
-        self.again = again
+        self.retryable = retryable
 
 
 def fetch(
     name: str,
+    checksum: Checksum,
     mirrors: Sequence[str],
-    find_mismatch: FindMismatch,
     progress: Progress | None = None,
 ) -> idx.Content:
     """Download ``name`` + ``.gz`` and return its decompressed, verified content.
 
-    Mirrors are tried in turn; faults that pass (no answer, a server error, a broken
-    transfer) are tried again after a growing pause.
+    Mirrors are tried in turn. Temporary failures (no response, a server error, a broken
+    transfer) are retried after an increasing delay.
 
     Parameters
     ----------
     name
         File name without ``.gz``.
+    checksum
+        Recognises the right file.
     mirrors
         URL prefixes.
-    find_mismatch
-        Recognises the right file.
     progress
-        Told of each chunk received.
+        Called for each chunk received.
 
     Raises
     ------
     DatasetError
-        Naming each mirror with its failure.
+        No mirror delivered the file; the message lists the failure of each.
     """
     failures: list[str] = []
     for mirror in mirrors:
         url = f"{mirror.rstrip('/')}/{name}.gz"
         for attempt in range(ATTEMPTS):
             try:
-                return _verified(_get(url, name, progress), find_mismatch, url)
+                return _verified(_get(url, name, progress), checksum, url)
             except _MirrorError as error:
-                last_attempt = attempt == ATTEMPTS - 1 or not error.again
-                if last_attempt:
+                if not error.retryable or attempt == ATTEMPTS - 1:
                     failures.append(f"  {url}: {error}")
                     break
                 time.sleep(BACKOFF_SECONDS * 2**attempt)
@@ -85,43 +81,43 @@ def fetch(
 
 
 def _get(url: str, name: str, progress: Progress | None) -> bytes:
-    """The body of ``url``, streamed."""
+    """The body of the response to a request for ``url``, streamed."""
     deadline = time.monotonic() + DEADLINE_SECONDS
-    # "identity": requests would otherwise undo the gzip that is the file itself.
+    # "identity": otherwise requests would gunzip the file itself.
     headers = {"User-Agent": f"dlcli/{__version__}", "Accept-Encoding": "identity"}
     try:
         with _Session() as session, _follow(session, url, headers) as response:
             if response.status_code != requests.codes.ok:
-                again = response.status_code >= 500 or response.status_code == 429
-                raise _MirrorError(f"HTTP status {response.status_code}", again=again)
+                retryable = response.status_code >= 500 or response.status_code == 429
+                raise _MirrorError(f"HTTP status {response.status_code}", retryable=retryable)
             total = response.raw.length_remaining or 0
             body = bytearray()
-            # read1() hands on what has arrived, so that the deadline also stops a mirror that
-            # sends a byte now and then.
+            # read1() returns what has arrived instead of waiting for a whole chunk, so that the
+            # deadline also stops a very slow mirror.
             while chunk := response.raw.read1(1 << 16, decode_content=False):
                 body += chunk
                 if len(body) > MAX_BYTES:
-                    raise _MirrorError(f"sends more than {MAX_BYTES:,} bytes", again=False)
+                    raise _MirrorError(f"sends more than {MAX_BYTES:,} bytes", retryable=False)
                 if time.monotonic() > deadline:
-                    raise _MirrorError(f"not done after {DEADLINE_SECONDS:g} s", again=False)
+                    raise _MirrorError(f"not done after {DEADLINE_SECONDS:g} s", retryable=False)
                 if progress is not None:
                     progress(name, len(body), total)
             return bytes(body)
-    except _BAD_ADDRESS as error:
-        raise _MirrorError("not a valid address", again=False) from error
+    except _INVALID_URL_ERRORS as error:
+        raise _MirrorError("not a valid URL", retryable=False) from error
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        raise _MirrorError(_reason(error), again=True) from error
+        raise _MirrorError(_reason(error), retryable=True) from error
 
 
 class _Session(requests.Session):
-    """Leaves redirections to :func:`_follow`."""
+    """Leaves redirects to :func:`_follow`."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """None: requests would read the whole body that comes with one, however long it is."""
+        """None: requests would read the whole body of a redirect, however long it is."""
 
 
 def _follow(session: requests.Session, url: str, headers: dict[str, str]) -> requests.Response:
-    """The answer to a request for ``url``, or for where it has moved to."""
+    """The response to a request for ``url``, after redirects."""
     for _ in range(_MAX_REDIRECTS):
         response = session.get(url, headers=headers, timeout=TIMEOUT_SECONDS, stream=True)
         if not response.is_redirect:
@@ -132,34 +128,34 @@ def _follow(session: requests.Session, url: str, headers: dict[str, str]) -> req
         except ValueError as error:
             raise requests.exceptions.InvalidURL from error
         if urlsplit(url).scheme == "https" != urlsplit(target).scheme:
-            raise _MirrorError("sends from https to where nothing is encrypted", again=False)
+            raise _MirrorError("redirects from https to an unencrypted address", retryable=False)
         url = target
     raise requests.TooManyRedirects
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, without the nested representation that requests gives it."""
+    """What went wrong, without the nested representation of requests' errors."""
     if isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError)):
-        return f"no answer within {TIMEOUT_SECONDS:g} s"
+        return f"no response within {TIMEOUT_SECONDS:g} s"
     if isinstance(error, urllib3.exceptions.ProtocolError):
-        return "the connection broke in mid-transfer"
+        return "the connection broke during the transfer"
     if isinstance(error, requests.exceptions.SSLError):
         return "its TLS certificate cannot be verified"
     if isinstance(error, requests.ConnectionError):
-        return "no connection, or no proper answer"
+        return "the connection failed"
     return type(error).__name__
 
 
-def _verified(received: bytes, find_mismatch: FindMismatch, url: str) -> idx.Content:
-    """The decompressed content, if it is the right one."""
+def _verified(received: bytes, checksum: Checksum, url: str) -> idx.Content:
+    """The decompressed content, if it is that of the expected file."""
     try:
-        raw = idx.decompress(received, url, MAX_BYTES)
+        content = idx.decompress(received, url, MAX_BYTES)
     except DatasetError as error:
         reason = str(error).removeprefix(f"{url}: ")
-        raise _MirrorError(reason, again=True) from error
-    mismatch = find_mismatch(received, raw)
+        raise _MirrorError(reason, retryable=True) from error
+    mismatch = checksum.mismatch(received, content)
     if mismatch is not None:
         if received.lstrip()[:1] == b"<":
             mismatch = "sent a web page instead of the file"
-        raise _MirrorError(mismatch, again=False)
-    return raw
+        raise _MirrorError(mismatch, retryable=False)
+    return content

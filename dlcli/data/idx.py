@@ -1,8 +1,8 @@
-"""The IDX format of the MNIST files, read strictly: what is not exactly right is refused.
+"""The IDX format of MNIST's files, read strictly: any deviation from the format is an error.
 
 A file is a big-endian header (two zero bytes, the element type, the number of dimensions,
-then each dimension as a 32-bit integer) and the bytes that the dimensions promise. Source:
-LeCun, Cortes and Burges, "The MNIST database of handwritten digits".
+then each dimension as a 32-bit integer) followed by as many bytes as the dimensions say.
+Source: LeCun, Cortes and Burges, "The MNIST database of handwritten digits".
 """
 
 import gzip
@@ -11,8 +11,9 @@ import math
 import os
 import struct
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,17 +23,41 @@ from dlcli.errors import DatasetError
 from dlcli.files import open_file
 from dlcli.nn.types import Labels, Pixels
 
-Content: TypeAlias = bytes | bytearray  # a copy, from one to the other, may be of 600 MB
+# A bytearray is never converted to bytes: that would copy up to 600 MB.
+Content: TypeAlias = bytes | bytearray
 
-# The largest file of the family (EMNIST ByClass) has 698,000 images; a dataset that claims to be
-# larger is none of digits but an attack on memory.
+# The largest file of the MNIST family (EMNIST ByClass) has 698,000 images, 547 MB. A larger one
+# is taken for an attempt to exhaust memory.
 MAX_BYTES = 600_000_000
-_BLOCK = 1 << 16
-_UNSIGNED_BYTE = 0x08
+_BLOCK_BYTES = 1 << 16
+_UNSIGNED_BYTE = 0x08  # the element type of all files of the family
 
 
-def read_file(path: Path, most: int | None = None) -> Content:
-    """Read a raw or gzipped file, whichever it is, of at most ``most`` bytes of content.
+class IdxFile(NamedTuple):
+    """A file's path, its decompressed content, and the SHA-256 sum of that content."""
+
+    name: str
+    content: Content
+    sha256: str
+
+
+def find(folder: Path, file: str, suffixes: Sequence[str] = ("", ".gz")) -> Path:
+    """The path of an IDX file in ``folder``, with the first of ``suffixes`` that exists.
+
+    Raises
+    ------
+    DatasetError
+        The file is missing.
+    """
+    for suffix in suffixes:
+        path = folder / f"{file}{suffix}"
+        if path.exists():
+            return path
+    raise DatasetError(f"{folder}: contains no {file} (or {file}.gz)")
+
+
+def read_file(path: Path, max_bytes: int | None = None) -> Content:
+    """Read a file, raw or gzipped; return at most ``max_bytes`` bytes of decompressed content.
 
     Raises
     ------
@@ -41,60 +66,60 @@ def read_file(path: Path, most: int | None = None) -> Content:
     """
     try:
         with open_file(path) as file:
-            return _unpack(file, str(path), MAX_BYTES if most is None else most)
+            return _unpack(file, str(path), MAX_BYTES if max_bytes is None else max_bytes)
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def decompress(content: bytes, name: str, most: int | None = None) -> Content:
-    """Gunzip what is gzipped, to at most ``most`` bytes; return anything else as it is.
+def decompress(content: bytes, name: str, max_bytes: int | None = None) -> Content:
+    """Gunzip gzipped content, to at most ``max_bytes`` bytes; return other content unchanged.
 
     Raises
     ------
     DatasetError
-        Damaged or truncated gzip, or more content than was allowed.
+        Damaged or truncated gzip, or more content than allowed.
     """
-    return _unpack(io.BytesIO(content), name, MAX_BYTES if most is None else most)
+    return _unpack(io.BytesIO(content), name, MAX_BYTES if max_bytes is None else max_bytes)
 
 
-def _unpack(file: BinaryIO, name: str, most: int) -> Content:
-    start = file.read(2)
+def _unpack(file: BinaryIO, name: str, max_bytes: int) -> Content:
+    magic = file.read(2)
     file.seek(0)
-    if start == b"\x1f\x8b":
-        return _gunzip(file, name, most)
-    if file.seek(0, os.SEEK_END) > most:
-        raise DatasetError(f"{name}: larger than {most:,} bytes")
+    if magic == b"\x1f\x8b":
+        return _gunzip(file, name, max_bytes)
+    if file.seek(0, os.SEEK_END) > max_bytes:
+        raise DatasetError(f"{name}: larger than {max_bytes:,} bytes")
     file.seek(0)
     return file.read()
 
 
-def _gunzip(file: BinaryIO, name: str, most: int) -> bytearray:
-    """Unpack block by block, so that neither a bomb nor its unpacking fills the memory."""
+def _gunzip(file: BinaryIO, name: str, max_bytes: int) -> bytearray:
+    """Decompress block by block, so that a gzip bomb cannot fill the memory."""
     unzip = zlib.decompressobj(wbits=31)
-    raw = bytearray()
+    content = bytearray()
     try:
-        while not unzip.eof and (block := file.read(_BLOCK)):
-            raw += unzip.decompress(block, most + 1 - len(raw))
-            if len(raw) > most:
-                raise DatasetError(f"{name}: larger than {most:,} bytes")
+        while not unzip.eof and (block := file.read(_BLOCK_BYTES)):
+            content += unzip.decompress(block, max_bytes + 1 - len(content))
+            if len(content) > max_bytes:
+                raise DatasetError(f"{name}: larger than {max_bytes:,} bytes")
     except zlib.error as error:
         raise DatasetError(f"{name}: damaged gzip file: {error}") from error
     if not unzip.eof:
         raise DatasetError(f"{name}: truncated gzip file")
     end = file.tell() - len(unzip.unused_data)
-    after = file.seek(0, os.SEEK_END) - end
-    if after:
-        raise DatasetError(f"{name}: {after} bytes after the gzip content")
-    return raw
+    trailing = file.seek(0, os.SEEK_END) - end
+    if trailing:
+        raise DatasetError(f"{name}: {trailing} bytes after the gzip content")
+    return content
 
 
 def parse_images(content: Content, name: str) -> Pixels:
-    """Images of an IDX file, shape (n, 784), 0 (paper) to 255 (ink).
+    """Images of an IDX file, shape (n, 784), 0 (background) to 255 (foreground).
 
     Raises
     ------
     DatasetError
-        Wrong magic number, not 28x28, truncated or over-long.
+        The magic number is wrong, the images are not 28x28, or the file is too short or too long.
     """
     shape = _parse_header(content, name, dimensions=3, kind="images")
     if shape[1:] != (IMAGE_SIDE, IMAGE_SIDE):
@@ -108,7 +133,7 @@ def parse_labels(content: Content, name: str) -> Labels:
     Raises
     ------
     DatasetError
-        Wrong magic number, truncated or over-long, or a label above 9.
+        The magic number is wrong, the file is too short or too long, or a label is above 9.
     """
     shape = _parse_header(content, name, dimensions=1, kind="labels")
     labels = _body(content, shape, name)
@@ -119,13 +144,13 @@ def parse_labels(content: Content, name: str) -> Labels:
 
 
 def serialize(array: npt.NDArray[np.uint8]) -> bytes:
-    """An IDX file holding ``array``."""
+    """``array`` as the content of an IDX file."""
     header = struct.pack(f">HBB{array.ndim}I", 0, _UNSIGNED_BYTE, array.ndim, *array.shape)
     return header + array.tobytes()
 
 
 def compress(content: bytes) -> bytes:
-    """Gzip that depends on the content alone (no time stamp)."""
+    """Gzip without a time stamp, so that equal content gives equal bytes."""
     return gzip.compress(content, compresslevel=9, mtime=0)
 
 
@@ -140,16 +165,16 @@ def _parse_header(content: Content, name: str, *, dimensions: int, kind: str) ->
     if len(content) < end:
         raise DatasetError(f"{name}: truncated in its header")
     shape = struct.unpack(f">{dimensions}I", content[4:end])
-    promised = end + math.prod(shape)
-    if len(content) != promised:
-        fault = "truncated" if len(content) < promised else "over-long"
+    expected_size = end + math.prod(shape)
+    if len(content) != expected_size:
+        fault = "truncated" if len(content) < expected_size else "too long"
         raise DatasetError(
-            f"{name}: {fault}: {len(content):,} bytes, but its header promises {promised:,}"
+            f"{name}: {fault}: {len(content):,} bytes, but its header says {expected_size:,}"
         )
     return shape
 
 
 def _body(content: Content, shape: tuple[int, ...], name: str) -> npt.NDArray[np.uint8]:
     if shape[0] == 0:
-        raise DatasetError(f"{name}: holds nothing (its header says 0 items)")
+        raise DatasetError(f"{name}: empty (its header says 0 items)")
     return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape))

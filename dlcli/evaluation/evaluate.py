@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from dlcli.config.validation import from_builtins
-from dlcli.data.datasets import Dataset, Examples, split_validation
+from dlcli.data.datasets import Dataset, Examples
+from dlcli.data.splits import split_validation
 from dlcli.errors import CheckpointError, ConfigError, DatasetError
 from dlcli.evaluation import metrics
 from dlcli.evaluation.metrics import ClassScores, Rejection

@@ -10,7 +10,13 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from dlcli.errors import CheckpointError, ConfigError
-from dlcli.files import flush_folder, make_folder, naming, remove_leftovers, temporary_for
+from dlcli.files import (
+    annotate_errors,
+    flush_folder,
+    make_folder,
+    remove_temporary_files,
+    temporary_path,
+)
 from dlcli.runs.checkpoint import BEST, LAST, LATEST, follow_link
 
 CONFIG = "config.yaml"
@@ -91,7 +97,7 @@ def held(path: Path) -> Iterator[None]:
     """
     lock = FileLock(path / LOCK, blocking=False)
     try:
-        with naming(path / LOCK):
+        with annotate_errors(path / LOCK):
             lock.acquire()
     except Timeout as error:
         raise ConfigError(f"{path}: another process is training in it") from error
@@ -123,7 +129,7 @@ def point_latest_to(run: Path) -> None:
     there is removed when the run goes on.
     """
     run = run.resolve()  # a relative path such as "." has neither name nor parent
-    temporary = temporary_for(run / LATEST)
+    temporary = temporary_path(run / LATEST)
     temporary.symlink_to(run.name, target_is_directory=True)
     try:
         temporary.replace(run.parent / LATEST)
@@ -147,7 +153,7 @@ def refuse_taken(path: Path) -> None:
 
 def clear(path: Path) -> None:
     """Remove what killed processes left in a run directory; whoever calls holds it."""
-    remove_leftovers(path, (CONFIG, METRICS, BEST, LAST, SUMMARY, DIVERGED, LATEST))
+    remove_temporary_files(path, (CONFIG, METRICS, BEST, LAST, SUMMARY, DIVERGED, LATEST))
 
 
 def _was_begun_in_vain(path: Path) -> bool:

@@ -18,8 +18,9 @@ from dlcli.config.dimensions import MAX_THREADS
 from dlcli.config.schema import Config, to_builtins, to_yaml
 from dlcli.config.validation import from_builtins
 from dlcli.data.datasets import Dataset, Examples
+from dlcli.data.registry import preprocessing_for
 from dlcli.errors import CheckpointError, ConfigError, DivergenceError
-from dlcli.files import atomic_write, flush_folder, naming, open_file
+from dlcli.files import annotate_errors, atomic_write, flush_folder, open_file
 from dlcli.nn.network import Network
 from dlcli.nn.temperature import is_temperature
 from dlcli.runs import checkpoint, directory
@@ -112,7 +113,7 @@ class Run:
         A crash in between leaves something that :meth:`go_on` mends.
         """
         path = self.path / METRICS
-        with naming(path), path.open("a", encoding="utf-8") as file:
+        with annotate_errors(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(record)) + "\n")
             file.flush()
             os.fsync(file.fileno())
@@ -277,7 +278,7 @@ def read_metrics(run: Path) -> list[EpochRecord]:
     """
     path = run / METRICS
     try:
-        with naming(path), open_file(path) as file:
+        with annotate_errors(path), open_file(path) as file:
             content = file.read(_MAX_METRICS_BYTES + 1)
     except FileNotFoundError:
         return []
@@ -322,11 +323,6 @@ def list_runs(runs_dir: Path) -> Iterator[dict[str, Any]]:
             "validation_loss": kept.validation_loss if kept else None,
             "seconds": round(sum(record.seconds for record in records), 3),
         }
-
-
-def preprocessing_for(dataset: str) -> str:
-    """How pictures become inputs for a model of this dataset (a name in ``PREPROCESSING``)."""
-    return "none" if dataset in {"fashion-mnist", "kmnist"} else "digit"
 
 
 def why_diverged(run: Path) -> str | None:

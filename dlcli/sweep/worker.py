@@ -13,6 +13,7 @@ from optuna.trial import Trial, TrialState
 from dlcli.config.schema import Config
 from dlcli.data import datasets
 from dlcli.data.datasets import Dataset
+from dlcli.data.splits import split_validation
 from dlcli.errors import ConfigError, DivergenceError
 from dlcli.files import make_folder
 from dlcli.runs import directory
@@ -125,9 +126,7 @@ class Worker:
         labels = {key: suggest(trial, key, space[key]) for key in space}
         config = self._plan.config(labels)
         dataset = self._dataset(config)
-        train, validation = datasets.split_validation(
-            dataset.train, config.validation_size, config.seed
-        )
+        train, validation = split_validation(dataset.train, config.validation_size, config.seed)
         path = self._new_folder(trial.number)
         trial.set_user_attr(RUN, str(path))
         with directory.held(path):

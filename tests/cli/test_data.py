@@ -3,14 +3,14 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from dlcli.cli import data as commands
 from dlcli.data import datasets, idx
-from dlcli.data.datasets import FILES
+from dlcli.data.registry import DATASETS, FILES, downloadable
 
 CACHE = [f"data/mnist/{file}" for file in FILES]
 
@@ -26,10 +26,6 @@ def cache(mirror, workdir):
     """A complete mnist in the cache; the mirror was not asked."""
     write_folder(workdir / "data" / "mnist", mirror.contents)
     return workdir / "data" / "mnist"
-
-
-def test_the_commands_know_every_dataset_that_can_be_fetched():
-    assert list(commands._NAMES) == list(datasets.SOURCES)
 
 
 # fetch
@@ -60,7 +56,7 @@ def test_a_quiet_fetch_prints_just_the_folder(mirror, dlcli, arguments):
 
 
 def test_several_datasets_are_fetched_in_the_order_named(mirror, dlcli, monkeypatch):
-    monkeypatch.setitem(datasets.SOURCES, "kmnist", datasets.SOURCES["mnist"])
+    monkeypatch.setitem(DATASETS, "kmnist", DATASETS["mnist"])
     result = dlcli("data", "fetch", "kmnist", "mnist")
     assert (result.code, result.stdout) == (0, "data/kmnist\ndata/mnist\n")
 
@@ -84,8 +80,8 @@ def test_an_unknown_dataset_is_wrong_usage(dlcli, command):
 
 
 def test_a_fetch_without_a_good_mirror_exits_with_3(httpserver, mirror, dlcli, monkeypatch):
-    source = datasets.Source((httpserver.url_for("/gone"),), datasets.SOURCES["mnist"].raw_sha256)
-    monkeypatch.setitem(datasets.SOURCES, "mnist", source)
+    mnist = replace(DATASETS["mnist"], mirrors=(httpserver.url_for("/gone"),))
+    monkeypatch.setitem(DATASETS, "mnist", mnist)
     httpserver.expect_request(f"/gone/{FILES[0]}.gz").respond_with_data(status=404)
     result = dlcli("data", "fetch")
     assert (result.code, result.stdout) == (3, "")
@@ -147,7 +143,7 @@ def test_a_dataset_with_one_bad_file_is_damaged(mirror, cache, dlcli, content):
 
 def test_status_without_a_cache_makes_none(dlcli, workdir):
     found = states(dlcli("data", "status", "-f", "json"))
-    assert found == dict.fromkeys(datasets.SOURCES, "absent") | {"sample": "embedded"}
+    assert found == dict.fromkeys(downloadable(), "absent") | {"sample": "embedded"}
     assert list(workdir.iterdir()) == []
 
 
@@ -186,7 +182,7 @@ def test_verify_of_a_dataset_that_is_not_there_finds_all_its_files_missing(dlcli
 def test_verify_without_any_dataset_says_how_to_get_one(dlcli):
     result = dlcli("data", "verify")
     assert (result.code, result.stdout) == (3, "")
-    assert result.stderr == ("Error: data: holds no dataset; fetch one with: dlcli data fetch\n")
+    assert result.stderr == ("Error: data: contains no dataset; fetch one with: dlcli data fetch\n")
 
 
 def test_what_verify_recommends_helps(mirror, cache, dlcli):
@@ -225,7 +221,7 @@ def test_import_of_a_folder_without_the_files_exits_with_3(mirror, dlcli, workdi
     (workdir / "empty").mkdir()
     result = dlcli("data", "import", "empty")
     assert (result.code, result.stdout) == (3, "")
-    assert result.stderr == f"Error: empty: holds no {FILES[0]} (or {FILES[0]}.gz)\n"
+    assert result.stderr == f"Error: empty: contains no {FILES[0]} (or {FILES[0]}.gz)\n"
 
 
 def test_the_full_mnist_is_imported_from_files_packed_by_anyone(mnist_dir, dlcli):
@@ -343,15 +339,11 @@ def test_an_export_of_a_broken_dataset_exits_with_3_and_makes_no_folder(tiny, dl
     assert not (workdir / "digits").exists()
 
 
-def test_the_names_on_offer_are_those_of_the_sources():
-    assert tuple(datasets.SOURCES) == commands._NAMES
-
-
 def test_the_empty_folder_of_a_failed_download_is_not_verified(dlcli, workdir):
     (workdir / "data" / "mnist").mkdir(parents=True)
     result = dlcli("data", "verify")
     assert (result.code, result.stdout) == (3, "")
-    assert "holds no dataset" in result.stderr
+    assert "contains no dataset" in result.stderr
     assert dlcli("data", "verify", "mnist").stdout.count(": missing") == 4
 
 

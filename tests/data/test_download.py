@@ -21,11 +21,13 @@ import requests
 from filelock import FileLock
 from werkzeug import Response
 
-from dlcli.data import datasets, download, idx
+from dlcli.data import cache, datasets, download, idx
+from dlcli.data.registry import DATASETS, FILES, Checksum, sha256
 from dlcli.errors import DatasetError
 
-FIRST = datasets.FILES[0]
+FIRST = FILES[0]
 CONTENT = b"the right content" * 100
+CHECKSUM = Checksum(sha256(CONTENT))
 ZIPPED = idx.compress(CONTENT)
 HEADERS = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
 
@@ -103,14 +105,14 @@ def contradictory_length(connection, _end):
 
 # What a mirror does to the connection, and the reason the user is given for it.
 BREAKDOWNS = {
-    truncated: "the connection broke in mid-transfer",
-    truncated_chunk: "the connection broke in mid-transfer",
-    stalled: "no answer within 0.3 s",
-    silent: "no answer within 0.3 s",
-    reset: "no connection, or no proper answer",
-    reset_in_the_body: "the connection broke in mid-transfer",
-    hung_up: "no connection, or no proper answer",
-    no_http: "no connection, or no proper answer",
+    truncated: "the connection broke during the transfer",
+    truncated_chunk: "the connection broke during the transfer",
+    stalled: "no response within 0.3 s",
+    silent: "no response within 0.3 s",
+    reset: "the connection failed",
+    reset_in_the_body: "the connection broke during the transfer",
+    hung_up: "the connection failed",
+    no_http: "the connection failed",
     contradictory_length: "InvalidHeader",
 }
 ADDRESSES = {
@@ -178,13 +180,13 @@ def bad_mirror(request, httpserver, monkeypatch, socket_mirror, deaf_address, mi
     monkeypatch.setattr(download, "ATTEMPTS", 2)
     monkeypatch.setattr(download, "MAX_BYTES", 300_000)
     if fault in ADDRESSES:
-        return BadMirror(ADDRESSES[fault], "not a valid address")
+        return BadMirror(ADDRESSES[fault], "not a valid URL")
     if fault in ANSWERS:
         answer, reason = ANSWERS[fault]
         httpserver.expect_request(re.compile("/bad/")).respond_with_data(**answer)
         return BadMirror(httpserver.url_for("/bad"), reason)
     if fault == "refused":
-        return BadMirror(deaf_address, "no connection, or no proper answer")
+        return BadMirror(deaf_address, "the connection failed")
     if fault in ("stalled", "silent"):
         monkeypatch.setattr(download, "TIMEOUT_SECONDS", 0.3)
     breakdown = next(function for function in BREAKDOWNS if function.__name__ == fault)
@@ -196,8 +198,7 @@ def use_mirrors(monkeypatch, mirror):
     """Have mnist come from the given mirrors."""
 
     def use(*urls):
-        source = replace(datasets.SOURCES["mnist"], mirrors=urls)
-        monkeypatch.setitem(datasets.SOURCES, "mnist", source)
+        monkeypatch.setitem(DATASETS, "mnist", replace(DATASETS["mnist"], mirrors=urls))
 
     return use
 
@@ -218,7 +219,7 @@ def in_cache(contents):
 @pytest.mark.parametrize("bad_mirror", FAULTS, indirect=True)
 def test_when_a_mirror_fails_the_next_one_delivers(bad_mirror, mirror, use_mirrors, tmp_path):
     use_mirrors(bad_mirror.url, mirror.url)
-    assert datasets.fetch("mnist", tmp_path) == list(datasets.FILES)
+    assert cache.fetch("mnist", tmp_path) == list(FILES)
     assert cached(tmp_path) == in_cache(mirror.contents)
     assert datasets.load("mnist", tmp_path).train.labels[:10].tolist() == list(range(10))
 
@@ -258,18 +259,18 @@ def test_a_command_that_needs_the_data_fails_like_fetch(
 def test_what_arrived_before_a_failure_is_kept_and_not_fetched_again(
     httpserver, mirror, use_mirrors, tmp_path
 ):
-    for file in datasets.FILES[:2]:
+    for file in FILES[:2]:
         zipped = idx.compress(mirror.contents[file])
         httpserver.expect_request(f"/half/{file}.gz").respond_with_data(zipped)
     httpserver.expect_request(re.compile("/half/")).respond_with_data(status=404)
     use_mirrors(httpserver.url_for("/half"))
-    with pytest.raises(DatasetError, match=datasets.FILES[2]):
-        datasets.fetch("mnist", tmp_path)
-    arrived = {file: mirror.contents[file] for file in datasets.FILES[:2]}
+    with pytest.raises(DatasetError, match=FILES[2]):
+        cache.fetch("mnist", tmp_path)
+    arrived = {file: mirror.contents[file] for file in FILES[:2]}
     assert cached(tmp_path) == in_cache(arrived)
 
     use_mirrors(mirror.url)
-    assert datasets.fetch("mnist", tmp_path) == list(datasets.FILES[2:])
+    assert cache.fetch("mnist", tmp_path) == list(FILES[2:])
     assert cached(tmp_path) == in_cache(mirror.contents)
 
 
@@ -278,8 +279,8 @@ def test_the_users_mirror_is_tried_first(httpserver, mirror, monkeypatch, tmp_pa
         zipped = idx.compress(content)
         httpserver.expect_request(f"/mine/{file}.gz").respond_with_data(zipped)
     monkeypatch.setenv("DLCLI_MIRROR", httpserver.url_for("/mine"))
-    datasets.fetch("mnist", tmp_path)
-    assert mirror.requested() == [f"/mine/{file}.gz" for file in datasets.FILES]
+    cache.fetch("mnist", tmp_path)
+    assert mirror.requested() == [f"/mine/{file}.gz" for file in FILES]
 
 
 def test_without_luck_on_the_users_mirror_the_official_one_is_asked(
@@ -287,18 +288,18 @@ def test_without_luck_on_the_users_mirror_the_official_one_is_asked(
 ):
     httpserver.expect_request(re.compile("/mine/")).respond_with_data(status=404)
     monkeypatch.setenv("DLCLI_MIRROR", httpserver.url_for("/mine/"))
-    datasets.fetch("mnist", tmp_path)
+    cache.fetch("mnist", tmp_path)
     assert mirror.requested()[:2] == [f"/mine/{FIRST}.gz", f"/good/{FIRST}.gz"]
     assert cached(tmp_path) == in_cache(mirror.contents)
 
 
 def test_ctrl_c_in_mid_transfer_leaves_whole_files_and_no_lock(mirror, tmp_path):
     def interrupt(name, _received, _total):
-        if name == datasets.FILES[1]:
+        if name == FILES[1]:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        datasets.fetch("mnist", tmp_path, interrupt)
+        cache.fetch("mnist", tmp_path, interrupt)
     assert cached(tmp_path) == in_cache({FIRST: mirror.contents[FIRST]})
     with FileLock(tmp_path / ".mnist.lock", timeout=0):
         pass
@@ -335,12 +336,8 @@ def web(httpserver, monkeypatch):
     return answer
 
 
-def find_mismatch(_received, content):
-    return None if content == CONTENT else "not the right content"
-
-
 def fetch(*mirrors):
-    return download.fetch("digits", mirrors, find_mismatch)
+    return download.fetch("digits", CHECKSUM, mirrors)
 
 
 @pytest.mark.parametrize(
@@ -412,7 +409,9 @@ def test_progress_counts_up_to_the_total(web):
     told = []
     body = gzip.compress(bytes(300_000), compresslevel=0)
     mirrors = [web(Response(body))]
-    download.fetch("digits", mirrors, lambda *_: None, lambda *news: told.append(news))
+    download.fetch(
+        "digits", Checksum(sha256(bytes(300_000))), mirrors, lambda *news: told.append(news)
+    )
     names, received, totals = map(list, zip(*told, strict=True))
     assert set(names) == {"digits"}
     assert set(totals) == {len(body)}
@@ -432,7 +431,7 @@ def test_without_a_sensible_length_the_total_is_not_known(socket_mirror, mirror,
 
     told = []
     mirrors = [socket_mirror(answer)]
-    received = download.fetch(FIRST, mirrors, find_mismatch, lambda *news: told.append(news))
+    received = download.fetch(FIRST, CHECKSUM, mirrors, lambda *news: told.append(news))
     assert received == CONTENT
     assert told[-1] == (FIRST, len(ZIPPED), 0)
 
@@ -456,7 +455,7 @@ def test_a_mirror_that_trickles_does_not_escape_the_deadline(socket_mirror, monk
             connection.sendall(b"x")
 
     with pytest.raises(DatasetError, match="not done after 5 s"):
-        download.fetch(FIRST, [socket_mirror(trickle)], find_mismatch)
+        download.fetch(FIRST, CHECKSUM, [socket_mirror(trickle)])
 
 
 def test_an_unverifiable_certificate_is_called_that(monkeypatch):
@@ -474,8 +473,10 @@ def test_an_unverifiable_certificate_is_called_that(monkeypatch):
 PROGRAM = """
 import sys
 from dlcli.cli import main
-from dlcli.data import datasets
-datasets.SOURCES["mnist"] = datasets.Source((), raw_sha256=tuple(sys.argv[1].split(",")))
+from dataclasses import replace
+from dlcli.data.registry import DATASETS, FILES, Checksum
+checksums = dict(zip(FILES, map(Checksum, sys.argv[1].split(","))))
+DATASETS["mnist"] = replace(DATASETS["mnist"], mirrors=(), checksums=checksums)
 sys.exit(main.run(sys.argv[2:]))
 """
 
@@ -484,7 +485,7 @@ sys.exit(main.run(sys.argv[2:]))
 def start_fetch(mirror, monkeypatch, tmp_path):
     """Start a process that fetches into ``tmp_path``."""
     monkeypatch.setenv("DLCLI_MIRROR", mirror.url)
-    sums = datasets.SOURCES["mnist"].raw_sha256
+    sums = [checksum.sha256 for checksum in DATASETS["mnist"].checksums.values()]
     command = [sys.executable, "-c", PROGRAM, ",".join(sums), "data", "fetch"]
 
     def start():
@@ -513,7 +514,7 @@ def test_processes_that_fetch_at_once_all_succeed_and_fetch_each_file_once(
         "mnist: fetched 4 of 4 files",
     ]
     assert [process.returncode for process in processes] == [0, 0, 0]
-    assert sorted(mirror.requested()) == sorted(f"/good/{file}.gz" for file in datasets.FILES)
+    assert sorted(mirror.requested()) == sorted(f"/good/{file}.gz" for file in FILES)
     assert cached(tmp_path) == in_cache(mirror.contents)
 
 
@@ -521,7 +522,7 @@ def test_processes_that_fetch_at_once_all_succeed_and_fetch_each_file_once(
 def test_a_process_killed_in_mid_fetch_leaves_whole_files_and_no_lock(
     start_fetch, httpserver, mirror, tmp_path, end, code
 ):
-    file = datasets.FILES[2]
+    file = FILES[2]
     asked, released = threading.Event(), threading.Event()
 
     def hold(_request):
@@ -537,13 +538,13 @@ def test_a_process_killed_in_mid_fetch_leaves_whole_files_and_no_lock(
     released.set()
     assert (process.returncode, stdout) == (code, "")
     assert stderr.splitlines() == [
-        *(f"downloading {name}" for name in datasets.FILES[:2]),
+        *(f"downloading {name}" for name in FILES[:2]),
         *(["Error: terminated"] if end == "terminate" else []),
     ]
-    arrived = {name: mirror.contents[name] for name in datasets.FILES[:2]}
+    arrived = {name: mirror.contents[name] for name in FILES[:2]}
     assert cached(tmp_path) == in_cache(arrived)
 
-    assert datasets.fetch("mnist", tmp_path) == list(datasets.FILES[2:])
+    assert cache.fetch("mnist", tmp_path) == list(FILES[2:])
     assert cached(tmp_path) == in_cache(mirror.contents)
 
 
@@ -553,12 +554,11 @@ def test_a_process_killed_in_mid_fetch_leaves_whole_files_and_no_lock(
 @pytest.fixture
 def real_mirror(mnist_dir, httpserver, monkeypatch):
     """A local mirror with the full MNIST, the only one."""
-    for file in datasets.FILES:
+    for file in FILES:
         path = mnist_dir / f"{file}.gz"
         content = path.read_bytes() if path.exists() else (mnist_dir / file).read_bytes()
         httpserver.expect_request(f"/mnist/{file}.gz").respond_with_data(content)
-    source = replace(datasets.SOURCES["mnist"], mirrors=())
-    monkeypatch.setitem(datasets.SOURCES, "mnist", source)
+    monkeypatch.setitem(DATASETS, "mnist", replace(DATASETS["mnist"], mirrors=()))
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setenv("DLCLI_MIRROR", httpserver.url_for("/mnist"))
 
@@ -568,7 +568,7 @@ def test_the_full_mnist_is_fetched_verified_and_loaded(real_mirror, dlcli, workd
     assert (result.code, result.stdout) == (0, "data/mnist\n")
     result = dlcli("data", "verify")
     assert result.code == 0
-    assert result.stdout.splitlines() == [f"data/mnist/{file}: ok" for file in datasets.FILES]
+    assert result.stdout.splitlines() == [f"data/mnist/{file}: ok" for file in FILES]
     mnist = datasets.load("mnist")
     assert (len(mnist.train), len(mnist.test)) == (60_000, 10_000)
     assert mnist.train.labels[:5].tolist() == [5, 0, 4, 1, 9]

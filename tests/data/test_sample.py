@@ -2,7 +2,8 @@
 
 import pytest
 
-from dlcli.data import datasets, idx
+from dlcli.data import idx
+from dlcli.data.registry import DATASETS, FILES
 
 
 def test_sizes(sample):
@@ -11,10 +12,17 @@ def test_sizes(sample):
     assert set(sample.train.labels.tolist()) == set(range(10))
 
 
-@pytest.mark.parametrize("file", datasets.FILES)
+@pytest.mark.parametrize("file", FILES)
 def test_every_byte_is_drawn_from_mnist_as_the_datacard_says(file, mnist_dir):
     step = 6 if file.startswith("train") else 5
     parse = idx.parse_images if "images" in file else idx.parse_labels
-    full = parse(idx.read_file(datasets._find(mnist_dir, file)), file)
-    embedded = parse(idx.read_file(datasets._SAMPLE_DIR / f"{file}.gz"), file)
+    full = parse(idx.read_file(idx.find(mnist_dir, file)), file)
+    embedded = parse(idx.read_file(DATASETS["sample"].embedded / f"{file}.gz"), file)
     assert (embedded == full[::step]).all()
+
+
+def test_the_embedded_files_are_those_of_the_checksums():
+    info = DATASETS["sample"]
+    for file, checksum in info.checksums.items():
+        path = info.embedded / f"{file}.gz"
+        assert checksum.mismatch(path.read_bytes(), idx.read_file(path)) is None

@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from dlcli.data import datasets
 from dlcli.data.datasets import Examples
+from dlcli.data.splits import split_validation
 from dlcli.errors import CheckpointError, DatasetError
 from dlcli.evaluation import evaluate
 from dlcli.nn.network import Network
@@ -120,7 +120,7 @@ def sample_model(make_checkpoint, sample):
 @pytest.mark.parametrize(("size", "seed"), [(0.1, 0), (0.1, 7), (2500, 0)])
 def test_splits_are_those_of_the_models_own_training(sample_model, sample, size, seed):
     model = sample_model(validation_size=size, seed=seed)
-    learn, validate = datasets.split_validation(sample.train, size, seed)
+    learn, validate = split_validation(sample.train, size, seed)
     assert evaluate.select_split(model, sample, "test") is sample.test
     chosen = [evaluate.select_split(model, sample, split) for split in ("train", "validation")]
     assert (chosen[0].images == learn.images).all()

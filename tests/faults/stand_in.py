@@ -1,28 +1,27 @@
 """A small dataset that stands in for two in other processes; DLCLI_MIRROR names its server."""
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from dlcli.data import idx
+from dlcli.data.registry import sha256
 
 _PROGRAM = """
-from dlcli.data import datasets
-datasets.SOURCES["mnist"] = datasets.Source((), raw_sha256={raw})
-datasets.SOURCES["kmnist"] = datasets.Source((), gz_sha256={gz})
+from dataclasses import replace
+from dlcli.data.registry import DATASETS, Checksum
+for name, of, sums in {rows!r}:
+    checksums = {{file: Checksum(value, of) for file, value in sums.items()}}
+    DATASETS[name] = replace(DATASETS[name], mirrors=(), checksums=checksums)
 from dlcli.cli.main import main
 main()
 """
 
 
-def sums(contents: Iterable[bytes]) -> tuple[str, ...]:
-    """The SHA-256 of each."""
-    return tuple(hashlib.sha256(content).hexdigest() for content in contents)
+def gz_sums(contents: Mapping[str, bytes]) -> dict[str, str]:
+    """The SHA-256 sum of each file when it is gzipped."""
+    return {file: sha256(idx.compress(content)) for file, content in contents.items()}
 
 
 def stand_in_program(contents: Mapping[str, bytes]) -> str:
-    """dlcli, for which these IDX files are mnist, known by the sums of the files, and kmnist.
-
-    The latter is known, as it is, by the sums of its .gz files.
-    """
-    packed = map(idx.compress, contents.values())
-    return _PROGRAM.format(raw=sums(contents.values()), gz=sums(packed))
+    """Dlcli with these IDX files as mnist, known by their content, and as kmnist, by their .gz."""
+    sums = {file: sha256(content) for file, content in contents.items()}
+    return _PROGRAM.format(rows=[("mnist", "content", sums), ("kmnist", "gz", gz_sums(contents))])

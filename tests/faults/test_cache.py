@@ -5,14 +5,15 @@ import os
 import re
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dlcli.data import datasets, idx
+from dlcli.data import idx
+from dlcli.data.registry import DATASETS, FILES, Checksum, sha256
 from tests.faults.processes import (
     Call,
     Fault,
@@ -25,7 +26,7 @@ from tests.faults.processes import (
     start,
     temporary_files,
 )
-from tests.faults.stand_in import stand_in_program, sums
+from tests.faults.stand_in import gz_sums, stand_in_program
 
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EMFILE)
 HOW = ("fetch mnist", "fetch kmnist", "import mnist")
@@ -71,7 +72,7 @@ class Filling:
 
     def _images_and_labels(self, folder: Path) -> dict[str, bytes]:
         found = self.found(folder)
-        return {file: found[file] for file in datasets.FILES if file in found}
+        return {file: found[file] for file in FILES if file in found}
 
     def check_result(self, folder: Path, result: Any, fault: Fault | None) -> None:
         """A process died, or told the error in a line with the file's name, or did it all."""
@@ -94,16 +95,16 @@ class Filling:
 def make_filling(mirror, shim, dlcli, tmp_path, monkeypatch) -> Callable[[str], Filling]:
     """The command for one of ``HOW``."""
     packed = {file: idx.compress(content) for file, content in mirror.contents.items()}
-    here = datasets.Source((mirror.url,), gz_sha256=sums(packed.values()))
-    monkeypatch.setitem(datasets.SOURCES, "kmnist", here)
+    checksums = {file: Checksum(value, "gz") for file, value in gz_sums(mirror.contents).items()}
+    kmnist = replace(DATASETS["kmnist"], mirrors=(mirror.url,), checksums=checksums)
+    monkeypatch.setitem(DATASETS, "kmnist", kmnist)
     monkeypatch.setenv("DLCLI_MIRROR", mirror.url)
     carried = tmp_path / "carried"
     carried.mkdir()
     for file, content in packed.items():
         (carried / f"{file}.gz").write_bytes(content)
     recorded = "".join(
-        f"{digest}  {file}\n"
-        for file, digest in zip(mirror.contents, sums(mirror.contents.values()), strict=True)
+        f"{sha256(content)}  {file}\n" for file, content in mirror.contents.items()
     ).encode()
     program = stand_in_program(mirror.contents)
 

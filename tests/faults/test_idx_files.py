@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dlcli.data import datasets, idx
-from dlcli.data.datasets import FILES
+from dlcli.data.registry import FILES
 from dlcli.errors import DatasetError
 from tests.conftest import write_idx_folder
 from tests.faults.hostile import MAX_MEMORY, assert_civil, no_hanging, run_apart

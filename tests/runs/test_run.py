@@ -9,6 +9,7 @@ import pytest
 
 from dlcli.config.schema import Config
 from dlcli.data import datasets
+from dlcli.data.splits import split_validation
 from dlcli.errors import CheckpointError, ConfigError
 from dlcli.runs import checkpoint, directory
 from dlcli.runs import run as runs
@@ -37,7 +38,7 @@ def dataset(tiny):
 
 def train(run: Run, state, epochs: int | None = None) -> list[loop.EpochRecord]:
     """Train a run on, for some epochs or to its end, storing each."""
-    learn, validate = datasets.split_validation(run.dataset.train, 10, run.config.seed)
+    learn, validate = split_validation(run.dataset.train, 10, run.config.seed)
     records = []
     for record in loop.fit(run.config, learn, validate, state):
         run.record(state, record)
@@ -189,7 +190,7 @@ def test_what_is_kept_is_the_running_mean_folded_and_with_its_temperature(tmp_pa
 def test_without_validation_images_the_last_epoch_is_kept(tmp_path, dataset):
     config = Config(hidden_layers=(4,), epochs=2, validation_size=0)
     run, state = start(tmp_path / "run", dataset, config)
-    nothing = datasets.split_validation(dataset.train, 0, 0)[1]
+    nothing = split_validation(dataset.train, 0, 0)[1]
     for record in loop.fit(config, dataset.train, nothing, state):
         run.record(state, record)
     assert checkpoint.load(run.path / "best.npz").metadata["epoch"] == 2
@@ -286,19 +287,11 @@ def test_a_checkpoint_that_contradicts_itself_is_refused(tmp_path, dataset, chan
         runs.resume(run.path)
 
 
-@pytest.mark.parametrize(
-    ("dataset_name", "preprocessing"),
-    [("mnist", "digit"), ("sample", "digit"), ("fashion-mnist", "none"), ("kmnist", "none")],
-)
-def test_pictures_are_prepared_as_the_dataset_was(dataset_name, preprocessing):
-    assert runs.preprocessing_for(dataset_name) == preprocessing
-
-
 def test_a_best_checkpoint_that_a_crash_left_behind_is_made_up_for(tmp_path, dataset):
     """Killed between last.npz and best.npz of an epoch that is the best."""
     run, state = start(tmp_path / "run", dataset)
     records = []
-    learn, validate = datasets.split_validation(dataset.train, 10, CONFIG.seed)
+    learn, validate = split_validation(dataset.train, 10, CONFIG.seed)
     for record in loop.fit(CONFIG, learn, validate, state):
         run.record(state, record)
         records.append(record)

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from dlcli.data import datasets, idx
+from dlcli.data import idx
+from dlcli.data.registry import FILES
 from dlcli.errors import ImageError
 from dlcli.vision import decode, pipeline, preview
 
@@ -70,11 +71,9 @@ def test_the_samples_images_dark_on_light_give_the_same_pixels(every_sample_imag
     assert changed == []
 
 
-@pytest.mark.parametrize(
-    ("file", "count"), [(datasets.FILES[0], 60_000), (datasets.FILES[2], 10_000)]
-)
+@pytest.mark.parametrize(("file", "count"), [(FILES[0], 60_000), (FILES[2], 10_000)])
 def test_every_image_of_mnist_passes_unchanged(file, count, mnist_dir):
-    content = idx.read_file(datasets._find(mnist_dir, file))
+    content = idx.read_file(idx.find(mnist_dir, file))
     full = idx.parse_images(content, file)
     changed = [
         index
