@@ -19,8 +19,9 @@ from dlcli.export.onnx_format import to_onnx
 from dlcli.export.safetensors_format import modules, to_safetensors
 from dlcli.nn.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from dlcli.nn.types import Array
-from dlcli.runs import checkpoint
+from dlcli.runs import lookup
 from dlcli.runs.checkpoint import Model
+from dlcli.runs.metadata import DatasetIdentity, Metadata
 from dlcli.training import loop
 
 RECORD = Path(__file__).with_name("exports.json")
@@ -39,7 +40,7 @@ def main(data_dir: Path) -> None:
     images = datasets.load("mnist", data_dir).test.images
     sample = datasets.load("sample")
     small = [small_model(sample, *kind) for kind in KINDS]
-    pretrained = [checkpoint.load_named(checkpoint.PRETRAINED)]
+    pretrained = [lookup.load_named(lookup.PRETRAINED)]
     runners = {
         "onnx": (f"onnxruntime {onnxruntime.__version__}", by_onnxruntime),
         "safetensors": (f"PyTorch {torch.__version__.partition('+')[0]}", by_pytorch),
@@ -71,12 +72,13 @@ def small_model(dataset: Dataset, activation: Any, output_activation: Any) -> Mo
     train, validation = split_validation(dataset.train, config.validation_size, config.seed)
     state = loop.initial_state(config)
     (record,) = loop.fit(config, train, validation, state)
-    metadata = {
-        "config": to_builtins(config),
-        "epoch": record.epoch,
-        "dataset": {"name": dataset.name, "checksum": dataset.checksum},
-        "temperature": state.temperature,
-    }
+    metadata = Metadata(
+        config=to_builtins(config),
+        epoch=record.epoch,
+        dataset=DatasetIdentity(dataset.name, dataset.checksum),
+        preprocessing="digit",
+        temperature=state.temperature,
+    )
     name = Path(f"{activation}-{output_activation}")
     return Model(name, state.network, config.loss, metadata, {})
 

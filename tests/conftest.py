@@ -21,6 +21,7 @@ from dlcli.data import datasets, download, idx, registry
 from dlcli.data.datasets import Dataset
 from dlcli.nn.network import Network
 from dlcli.runs import checkpoint
+from dlcli.runs.metadata import Metadata
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -173,14 +174,15 @@ def make_checkpoint(tmp_path) -> Callable[..., Path]:
         if network is None:
             network = Network([784, 10], [], "softmax")
             network.initialize("auto", 0.1, np.random.default_rng(0))
-        described = {
+        values = {
             "config": {"dataset": "sample"},
             "epoch": 1,
             "dataset": {"name": "sample", "checksum": "0"},
             "preprocessing": "digit",
         }
         path = tmp_path / name
-        checkpoint.save(path, network, "cross_entropy", described | metadata, {})
+        described = Metadata.from_json(values | metadata)
+        checkpoint.save(path, network, "cross_entropy", described, {})
         return path
 
     return make

@@ -13,8 +13,7 @@ from typing import Any
 from dlcli.cli.main import run
 from dlcli.data import datasets
 from dlcli.evaluation import evaluate
-from dlcli.runs import checkpoint
-from dlcli.runs import run as runs
+from dlcli.runs import checkpoint, layout, lookup, metrics_log
 
 FOLDER = Path(__file__).parents[1] / "tests" / "checkpoints"
 RECORD = "record.json"
@@ -46,14 +45,14 @@ def write(folder: Path) -> None:
             recorded[name] = {"scores": scores(folder / name), "gone on": scores(Path(copy))}
         for needless in ("summary.json", ".lock"):
             (folder / name / needless).unlink()
-    (folder / checkpoint.LATEST).unlink()
+    (folder / layout.LATEST).unlink()
     (folder / RECORD).write_text(json.dumps(recorded, indent=2) + "\n", encoding="utf-8")
 
 
 def scores(folder: Path) -> dict[str, Any]:
     """How many of the sample's test images a run's model gets right, and its log."""
-    model = checkpoint.load_named(str(folder))
-    records = runs.read_metrics(folder)
+    model = lookup.load_named(str(folder))
+    records = metrics_log.read(folder)
     return {
         "correct": evaluate.evaluate([model], datasets.load("sample").test).correct,
         "train_loss": [record.train_loss for record in records],

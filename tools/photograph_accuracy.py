@@ -19,7 +19,7 @@ from dlcli.data import datasets
 from dlcli.data.datasets import Examples
 from dlcli.files import DEFAULT_DATA_DIR
 from dlcli.inference.predictor import Picture, predict
-from dlcli.runs import checkpoint
+from dlcli.runs import lookup
 from dlcli.runs.checkpoint import Model
 from tools import photographs as ph
 
@@ -60,7 +60,7 @@ def judge(model: Model, condition: str, digits: Examples, numbers: range) -> Cou
 def _judge(job: tuple[str, str, Path, range]) -> Counter[str]:
     model, condition, data_dir, numbers = job
     digits = datasets.load("mnist", data_dir).test
-    return judge(checkpoint.load_named(model), condition, digits, numbers)
+    return judge(lookup.load_named(model), condition, digits, numbers)
 
 
 def table(title: str, rows: dict[str, Counter[str]]) -> str:
@@ -90,14 +90,14 @@ def main(model: str, count: int, data_dir: Path, output: io.TextIOBase) -> None:
     with Pool() as pool:
         for job, found in zip(tqdm(jobs), pool.imap(_judge, jobs), strict=True):
             counts[job[1]] += found
-    loaded = checkpoint.load_named(model)
+    loaded = lookup.load_named(model)
     sizes = "-".join(map(str, loaded.network.layer_sizes))
     output.write(
         f"""# Photographs that `dlcli predict` reads
 
 Written by `make photographs MODEL={model}`: {count} pictures of each kind, made by
 [tests/photographs.py](../tests/photographs.py) from the test images of MNIST, from a fixed seed.
-The network is {sizes}, trained on {loaded.metadata["dataset"]["name"]}. `?` is no answer, with a
+The network is {sizes}, trained on {loaded.metadata.dataset.name}. `?` is no answer, with a
 reason.
 
 """

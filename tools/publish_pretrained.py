@@ -13,7 +13,7 @@ from dlcli.data import datasets
 from dlcli.evaluation import evaluate
 from dlcli.evaluation.evaluate import Evaluation
 from dlcli.files import DEFAULT_DATA_DIR
-from dlcli.runs import checkpoint
+from dlcli.runs import checkpoint, lookup
 from dlcli.vision import rejection
 from tools.train_rejection import COUNT
 
@@ -35,7 +35,7 @@ def halve(source: Path, target: Path) -> None:
 
 def render_card(model: checkpoint.Model, result: Evaluation, seeds: int) -> str:
     """The model card: all figures are those of ``result``, on MNIST's test images."""
-    config, scores = model.metadata["config"], model.metadata["scores"]
+    config, scores = model.metadata.config, model.metadata.scores
     low, high = result.interval
     judge = "-".join(map(str, rejection.network().layer_sizes))
     layers = "-".join(str(size) for size in model.network.layer_sizes)
@@ -56,11 +56,11 @@ the figures.
 | --- | --- |
 | network | {layers}, {config["activation"]}, softmax; batch normalisation folded in |
 | training | `dlcli train --config best --set seed={config["seed"]}` |
-| chosen | by validation accuracy: {percent(scores["validation_accuracy"])}; seeds tried: {seeds} |
+| chosen | by validation accuracy: {percent(scores.validation_accuracy)}; seeds tried: {seeds} |
 | data | MNIST's training images, {config["validation_size"]:,} of them kept aside for validation |
 | licence of the data | Creative Commons Attribution-ShareAlike 3.0 (LeCun, Cortes, Burges) |
 | format | 16-bit floats |
-| temperature | {model.metadata["temperature"]:.4f}, fitted on the validation images |
+| temperature | {model.metadata.temperature:.4f}, fitted on the validation images |
 
 ## On MNIST's 10,000 test images
 
@@ -123,7 +123,7 @@ def main() -> None:
 
     FOLDER.mkdir(exist_ok=True)
     halve(max(arguments.runs, key=rank) / "best.npz", MODEL)
-    model = checkpoint.load_named(checkpoint.PRETRAINED)
+    model = lookup.load_named(lookup.PRETRAINED)
     test = datasets.load("mnist", arguments.data_dir).test
     result = evaluate.evaluate([model], test)
     CARD.write_text(render_card(model, result, len(arguments.runs)), encoding="utf-8")

@@ -19,7 +19,7 @@ from dlcli.files import DEFAULT_DATA_DIR, atomic_write
 from dlcli.inference import predictor
 from dlcli.nn.network import Network
 from dlcli.nn.types import Pixels
-from dlcli.runs import checkpoint
+from dlcli.runs import lookup
 from dlcli.training import loop
 from dlcli.vision import decode, localization, rejection
 from dlcli.vision.mnist_format import extent
@@ -167,7 +167,7 @@ def save(network: Network, path: Path) -> None:
 
 def judged(validation: Examples) -> str:
     """How ``predict`` with the pretrained model would doubt what is seen on photographs."""
-    model = checkpoint.load_named(checkpoint.PRETRAINED)
+    model = lookup.load_named(lookup.PRETRAINED)
     alone, both, right, doubtful = [], [], [], []
     for pixels, label in zip(validation.images, validation.labels, strict=True):
         looks = rejection.looks(pixels)

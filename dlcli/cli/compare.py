@@ -51,10 +51,10 @@ def command(
     """
     from dlcli.data import datasets
     from dlcli.evaluation import evaluate
-    from dlcli.runs import checkpoint
+    from dlcli.runs import lookup
 
-    models = [checkpoint.load_named(path) for path in (first_path, second_path)]
-    name = dataset or models[0].metadata["dataset"]["name"]
+    models = [lookup.load_named(path) for path in (first_path, second_path)]
+    name = dataset or models[0].metadata.dataset.name
     with download_progress() as progress:
         data = datasets.load(name, data_dir, progress)
     with limit_threads(threads):

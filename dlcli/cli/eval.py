@@ -81,11 +81,11 @@ def command(
     from dlcli.data import datasets
     from dlcli.evaluation import evaluate
     from dlcli.files import refuse_to_overwrite
-    from dlcli.runs import checkpoint
+    from dlcli.runs import lookup
 
     if predictions_path is not None:
         refuse_to_overwrite(predictions_path, force=force)
-    models = [checkpoint.load_named(path) for path in model_paths or (None,)]
+    models = [lookup.load_named(path) for path in model_paths or (None,)]
     paths = [str(model.path) for model in models]
     for path in paths:
         message(f"Model: {path}")

@@ -43,13 +43,13 @@ def command(
     """
     from dlcli.cli.requirements import needs
     from dlcli.files import atomic_write, refuse_to_overwrite
-    from dlcli.runs import checkpoint
+    from dlcli.runs import lookup
 
     kind = output_format or output.suffix.removeprefix(".").lower()
     if kind not in _FORMATS:
         raise click.UsageError(f"{output}: say which --format: {' or '.join(_FORMATS)}")
     refuse_to_overwrite(output, force=force)
-    model = checkpoint.load_named(model_path)
+    model = lookup.load_named(model_path)
     message(f"Model: {printable(str(model.path))}")
     with needs("export"):
         if kind == "onnx":

@@ -91,24 +91,23 @@ def command(
 def _curve(path: str) -> "Curve":
     """The epochs of a run directory."""
     from dlcli.report.plots import Curve
-    from dlcli.runs import directory
-    from dlcli.runs import run as runs
-    from dlcli.runs.checkpoint import PRETRAINED
+    from dlcli.runs import directory, layout, listing, metrics_log
+    from dlcli.runs.lookup import PRETRAINED
 
     if path == PRETRAINED or Path(path).is_file():
         raise ConfigError(f"{path}: has no learning curves; they are in a run directory")
     run = directory.find(Path(path))
-    records = runs.read_metrics(run)
+    records = metrics_log.read(run)
     if not records:
-        raise ConfigError(f"{run}: has no learning curves: its {directory.METRICS} holds no epochs")
-    return Curve(printable(str(run)), records, runs.kept_record(run, records))
+        raise ConfigError(f"{run}: has no learning curves: its {layout.METRICS} holds no epochs")
+    return Curve(printable(str(run)), records, listing.kept_record(run, records))
 
 
 def _weights(path: str) -> "Figure":
     from dlcli.report import plots
-    from dlcli.runs import checkpoint
+    from dlcli.runs import lookup
 
-    model = checkpoint.load_named(path)
+    model = lookup.load_named(path)
     return plots.weights(printable(str(model.path)), model.network)
 
 
@@ -117,10 +116,10 @@ def _judged(what: str, path: str, dataset: str | None, data_dir: Path) -> "Figur
     from dlcli.data import datasets
     from dlcli.evaluation import evaluate
     from dlcli.report import plots
-    from dlcli.runs import checkpoint
+    from dlcli.runs import lookup
 
-    model = checkpoint.load_named(path)
-    name = dataset or model.metadata["dataset"]["name"]
+    model = lookup.load_named(path)
+    name = dataset or model.metadata.dataset.name
     message(f"Test images: {printable(name)}")
     with download_progress() as progress:
         examples = datasets.load(name, data_dir, progress).test

@@ -112,9 +112,9 @@ def command(
         raise click.UsageError("--top has no place in csv, which holds all ten probabilities")
     from dlcli.files import refuse_full_folder
     from dlcli.inference.predictor import predict
-    from dlcli.runs import checkpoint
+    from dlcli.runs import lookup
 
-    model = checkpoint.load_named(model_path)
+    model = lookup.load_named(model_path)
     message(f"Model: {model.path}")
     if shown_dir is not None:
         refuse_full_folder(shown_dir, force=force)

@@ -69,11 +69,11 @@ def command(
     """
     from dlcli.cli.requirements import needs
     from dlcli.files import atomic_write
-    from dlcli.runs import checkpoint
+    from dlcli.runs import lookup
 
     if demo_alone and (dataset is not None or len(model_paths) > 1):
         raise click.UsageError("--demo is for one model, and judges it by no dataset")
-    models = [checkpoint.load_named(path) for path in model_paths or (None,)]
+    models = [lookup.load_named(path) for path in model_paths or (None,)]
     path = _destination(models, output, "demo.html" if demo_alone else "report.html", force=force)
     for model in models:
         message(f"Model: {printable(str(model.path))}")

@@ -30,11 +30,11 @@ def command(runs_dir: Path, output_format: str) -> None:
       dlcli runs
       dlcli runs --format json | jq -r 'max_by(.validation_accuracy).run'
     """
-    from dlcli.runs import run as runs
+    from dlcli.runs import listing
 
     if not runs_dir.exists():
         message(f"{runs_dir}: no such folder, and so no runs yet")
-    rows = list(runs.list_runs(runs_dir)) if runs_dir.exists() else []
+    rows = list(listing.list_runs(runs_dir)) if runs_dir.exists() else []
     if output_format == "json":
         print_json(rows)
     elif output_format == "csv":

@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 
     from dlcli.config.schema import Config
     from dlcli.data.datasets import Dataset, Examples
-    from dlcli.runs.run import Resumed, Run
+    from dlcli.runs.resume import SavedRun
+    from dlcli.runs.run import Run
+    from dlcli.runs.summary import Summary
     from dlcli.tensorboard.event_log import EventLog
     from dlcli.training.loop import EpochRecord, Progress, TrainingState
 
@@ -95,14 +97,13 @@ def command(
     from dlcli.config.validation import warnings
     from dlcli.data import datasets
     from dlcli.data.splits import split_validation
-    from dlcli.runs import directory
-    from dlcli.runs import run as runs
+    from dlcli.runs import directory, layout, metrics_log
     from dlcli.training import loop
 
     if name is not None:
         directory.check_name(name)
     if tensorboard is None:
-        tensorboard = earlier is not None and any(earlier.path.glob(directory.EVENTS))
+        tensorboard = earlier is not None and any(earlier.path.glob(layout.EVENTS))
     event_log = _event_log() if tensorboard else None
     for text in warnings(config):
         warn(text)
@@ -124,13 +125,13 @@ def command(
             message(f"The run was finished already, by {finished}{advice}")
         log = None
         if event_log is not None:
-            log = event_log(run.path, runs.read_metrics(run.path))
+            log = event_log(run.path, metrics_log.read(run.path))
             click.get_current_context().call_on_close(log.close)
         _train(run, train, validation, state, log)
         summary = run.finish(state)
-    _conclude(summary, runs.read_metrics(run.path))
+    _conclude(summary, metrics_log.read(run.path))
     if output_format == "json":
-        print_json(summary)
+        print_json(summary.to_builtins())
     else:
         click.echo(run.path)
 
@@ -146,19 +147,19 @@ def _refuse_beside_resume(*parameters: str) -> None:
 
 def _plan(
     sources: tuple[str, ...], overrides: tuple[str, ...], resumed: Path | None
-) -> "tuple[Config, Resumed | None]":
+) -> "tuple[Config, SavedRun | None]":
     """The config to train by, and the run to go on with, if there is one."""
     from dlcli.config import files as config_files
 
     if resumed is None:  # NumPy is not imported here, so that a wrong config is told at once
         return config_files.load(sources, overrides), None
 
-    from dlcli.runs import directory
+    from dlcli.runs import directory, resume
     from dlcli.runs import run as runs
 
     path = directory.find(resumed)
-    click.get_current_context().with_resource(directory.held(path))
-    earlier = runs.resume(path)
+    click.get_current_context().with_resource(directory.locked(path))
+    earlier = resume.read(path)
     config = _changed_config(earlier.config, sources, overrides, earlier.state.epoch)
     diverged = runs.why_diverged(path)
     if diverged is not None and config == earlier.config:
@@ -182,14 +183,14 @@ def _begin(
     from dlcli.runs import run as runs
     from dlcli.training import loop
 
-    click.get_current_context().with_resource(directory.held(path))
+    click.get_current_context().with_resource(directory.locked(path))
     run, state = runs.Run(path, config, dataset, threads), loop.initial_state(config)
     run.start(state)
     return run, state
 
 
 def _go_on(
-    earlier: "Resumed", config: "Config", dataset: "Dataset", threads: int
+    earlier: "SavedRun", config: "Config", dataset: "Dataset", threads: int
 ) -> "tuple[Run, TrainingState]":
     """Take up a run where its last whole epoch ended."""
     from dlcli.runs import run as runs
@@ -198,7 +199,7 @@ def _go_on(
         raise ConfigError(f"{earlier.path}: was trained on other data than {dataset.name} is now")
     _warn_of_other_weights(earlier, config, threads)
     run = runs.Run(earlier.path, config, dataset, threads)
-    run.go_on(earlier.state)
+    run.resume(earlier.state)
     return run, earlier.state
 
 
@@ -220,7 +221,7 @@ def _changed_config(
     return new
 
 
-def _warn_of_other_weights(earlier: "Resumed", config: "Config", threads: int) -> None:
+def _warn_of_other_weights(earlier: "SavedRun", config: "Config", threads: int) -> None:
     """Say so where the resumed run will not end as one that was never stopped."""
     from dlcli.nn.schedules import SCHEDULES
 
@@ -352,9 +353,9 @@ def _epoch_line(record: "EpochRecord", epochs: int) -> str:
     return "  ".join(parts)
 
 
-def _conclude(summary: dict[str, Any], records: "Sequence[EpochRecord]") -> None:
+def _conclude(summary: "Summary", records: "Sequence[EpochRecord]") -> None:
     """Say why training ended, how it went, what was kept, and whether it overfitted at last."""
-    accuracy = summary["validation_accuracy"]
+    accuracy = summary.validation_accuracy
     if accuracy is not None and accuracy < 0.2:
         warn(
             f"the network learned next to nothing (validation accuracy {percent(accuracy)}; "
@@ -364,17 +365,17 @@ def _conclude(summary: dict[str, Any], records: "Sequence[EpochRecord]") -> None
         "early_stopping": "Stopped early: the validation accuracy no longer improved.",
         "min_gradient_norm": "Stopped: the slope is flat.",
     }
-    if summary["stopped_by"] in reasons:
-        message(reasons[summary["stopped_by"]])
-    if summary["overfitting_since"] is not None:
+    if summary.stopped_by in reasons:
+        message(reasons[summary.stopped_by])
+    if summary.overfitting_since is not None:
         message(
-            f"Overfitting since epoch {summary['overfitting_since']}: the validation loss rose "
+            f"Overfitting since epoch {summary.overfitting_since}: the validation loss rose "
             "while the training loss fell."
         )
     losses = [r.validation_loss for r in records if r.validation_loss is not None]
     if len(losses) > 1:
         message(f"Validation loss: {losses[0]:.4f} {sparkline(losses)} {losses[-1]:.4f}")
-    kept = f"Kept epoch {summary['best_epoch']} of {summary['epochs']}: "
+    kept = f"Kept epoch {summary.best_epoch} of {summary.epochs}: "
     if accuracy is None:
         message(f"{kept}the last, for there are no validation images")
     else:

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from dlcli.config.validation import from_builtins
 from dlcli.data.datasets import Dataset, Examples
 from dlcli.data.splits import split_validation
-from dlcli.errors import CheckpointError, ConfigError, DatasetError
+from dlcli.errors import ConfigError, DatasetError
 from dlcli.evaluation import metrics
 from dlcli.evaluation.metrics import ClassScores, Rejection
 from dlcli.nn.losses import mean_loss
@@ -133,7 +132,7 @@ def common_dataset(models: Sequence[Model]) -> str:
     ConfigError
         They were trained on different ones.
     """
-    names: set[str] = {model.metadata["dataset"]["name"] for model in models}
+    names: set[str] = {model.metadata.dataset.name for model in models}
     if len(names) > 1:
         listed = ", ".join(sorted(names))
         raise ConfigError(f"the models were trained on different data ({listed}); use --dataset")
@@ -171,15 +170,12 @@ def select_split(model: Model, dataset: Dataset, split: str) -> Examples:
     """
     if split == "test":
         return dataset.test
-    if model.metadata["dataset"]["checksum"] != dataset.checksum:
+    if model.metadata.dataset.checksum != dataset.checksum:
         raise DatasetError(
             f"--split {split}: the model was trained on other data than {dataset.name}; "
             "only --split test can be used with it"
         )
-    try:
-        config = from_builtins(model.metadata["config"], str(model.path))
-    except ConfigError as error:
-        raise CheckpointError(str(error)) from error
+    config = model.config
     train, validation = split_validation(dataset.train, config.validation_size, config.seed)
     if split == "train":
         return train

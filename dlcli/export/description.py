@@ -16,10 +16,10 @@ def describe(model: Model, **more: str) -> dict[str, str]:
     metadata = model.metadata
     described = {
         "version": __version__,
-        "config": metadata["config"],
-        "epoch": metadata["epoch"],
-        "dataset": metadata["dataset"]["name"],
-        "dataset_checksum": metadata["dataset"]["checksum"],
+        "config": metadata.config,
+        "epoch": metadata.epoch,
+        "dataset": metadata.dataset.name,
+        "dataset_checksum": metadata.dataset.checksum,
         "temperature": model.temperature,
         **more,
     }

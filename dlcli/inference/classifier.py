@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from dlcli.config.dimensions import IMAGE_SIDE, IMAGE_SIZE
 from dlcli.nn.types import Array
-from dlcli.runs.checkpoint import Model, load_named
+from dlcli.runs.checkpoint import Model
+from dlcli.runs.lookup import load_named
 
 __all__ = ["Classifier", "Layer", "load_model"]
 

@@ -107,7 +107,7 @@ def predict(
         How many pictures to prepare at once, where that pays; None for as many as there are
         cores.
     """
-    as_is = raw or model.metadata["preprocessing"] == "none"
+    as_is = raw or model.metadata.preprocessing == "none"
 
     def prepare(picture: Picture) -> _Ready:
         return _prepare(picture, as_is=as_is, explain=explain)

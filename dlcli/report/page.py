@@ -77,7 +77,7 @@ def render(subjects: Sequence[Subject], dataset: str, test: Examples) -> bytes:
 
 def _most_accurate(subjects: Sequence[Subject]) -> Subject | None:
     """The model to draw for: of those that read digits, the one with the fewest errors."""
-    readers = [s for s in subjects if s.model.metadata["preprocessing"] == "digit"]
+    readers = [s for s in subjects if s.model.metadata.preprocessing == "digit"]
     return max(readers, key=lambda subject: subject.scores.accuracy, default=None)
 
 

@@ -5,28 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from dlcli.config.schema import Config
-from dlcli.config.validation import from_builtins
 from dlcli.data.datasets import Examples
-from dlcli.errors import CheckpointError, ConfigError
 from dlcli.evaluation import evaluate
 from dlcli.evaluation.evaluate import Evaluation
-from dlcli.files import open_file
-from dlcli.runs import directory
-from dlcli.runs import run as runs
-from dlcli.runs.checkpoint import BEST, LAST, Model
+from dlcli.runs import layout, metrics_log
+from dlcli.runs import summary as summaries
+from dlcli.runs.checkpoint import Model
+from dlcli.runs.layout import BEST, LAST
+from dlcli.runs.summary import Summary
 from dlcli.training.loop import EpochRecord, overfitting_since
-
-_MAX_SUMMARY_BYTES = 1_000_000
-
-
-class Summary(msgspec.Struct, frozen=True):
-    """What of ``summary.json`` neither the metrics log nor the checkpoint tells."""
-
-    stopped_by: str | None
-    versions: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -56,7 +44,7 @@ class Subject:
     @property
     def kept(self) -> EpochRecord | None:
         """The epoch whose weights are judged, if the log tells of it."""
-        epoch = self.model.metadata["epoch"]
+        epoch = self.model.metadata.epoch
         return next((record for record in self.records if record.epoch == epoch), None)
 
     @property
@@ -81,25 +69,18 @@ def gather(models: Sequence[Model], test: Examples) -> list[Subject]:
     folders = [run_of(model) for model in models]
     subjects = []
     for model, folder, name in zip(models, folders, _names(models, folders), strict=True):
-        records = [] if folder is None else runs.read_metrics(folder)
-        summary = None if folder is None else _read_summary(folder / directory.SUMMARY)
+        records = [] if folder is None else metrics_log.read(folder)
+        summary = None if folder is None else summaries.read(folder)
         scores = evaluate.evaluate([model], test)
-        subjects.append(Subject(name, model, _config(model), folder, records, summary, scores))
+        subjects.append(Subject(name, model, model.config, folder, records, summary, scores))
     return subjects
 
 
 def run_of(model: Model) -> Path | None:
     """The run directory that a checkpoint lies in; None if it lies elsewhere."""
     folder = model.path.parent
-    inside = model.path.name in {BEST, LAST} and (folder / directory.CONFIG).is_file()
+    inside = model.path.name in {BEST, LAST} and (folder / layout.CONFIG).is_file()
     return folder if inside else None
-
-
-def _config(model: Model) -> Config:
-    try:
-        return from_builtins(model.metadata["config"], str(model.path))
-    except ConfigError as error:
-        raise CheckpointError(*error.args) from error
 
 
 def _names(models: Sequence[Model], folders: Sequence[Path | None]) -> list[str]:
@@ -110,15 +91,3 @@ def _names(models: Sequence[Model], folders: Sequence[Path | None]) -> list[str]
         name if short.count(name) == 1 else str(path)
         for name, path in zip(short, paths, strict=True)
     ]
-
-
-def _read_summary(path: Path) -> Summary | None:
-    try:
-        with open_file(path) as file:
-            return msgspec.json.decode(file.read(_MAX_SUMMARY_BYTES), type=Summary)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
-        raise CheckpointError(f"{path}: damaged: {error}") from error

@@ -1,4 +1,4 @@
-"""Run directories as such: their names, the lock of the one who trains, the link ``latest``."""
+"""Run directories: their names, the lock of the process that trains, the link ``latest``."""
 
 import itertools
 import re
@@ -17,14 +17,17 @@ from dlcli.files import (
     remove_temporary_files,
     temporary_path,
 )
-from dlcli.runs.checkpoint import BEST, LAST, LATEST, follow_link
-
-CONFIG = "config.yaml"
-METRICS = "metrics.jsonl"
-SUMMARY = "summary.json"
-DIVERGED = "diverged.txt"
-EVENTS = "events.out.tfevents.*"
-LOCK = ".lock"
+from dlcli.runs.layout import (
+    BEST,
+    CONFIG,
+    DIVERGED,
+    LAST,
+    LATEST,
+    LOCK,
+    METRICS,
+    SUMMARY,
+    follow_link,
+)
 
 
 def create(runs_dir: Path, name: str | None, stem: str) -> Path:
@@ -87,7 +90,7 @@ def check_name(name: str) -> None:
 
 
 @contextmanager
-def held(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Keep other processes from training in a run directory.
 
     Raises
@@ -151,8 +154,8 @@ def refuse_taken(path: Path) -> None:
         raise _taken(path)
 
 
-def clear(path: Path) -> None:
-    """Remove what killed processes left in a run directory; whoever calls holds it."""
+def clean_up(path: Path) -> None:
+    """Remove what killed processes left in a run directory; the caller has locked it."""
     remove_temporary_files(path, (CONFIG, METRICS, BEST, LAST, SUMMARY, DIVERGED, LATEST))
 
 

@@ -129,7 +129,7 @@ class Worker:
         train, validation = split_validation(dataset.train, config.validation_size, config.seed)
         path = self._new_folder(trial.number)
         trial.set_user_attr(RUN, str(path))
-        with directory.held(path):
+        with directory.locked(path):
             run, state = runs.Run(path, config, dataset, threads=1), initial_state(config)
             run.start(state)
             for record in run.train(train, validation, state, lambda _: look_up()):
@@ -139,8 +139,8 @@ class Worker:
                 if why_finished(config, state) is None and trial.should_prune():
                     return TrialState.PRUNED
             summary = run.finish(state)
-        self._accuracy = summary["validation_accuracy"]
-        trial.set_user_attr(LOSS, summary["validation_loss"])
+        self._accuracy = summary.validation_accuracy
+        trial.set_user_attr(LOSS, summary.validation_loss)
         return TrialState.COMPLETE
 
     def _look_up(self, trial_id: int) -> None:

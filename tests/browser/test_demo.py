@@ -20,6 +20,7 @@ from dlcli.nn.network import Network
 from dlcli.report import draw as demo
 from dlcli.report.draw.section import _stored
 from dlcli.runs import checkpoint as checkpoints
+from dlcli.runs import lookup
 from dlcli.vision import pipeline
 from tests.browser.drawn import strokes
 
@@ -30,7 +31,7 @@ SEEDED = 20
 
 @pytest.fixture(scope="module")
 def pretrained():
-    return checkpoints.load_named("pretrained")
+    return lookup.load_named("pretrained")
 
 
 @pytest.fixture(scope="module")

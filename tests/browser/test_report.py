@@ -12,7 +12,7 @@ from dlcli.data.datasets import Dataset
 from dlcli.report import page as pages
 from dlcli.report import subjects
 from dlcli.report.subjects import Subject
-from dlcli.runs import checkpoint
+from dlcli.runs import checkpoint, lookup
 
 PHONE = {"width": 390, "height": 844}
 SMALL = {"width": 320, "height": 568}
@@ -74,7 +74,7 @@ FAINT = """() => {
 
 @pytest.fixture(scope="module")
 def subject(trained_model, sample) -> Subject:
-    (found,) = subjects.gather([checkpoint.load_named(str(trained_model))], sample.test)
+    (found,) = subjects.gather([lookup.load_named(str(trained_model))], sample.test)
     return found
 
 
@@ -100,7 +100,7 @@ def comparison(written, subject, tmp_path_factory, sample) -> Path:
     """Three models, one of them a bare checkpoint with a long name, another one overfitting."""
     bare = tmp_path_factory.mktemp("bare") / "a-checkpoint-whose-name-is-longer-than-most.npz"
     bare.write_bytes(subject.model.path.read_bytes())
-    (other,) = subjects.gather([checkpoint.load_named(str(bare))], sample.test)
+    (other,) = subjects.gather([lookup.load_named(str(bare))], sample.test)
     records = [
         replace(record, validation_loss=loss)
         for record, loss in zip(subject.records, (0.5, 0.2, 0.3, 0.4), strict=True)

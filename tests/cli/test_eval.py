@@ -207,7 +207,7 @@ def test_a_run_without_a_whole_epoch_is_told_how_to_go_on(dlcli, make_checkpoint
     result = dlcli("eval", ".")
     assert (result.code, result.stderr) == (
         4,
-        "Error: .: no epoch is done yet; go on with: dlcli train --resume .\n",
+        "Error: .: no epoch is done yet; resume with: dlcli train --resume .\n",
     )
 
 

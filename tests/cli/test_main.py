@@ -136,7 +136,7 @@ def test_every_error_becomes_one_line_and_a_code(dlcli, monkeypatch, error, code
     def fail(_runs_dir):
         raise error
 
-    monkeypatch.setattr("dlcli.runs.run.list_runs", fail)
+    monkeypatch.setattr("dlcli.runs.listing.list_runs", fail)
     result = dlcli("runs", "--runs-dir", ".")
     assert result.code == code
     assert result.stderr.startswith(f"Error: {message}")
@@ -147,7 +147,7 @@ def test_what_is_no_error_is_not_swallowed(workdir, monkeypatch):
     def leave(_runs_dir):
         raise SystemExit(7)
 
-    monkeypatch.setattr("dlcli.runs.run.list_runs", leave)
+    monkeypatch.setattr("dlcli.runs.listing.list_runs", leave)
     with pytest.raises(SystemExit):
         run(["runs", "--runs-dir", "."])
 
@@ -274,8 +274,8 @@ def test_streams_that_were_closed_before_the_start_are_told_or_done_without(
 
 def test_sigterm_ends_any_command_with_143(workdir):
     code = (
-        "import os, signal, dlcli.runs.run as runs; from dlcli.cli.main import main; import sys\n"
-        "runs.list_runs = lambda _: os.kill(os.getpid(), signal.SIGTERM)\n"
+        "import os, signal, sys; from dlcli.cli.main import main; from dlcli.runs import listing\n"
+        "listing.list_runs = lambda _: os.kill(os.getpid(), signal.SIGTERM)\n"
         "sys.argv = ['dlcli', 'runs', '--runs-dir', '.']; main()"
     )
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -16,7 +16,7 @@ import yaml
 from optuna.trial import TrialState
 
 from dlcli.cli.main import run
-from dlcli.runs.run import list_runs
+from dlcli.runs.listing import list_runs
 from dlcli.sweep import plan as plans
 from dlcli.sweep.storage import address, connect, open_study
 from dlcli.sweep.tickets import Desk

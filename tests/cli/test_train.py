@@ -16,10 +16,9 @@ from tqdm import tqdm
 
 from dlcli.cli.output import sparkline
 from dlcli.nn.optimizers import SGD
-from dlcli.runs import checkpoint
-from dlcli.runs import run as runs
-from dlcli.runs.directory import held
-from dlcli.runs.run import resume
+from dlcli.runs import checkpoint, listing
+from dlcli.runs.directory import locked
+from dlcli.runs.resume import read
 
 QUICK = ["--set", "hidden_layers=[8]", "--set", "epochs=2", "--set", "batch_size=16"]
 
@@ -241,14 +240,14 @@ def test_what_will_not_end_as_an_uninterrupted_run_is_warned_about(train, dlcli,
     assert "Warning" not in dlcli("train", "--resume", "runs/r").stderr
     extended = dlcli("train", "--resume", "runs/r", "--set", "epochs=3").stderr
     assert "Warning: schedule cosine ends with the last epoch" in extended
-    monkeypatch.setattr("dlcli.runs.run.resume", lambda path: replace(resume(path), threads=64))
+    monkeypatch.setattr("dlcli.runs.resume.read", lambda path: replace(read(path), threads=64))
     other = dlcli("train", "--resume", "runs/r", "--threads", "1").stderr
     assert "Warning: the run was begun with 64 threads; with 1 the weights will differ" in other
 
 
 def test_a_run_that_is_being_trained_cannot_be_resumed(train, dlcli):
     train("--name", "r")
-    with held(Path("runs/r")):
+    with locked(Path("runs/r")):
         result = dlcli("train", "--resume", "runs/r", "--set", "epochs=3")
     assert (result.code, result.stdout) == (2, "")
     assert "runs/r: another process is training in it" in result.stderr
@@ -274,7 +273,7 @@ def test_a_run_stopped_before_anything_was_saved_can_be_begun_anew_but_not_resum
     Path("runs/r/.lock").touch()
     resumed = dlcli("train", "--resume", "runs/r")
     assert resumed.code == 4
-    assert "nothing was saved to go on from; begin the run anew with --name" in resumed.stderr
+    assert "nothing was saved to resume from; start the run anew with --name" in resumed.stderr
     assert train("--name", "r").code == 0
 
 
@@ -323,9 +322,9 @@ def test_divergence_stops_with_a_remedy_and_keeps_the_last_good_state(train, mon
         rf"Error: training diverged in epoch 3, step 2: its loss is (inf|nan); {re.escape(REMEDY)}",
         error,
     )
-    assert checkpoint.load(Path("runs/r/last.npz")).metadata["epoch"] == 2
-    assert checkpoint.load(Path("runs/r/best.npz")).metadata["epoch"] in {1, 2}
-    assert [row["status"] for row in runs.list_runs(Path("runs"))] == ["diverged"]
+    assert checkpoint.load(Path("runs/r/last.npz")).metadata.epoch == 2
+    assert checkpoint.load(Path("runs/r/best.npz")).metadata.epoch in {1, 2}
+    assert [row["status"] for row in listing.list_runs(Path("runs"))] == ["diverged"]
 
 
 def test_resuming_a_run_that_diverged_says_what_to_do(train, dlcli, monkeypatch):
@@ -339,7 +338,7 @@ def test_resuming_a_run_that_diverged_says_what_to_do(train, dlcli, monkeypatch)
     # Other epochs may mean another schedule, or an end before the divergence.
     ended = dlcli("train", "--resume", "runs/r", "--set", "epochs=2")
     assert (ended.code, ended.stdout) == (0, "runs/r\n")
-    assert [row["status"] for row in runs.list_runs(Path("runs"))] == ["finished"]
+    assert [row["status"] for row in listing.list_runs(Path("runs"))] == ["finished"]
 
 
 def test_early_stopping_and_the_flat_slope_are_told(train):

@@ -16,7 +16,7 @@ from dlcli.export.onnx_format import to_onnx
 from dlcli.export.safetensors_format import modules, to_safetensors
 from dlcli.nn.activations import OUTPUT_ACTIVATIONS
 from dlcli.nn.network import Network
-from dlcli.runs import checkpoint
+from dlcli.runs import checkpoint, lookup
 
 # What each module of PyTorch computes, told anew, in float64.
 MODULES = {
@@ -115,7 +115,7 @@ def test_the_temperature_is_inside_where_there_is_softmax(of_logits, sample):
 
 @pytest.fixture(scope="module")
 def trained(trained_model):
-    return checkpoint.load_named(str(trained_model))
+    return lookup.load_named(str(trained_model))
 
 
 def test_an_onnx_graph_takes_bytes_and_any_number_of_images(trained, sample):
@@ -153,12 +153,12 @@ def test_both_say_where_the_model_comes_from(trained):
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     for texts in (props, header["__metadata__"]):
         described = json.loads(texts["dlcli"])
-        assert described["config"] == trained.metadata["config"]
+        assert described["config"] == trained.metadata.config
         assert described["dataset"] == "sample"
-        assert described["dataset_checksum"] == trained.metadata["dataset"]["checksum"]
+        assert described["dataset_checksum"] == trained.metadata.dataset.checksum
         assert described["temperature"] == trained.temperature != 1
         assert described["version"]
-        assert described["epoch"] == trained.metadata["epoch"]
+        assert described["epoch"] == trained.metadata.epoch
     assert described["modules"] == modules(trained)
 
 

@@ -84,8 +84,8 @@ def assert_whole(run: Path, summary: dict) -> None:
     assert [record["epoch"] for record in records] == [1, 2, 3, 4, 5, 6]
     for name, epoch in (("last.npz", 6), ("best.npz", summary["best_epoch"])):
         model = checkpoint.load(run / name)
-        assert model.metadata["epoch"] == epoch
-        assert model.metadata["config"]["seed"] == summary["config"]["seed"]
+        assert model.metadata.epoch == epoch
+        assert model.metadata.config["seed"] == summary["config"]["seed"]
     assert json.loads((run / "summary.json").read_text()) == summary
 
 
@@ -117,10 +117,10 @@ def test_a_run_that_is_trained_is_refused_and_one_whose_process_died_is_not(dlcl
         training.kill()
         assert finish(training).returncode == -signal.SIGKILL
     assert Path("runs/r/.lock").exists()
-    done = checkpoint.load(Path("runs/r/last.npz")).metadata["epoch"]
+    done = checkpoint.load(Path("runs/r/last.npz")).metadata.epoch
     resumed = dlcli("train", "-q", "--resume", "runs/r", "--set", f"epochs={done + 1}")
     assert (resumed.code, resumed.stderr) == (0, "")
-    assert checkpoint.load(Path("runs/r/last.npz")).metadata["epoch"] == done + 1
+    assert checkpoint.load(Path("runs/r/last.npz")).metadata.epoch == done + 1
     tally("training in a run that another process trains in", 4)
 
 

@@ -21,7 +21,8 @@ from dlcli.data import download, idx
 from dlcli.data.registry import DATASETS, FILES, Checksum, sha256
 from dlcli.errors import DatasetError
 from dlcli.files import atomic_write
-from dlcli.runs import checkpoint
+from dlcli.runs import checkpoint, lookup
+from dlcli.runs.metadata import DatasetIdentity
 from tests.faults.hostile import assert_civil, no_hanging
 
 PACKAGE = Path(package.__file__).parent
@@ -449,7 +450,7 @@ def test_every_checkpoint_carries_the_checksum_of_its_data(dlcli, tiny):
     checksum = hashlib.sha256("".join(sums).encode()).hexdigest()
     for name in ("best.npz", "last.npz"):
         metadata = checkpoint.load(Path("runs/run") / name).metadata
-        assert metadata["dataset"] == {"name": str(tiny), "checksum": checksum}
-    pretrained = checkpoint.load_named("pretrained").metadata["dataset"]["checksum"]
+        assert metadata.dataset == DatasetIdentity(str(tiny), checksum)
+    pretrained = lookup.load_named("pretrained").metadata.dataset.checksum
     known = "".join(checksum.sha256 for checksum in DATASETS["mnist"].checksums.values())
     assert pretrained == hashlib.sha256(known.encode()).hexdigest()

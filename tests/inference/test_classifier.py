@@ -12,7 +12,7 @@ from dlcli import Classifier, load_model
 from dlcli.errors import CheckpointError
 from dlcli.evaluation import evaluate
 from dlcli.nn.network import Network
-from dlcli.runs import checkpoint
+from dlcli.runs import lookup
 from dlcli.vision.pipeline import write_pixels
 
 
@@ -22,7 +22,7 @@ def classifier(trained_model) -> Classifier:
 
 
 def test_probabilities_are_those_of_eval(classifier, trained_model, sample):
-    model = checkpoint.load_named(str(trained_model))
+    model = lookup.load_named(str(trained_model))
     assert model.temperature != 1
     result = evaluate.evaluate([model], sample.test)
     shares = classifier.predict_proba(sample.test.images)

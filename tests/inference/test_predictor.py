@@ -13,7 +13,7 @@ from PIL import Image
 from dlcli.errors import ImageError, Terminated
 from dlcli.inference import predictor
 from dlcli.inference.predictor import Picture
-from dlcli.runs import checkpoint
+from dlcli.runs import checkpoint, lookup
 from dlcli.vision import pipeline, rejection
 
 
@@ -125,7 +125,7 @@ def test_pictures_of_another_size_need_preprocessing(model_without_preprocessing
 
 @pytest.fixture(scope="module")
 def trained(trained_model):
-    return checkpoint.load_named(str(trained_model))
+    return lookup.load_named(str(trained_model))
 
 
 def page_with(*boxes: tuple[int, int, int, int]) -> Image.Image:

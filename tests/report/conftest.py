@@ -6,14 +6,14 @@ import pytest
 
 from dlcli.report import subjects
 from dlcli.report.subjects import Subject
-from dlcli.runs import checkpoint
+from dlcli.runs import lookup
 from dlcli.training.loop import EpochRecord
 
 
 @pytest.fixture(scope="session")
 def model(trained_model):
     """The model of ``trained_model``, ready for use."""
-    return checkpoint.load_named(str(trained_model))
+    return lookup.load_named(str(trained_model))
 
 
 @pytest.fixture(scope="session")

@@ -99,7 +99,7 @@ def test_how_the_training_ended_is_said(subject, sample):
     early = msgspec.structs.replace(subject.summary, stopped_by="early_stopping")
     for summary, said in ((None, "; unfinished"), (early, "; ended by early stopping")):
         text = page.render([replace(subject, summary=summary)], "sample", sample.test).decode()
-        assert f"epoch {subject.model.metadata['epoch']} of 4 kept{said}" in text
+        assert f"epoch {subject.model.metadata.epoch} of 4 kept{said}" in text
 
 
 def test_a_handful_of_images_all_read_rightly_is_enough(make_checkpoint):

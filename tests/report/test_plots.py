@@ -12,8 +12,7 @@ from dlcli.evaluation import evaluate
 from dlcli.nn.network import Network
 from dlcli.report import plots
 from dlcli.report.plots import Curve
-from dlcli.runs import checkpoint
-from dlcli.runs import run as runs
+from dlcli.runs import listing, lookup, metrics_log
 from dlcli.training.loop import EpochRecord
 
 RECORD = EpochRecord(
@@ -38,13 +37,13 @@ def style():
 
 @pytest.fixture(scope="module")
 def curve(trained_model):
-    records = runs.read_metrics(trained_model)
-    return Curve("runs/trained", records, runs.kept_record(trained_model, records))
+    records = metrics_log.read(trained_model)
+    return Curve("runs/trained", records, listing.kept_record(trained_model, records))
 
 
 @pytest.fixture(scope="module")
 def result(trained_model, sample):
-    return evaluate.evaluate([checkpoint.load_named(str(trained_model))], sample.test)
+    return evaluate.evaluate([lookup.load_named(str(trained_model))], sample.test)
 
 
 def lines(axes, linestyle):

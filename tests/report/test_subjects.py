@@ -13,7 +13,7 @@ def test_a_run_has_its_history_and_a_bare_checkpoint_has_none(model, sample, tmp
     bare.write_bytes(model.path.read_bytes())
     run, copy = subjects.gather([model, checkpoint.load(bare)], sample.test)
     assert (run.name, len(run.records), run.run) == ("trained", 4, model.path.parent)
-    assert run.kept.epoch == model.metadata["epoch"]
+    assert run.kept.epoch == model.metadata.epoch
     assert run.summary.stopped_by == "epochs"
     assert (copy.name, copy.records, copy.run, copy.kept) == ("copy.npz", [], None, None)
     assert copy.seconds is None
@@ -23,13 +23,6 @@ def test_a_run_has_its_history_and_a_bare_checkpoint_has_none(model, sample, tmp
 def test_runs_of_one_name_are_called_by_their_paths(model, sample):
     both = subjects.gather([model, model], sample.test)
     assert [subject.name for subject in both] == [str(model.path.parent)] * 2
-
-
-def test_a_damaged_summary_is_named(model, tmp_path):
-    path = tmp_path / "summary.json"
-    path.write_text('{"stopped_by": 3}')
-    with pytest.raises(CheckpointError, match=r"summary\.json: damaged"):
-        subjects._read_summary(path)
 
 
 def test_a_config_that_is_none_is_told(make_checkpoint, sample):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,16 +20,17 @@ from dlcli.errors import CheckpointError
 from dlcli.nn.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from dlcli.nn.losses import LOSSES
 from dlcli.nn.network import Network
-from dlcli.runs import checkpoint
+from dlcli.runs import checkpoint, lookup
+from dlcli.runs.metadata import DatasetIdentity, Metadata, Scores
 
-METADATA = {
-    "config": {"dataset": "sample"},
-    "epoch": 3,
-    "scores": {"train_loss": 0.25},
-    "dataset": {"name": "sample", "checksum": "abc"},
-    "preprocessing": "digit",
-    "threads": 1,
-}
+METADATA = Metadata(
+    config={"dataset": "sample"},
+    epoch=3,
+    scores=Scores(0.25, 0.9, 0.5, None),
+    dataset=DatasetIdentity("sample", "abc"),
+    preprocessing="digit",
+    threads=1,
+)
 ARCHITECTURE = {
     "layer_sizes": [784, 3, 10],
     "activations": ["relu"],
@@ -49,7 +51,7 @@ def random_network(hidden=(3,), activation="relu", output="softmax") -> Network:
 def save(path: Path, network: Network | None = None, loss="cross_entropy", **metadata) -> Network:
     network = network or random_network()
     state = {"velocity": network.parameters * 2, "steps": np.array([7], np.float32)}
-    checkpoint.save(path, network, loss, METADATA | metadata, state)
+    checkpoint.save(path, network, loss, replace(METADATA, **metadata), state)
     return network
 
 
@@ -131,7 +133,7 @@ def test_batch_normalisation_and_the_running_mean_come_back_bit_by_bit(tmp_path)
 def test_a_named_model_is_folded_for_use(tmp_path):
     network = normalised_network()
     checkpoint.save(tmp_path / "a.npz", network, "cross_entropy", METADATA, {})
-    model = checkpoint.load_named(str(tmp_path / "a.npz"))
+    model = lookup.load_named(str(tmp_path / "a.npz"))
     assert not model.network.batch_norm
     images = np.random.default_rng(0).integers(0, 256, (5, 784), dtype=np.uint8)
     np.testing.assert_array_equal(model.infer(images)[0], network.infer(images)[0])
@@ -141,24 +143,24 @@ def test_a_running_mean_is_what_is_used(tmp_path):
     network, average = normalised_network(), normalised_network()
     average.parameters *= 2
     checkpoint.save(tmp_path / "a.npz", network, "cross_entropy", METADATA, {}, average)
-    model = checkpoint.load_named(str(tmp_path / "a.npz"))
+    model = lookup.load_named(str(tmp_path / "a.npz"))
     np.testing.assert_array_equal(model.network.parameters, average.folded().parameters)
 
 
 def test_weights_that_overflow_only_when_divided_or_folded_are_told_in_one_line(tmp_path, recwarn):
     images = np.full((1, 784), 255, np.uint8)
-    plain = random_network()
+    cool, plain = replace(METADATA, temperature=0.1), random_network()
     plain.parameters *= 1e17
-    checkpoint.save(tmp_path / "a.npz", plain, "cross_entropy", METADATA | {"temperature": 0.1}, {})
+    checkpoint.save(tmp_path / "a.npz", plain, "cross_entropy", cool, {})
     assert np.isfinite(plain.infer(images)[0]).all()
     plain.parameters *= 10
-    checkpoint.save(tmp_path / "b.npz", plain, "cross_entropy", METADATA | {"temperature": 0.1}, {})
+    checkpoint.save(tmp_path / "b.npz", plain, "cross_entropy", cool, {})
     folding = normalised_network()
     folding.scales[0][...] = 3e38
     folding.variances[0][...] = 0
     checkpoint.save(tmp_path / "c.npz", folding, "cross_entropy", METADATA, {})
     for name in ("b.npz", "c.npz"):
-        model = checkpoint.load_named(str(tmp_path / name))
+        model = lookup.load_named(str(tmp_path / name))
         with pytest.raises(CheckpointError, match="so large that outputs overflow"):
             model.infer(images)
     assert not recwarn.list
@@ -241,7 +243,7 @@ def sizes(*layer_sizes: object) -> Callable[[Arrays], Arrays]:
 
 W0, B0, W1 = "layers.0.weight", "layers.0.bias", "layers.1.weight"
 VELOCITY, STEPS = "optimizer.velocity", "optimizer.steps"
-NOT_FINITE = "holds values that are no finite numbers"
+NOT_FINITE = "holds values that are not finite numbers"
 IMPOSSIBLE = "metadata: impossible layer_sizes"
 
 BROKEN_ARRAYS = {
@@ -628,7 +630,7 @@ def test_a_model_is_a_run_directory_or_a_file(tmp_path):
     (tmp_path / "run").mkdir()
     save(tmp_path / "run" / "best.npz")
     for name in ("run", "run/best.npz"):
-        assert checkpoint.load_named(str(tmp_path / name)).path == tmp_path / "run" / "best.npz"
+        assert lookup.load_named(str(tmp_path / name)).path == tmp_path / "run" / "best.npz"
 
 
 def test_without_a_name_the_environment_and_then_the_latest_run_decide(tmp_path, monkeypatch):
@@ -637,12 +639,12 @@ def test_without_a_name_the_environment_and_then_the_latest_run_decide(tmp_path,
         save(Path(name))
     Path("runs/latest").mkdir(parents=True)
     save(Path("runs/latest/best.npz"))
-    assert checkpoint.load_named(None).path == Path("runs/latest/best.npz")
+    assert lookup.load_named(None).path == Path("runs/latest/best.npz")
     monkeypatch.setenv("DLCLI_MODEL", "set.npz")
-    assert checkpoint.load_named(None).path == Path("set.npz")
-    assert checkpoint.load_named("named.npz").path == Path("named.npz")
+    assert lookup.load_named(None).path == Path("set.npz")
+    assert lookup.load_named("named.npz").path == Path("named.npz")
     monkeypatch.setenv("DLCLI_MODEL", "")
-    assert checkpoint.load_named(None).path == Path("runs/latest/best.npz")
+    assert lookup.load_named(None).path == Path("runs/latest/best.npz")
 
 
 def test_where_none_is_trained_or_named_there_is_the_pretrained_model(tmp_path, monkeypatch):
@@ -650,10 +652,10 @@ def test_where_none_is_trained_or_named_there_is_the_pretrained_model(tmp_path, 
     Path("pretrained").mkdir()
     save(Path("pretrained/best.npz"))
     for argument in (None, "pretrained"):
-        model = checkpoint.load_named(argument)
+        model = lookup.load_named(argument)
         assert str(model.path) == "pretrained"
-        assert model.metadata["dataset"]["name"] == "mnist"
-    assert checkpoint.load_named("./pretrained").path == Path("pretrained/best.npz")
+        assert model.metadata.dataset.name == "mnist"
+    assert lookup.load_named("./pretrained").path == Path("pretrained/best.npz")
 
 
 def test_the_pretrained_model_does_not_stand_in_for_a_run_that_is_gone(tmp_path, monkeypatch):
@@ -661,7 +663,7 @@ def test_the_pretrained_model_does_not_stand_in_for_a_run_that_is_gone(tmp_path,
     Path("runs").mkdir()
     Path("runs/latest").symlink_to("gone")
     with pytest.raises(CheckpointError, match="runs/latest: the run that it links to is gone"):
-        checkpoint.load_named(None)
+        lookup.load_named(None)
 
 
 @pytest.mark.parametrize(
@@ -679,7 +681,7 @@ def test_a_model_that_is_not_there_is_told(tmp_path, monkeypatch, name, message)
     Path("run").mkdir()
     Path("text").write_text("text")
     with pytest.raises(CheckpointError) as raised:
-        checkpoint.load_named(name)
+        lookup.load_named(name)
     assert message in str(raised.value)
 
 
@@ -749,4 +751,4 @@ def test_no_checkpoint_can_fill_the_memory(workdir):
 
 def test_an_empty_name_is_no_name_of_the_latest_model():
     with pytest.raises(CheckpointError, match="the model's name is empty"):
-        checkpoint.load_named("")
+        lookup.load_named("")

@@ -68,7 +68,7 @@ def test_what_killed_processes_left_of_a_runs_own_files_is_removed_and_nothing_e
     for name in (".last.npz.7.tmp", ".latest.8.tmp", ".mine.9.tmp", "last.npz", "last.npz.tmp"):
         (tmp_path / name).touch()
     (tmp_path / ".latest.10.tmp").symlink_to("gone")
-    directory.clear(tmp_path)
+    directory.clean_up(tmp_path)
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {".mine.9.tmp", "last.npz", "last.npz.tmp"}
 
@@ -97,9 +97,9 @@ def test_latest_is_a_link_that_is_replaced_in_one_step(tmp_path, monkeypatch):
 def test_a_run_is_held_by_one_process(tmp_path):
     other = (
         "import pathlib, sys; from dlcli.runs import directory\n"
-        "with directory.held(pathlib.Path(sys.argv[1])): pass"
+        "with directory.locked(pathlib.Path(sys.argv[1])): pass"
     )
-    with directory.held(tmp_path):
+    with directory.locked(tmp_path):
         refused = subprocess.run(
             [sys.executable, "-c", other, tmp_path], capture_output=True, text=True
         )

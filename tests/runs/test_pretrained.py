@@ -9,14 +9,14 @@ from dlcli.config import files as config_files
 from dlcli.config import validation
 from dlcli.data import datasets
 from dlcli.evaluation import evaluate
-from dlcli.runs import checkpoint
-from dlcli.runs.checkpoint import PRETRAINED
+from dlcli.runs import checkpoint, lookup
+from dlcli.runs.lookup import PRETRAINED
 from tools.publish_pretrained import CARD, MODEL, halve, render_card
 
 
 def test_the_model_is_small_and_reads_the_samples_test_images(sample):
     assert MODEL.stat().st_size <= 6_000_000
-    model = checkpoint.load_named(PRETRAINED)
+    model = lookup.load_named(PRETRAINED)
     assert not model.network.batch_norm
     assert model.network.parameters.dtype == np.float32
     # Part of MNIST's own test images, which it has never seen.
@@ -24,15 +24,13 @@ def test_the_model_is_small_and_reads_the_samples_test_images(sample):
 
 
 def test_it_is_what_its_config_makes():
-    made_by = checkpoint.load_named(PRETRAINED).metadata["config"]
+    made_by = lookup.load_named(PRETRAINED).metadata.config
     config = config_files.load(["best"], [f"seed={made_by['seed']}"])
     assert validation.from_builtins(made_by, "pretrained") == config
 
 
 def test_its_scores_are_those_of_its_card(mnist_dir):
-    result = evaluate.evaluate(
-        [checkpoint.load_named(PRETRAINED)], datasets.load(str(mnist_dir)).test
-    )
+    result = evaluate.evaluate([lookup.load_named(PRETRAINED)], datasets.load(str(mnist_dir)).test)
     assert result.accuracy >= 0.994
     assert result.calibration_error < 0.005
     told = re.search(r"^Accuracy (\d+\.\d+) %", CARD.read_text(encoding="utf-8"), re.MULTILINE)
@@ -42,7 +40,7 @@ def test_its_scores_are_those_of_its_card(mnist_dir):
 
 
 def test_the_card_tells_accuracy_calibration_every_digit_and_the_mistakes(sample):
-    model = checkpoint.load_named(PRETRAINED)
+    model = lookup.load_named(PRETRAINED)
     result = evaluate.evaluate([model], sample.test)
     card = render_card(model, result, seeds=3)
     assert f"Accuracy {100 * result.accuracy:.2f} %" in card

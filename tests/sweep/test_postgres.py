@@ -23,7 +23,7 @@ import psycopg
 import pytest
 from optuna.trial import TrialState
 
-from dlcli.runs.run import read_metrics
+from dlcli.runs.metrics_log import read as read_metrics
 from dlcli.sweep.results import best_of, row_of
 from dlcli.sweep.storage import address, connect
 from dlcli.sweep.tickets import is_done, origin_of, tickets, wanted

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dlcli.config.files import SEARCH
-from dlcli.runs.run import list_runs
+from dlcli.runs.listing import list_runs
 from dlcli.sweep import plan as plans
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")

@@ -7,7 +7,8 @@ import pytest
 from optuna.trial import TrialState
 
 from dlcli.errors import DatasetError
-from dlcli.runs import run as runs
+from dlcli.runs import listing, metrics_log, resume
+from dlcli.runs.run import Run
 from dlcli.sweep import worker as workers
 from dlcli.sweep.results import best_of, row_of
 from dlcli.sweep.storage import StorageError, open_study
@@ -31,7 +32,7 @@ def test_every_trial_is_a_finished_run_with_the_proposed_config(start, workdir):
     study, worker = start("sweep: {pruner: none}")
     worker.work()
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 4
-    rows = {row["run"]: row for row in runs.list_runs(workdir / "runs" / "s")}
+    rows = {row["run"]: row for row in listing.list_runs(workdir / "runs" / "s")}
     assert len(rows) == 4
     for trial in study.trials:
         row = row_of(trial)
@@ -43,7 +44,7 @@ def test_every_trial_is_a_finished_run_with_the_proposed_config(start, workdir):
         assert summary["config"]["learning_rate"] == row["params"]["learning_rate"]
         assert summary["config"]["hidden_layers"] == row["params"]["hidden_layers"]
         assert summary["threads"] == 1
-        records = runs.read_metrics(workdir / row["run"])
+        records = metrics_log.read(workdir / row["run"])
         reported = {record.epoch: record.validation_accuracy for record in records}
         assert trial.intermediate_values == reported
 
@@ -66,7 +67,7 @@ def test_a_pruned_trial_leaves_a_run_that_can_go_on(start, workdir, monkeypatch)
     assert trial.state is TrialState.PRUNED
     assert list(trial.intermediate_values) == [1]
     assert trial.value == trial.intermediate_values[1]
-    assert runs.resume(workdir / row_of(trial)["run"]).state.epoch == 1
+    assert resume.read(workdir / row_of(trial)["run"]).state.epoch == 1
 
 
 def test_what_has_had_its_last_epoch_is_complete(start, monkeypatch):
@@ -119,7 +120,7 @@ def test_what_is_not_the_trials_fault_ends_the_worker_and_the_trial_is_put_back(
         raise error
 
     study, worker = start()
-    monkeypatch.setattr(runs.Run, "start", fail)
+    monkeypatch.setattr(Run, "start", fail)
     with pytest.raises(type(error)):
         worker.work()
     assert [trial.state for trial in study.trials] == [TrialState.FAIL, TrialState.WAITING]
@@ -130,7 +131,7 @@ def test_too_little_memory_is_the_trials_own_fault(start, monkeypatch):
         raise MemoryError
 
     study, worker = start(trials=1)
-    monkeypatch.setattr(runs.Run, "start", fail)
+    monkeypatch.setattr(Run, "start", fail)
     worker.work()
     assert row_of(study.trials[0])["reason"] == "MemoryError"
 

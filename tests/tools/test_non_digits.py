@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dlcli.runs import checkpoint
+from dlcli.runs import lookup
 from dlcli.vision import components, localization
 from tools import non_digits
 from tools.non_digits import DRAWINGS, MIRRORED, SIDE, drawn, penned_digit, ruined, typed
@@ -34,7 +34,7 @@ def test_every_shape_is_drawn(shape):
 
 
 def test_penned_digits_are_read():
-    random, model = np.random.default_rng(0), checkpoint.load_named(checkpoint.PRETRAINED)
+    random, model = np.random.default_rng(0), lookup.load_named(lookup.PRETRAINED)
     right = []
     for digit in [*range(10)] * 10:
         marks = drawn(penned_digit(random, digit), random)
@@ -56,7 +56,7 @@ def test_typed_characters_are_cropped_and_all_different():
 
 
 def test_typed_digits_are_read():
-    random, model = np.random.default_rng(0), checkpoint.load_named(checkpoint.PRETRAINED)
+    random, model = np.random.default_rng(0), lookup.load_named(lookup.PRETRAINED)
     right = []
     for digit in [*range(10)] * 5:
         page = Image.fromarray(255 - np.pad(typed(random, str(digit)), 20))

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from dlcli.cli.main import run
-from dlcli.runs import checkpoint
+from dlcli.runs import lookup
 from tools import photographs as ph
 from tools.photograph_accuracy import files_of, judge, table
 
@@ -24,7 +24,7 @@ def model(tmp_path_factory):
     runs_dir = tmp_path_factory.mktemp("runs")
     train = ["train", "-q", "--config", "quickstart", "--name", "quickstart"]
     assert run([*train, "--runs-dir", str(runs_dir)]) == 0
-    return checkpoint.load_named(str(runs_dir / "quickstart"))
+    return lookup.load_named(str(runs_dir / "quickstart"))
 
 
 @pytest.fixture(scope="module")

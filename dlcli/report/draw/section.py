@@ -12,7 +12,7 @@ from dlcli.data import datasets
 from dlcli.errors import CheckpointError
 from dlcli.nn.network import Network
 from dlcli.report import frame
-from dlcli.runs import checkpoint
+from dlcli.runs import lookup
 from dlcli.runs.checkpoint import Model
 from dlcli.vision import rejection
 
@@ -58,16 +58,16 @@ class Demo:
 
 
 def section(model_path: str | None) -> Demo:
-    """The section for a model, named as for :func:`dlcli.runs.checkpoint.load_named`.
+    """The section for a model, named as for :func:`dlcli.runs.lookup.load_named`.
 
     Raises
     ------
     CheckpointError
         The model cannot be used, or was not trained on digits.
     """
-    model = checkpoint.load_named(model_path)
-    if model.metadata["preprocessing"] == "none":
-        name = model.metadata["dataset"]["name"]
+    model = lookup.load_named(model_path)
+    if model.metadata.preprocessing == "none":
+        name = model.metadata.dataset.name
         raise CheckpointError(f"{model.path}: trained on {name}, which cannot be drawn; digits can")
     scripts = "\n".join(_asset(f"{name}.js") for name in _SCRIPTS)
     return Demo(
@@ -88,11 +88,11 @@ def _asset(name: str) -> str:
 
 
 def _data(model: Model) -> dict[str, Any]:
-    config = model.metadata["config"]
+    config = model.metadata.config
     return {
         "name": str(model.path),
         "network": _stored(model.network)
-        | {"loss": model.loss, "temperature": model.metadata.get("temperature", 1)},
+        | {"loss": model.loss, "temperature": model.metadata.temperature},
         "likeness": _rounded(rejection.network()),
         "maps": rejection.look_maps(),
         "examples": _examples(),

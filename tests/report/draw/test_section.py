@@ -10,7 +10,7 @@ import pytest
 from dlcli.errors import CheckpointError
 from dlcli.nn.network import Network
 from dlcli.report import draw
-from dlcli.runs import checkpoint
+from dlcli.runs import checkpoint, lookup
 from dlcli.vision import components, foreground, localization, mnist_format, pipeline, rejection
 
 # What a constant of a script is called in the module that it is from, where names differ.
@@ -54,7 +54,7 @@ def test_constants_of_a_script_are_those_of_its_module(name):
 
 def test_the_data_hold_the_network_as_it_is_used(pretrained):
     data = json.loads(pretrained.data)
-    network = checkpoint.load_named("pretrained").network
+    network = lookup.load_named("pretrained").network
     stored = np.frombuffer(base64.b64decode(data["network"]["parameters"]), "<f2")
     assert data["network"]["precision"] == "float16"
     np.testing.assert_array_equal(stored.astype(np.float32), network.parameters)

@@ -1,0 +1,60 @@
+"""The runs in a folder: a row for each, and which of its epochs is kept."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from dlcli.config import files as config_files
+from dlcli.errors import CheckpointError, ConfigError
+from dlcli.runs import metrics_log
+from dlcli.runs.layout import CONFIG, DIVERGED, LAST, SUMMARY
+from dlcli.training.loop import EpochRecord, rank
+
+
+def list_runs(runs_dir: Path) -> Iterator[dict[str, Any]]:
+    """A row for every run, the last trained last: status, epochs, scores of the kept epoch."""
+    found = [
+        path
+        for path in runs_dir.iterdir()
+        if not path.is_symlink() and (path / CONFIG).is_file() and (path / LAST).is_file()
+    ]
+    for path in sorted(found, key=lambda path: ((path / LAST).stat().st_mtime_ns, path.name)):
+        yield _row(path)
+
+
+def _row(path: Path) -> dict[str, Any]:
+    records: Sequence[EpochRecord] = []
+    kept = None
+    try:
+        records = metrics_log.read(path)
+        kept = kept_record(path, records)
+        status = _status(path)
+    except (CheckpointError, ConfigError, OSError):
+        records, status = [], "damaged"
+    return {
+        "run": str(path),
+        "status": status,
+        "epochs": len(records),
+        "best_epoch": kept.epoch if kept else None,
+        "validation_accuracy": kept.validation_accuracy if kept else None,
+        "validation_loss": kept.validation_loss if kept else None,
+        "seconds": round(sum(record.seconds for record in records), 3),
+    }
+
+
+def _status(path: Path) -> str:
+    if (path / DIVERGED).exists():
+        return "diverged"
+    return "finished" if (path / SUMMARY).exists() else "unfinished"
+
+
+def kept_record(path: Path, records: Sequence[EpochRecord]) -> EpochRecord | None:
+    """The epoch that training keeps, or would keep if it ended now."""
+    keep = config_files.load([str(path / CONFIG)]).keep
+    validated = [record for record in records if record.validation_accuracy is not None]
+    if keep == "last" or not validated:
+        return records[-1] if records else None
+    # Among equals, max() takes the first, as training does.
+    return max(
+        validated, key=lambda r: rank(keep, r.validation_accuracy or 0, r.validation_loss or 0)
+    )

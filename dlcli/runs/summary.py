@@ -1,0 +1,81 @@
+"""``summary.json``: how a run ended; the file exists as soon as the run is finished."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dlcli.errors import CheckpointError
+from dlcli.files import atomic_write, open_file
+from dlcli.runs.layout import SUMMARY
+
+_MAX_BYTES = 1_000_000
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run ended, and what made it so.
+
+    Attributes
+    ----------
+    stopped_by
+        The config key whose rule ended training.
+    best_epoch
+        The epoch that was kept; the scores are those of this epoch.
+    overfitting_since
+        As :func:`dlcli.training.loop.overfitting_since`.
+    seconds
+        Time spent on all epochs.
+    """
+
+    run: str
+    epochs: int
+    stopped_by: str | None
+    best_epoch: int
+    validation_accuracy: float | None
+    validation_loss: float | None
+    train_accuracy: float | None
+    train_loss: float | None
+    overfitting_since: int | None = None
+    seconds: float
+    parameters: int
+    config: dict[str, Any]
+    dataset: dict[str, str]
+    threads: int
+    versions: dict[str, str]
+
+    def to_builtins(self) -> dict[str, Any]:
+        """The summary as plain values, for JSON."""
+        return msgspec.structs.asdict(self)
+
+
+def write(run: Path, summary: Summary) -> None:
+    """Write a run's summary, which marks the run as finished.
+
+    Raises
+    ------
+    OSError
+        It cannot be written.
+    """
+    with atomic_write(run / SUMMARY) as file:
+        file.write((json.dumps(summary.to_builtins(), indent=2) + "\n").encode())
+
+
+def read(run: Path) -> Summary | None:
+    """A run's summary; None while the run is unfinished.
+
+    Raises
+    ------
+    CheckpointError
+        It is damaged or cannot be read.
+    """
+    path = run / SUMMARY
+    try:
+        with open_file(path) as file:
+            return msgspec.json.decode(file.read(_MAX_BYTES), type=Summary)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: damaged: {error}") from error

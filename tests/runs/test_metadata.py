@@ -1,0 +1,69 @@
+"""Metadata is typed and checked; what is wrong is refused by its key."""
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+
+from dlcli.errors import CheckpointError
+from dlcli.runs.metadata import DatasetIdentity, Metadata, Scores, TrainingProgress
+
+TRAINING = TrainingProgress(2, 0.9, math.inf, math.inf, 1.5)
+METADATA = Metadata(
+    config={"dataset": "sample"},
+    epoch=3,
+    dataset=DatasetIdentity("sample", "abc"),
+    preprocessing="digit",
+    scores=Scores(0.25, 0.9, 0.5, None),
+    threads=1,
+    training=TRAINING,
+)
+
+
+def test_metadata_come_back_from_json():
+    values = json.loads(json.dumps(METADATA.to_json()))
+    assert values["training"]["best_loss"] is None  # JSON has no infinity
+    assert Metadata.from_json(values) == METADATA
+
+
+def test_optional_keys_may_be_missing_or_empty():
+    few = replace(METADATA, scores=None, threads=None, training=None)
+    values = few.to_json()
+    assert set(values) == {"config", "epoch", "dataset", "preprocessing", "temperature"}
+    del values["temperature"]
+    assert Metadata.from_json(values | {"scores": {}, "a key of tomorrow": 1}) == few
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("config", "mnist"),
+        ("epoch", -1),
+        ("epoch", True),
+        ("dataset", None),
+        ("dataset.name", "x" * 5000),
+        ("dataset.checksum", 7),
+        ("preprocessing", "zoom"),
+        ("scores", 1),
+        ("scores.train_loss", "low"),
+        ("scores.validation_loss", 10**400),
+        ("threads", "many"),
+        ("threads", 0),
+        ("threads", 10**400),
+        ("temperature", -1.0),
+        ("training", []),
+        ("training.best_epoch", 0.5),
+        ("training.best_accuracy", None),
+        ("training.best_loss", math.nan),
+        ("training.gradient_norm", 10**400),
+        ("training.temperature", 0),
+    ],
+)
+def test_an_invalid_value_is_refused_by_its_key(path, value):
+    values = METADATA.to_json()
+    *outer, key = path.split(".")
+    target = values[outer[0]] if outer else values
+    target[key] = value
+    with pytest.raises(CheckpointError, match=f"^metadata: {path}: missing or invalid$"):
+        Metadata.from_json(values)
