@@ -23,7 +23,7 @@ import psycopg
 import pytest
 from optuna.trial import TrialState
 
-from dlcli.runs.metrics_log import read as read_metrics
+from dlcli.runs import metrics_log
 from dlcli.sweep.results import best_of, row_of
 from dlcli.sweep.storage import address, connect
 from dlcli.sweep.tickets import is_done, origin_of, tickets, wanted
@@ -209,8 +209,8 @@ def test_six_workers_two_killed_and_the_server_restarted(server, tmp_path, tiny)
     }
     for trial in ended:  # what the database says is what the run directory holds
         runs = list(tmp_path.glob(f"machine-*/{row_of(trial)['run']}"))
-        (run,) = [run for run in runs if read_metrics(run)]
-        scores = {r.epoch: r.validation_accuracy for r in read_metrics(run)}
+        (run,) = [run for run in runs if metrics_log.read(run)]
+        scores = {r.epoch: r.validation_accuracy for r in metrics_log.read(run)}
         assert trial.intermediate_values == scores
         assert (run / "summary.json").exists() == (trial.state is TrialState.COMPLETE)
     best = best_of(trials)
