@@ -16,6 +16,8 @@ from dlcli.evaluation import evaluate
 from dlcli.runs import checkpoint, layout, lookup, metrics_log
 
 FOLDER = Path(__file__).parents[1] / "tests" / "checkpoints"
+# .1: the optimiser's state has the names and the meaning of the papers.
+NAME = f"version-{checkpoint.FORMAT_VERSION}.1"
 RECORD = "record.json"
 EPOCHS = 2
 SETTINGS = {
@@ -73,7 +75,7 @@ def train(*arguments: str) -> None:
 
 def main() -> None:
     """Write the runs of the present format."""
-    folder = FOLDER / f"version-{checkpoint.FORMAT_VERSION}"
+    folder = FOLDER / NAME
     folder.mkdir(parents=True)  # an old one stays as it is
     write(folder)
 

@@ -29,7 +29,7 @@ class Backpropagation:
     Attributes
     ----------
     gradient
-        dJ/dparameters (times the ``scale`` asked for), laid out like ``Network.parameters``.
+        dJ/dparameters, laid out like ``Network.parameters``.
     """
 
     def __init__(
@@ -86,7 +86,6 @@ class Backpropagation:
         images: npt.NDArray[np.uint8],
         targets: Array,
         random: np.random.Generator,
-        scale: float = 1.0,
     ) -> Array:
         """Fill ``gradient`` for a batch.
 
@@ -98,10 +97,6 @@ class Backpropagation:
             What the outputs should be, shape (n, classes).
         random
             Draws what dropout drops.
-        scale
-            Factor of the gradient. A step of the optimiser begins with such a factor; here,
-            where it goes into the error of ten outputs instead of every parameter's slope, it
-            costs nothing.
 
         Returns
         -------
@@ -127,7 +122,7 @@ class Backpropagation:
             normalize if self._normalizations else None,
             drop_hidden if self.dropout else None,
         )
-        self._carry_back(inputs, buffers, targets, scale)
+        self._carry_back(inputs, buffers, targets)
         return buffers.values[-1]
 
     def penalty(self) -> float:
@@ -135,11 +130,11 @@ class Backpropagation:
         weights = self.network.parameters[: self.network.weight_count]
         return 0.5 * self.l2_penalty * float(weights @ weights)
 
-    def _carry_back(self, inputs: Array, buffers: Buffers, targets: Array, scale: float) -> None:
+    def _carry_back(self, inputs: Array, buffers: Buffers, targets: Array) -> None:
         network, rows = self.network, len(inputs)
         error = self._errors[-1][:rows]
         self.loss.gradient(network.output_activation, buffers.outputs, targets, error)
-        error *= scale / rows  # J is the mean over the batch
+        error /= rows  # J is the mean over the batch
         for layer in reversed(range(len(network.weights))):
             before = buffers.values[layer - 1] if layer else inputs
             # The sum over images, as a product: a third of the time that sum(axis=0) takes.
@@ -156,7 +151,7 @@ class Backpropagation:
                 error = error_before
         if self.l2_penalty:
             weights = network.parameters[: network.weight_count]
-            np.multiply(weights, scale * self.l2_penalty, out=self._pull)
+            np.multiply(weights, self.l2_penalty, out=self._pull)
             self.gradient[: network.weight_count] += self._pull
 
     def _drop(self, share: float, random: np.random.Generator, *arrays: Array) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from dlcli.config.schema import Config
 from dlcli.errors import CheckpointError
-from dlcli.runs import checkpoint
+from dlcli.nn.optimizers import Optimizer
+from dlcli.runs import checkpoint, old_optimizer_state
 from dlcli.runs.checkpoint import Model
 from dlcli.runs.layout import LAST
 from dlcli.runs.metadata import Architecture
@@ -61,10 +62,7 @@ def _state(model: Model, config: Config) -> TrainingState:
     if Architecture.of(model.network, model.loss) != wanted or has_average != wants_average:
         raise CheckpointError(f"{model.path}: its network is not that of its config")
     optimizer = make_optimizer(config, model.network.parameters, model.network.weight_count)
-    if optimizer.state.keys() != model.optimizer_state.keys():
-        raise CheckpointError(f"{model.path}: its optimiser state is not that of its config")
-    for name, array in model.optimizer_state.items():
-        optimizer.state[name][...] = array
+    _restore_optimizer(optimizer, model, config)
     progress = model.metadata.training
     if progress is None:
         raise CheckpointError(f"{model.path}: holds no training state to resume from")
@@ -79,3 +77,15 @@ def _state(model: Model, config: Config) -> TrainingState:
         gradient_norm=progress.gradient_norm,
         temperature=progress.temperature,
     )
+
+
+def _restore_optimizer(optimizer: Optimizer, model: Model, config: Config) -> None:
+    """Give an optimiser the state that a checkpoint holds."""
+    try:
+        state = old_optimizer_state.converted(model.optimizer_state, config)
+    except CheckpointError as error:
+        raise CheckpointError(f"{model.path}: {error}") from error
+    if optimizer.state.keys() != state.keys():
+        raise CheckpointError(f"{model.path}: its optimiser state is not that of its config")
+    for name, array in state.items():
+        optimizer.state[name][...] = array

@@ -52,7 +52,7 @@ def make_optimizer(config: Config, parameters: Array, weight_count: int) -> Opti
     kind = OPTIMIZERS[config.optimizer]
     settings: dict[str, Any] = {key: getattr(config, key) for key in kind.hyperparameters}
     if kind.decouples_weight_decay:
-        settings |= {"decay": config.weight_decay, "decayed": weight_count}
+        settings |= {"weight_decay": config.weight_decay, "weight_count": weight_count}
     return kind.make(parameters, **settings)
 
 

@@ -286,11 +286,10 @@ def _descend(
             rows = slice(start, min(start + batch_size, len(block)))
             steps_before = state.epoch * steps + step
             learning_rate = learning_rates.at(steps_before)
-            scale = state.optimizer.gradient_scale(learning_rate)
-            logits = backpropagation.run(images[rows], targets[rows], dropout_random, scale)
+            logits = backpropagation.run(images[rows], targets[rows], dropout_random)
             scores.logits[rows] = logits
             gradient = backpropagation.gradient
-            norm = math.sqrt(float(gradient @ gradient)) / scale
+            norm = math.sqrt(float(gradient @ gradient))
             # The sum is finite if every one is, and takes a fraction of the time.
             finite = not statistics.size or math.isfinite(np.add.reduce(statistics))
             if divergence.is_exploded(norm, config) or not finite:

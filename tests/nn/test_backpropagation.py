@@ -62,14 +62,6 @@ def test_logits_are_those_of_the_network():
     np.testing.assert_allclose(logits, backpropagation.network.infer(IMAGES)[0], rtol=1e-12)
 
 
-@pytest.mark.parametrize("options", [{}, {"l2_penalty": 0.3}, {"dropout": 0.5}])
-def test_the_scale_multiplies_the_whole_gradient(options):
-    once, scaled = make(**options), make(**options)
-    run(once)
-    scaled.run(IMAGES, one_hot(LABELS, 3, np.float64), np.random.default_rng(0), scale=0.01)
-    np.testing.assert_allclose(scaled.gradient, 0.01 * once.gradient, rtol=1e-10, atol=1e-18)
-
-
 def test_a_smaller_batch_gives_what_memory_of_its_own_size_gives():
     roomy = make()
     run(roomy)

@@ -7,7 +7,7 @@ import pytest
 
 from dlcli.config.files import load
 from dlcli.runs import checkpoint
-from tools.generate_checkpoints import FOLDER, RECORD, go_on, scores
+from tools.generate_checkpoints import FOLDER, NAME, RECORD, go_on, scores
 
 VERSIONS = sorted(FOLDER.iterdir())
 RUNS = [path.parent for path in sorted(FOLDER.glob("*/*/last.npz"))]
@@ -25,8 +25,9 @@ def assert_alike(found, expected, images):
 
 
 def test_there_are_runs_of_every_format():
-    numbers = range(1, checkpoint.FORMAT_VERSION + 1)
-    assert [path.name for path in VERSIONS] == [f"version-{number}" for number in numbers]
+    formats = {path.name.partition(".")[0] for path in VERSIONS}
+    assert formats == {f"version-{number}" for number in range(1, checkpoint.FORMAT_VERSION + 1)}
+    assert NAME in {path.name for path in VERSIONS}
     assert {run.parent for run in RUNS} == set(VERSIONS)
 
 

@@ -1,0 +1,49 @@
+"""The optimiser's state in older checkpoints, converted to the names and meaning of today."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from dlcli.config.schema import Config
+from dlcli.errors import CheckpointError
+from dlcli.nn.types import Array
+
+
+def converted(stored: Mapping[str, Array], config: Config) -> Mapping[str, Array]:
+    """The state as ``dlcli.nn.optimizers`` keeps it, unchanged unless it is of the old form.
+
+    Raises
+    ------
+    CheckpointError
+        The old form holds numbers from which no finite state follows.
+    """
+    convert = _CONVERSIONS.get(frozenset(stored))
+    if convert is None:
+        return stored
+    with np.errstate(all="ignore"):
+        state = convert(stored, config)
+    for name, array in state.items():
+        if not np.isfinite(array).all():
+            raise CheckpointError(f"optimizer.{name}: holds values that are no finite numbers")
+    return state
+
+
+def _momentum(stored: Mapping[str, Array], _config: Config) -> dict[str, Array]:
+    """The velocity was multiplied by the learning rate of the last step (0 before the first)."""
+    rate = float(stored["learning_rate"][0])
+    return {"velocity": stored["velocity"] / rate if rate else stored["velocity"]}
+
+
+def _adam(stored: Mapping[str, Array], config: Config) -> dict[str, Array]:
+    """Both means were divided by the weight of the newest value."""
+    return {
+        "m": stored["mean"] * (1 - config.beta1),
+        "v": stored["mean_square"] * (1 - config.beta2),
+        "steps": stored["steps"],
+    }
+
+
+_CONVERSIONS: dict[frozenset[str], Callable[[Mapping[str, Array], Config], dict[str, Array]]] = {
+    frozenset({"velocity", "learning_rate"}): _momentum,
+    frozenset({"mean", "mean_square", "steps"}): _adam,
+}
