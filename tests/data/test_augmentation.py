@@ -1,4 +1,4 @@
-"""Distortions do what geometry says, are as strong as asked for, and are drawn from the seed."""
+"""Distortions follow the geometry and the settings, and depend on the seed alone."""
 
 import numpy as np
 import pytest
@@ -12,18 +12,18 @@ ALL = Augmentation(rotation=15, scale=0.15, shear=0.15, shift=2, elastic_alpha=3
 
 
 class Extreme:
-    """A generator that always draws the same share of the largest distortion."""
+    """A generator that always draws the same fraction of the largest distortion."""
 
-    def __init__(self, share: float = 1.0) -> None:
-        self.share = share
+    def __init__(self, fraction: float = 1.0) -> None:
+        self.fraction = fraction
 
     def uniform(self, low, high, size):
         assert (low, high) == (-1, 1)
-        return np.full(size, self.share)
+        return np.full(size, self.fraction)
 
 
 def picture(seed: int = 0) -> np.ndarray:
-    """Random pixels, with paper around them."""
+    """Random pixels, with background around them."""
     pixels = np.zeros((28, 28), np.uint8)
     pixels[6:22, 6:22] = np.random.default_rng(seed).integers(0, 256, (16, 16))
     return pixels
@@ -41,7 +41,7 @@ def test_without_settings_nothing_changes(sample):
 
 
 @pytest.mark.parametrize(("degrees", "quarters"), [(90, 1), (180, 2)])
-def test_a_rotation_turns_about_the_middle(degrees, quarters):
+def test_a_rotation_turns_about_the_centre(degrees, quarters):
     assert (distorted(picture(), rotation=degrees) == np.rot90(picture(), quarters)).all()
     back = distorted(picture(), Extreme(-1), rotation=degrees)
     assert (back == np.rot90(picture(), -quarters)).all()
@@ -61,7 +61,7 @@ def test_half_a_pixel_is_the_mean_of_two_by_two():
     assert np.abs(distorted(picture(), shift=0.5) - mean).max() <= 0.5
 
 
-def test_a_scale_widens_and_heightens():
+def test_a_scale_changes_width_and_height():
     bar = np.zeros((28, 28), np.uint8)
     bar[9:19, 11:17] = 255
     large = distorted(bar, scale=0.5)
@@ -87,11 +87,11 @@ def test_levels_between_pixels_are_interpolated(seed):
     random = np.random.default_rng(seed)
     distortions = Distortions(Augmentation())
     image = random.integers(0, 256, (1, 784)).astype(np.uint8)
-    places = random.uniform(0, 29, (2, 1, 784)).astype(np.float32)
-    found = distortions._look_up(image, places)[0]
+    points = random.uniform(0, 29, (2, 1, 784)).astype(np.float32)
+    found = distortions._interpolate(image, points)[0]
     padded = np.pad(image.reshape(28, 28), ((1, 2), (1, 2))).astype(float)
     for number in range(0, 784, 97):
-        across, down = places[:, 0, number].astype(float)
+        across, down = points[:, 0, number].astype(float)
         x, y = int(across), int(down)
         right, below = across - x, down - y
         upper = padded[y, x] * (1 - right) + padded[y, x + 1] * right
@@ -99,12 +99,12 @@ def test_levels_between_pixels_are_interpolated(seed):
         assert abs(found[number] - (upper * (1 - below) + lower * below)) <= 0.51
 
 
-def test_an_elastic_distortion_is_as_strong_and_as_smooth_as_asked_for():
+def test_an_elastic_distortion_has_the_given_strength_and_smoothness():
     alpha, sigma = 36.0, 4.0
     distortions = Distortions(Augmentation(elastic_alpha=alpha, elastic_sigma=sigma))
-    places = distortions._draw(4000, np.random.default_rng(1)).reshape(2, 4000, 28, 28)
+    points = distortions._draw_points(4000, np.random.default_rng(1)).reshape(2, 4000, 28, 28)
     down, across = np.meshgrid(np.arange(28), np.arange(28), indexing="ij")
-    moved = places - np.stack([across, down])[:, np.newaxis] - 1
+    moved = points - np.stack([across, down])[:, np.newaxis] - 1
     middle = moved[:, :, 14, 14]
     assert np.abs(middle.mean(axis=1)).max() < 0.1
     # Uniform noise from -alpha to alpha, averaged with the weights of a Gaussian in two
@@ -127,14 +127,14 @@ def test_affine_distortions_reach_from_one_extreme_to_the_other():
     assert (shifts.min(), shifts.max()) == pytest.approx((-2, 2), abs=0.01)
 
 
-def test_the_share_asked_for_is_distorted(sample):
+def test_the_given_fraction_of_images_is_distorted(sample):
     images = sample.test.images
     some = Distortions(Augmentation(rotation=40, shift=3, probability=0.3))
     found = some.apply(images, np.random.default_rng(3))
     assert np.mean((found != images).any(axis=1)) == pytest.approx(0.3, abs=0.04)
 
 
-def test_equal_seeds_distort_alike_and_every_image_otherwise(sample):
+def test_equal_seeds_give_equal_distortions_and_every_image_its_own(sample):
     copies = np.repeat(sample.test.images[:1], 300, axis=0)
     first = Distortions(ALL).apply(copies, np.random.default_rng(4))
     again = Distortions(ALL).apply(copies, np.random.default_rng(4))
@@ -144,11 +144,11 @@ def test_equal_seeds_distort_alike_and_every_image_otherwise(sample):
     assert len(np.unique(first, axis=0)) == 300
 
 
-def test_images_given_stay_as_they_were(sample):
+def test_the_original_images_are_not_changed(sample):
     images = sample.test.images[:300].copy()
     Distortions(ALL).apply(images, np.random.default_rng(6))
     assert (images == sample.test.images[:300]).all()
 
 
-def test_what_leaves_the_image_is_gone_and_what_enters_is_paper():
+def test_pixels_shifted_out_are_lost_and_background_enters():
     assert not distorted(np.full((28, 28), 255, np.uint8), shift=28).any()
