@@ -79,7 +79,7 @@ def test_every_file_the_readme_links_exists():
 
 
 def test_every_function_the_explanation_names_exists():
-    for function, module in re.findall(r"\[`([\w.]+)`\]\(dlcli/(\w+)\.py\)", TEXT):
+    for function, module in re.findall(r"\[`([\w.]+)`\]\(dlcli/([\w/]+)\.py\)", TEXT):
         name = function.removeprefix(f"{module}.")
         if name != "py" and not function.endswith(".py"):
             text = (README.parent / "dlcli" / f"{module}.py").read_text(encoding="utf-8")
