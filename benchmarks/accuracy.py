@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from dlcli.cli.output import percent
 from dlcli.config.files import shipped_configs
+from dlcli.evaluation.formatting import percent
 
 DLCLI = str(Path(sys.executable).with_name("dlcli"))
 LOGS = Path(__file__).with_name("runs")

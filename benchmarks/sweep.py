@@ -15,7 +15,7 @@ import click
 
 from benchmarks.report import processor
 from benchmarks.verdicts import Verdict, at_least
-from dlcli.cli.output import percent
+from dlcli.evaluation.formatting import percent
 
 DLCLI = str(Path(sys.executable).with_name("dlcli"))
 SEARCH_SECONDS = 300

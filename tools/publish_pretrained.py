@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 import dlcli
-from dlcli.cli.output import percent
 from dlcli.data import datasets
 from dlcli.evaluation import evaluate
 from dlcli.evaluation.evaluate import Evaluation
+from dlcli.evaluation.formatting import percent
 from dlcli.files import DEFAULT_DATA_DIR
 from dlcli.runs import checkpoint, lookup
 from dlcli.vision import rejection

@@ -13,7 +13,8 @@ from dlcli.cli.options import (
     limit_threads,
     threads_option,
 )
-from dlcli.cli.output import download_progress, percent, print_json, print_table, printable
+from dlcli.cli.output import download_progress, print_json, print_table, printable
+from dlcli.evaluation.formatting import percent
 
 
 @click.command("compare")
@@ -40,8 +41,9 @@ def command(
     """Compare two models on the same test images.
 
     MODEL is a run directory, an .npz file, or "pretrained", which comes with dlcli.
-    McNemar's test tells whether the difference is more than chance: p is the probability of so
-    uneven a split of the images that only one of them got right, if both were equally good.
+    McNemar's test tells whether the difference is more than chance. It looks at the images that
+    only one of the models got right: p is the probability that they are divided so unevenly if
+    both models are equally good.
 
     \b
     Examples:
@@ -50,7 +52,8 @@ def command(
       dlcli compare runs/a runs/b --format json | jq .p_value
     """
     from dlcli.data import datasets
-    from dlcli.evaluation import evaluate
+    from dlcli.evaluation.compare import compare
+    from dlcli.evaluation.evaluate import evaluate
     from dlcli.runs import lookup
 
     models = [lookup.load_named(path) for path in (first_path, second_path)]
@@ -58,8 +61,8 @@ def command(
     with download_progress() as progress:
         data = datasets.load(name, data_dir, progress)
     with limit_threads(threads):
-        first, second = (evaluate.evaluate([model], data.test) for model in models)
-    result = evaluate.compare(first, second)
+        first, second = (evaluate([model], data.test) for model in models)
+    result = compare(first, second)
     paths = [str(model.path) for model in models]
     if output_format == "json":
         accuracies = {"first_accuracy": first.accuracy, "second_accuracy": second.accuracy}
@@ -88,7 +91,7 @@ def command(
             )
         ],
     )
-    verdict = "is more than chance" if result.p_value < 0.05 else "may well be chance"
+    verdict = "is more than chance" if result.is_significant() else "may well be chance"
     click.echo(
         f"\n{result.images:,} test images of {printable(name)}; both right {result.both_right:,}, "
         f"both wrong {result.both_wrong:,}\nMcNemar's test: p = {result.p_value:.3g} (the "

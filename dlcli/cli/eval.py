@@ -14,8 +14,9 @@ from dlcli.cli.options import (
     limit_threads,
     threads_option,
 )
-from dlcli.cli.output import download_progress, message, percent, print_json, print_table
+from dlcli.cli.output import download_progress, message, print_json, print_table
 from dlcli.errors import ThresholdError
+from dlcli.evaluation.formatting import percent
 
 if TYPE_CHECKING:
     from dlcli.evaluation.evaluate import Evaluation
@@ -151,7 +152,7 @@ def _write_predictions(path: Path, result: "Evaluation") -> None:
     with atomic_write(path) as file:
         file.write(f"{header}\n".encode())
         for index, (label, answer, probabilities) in enumerate(
-            zip(result.labels, result.answers, result.probabilities, strict=True)
+            zip(result.labels, result.predictions, result.probabilities, strict=True)
         ):
             shares = ",".join(f"{share:.6g}" for share in probabilities)
             file.write(f"{index},{label},{answer},{shares}\n".encode())

@@ -123,11 +123,6 @@ def sparkline(losses: Sequence[float]) -> str:
     return "".join(bars[round((level - least) * scale)] for level in levels)
 
 
-def percent(share: float | None) -> str:
-    """A share as a percentage, or a dash."""
-    return "-" if share is None else f"{100 * share:.2f} %"
-
-
 @contextmanager
 def download_progress() -> Iterator["Progress"]:
     """Show downloads: a progress bar a file on a terminal, else a line a file."""

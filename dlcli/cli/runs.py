@@ -5,7 +5,8 @@ from pathlib import Path
 import click
 
 from dlcli.cli.options import debug_and_quiet, format_option, runs_dir_option
-from dlcli.cli.output import message, percent, print_csv, print_json, print_table
+from dlcli.cli.output import message, print_csv, print_json, print_table
+from dlcli.evaluation.formatting import percent
 
 _COLUMNS = (
     "run",

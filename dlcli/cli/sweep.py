@@ -17,10 +17,11 @@ from dlcli.cli.options import (
     runs_dir_option,
     set_option,
 )
-from dlcli.cli.output import download_progress, message, percent, print_json, printable, warn
+from dlcli.cli.output import download_progress, message, print_json, printable, warn
 from dlcli.cli.sweep_progress import TrialProgress, shown_params
 from dlcli.cli.sweep_report import report, storage_option
 from dlcli.errors import ConfigError, DlcliError, Terminated
+from dlcli.evaluation.formatting import percent
 
 if TYPE_CHECKING:
     from optuna import Study

@@ -4,7 +4,8 @@ import sys
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from dlcli.cli.output import message, percent, printable, shows_bars
+from dlcli.cli.output import message, printable, shows_bars
+from dlcli.evaluation.formatting import percent
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

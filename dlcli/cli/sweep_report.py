@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from dlcli.cli.options import debug_and_quiet, force_option, format_option, runs_dir_option
-from dlcli.cli.output import message, percent, print_csv, print_json, print_table, printable
+from dlcli.cli.output import message, print_csv, print_json, print_table, printable
 from dlcli.cli.sweep_progress import short
 from dlcli.errors import ConfigError
+from dlcli.evaluation.formatting import percent
 
 storage_option = click.option(
     "--storage",

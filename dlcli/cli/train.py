@@ -21,13 +21,13 @@ from dlcli.cli.options import (
 from dlcli.cli.output import (
     download_progress,
     message,
-    percent,
     print_json,
     shows_bars,
     sparkline,
     warn,
 )
 from dlcli.errors import ConfigError, DivergenceError, Terminated
+from dlcli.evaluation.formatting import percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,1 +1,7 @@
-"""evaluation."""
+"""A model and a dataset to scores.
+
+- ``metrics``     scores as pure functions of labels, predictions and probabilities
+- ``evaluate``    the scores of a model, or of an ensemble, on a split of a dataset
+- ``compare``     two models on the same images
+- ``formatting``  scores as text
+"""

@@ -1,4 +1,4 @@
-"""A model, or several together, judged on labelled images."""
+"""The scores of a model, or of an ensemble of models, on labelled images."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -16,24 +16,26 @@ from dlcli.nn.types import Array, Counts, Labels
 from dlcli.runs.checkpoint import Model
 
 SPLITS = ("test", "validation", "train")
-# Shares of the answers that are left out to see what that wins.
-REJECTED = (0.01, 0.02, 0.05)
+
+REJECTION_RATES = (0.01, 0.02, 0.05)
+"""Fractions of the images to reject, to show how many errors that avoids."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A model's scores on a set of images, and its answer to each.
+    """The scores on a set of images, and the prediction for each image.
 
     Attributes
     ----------
     interval
         95 % Wilson interval of the accuracy.
     loss
-        One model's own cost J; that of several, the cross-entropy of their mean.
+        For one model, the loss it was trained with; for an ensemble, the cross-entropy of its
+        mean probabilities.
     rejections
-        The errors left when the least sure answers are not given.
+        The errors that are left when the least certain predictions are rejected.
     confusion
-        Row = label, column = answer, shape (10, 10).
+        Row = label, column = prediction, shape (10, 10).
     probabilities
         Shape (images, 10).
     """
@@ -48,11 +50,11 @@ class Evaluation:
     classes: list[ClassScores]
     confusion: Counts
     labels: Labels
-    answers: Labels
+    predictions: Labels
     probabilities: Array
 
     def to_builtins(self) -> dict[str, Any]:
-        """The scores as plain values for JSON (without the answers)."""
+        """The scores as plain values for JSON, without the predictions."""
         return {
             "accuracy": self.accuracy,
             "correct": self.correct,
@@ -68,29 +70,23 @@ class Evaluation:
         }
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Two models on the same images; ``p_value`` is McNemar's."""
-
-    images: int
-    both_right: int
-    only_first_right: int
-    only_second_right: int
-    both_wrong: int
-    p_value: float
-
-
 def evaluate(models: Sequence[Model], examples: Examples) -> Evaluation:
-    """Score a model on examples; of several, the mean of their probabilities (a committee)."""
-    members = [model.infer(examples.images) for model in models]
-    probabilities: Array = np.mean([shares for _, shares in members], axis=0)
+    """Score a model on examples; several models are an ensemble, with the mean probabilities.
+
+    Raises
+    ------
+    CheckpointError
+        The weights of a model are so large that its outputs overflow.
+    """
+    inferred = [model.infer(examples.images) for model in models]
+    probabilities: Array = np.mean([each for _, each in inferred], axis=0)
     if len(models) == 1:
-        (model,), ((logits, _),) = models, members
+        (model,), ((logits, _),) = models, inferred
         loss = mean_loss(model.loss, model.network.output_activation, logits, examples.labels)
     else:
         loss = metrics.log_loss(probabilities, examples.labels)
-    answers = probabilities.argmax(axis=1).astype(np.uint8)
-    confusion = metrics.confusion_matrix(examples.labels, answers, probabilities.shape[1])
+    predictions = probabilities.argmax(axis=1).astype(np.uint8)
+    confusion = metrics.confusion_matrix(examples.labels, predictions, probabilities.shape[1])
     correct = int(confusion.trace())
     return Evaluation(
         images=len(examples),
@@ -99,28 +95,12 @@ def evaluate(models: Sequence[Model], examples: Examples) -> Evaluation:
         interval=metrics.wilson_interval(correct, len(examples)),
         loss=loss,
         calibration_error=metrics.expected_calibration_error(probabilities, examples.labels),
-        rejections=[metrics.reject(probabilities, examples.labels, share) for share in REJECTED],
+        rejections=[metrics.reject(probabilities, examples.labels, r) for r in REJECTION_RATES],
         classes=metrics.class_scores(confusion),
         confusion=confusion,
         labels=examples.labels,
-        answers=answers,
+        predictions=predictions,
         probabilities=probabilities,
-    )
-
-
-def compare(first: Evaluation, second: Evaluation) -> Comparison:
-    """Set two evaluations of the same examples against each other."""
-    first_right = first.answers == first.labels
-    second_right = second.answers == second.labels
-    only_first = int(np.count_nonzero(first_right & ~second_right))
-    only_second = int(np.count_nonzero(~first_right & second_right))
-    return Comparison(
-        images=first.images,
-        both_right=int(np.count_nonzero(first_right & second_right)),
-        only_first_right=only_first,
-        only_second_right=only_second,
-        both_wrong=int(np.count_nonzero(~first_right & ~second_right)),
-        p_value=metrics.mcnemar(only_first, only_second),
     )
 
 
@@ -132,7 +112,7 @@ def common_dataset(models: Sequence[Model]) -> str:
     ConfigError
         They were trained on different ones.
     """
-    names: set[str] = {model.metadata.dataset.name for model in models}
+    names = {model.metadata.dataset.name for model in models}
     if len(names) > 1:
         listed = ", ".join(sorted(names))
         raise ConfigError(f"the models were trained on different data ({listed}); use --dataset")
@@ -140,12 +120,12 @@ def common_dataset(models: Sequence[Model]) -> str:
 
 
 def common_split(models: Sequence[Model], dataset: Dataset, split: str) -> Examples:
-    """The examples of a split, if all models' trainings divided them alike.
+    """The examples of a split, if it is the same split for all models.
 
     Raises
     ------
     DatasetError
-        They did not; or as :func:`select_split`.
+        The models' trainings split the images differently; or as :func:`select_split`.
     CheckpointError
         As :func:`select_split`.
     """
@@ -159,14 +139,14 @@ def common_split(models: Sequence[Model], dataset: Dataset, split: str) -> Examp
 
 
 def select_split(model: Model, dataset: Dataset, split: str) -> Examples:
-    """The examples of a split, as the model's own training divided them.
+    """The examples of a split, as in the training of the model.
 
     Raises
     ------
     DatasetError
-        The training images of another dataset were divided otherwise, or not at all.
+        The model was trained on another dataset, or without validation images.
     CheckpointError
-        The model's config does not tell how they were divided.
+        The model's config, which says how the images were split, is not valid.
     """
     if split == "test":
         return dataset.test

@@ -1,4 +1,4 @@
-"""Scores: pure functions of labels, answers and probabilities."""
+"""Scores: pure functions of labels, predictions and probabilities."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from dlcli.nn.types import Array, Counts, Labels
 
 @dataclass(frozen=True)
 class ClassScores:
-    """How well one class is told from the others (a share that is 0/0 counts as 0)."""
+    """How well one class is recognised; a ratio of 0/0 counts as 0."""
 
     precision: float
     recall: float
@@ -21,16 +21,16 @@ class ClassScores:
 
 @dataclass(frozen=True)
 class Rejection:
-    """What is won by giving no answer where the network is least sure.
+    """The errors that are left when the least certain predictions are rejected.
 
     Attributes
     ----------
     rejected
-        The share of images without an answer.
+        The fraction of images whose prediction is rejected.
     threshold
-        The lowest probability of an answer that is given.
+        The lowest probability of a prediction that is kept.
     error
-        The share of wrong ones among the answers that are given.
+        The error rate of the predictions that are kept.
     """
 
     rejected: float
@@ -40,14 +40,14 @@ class Rejection:
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """Answers whose probability is at least ``low`` and below ``high`` (the last: at most).
+    """Predictions with a probability from ``low`` to below ``high`` (in the last bin, to 1).
 
     Attributes
     ----------
     confidence
         The mean of their probabilities.
     correct
-        How many of them are right.
+        How many of them are correct.
     """
 
     low: float
@@ -58,7 +58,7 @@ class ReliabilityBin:
 
 
 def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
-    """The range in which a success rate lies, given how often it was seen.
+    """The confidence interval of a success rate.
 
     Source: Wilson, "Probable inference, the law of succession, and statistical inference",
     1927.
@@ -70,19 +70,19 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tu
     scale = 1 + z * z / trials
     low = (centre - spread) / scale if successes else 0.0
     high = (centre + spread) / scale if successes < trials else 1.0
-    return low, high  # at the ends rounding would leave them beside 0 and 1
+    return low, high  # exactly 0 and 1 at the ends, in spite of rounding
 
 
-def confusion_matrix(labels: Labels, answers: Labels, classes: int) -> Counts:
-    """Count answers by truth: row = label, column = answer, shape (classes, classes)."""
-    pairs = labels.astype(np.int64) * classes + answers
+def confusion_matrix(labels: Labels, predictions: Labels, classes: int) -> Counts:
+    """Count pairs: row = label, column = prediction, shape (classes, classes)."""
+    pairs = labels.astype(np.int64) * classes + predictions
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
 
 def class_scores(confusion: Counts) -> list[ClassScores]:
     """Precision, recall and F1 of each class of a confusion matrix."""
     scores = []
-    for hits, labelled, answered in zip(
+    for hits, labelled, predicted in zip(
         confusion.diagonal().tolist(),
         confusion.sum(axis=1).tolist(),
         confusion.sum(axis=0).tolist(),
@@ -90,9 +90,9 @@ def class_scores(confusion: Counts) -> list[ClassScores]:
     ):
         scores.append(
             ClassScores(
-                precision=hits / answered if answered else 0.0,
+                precision=hits / predicted if predicted else 0.0,
                 recall=hits / labelled if labelled else 0.0,
-                f1=2 * hits / (labelled + answered) if labelled + answered else 0.0,
+                f1=2 * hits / (labelled + predicted) if labelled + predicted else 0.0,
                 images=labelled,
             )
         )
@@ -100,7 +100,7 @@ def class_scores(confusion: Counts) -> list[ClassScores]:
 
 
 def reliability(probabilities: Array, labels: Labels, bins: int = 15) -> list[ReliabilityBin]:
-    """Answers binned by their probability, from the least sure on; empty bins are left out."""
+    """Predictions binned by their probability, in ascending order, without empty bins."""
     confidence = probabilities.max(axis=1).astype(np.float64)
     right = probabilities.argmax(axis=1) == labels
     bin_of = np.minimum((confidence * bins).astype(np.int64), bins - 1)
@@ -117,10 +117,10 @@ def reliability(probabilities: Array, labels: Labels, bins: int = 15) -> list[Re
 
 
 def expected_calibration_error(probabilities: Array, labels: Labels, bins: int = 15) -> float:
-    """How far probabilities are from the share of right answers, on average.
+    """The mean difference between the probability of predictions and their accuracy.
 
-    Answers are binned by their probability; each bin's mean probability is compared with its
-    accuracy. Source: Guo et al., "On calibration of modern neural networks", 2017.
+    Predictions are binned by their probability; each bin's mean probability is compared with
+    its accuracy. Source: Guo et al., "On calibration of modern neural networks", 2017.
     """
     gaps = [
         abs(b.images * b.confidence - b.correct) for b in reliability(probabilities, labels, bins)
@@ -129,28 +129,28 @@ def expected_calibration_error(probabilities: Array, labels: Labels, bins: int =
 
 
 def log_loss(probabilities: Array, labels: Labels) -> float:
-    """Minus the log of the probability given to the truth, on average.
+    """The mean negative logarithm of the label's probability.
 
-    A probability that has rounded to 0 counts as the smallest number above it.
+    A probability that was rounded to 0 counts as the smallest float32 above 0.
     """
     given = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     return float(-np.log(np.maximum(given, np.finfo(np.float32).tiny)).mean())
 
 
-def reject(probabilities: Array, labels: Labels, share: float) -> Rejection:
-    """Leave the least sure ``share`` of the answers out, and count the errors of the rest."""
+def reject(probabilities: Array, labels: Labels, fraction: float) -> Rejection:
+    """Reject the least certain ``fraction`` of the predictions; count the errors of the rest."""
     confidence = probabilities.max(axis=1)
-    kept = np.argsort(-confidence, kind="stable")[: len(labels) - round(share * len(labels))]
+    kept = np.argsort(-confidence, kind="stable")[: len(labels) - round(fraction * len(labels))]
     wrong = probabilities[kept].argmax(axis=1) != labels[kept]
-    return Rejection(share, float(confidence[kept].min()), float(wrong.mean()))
+    return Rejection(fraction, float(confidence[kept].min()), float(wrong.mean()))
 
 
 def mcnemar(only_first_right: int, only_second_right: int) -> float:
-    """The probability of so uneven a split if both models were equally good.
+    """McNemar's test: the p-value of the hypothesis that both models are equally good.
 
-    Exact and two-sided, over the images that one of them got right and the other wrong.
-    Source: McNemar, "Note on the sampling error of the difference between correlated
-    proportions", 1947.
+    Exact and two-sided, over the images that only one of the models got right. Source:
+    McNemar, "Note on the sampling error of the difference between correlated proportions",
+    1947.
     """
     discordant = only_first_right + only_second_right
     smaller = min(only_first_right, only_second_right)

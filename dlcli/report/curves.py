@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dlcli.evaluation.formatting import percent
 from dlcli.report import charts, scales, tables
 from dlcli.report.charts import LineChart, MakeScale, Series
 from dlcli.report.subjects import Subject
@@ -134,7 +135,7 @@ def _series(subject: Subject, field: str, name: str, role: str) -> Series:
 def _curve(
     identity: str, title: str, note: str, chart: LineChart, series: Sequence[Series]
 ) -> Curve:
-    shown = tables.percent if title.lower().endswith("accuracy") else tables.number
+    shown = percent if title.lower().endswith("accuracy") else tables.number
     told = []
     for line in series:
         known = line.finite()

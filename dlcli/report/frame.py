@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dlcli import __version__
+from dlcli.evaluation.formatting import percent
 from dlcli.report import tables, thumbnails
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -60,7 +61,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "percent": tables.percent,
+        "percent": percent,
         "probability": tables.probability,
         "number": tables.number,
         "thousands": tables.thousands,

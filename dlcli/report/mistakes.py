@@ -36,7 +36,7 @@ def cells(evaluation: Evaluation) -> list[Cell]:
     confidence = evaluation.probabilities.max(axis=1)
     found = []
     for label, answer in np.argwhere(evaluation.confusion).tolist():
-        inside = np.flatnonzero((evaluation.labels == label) & (evaluation.answers == answer))
+        inside = np.flatnonzero((evaluation.labels == label) & (evaluation.predictions == answer))
         surest_first = np.argsort(-confidence[inside], kind="stable")
         order = surest_first[::-1] if label == answer else surest_first
         shown = inside[order][:CELL_LIMIT].tolist()
@@ -52,7 +52,7 @@ def most_frequent(found: list[Cell], limit: int) -> list[Cell]:
 
 def worst(evaluation: Evaluation) -> list[int]:
     """Indices of the wrong answers that were given with the highest probability, surest first."""
-    wrong = np.flatnonzero(evaluation.answers != evaluation.labels)
+    wrong = np.flatnonzero(evaluation.predictions != evaluation.labels)
     confidence = evaluation.probabilities[wrong].max(axis=1)
     chosen: list[int] = wrong[np.argsort(-confidence, kind="stable")][:WORST_LIMIT].tolist()
     return chosen

@@ -226,14 +226,14 @@ def weights(name: str, network: Network) -> Figure:
 
 def errors(name: str, result: Evaluation, images: Pixels) -> Figure:
     """The test images that were answered wrongly with the highest probabilities."""
-    wrong = np.flatnonzero(result.answers != result.labels)
-    sure = result.probabilities[wrong, result.answers[wrong]]
+    wrong = np.flatnonzero(result.predictions != result.labels)
+    sure = result.probabilities[wrong, result.predictions[wrong]]
     order = np.argsort(-sure, kind="stable")[:_ERRORS]
     shown = wrong[order]
     captions = [
         f"{label}, answered {answer}\n{100 * share:.1f} %"
         for label, answer, share in zip(
-            result.labels[shown], result.answers[shown], sure[order], strict=True
+            result.labels[shown], result.predictions[shown], sure[order], strict=True
         )
     ]
     which = f": the {len(shown)} surest" if len(shown) < len(wrong) else ""

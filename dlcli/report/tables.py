@@ -7,15 +7,10 @@ from itertools import combinations
 import yaml
 
 from dlcli.config import schema as config
-from dlcli.evaluation import evaluate
-from dlcli.evaluation.evaluate import Comparison
+from dlcli.evaluation.compare import Comparison, compare
+from dlcli.evaluation.formatting import percent
 from dlcli.report.subjects import Subject
 from dlcli.training.loop import EpochRecord
-
-
-def percent(share: float | None, digits: int = 2) -> str:
-    """A share as a percentage, or a dash."""
-    return "-" if share is None else f"{100 * share:.{digits}f} %"
 
 
 def probability(share: float) -> str:
@@ -103,6 +98,6 @@ def pairs(subjects: Sequence[Subject]) -> list[Pair]:
     every = list(combinations(subjects, 2))
     found = []
     for first, second in every:
-        result = evaluate.compare(first.scores, second.scores)
-        found.append(Pair(first.name, second.name, result, result.p_value < 0.05 / len(every)))
+        result = compare(first.scores, second.scores)
+        found.append(Pair(first.name, second.name, result, result.is_significant(len(every))))
     return found

@@ -41,7 +41,7 @@ def test_json_holds_the_documented_keys(dlcli, trained_model, untrained, sample)
     assert (found["first"], found["second"]) == (str(trained_model / "best.npz"), str(untrained))
     assert found["dataset"] == "sample"
     right = [
-        evaluate.evaluate([checkpoint.load(path)], sample.test).answers == sample.test.labels
+        evaluate.evaluate([checkpoint.load(path)], sample.test).predictions == sample.test.labels
         for path in (trained_model / "best.npz", untrained)
     ]
     assert found["first_accuracy"] == right[0].mean()

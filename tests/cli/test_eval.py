@@ -255,7 +255,7 @@ def test_every_answer_is_written_as_csv(dlcli, trained_model, sample, expected):
     assert list(rows[0]) == ["index", "label", "answer", *digits]
     assert [int(row["index"]) for row in rows] == list(range(2000))
     assert [int(row["label"]) for row in rows] == sample.test.labels.tolist()
-    assert [int(row["answer"]) for row in rows] == expected.answers.tolist()
+    assert [int(row["answer"]) for row in rows] == expected.predictions.tolist()
     shares = [[float(row[digit]) for digit in digits] for row in rows]
     np.testing.assert_allclose(shares, expected.probabilities, rtol=1e-5)
 

@@ -372,8 +372,3 @@ def test_no_text_from_outside_acts_upon_the_terminal(text, shown):
 def test_error_messages_do_not_act_upon_the_terminal_either(dlcli):
     result = dlcli("eval", "\x1b[2Jmodel")
     assert result.stderr == "Error: \\x1b[2Jmodel: no such run directory or checkpoint\n"
-
-
-def test_percentages_have_two_digits_or_a_dash():
-    assert output.percent(0.98765) == "98.77 %"
-    assert output.percent(None) == "-"

@@ -29,7 +29,7 @@ def test_probabilities_are_those_of_eval(classifier, trained_model, sample):
     assert shares.dtype == np.float32
     assert np.array_equal(shares, result.probabilities)
     answers = classifier.predict(sample.test.images)
-    assert np.array_equal(answers, result.answers)
+    assert np.array_equal(answers, result.predictions)
 
 
 def test_probabilities_are_those_of_predict_raw(classifier, trained_model, sample, dlcli):

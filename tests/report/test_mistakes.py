@@ -12,7 +12,7 @@ def test_cells_hold_every_image_once_and_show_a_bounded_number(subject):
         assert cell.count == subject.scores.confusion[cell.label, cell.answer]
         assert len(cell.shown) == min(cell.count, mistakes.CELL_LIMIT)
         assert set(subject.scores.labels[cell.shown]) == {cell.label}
-        assert set(subject.scores.answers[cell.shown]) == {cell.answer}
+        assert set(subject.scores.predictions[cell.shown]) == {cell.answer}
 
 
 def test_of_wrong_answers_the_surest_are_shown_and_of_right_ones_the_least_sure(subject):
@@ -20,7 +20,7 @@ def test_of_wrong_answers_the_surest_are_shown_and_of_right_ones_the_least_sure(
     for cell in mistakes.cells(subject.scores):
         shown = confidence[cell.shown].tolist()
         assert shown == sorted(shown, reverse=cell.label != cell.answer)
-        same = (subject.scores.labels == cell.label) & (subject.scores.answers == cell.answer)
+        same = (subject.scores.labels == cell.label) & (subject.scores.predictions == cell.answer)
         end = confidence[same].max() if cell.label != cell.answer else confidence[same].min()
         assert shown[0] == end
 
@@ -35,7 +35,7 @@ def test_the_most_frequent_confusions_come_first(subject):
 def test_the_worst_errors_are_the_most_confidently_wrong(subject):
     worst = mistakes.worst(subject.scores)
     confidence = subject.scores.probabilities.max(axis=1)
-    wrong = subject.scores.answers != subject.scores.labels
+    wrong = subject.scores.predictions != subject.scores.labels
     assert len(worst) == mistakes.WORST_LIMIT
     assert wrong[worst].all()
     assert confidence[worst].tolist() == sorted(confidence[wrong].tolist())[:-25:-1]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dlcli.data.datasets import Examples
-from dlcli.evaluation import evaluate
+from dlcli.evaluation.compare import compare
 from dlcli.nn.network import Network
 from dlcli.report import mistakes, page, subjects
 from dlcli.runs import checkpoint
@@ -138,7 +138,7 @@ def test_several_models_are_compared(subject, sample, make_checkpoint):
     bare = checkpoint.load(make_checkpoint("bare.npz"))
     (other,) = subjects.gather([bare], sample.test)
     text = page.render([subject, other], "sample", sample.test).decode()
-    comparison = evaluate.compare(subject.scores, other.scores)
+    comparison = compare(subject.scores, other.scores)
     assert "<h1>Side by side</h1>" in text
     assert f"<td>{comparison.only_first_right:,}</td>" in text
     assert "is more than chance" in text

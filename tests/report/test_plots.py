@@ -159,7 +159,7 @@ def test_errors_are_the_surest_first(result, sample):
         label, answer, share = re.fullmatch(r"(\d), answered (\d)\n([\d.]+) %", caption).groups()
         assert label != answer
         (index,) = np.flatnonzero((sample.test.images == picture).all(axis=1))
-        assert (result.labels[index], result.answers[index]) == (int(label), int(answer))
+        assert (result.labels[index], result.predictions[index]) == (int(label), int(answer))
         assert 100 * result.probabilities[index, int(answer)] == pytest.approx(
             float(share), abs=0.05
         )
@@ -170,7 +170,7 @@ def test_errors_are_the_surest_first(result, sample):
 
 
 def test_a_model_without_errors_has_a_picture_that_says_so(result, sample, tmp_path):
-    perfect = replace(result, answers=result.labels)
+    perfect = replace(result, predictions=result.labels)
     figure = plots.errors("m", perfect, sample.test.images)
     assert figure.get_suptitle() == "m\n0 errors in 2,000 test images"
     plots.write(figure, tmp_path / "e.png")

@@ -51,12 +51,12 @@ def test_long_histories_are_thinned_but_keep_what_matters(make_record):
 
 def test_with_more_pairs_a_difference_must_be_less_probable(subject):
     # 12 images that only one of the two got right, 3 that only the other did: p = 0.035.
-    answers = subject.scores.answers.copy()
+    answers = subject.scores.predictions.copy()
     right = np.flatnonzero(answers == subject.scores.labels)
     wrong = np.flatnonzero(answers != subject.scores.labels)
     answers[right[:12]] = (answers[right[:12]] + 1) % 10
     answers[wrong[:3]] = subject.scores.labels[wrong[:3]]
-    other = replace(subject, scores=replace(subject.scores, answers=answers))
+    other = replace(subject, scores=replace(subject.scores, predictions=answers))
     (pair,) = tables.pairs([subject, other])
     assert (pair.result.only_first_right, pair.result.only_second_right) == (12, 3)
     assert pair.certain
