@@ -1,1 +1,1 @@
-"""How fast dlcli is, beside the frameworks: ``make bench``."""
+"""Speed and accuracy of dlcli, also compared with other frameworks (``make bench``)."""

@@ -26,45 +26,45 @@ from dlcli.data import datasets
     "contenders",
     multiple=True,
     type=click.Choice(list(CONTENDERS)),
-    help="Only these, beside dlcli, in the epoch benchmark. May be repeated.",
+    help="Compare only with these in the epoch benchmark. May be repeated.",
 )
 @click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
     default=Path("data"),
     envvar="DLCLI_DATA_DIR",
-    help="dlcli's dataset cache; MNIST is fetched if need be.",
+    help="dlcli's dataset cache; MNIST is downloaded if it is missing.",
 )
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Write here.  [default: stdout]"
+    "-o", "--output", type=click.Path(path_type=Path), help="File to write.  [default: stdout]"
 )
 def main(
     wanted: tuple[str, ...], contenders: tuple[str, ...], data_dir: Path, output: Path | None
 ) -> None:
-    """Time dlcli beside the frameworks, and its commands from start to end."""
+    """Time dlcli and the frameworks in training, and dlcli's commands from start to end."""
 
     def is_wanted(name: str) -> bool:
         return not wanted or any(text.lower() in name.lower() for text in wanted)
 
     names = [n for n in CONTENDERS if not contenders or n in {"dlcli", "products", *contenders}]
-    dataset = datasets.load("mnist", data_dir, lambda name, *_: _tell(f"downloading {name}"))
+    dataset = datasets.load("mnist", data_dir, lambda name, *_: _log(f"downloading {name}"))
     cases: list[CaseResult] = []
     results: list[CommandResult] = []
     for case in CASES:
         if is_wanted(case.name):
-            _tell(case.name)
-            cases.append(measure(case, names, data_dir, _tell))
+            _log(case.name)
+            cases.append(measure(case, names, data_dir, _log))
     with tempfile.TemporaryDirectory() as work_dir:
         setting = Setting(data_dir, dataset, Path(work_dir))
         for name, benchmark in BENCHMARKS.items():
             if is_wanted(name):
-                _tell(name)
+                _log(name)
                 results.append(benchmark(setting))
     everything: list[CaseResult | CommandResult] = [*cases, *results]
     for result in everything:
         for verdict in result.verdicts:
             if not verdict.is_met:
-                _tell(f"MISSED, {result.name}: {verdict.text}")
+                _log(f"MISSED, {result.name}: {verdict.text}")
     options = [f' --only "{text}"' for text in wanted] + [f" --contender {n}" for n in contenders]
     command = f"python -m benchmarks{''.join(options)}" if options else "make bench"
     text = report.write(cases, results, command)
@@ -74,7 +74,7 @@ def main(
         output.write_text(text)
 
 
-def _tell(text: str) -> None:
+def _log(text: str) -> None:
     click.echo(text, err=True)
 
 

@@ -1,4 +1,4 @@
-"""Train every shipped config with three seeds, judge each network, and keep the logs."""
+"""Train every shipped config with three seeds, evaluate each network, and keep the logs."""
 
 import json
 import re
@@ -28,9 +28,9 @@ _KEPT = ("config.yaml", "metrics.jsonl", "summary.json")
 @click.option("--config", "configs", multiple=True, help="Only this one.  [default: all]")
 @click.option("--runs-dir", type=click.Path(path_type=Path), default=Path("runs"))
 def main(configs: tuple[str, ...], runs_dir: Path) -> None:
-    """Train what is not yet in RUNS_DIR, judge it on the test images, and keep the logs.
+    """Train the runs missing in RUNS_DIR, evaluate all on the test images, and keep the logs.
 
-    The first lines of each config then say what was found.
+    Then write accuracy and time into the first lines of each config.
     """
     files = shipped_configs()
     for config in configs or files:
@@ -44,7 +44,7 @@ def main(configs: tuple[str, ...], runs_dir: Path) -> None:
 
 
 def keep(run: Path, logs: Path) -> None:
-    """Judge a run on the test images, and copy its logs, but no weights, below ``logs``."""
+    """Evaluate a run on the test images, and copy its logs, without weights, into ``logs``."""
     kept = logs / run.name
     kept.mkdir(parents=True, exist_ok=True)
     for name in _KEPT:
@@ -56,14 +56,16 @@ def keep(run: Path, logs: Path) -> None:
 
 
 def _train(run: Path, config: str, seed: int) -> None:
-    goes_on = (run / "last.npz").exists()
-    begin = f"--config {config} --set seed={seed} --name {run.name} --runs-dir".split()
-    how = ["--resume", str(run)] if goes_on else [*begin, str(run.parent)]
-    subprocess.run([DLCLI, "train", *how], stdout=subprocess.DEVNULL, check=True)
+    if (run / "last.npz").exists():
+        arguments = ["--resume", str(run)]
+    else:
+        begin = f"--config {config} --set seed={seed} --name {run.name} --runs-dir".split()
+        arguments = [*begin, str(run.parent)]
+    subprocess.run([DLCLI, "train", *arguments], stdout=subprocess.DEVNULL, check=True)
 
 
 def table(logs: Path = LOGS) -> str:
-    """What the kept logs say, as a Markdown table, the least accurate config first."""
+    """The results in the logs as a Markdown table, the least accurate config first."""
     rows = [
         "| config | network | test accuracy | seeds 0, 1, 2 | calibration error | training |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -86,7 +88,7 @@ def table(logs: Path = LOGS) -> str:
 
 
 def claim(config: str, logs: Path = LOGS) -> str:
-    """What a config's first lines say of its accuracy and time, as the kept logs tell it."""
+    """The line with a config's accuracy and training time, from the logs."""
     results = list(_results(logs, config))
     images = f"{results[0][1]['images']:,} test images"
     return f"{_mean_and_deviation(results)} on {images} (three seeds), {_duration(results)}"
@@ -120,7 +122,7 @@ def _network(config: dict[str, Any]) -> str:
 
 
 def _duration(results: Results) -> str:
-    # The fastest seed's: what else runs on the machine only adds.
+    # Of the fastest seed: other work on the machine only adds to the time.
     seconds = min(float(summary["seconds"]) for summary, _ in results)
     return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.1f} s"
 

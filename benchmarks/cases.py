@@ -1,4 +1,4 @@
-"""What is trained: the networks, batches and optimisers of the epoch benchmark."""
+"""The networks, batches and optimisers of the epoch benchmark."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,14 +17,14 @@ class Case:
     Attributes
     ----------
     rounds
-        Epochs timed, after one that is not.
+        Timed epochs, after a first one that is not timed.
     targets
-        Largest ratio of dlcli's time to a contender's.
-    least_share
-        Least share of dlcli's time that the matrix products alone take.
+        By contender, the largest ratio of dlcli's time to its time.
+    min_product_fraction
+        The smallest fraction of dlcli's time that the matrix products alone may take.
     variants
-        What is added to dlcli's own training, and the largest ratio of its time then to that
-        without, if there is a target. Where there are any, no framework takes part.
+        Contenders that add a feature to dlcli's training, each with the largest ratio of its
+        time to that without the feature, or None. Cases with variants leave out the frameworks.
     """
 
     hidden_layers: tuple[int, ...]
@@ -32,23 +32,23 @@ class Case:
     batch_size: int = 128
     rounds: int = 9
     targets: tuple[tuple[str, float], ...] = (("sklearn", 0.45),)
-    least_share: float | None = None
+    min_product_fraction: float | None = None
     variants: tuple[tuple[str, float | None], ...] = ()
 
     @property
     def name(self) -> str:
-        """For people, like ``784-128-10, SGD, batch 128``."""
+        """For readers, as in ``784-128-10, SGD, batch 128``."""
         layers = "-".join(str(size) for size in self.config().layer_sizes)
         optimizer = {"sgd": f"SGD with momentum {MOMENTUM}", "adam": "Adam"}[self.optimizer]
         return f"{layers}, {optimizer}, batch {self.batch_size}"
 
     @property
     def learning_rate(self) -> float:
-        """The same for every contender."""
+        """The learning rate of all contenders."""
         return LEARNING_RATES[self.optimizer]
 
     def config(self, **settings: Any) -> Config:
-        """What dlcli trains by; the others take their initial weights from it too."""
+        """The config of dlcli; the other contenders take their initial weights from it."""
         values: dict[str, Any] = {
             "hidden_layers": list(self.hidden_layers),
             "optimizer": self.optimizer,
@@ -64,9 +64,13 @@ class Case:
 _SKLEARN = ("sklearn", 0.45)
 
 CASES = (
-    Case((128,), "sgd", targets=(("torch", 0.5), ("jax", 1.0), _SKLEARN), least_share=0.65),
+    Case(
+        (128,), "sgd", targets=(("torch", 0.5), ("jax", 1.0), _SKLEARN), min_product_fraction=0.65
+    ),
     Case((128,), "adam", targets=(("torch", 0.65), ("jax", 1.15), _SKLEARN)),
-    Case((512, 512), "adam", rounds=5, targets=(("torch", 0.9), _SKLEARN), least_share=0.65),
+    Case(
+        (512, 512), "adam", rounds=5, targets=(("torch", 0.9), _SKLEARN), min_product_fraction=0.65
+    ),
     Case((128,), "sgd", batch_size=32, rounds=5),
     Case((128,), "sgd", batch_size=512, rounds=5),
     Case(
@@ -74,7 +78,7 @@ CASES = (
         "sgd",
         rounds=3,
         targets=(("torch", 1.0), _SKLEARN),
-        least_share=0.8,
+        min_product_fraction=0.8,
     ),
     Case(
         (1024, 1024, 1024),

@@ -1,4 +1,4 @@
-"""Time whole commands, process start included, as the person at the shell waits for them."""
+"""Time whole commands, from process start to end, as a user at the shell waits for them."""
 
 import json
 import subprocess
@@ -30,14 +30,14 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 @dataclass
 class CommandResult:
-    """Some commands, timed in turn.
+    """Some commands, timed in alternation.
 
     Attributes
     ----------
     seconds
         By command, in the order of the rounds; the first one's times are divided by the others'.
     notes
-        By command, what else is to be said of it.
+        By command, remarks on it.
     """
 
     name: str
@@ -46,7 +46,7 @@ class CommandResult:
     verdicts: list[Verdict] = field(default_factory=list)
 
     def ratio(self, other: str) -> float:
-        """The first command's time over another's: the median of the rounds' ratios."""
+        """The first command's time divided by another's: the median of the rounds' ratios."""
         first = next(iter(self.seconds.values()))
         return median(a / b for a, b in zip(first, self.seconds[other], strict=True))
 
@@ -60,13 +60,13 @@ class Setting:
     work_dir: Path
 
     def train(self, name: str, *arguments: str) -> list[str]:
-        """The command that trains a new run of that name."""
+        """The command that trains a new run with this name."""
         folders = ["--data-dir", str(self.data_dir), "--runs-dir", str(self.work_dir)]
         return [DLCLI, "train", "--quiet", *folders, "--name", name, *arguments]
 
 
 def train_to_98(setting: Setting, rounds: int = 5) -> CommandResult:
-    """``dlcli train --config fast`` and scripts that do the same with a framework."""
+    """``dlcli train --config fast``, and scripts that do the same with a framework."""
     config = config_files.load(["fast"])
     settings = {key: getattr(config, key) for key in config.__struct_fields__}
     text = json.dumps(settings, default=str)
@@ -101,13 +101,13 @@ def train_to_98(setting: Setting, rounds: int = 5) -> CommandResult:
     fastest = min((TITLES[n] for n in _FRAMEWORKS), key=lambda title: median(seconds[title]))
     result.verdicts.append(at_most(0.45, result.ratio(fastest), f"of the time of {fastest}"))
     result.verdicts.extend(
-        at_least(0.98, share, f"test accuracy of {title}") for title, share in reached.items()
+        at_least(0.98, value, f"test accuracy of {title}") for title, value in reached.items()
     )
     return result
 
 
 def predict_one(setting: Setting, rounds: int = 21) -> CommandResult:
-    """One prediction from a cold start, and the imports that it cannot do without."""
+    """One prediction from a cold start, compared with the imports that it needs."""
     model, picture = _model(setting), next(_pictures(setting).iterdir())
     result = _beside_imports(
         "predict one image",
@@ -123,7 +123,7 @@ def predict_one(setting: Setting, rounds: int = 21) -> CommandResult:
 
 
 def show_help(_setting: Setting, rounds: int = 21) -> CommandResult:
-    """``dlcli --help`` and the import of Click."""
+    """``dlcli --help``, compared with the import of Click."""
     result = _beside_imports(
         "help", "dlcli --help", _always(DLCLI, "--help"), "click", "pathlib", rounds
     )
@@ -140,7 +140,7 @@ def _beside_imports(
     more_imports: str,
     rounds: int,
 ) -> CommandResult:
-    """A command, and what it needs to import: ended as usual, and at once as dlcli ends."""
+    """A command and the imports that it needs, these with a normal exit and with ``os._exit``."""
     codes = (
         f"import {imports}",
         f"import {imports}, os; os._exit(0)",
@@ -166,7 +166,7 @@ def memory(setting: Setting) -> CommandResult:
     """The largest resident memory of training 784-128-10."""
     command = setting.train("memory", "--set", "hidden_layers=[128]", "--set", "epochs=3")
     started = time.perf_counter()
-    # From a small process: a child is charged with its parent's memory until it starts dlcli.
+    # Started from a small process: until exec, a child counts with its parent's memory.
     measured = subprocess.run(
         [sys.executable, "-c", _MEASURE, *command], capture_output=True, text=True, check=True
     )
@@ -192,7 +192,7 @@ BENCHMARKS: Mapping[str, Callable[[Setting], CommandResult]] = {
 def alternate(
     commands: Mapping[str, Callable[[int], Sequence[str]]], rounds: int
 ) -> dict[str, list[float]]:
-    """Time each command once a round, after a round 0 that fills the file caches."""
+    """Time each command once in each round, after a round 0 that fills the disk caches."""
     seconds: dict[str, list[float]] = {name: [] for name in commands}
     for number in range(rounds + 1):
         for name, command in commands.items():
@@ -213,7 +213,7 @@ def _always(*command: str) -> Callable[[int], Sequence[str]]:
 
 
 def _model(setting: Setting) -> Path:
-    """A trained network, made once."""
+    """A trained network; the first call trains it."""
     path = setting.work_dir / "model"
     if not path.exists():
         _run(setting.train("model", "--config", "fast"))
@@ -221,7 +221,7 @@ def _model(setting: Setting) -> Path:
 
 
 def _pictures(setting: Setting) -> Path:
-    """The test images as PNG files, made once."""
+    """The test images as PNG files; the first call writes them."""
     path = setting.work_dir / "pictures"
     if not path.exists():
         data_dir = str(setting.data_dir)

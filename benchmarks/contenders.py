@@ -1,9 +1,9 @@
-"""Those who train the same network on the same images, each in a process of its own.
+"""The libraries compared: each trains the same network on the same images, in its own process.
 
-A contender is made ready by its constructor and then trains one epoch at a time: all images
-in a new random order, the last, smaller batch included, and the mean loss of the epoch read at
-its end. The images lie in memory, as the contender likes them best. All but scikit-learn, which
-draws its own, start from dlcli's initial weights.
+The constructor prepares everything; each call of ``epoch`` then trains one epoch: all images in
+a new random order, including the last, smaller batch. It returns the mean loss. The images are
+in memory, in the layout that suits the library best. All start from dlcli's initial weights,
+except scikit-learn, which draws its own.
 """
 
 import functools
@@ -31,10 +31,10 @@ class Contender(Protocol):
     """One library, training one network."""
 
     def epoch(self) -> float:
-        """Train for an epoch; the mean loss over its images, as the weights changed."""
+        """Train for an epoch; the mean loss over its images, while the weights change."""
 
     def layers(self) -> Layers:
-        """Weights, shape (fan-in, fan-out), and biases of each layer as they are now."""
+        """The current weights, shape (fan-in, fan-out), and biases of each layer."""
 
     def versions(self) -> str:
         """The library, its version and its number of threads."""
@@ -80,7 +80,7 @@ class DlcliCompiled(Dlcli):
 
 
 class DlcliAugmented(Dlcli):
-    """The same on distorted images, as ``configs/best.yaml`` distorts them."""
+    """The same with the augmentation of ``configs/best.yaml``."""
 
     settings: ClassVar[dict[str, Any]] = {
         "augmentation": to_builtins(config_files.load(["best"]))["augmentation"]
@@ -100,7 +100,7 @@ class DlcliAveraged(Dlcli):
 
 
 class MatrixProducts:
-    """The matrix products of an epoch alone: what is left when all else costs nothing."""
+    """The matrix products of an epoch alone: the time if everything else cost nothing."""
 
     def __init__(self, case: Case, train: Examples) -> None:
         random = np.random.default_rng(0)
@@ -110,7 +110,7 @@ class MatrixProducts:
         self.weights = [layer[0] for layer in _initial_layers(case)]
         self.values = [random.random((rows, size), dtype=np.float32) for size in sizes]
         self.errors = [np.empty_like(values) for values in self.values]
-        self.slopes = [np.empty_like(weight) for weight in self.weights]
+        self.gradients = [np.empty_like(weight) for weight in self.weights]
 
     def epoch(self) -> float:
         values, errors = self.values, self.errors
@@ -119,7 +119,7 @@ class MatrixProducts:
                 np.matmul(values[layer][:n], weight, out=errors[layer + 1][:n])
             for layer in reversed(range(len(self.weights))):
                 error = values[layer + 1][:n]
-                np.matmul(values[layer][:n].T, error, out=self.slopes[layer])
+                np.matmul(values[layer][:n].T, error, out=self.gradients[layer])
                 if layer:
                     np.matmul(error, self.weights[layer].T, out=errors[layer][:n])
         return math.nan
@@ -132,7 +132,7 @@ class MatrixProducts:
 
 
 class Torch:
-    """PyTorch, one kernel after the other; Adam with its fused kernel, which is the fastest."""
+    """PyTorch without compilation; the optimiser with its fused kernel, which is the fastest."""
 
     def __init__(self, case: Case, train: Examples) -> None:
         import torch
@@ -211,23 +211,25 @@ class Jax:
             *hidden, (weight, bias) = parameters
             for w, b in hidden:
                 images = jax.nn.relu(images @ w + b)
-            log_shares = jax.nn.log_softmax(images @ weight + bias)
-            return -jnp.mean(jnp.take_along_axis(log_shares, labels[:, None], axis=1))
+            log_probabilities = jax.nn.log_softmax(images @ weight + bias)
+            return -jnp.mean(jnp.take_along_axis(log_probabilities, labels[:, None], axis=1))
 
-        def momentum(state: Any, slopes: Any) -> Any:
+        def momentum(state: Any, gradients: Any) -> Any:
             parameters, velocity, unused, steps = state
-            velocity = jax.tree.map(lambda v, g: MOMENTUM * v + g, velocity, slopes)
+            velocity = jax.tree.map(lambda v, g: MOMENTUM * v + g, velocity, gradients)
             parameters = jax.tree.map(lambda p, v: p - rate * v, parameters, velocity)
             return parameters, velocity, unused, steps
 
-        def adam(state: Any, slopes: Any) -> Any:
+        def adam(state: Any, gradients: Any) -> Any:
             parameters, mean, square, steps = state
             steps += 1
-            mean = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, mean, slopes)
-            square = jax.tree.map(lambda s, g: 0.999 * s + 0.001 * g * g, square, slopes)
-            mean_share, square_share = 1 - 0.9**steps, 1 - 0.999**steps
+            mean = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, mean, gradients)
+            square = jax.tree.map(lambda s, g: 0.999 * s + 0.001 * g * g, square, gradients)
+            mean_correction, square_correction = 1 - 0.9**steps, 1 - 0.999**steps
             parameters = jax.tree.map(
-                lambda p, m, s: p - rate * (m / mean_share) / (jnp.sqrt(s / square_share) + 1e-8),
+                lambda p, m, s: (
+                    p - rate * (m / mean_correction) / (jnp.sqrt(s / square_correction) + 1e-8)
+                ),
                 parameters,
                 mean,
                 square,
@@ -237,8 +239,8 @@ class Jax:
         update = momentum if case.optimizer == "sgd" else adam
 
         def step(images: Any, labels: Any, state: Any, rows: Any) -> Any:
-            loss, slopes = jax.value_and_grad(cost)(state[0], images[rows], labels[rows])
-            return update(state, slopes), loss * len(rows)
+            loss, gradients = jax.value_and_grad(cost)(state[0], images[rows], labels[rows])
+            return update(state, gradients), loss * len(rows)
 
         def epoch(state: Any, images: Any, labels: Any, order: Any) -> Any:
             one_step = functools.partial(step, images, labels)
@@ -264,7 +266,7 @@ class Jax:
 
 
 class Sklearn:
-    """scikit-learn's MLPClassifier, an epoch at a time by ``partial_fit``."""
+    """scikit-learn's MLPClassifier, one epoch at a time by ``partial_fit``."""
 
     def __init__(self, case: Case, train: Examples) -> None:
         from sklearn.neural_network import MLPClassifier
@@ -322,7 +324,7 @@ TITLES = {
 
 
 def accuracy(layers: Layers, examples: Examples) -> float:
-    """The share of images that a ReLU network of these layers gets right."""
+    """The fraction of images that a ReLU network of these layers classifies correctly."""
     values = examples.images.astype(np.float32) / 255
     *hidden, (weight, bias) = layers
     for w, b in hidden:

@@ -1,4 +1,4 @@
-"""Time one epoch of every contender, in turn, round after round."""
+"""Time one epoch of every contender, in alternating rounds."""
 
 import multiprocessing
 import time
@@ -20,13 +20,13 @@ from dlcli.data import datasets
 OURS = ("dlcli", "dlcli_compiled")
 VARIANTS = {name for case in CASES for name, _ in case.variants}
 
-# Threads of the one before, waiting for more work, have gone to sleep by then.
-_REST = 0.2
+# Before each timed epoch: waiting threads of the contender before spin for a while.
+_PAUSE_SECONDS = 0.2
 
 
 @dataclass
 class Times:
-    """What one contender showed in one case; seconds an epoch, loss of the last."""
+    """The results of one contender in one case: seconds of each epoch, loss of the last."""
 
     warm_up: float = 0.0
     seconds: list[float] = field(default_factory=list)
@@ -43,17 +43,17 @@ class CaseResult:
     times: dict[str, Times]
 
     def ratio(self, name: str, ours: str = "dlcli") -> float:
-        """The time of dlcli over a contender's: the median of the rounds' ratios."""
+        """The time of dlcli divided by a contender's: the median of the rounds' ratios."""
         pairs = zip(self.times[ours].seconds, self.times[name].seconds, strict=True)
         return median(a / b for a, b in pairs)
 
     @property
     def name(self) -> str:
-        """The case's."""
+        """The name of the case."""
         return self.case.name
 
-    def share(self, ours: str = "dlcli") -> float:
-        """The share of dlcli's time that the matrix products alone take."""
+    def product_fraction(self, ours: str = "dlcli") -> float:
+        """The fraction of dlcli's time that the matrix products alone take."""
         return 1 / self.ratio("products", ours)
 
     @property
@@ -74,16 +74,17 @@ class CaseResult:
                 if name in self.times:
                     what = f"of the time of {TITLES[name]}{who}"
                     found.append(at_most(limit, self.ratio(name, ours), what))
-            if self.case.least_share is not None:
-                share = self.share(ours)
-                found.append(at_least(self.case.least_share, share, f"of the limit{who}"))
+            if self.case.min_product_fraction is not None:
+                fraction = self.product_fraction(ours)
+                limit = self.case.min_product_fraction
+                found.append(at_least(limit, fraction, f"of the limit{who}"))
         reached = {TITLES[name]: times.accuracy for name, times in self.times.items()}
         found.append(same_work({name: a for name, a in reached.items() if a is not None}))
         return found
 
 
 def takes_part(name: str, case: Case) -> bool:
-    """Whether a contender has a place in a case."""
+    """Whether a contender takes part in a case."""
     if case.variants:
         return name in {"dlcli", "products", *dict(case.variants)}
     if name in VARIANTS:
@@ -92,9 +93,9 @@ def takes_part(name: str, case: Case) -> bool:
 
 
 def measure(
-    case: Case, names: Iterable[str], data_dir: Path, tell: Callable[[str], None]
+    case: Case, names: Iterable[str], data_dir: Path, log: Callable[[str], None]
 ) -> CaseResult:
-    """Run one case: a first epoch each that is not timed, then alternating rounds."""
+    """Run one case: a first epoch of each that is not timed, then alternating rounds."""
     workers: dict[str, _Worker] = {}
     times: dict[str, Times] = {}
     try:
@@ -104,17 +105,17 @@ def measure(
             workers[name] = _Worker(name, case, data_dir)
             times[name] = Times()
             times[name].warm_up, _ = workers[name].epoch()
-            tell(f"  {TITLES[name]}: first epoch {times[name].warm_up:.2f} s")
-        order, random = list(workers), Random(0)  # noqa: S311 - an order is no secret
+            log(f"  {TITLES[name]}: first epoch {times[name].warm_up:.2f} s")
+        order, random = list(workers), Random(0)  # noqa: S311 - an order is not a secret
         for _ in range(case.rounds):
-            random.shuffle(order)  # nobody always comes after the same other
+            random.shuffle(order)  # so that none always runs after the same other one
             for name in order:
-                time.sleep(_REST)
+                time.sleep(_PAUSE_SECONDS)
                 seconds, times[name].loss = workers[name].epoch()
                 times[name].seconds.append(seconds)
         for name, worker in workers.items():
             times[name].accuracy, times[name].versions = worker.verdict()
-            tell(f"  {TITLES[name]}: median {median(times[name].seconds):.3f} s")
+            log(f"  {TITLES[name]}: median {median(times[name].seconds):.3f} s")
     finally:
         for worker in workers.values():
             worker.stop()
@@ -122,7 +123,7 @@ def measure(
 
 
 class _Worker:
-    """A contender in its own process, idle until asked."""
+    """A contender in its own process, idle between requests."""
 
     def __init__(self, name: str, case: Case, data_dir: Path) -> None:
         self.name = TITLES[name]
@@ -133,22 +134,22 @@ class _Worker:
         theirs.close()
 
     def epoch(self) -> tuple[float, float]:
-        """Seconds of one epoch, and its mean loss."""
-        seconds, loss = self._ask("epoch")
+        """Train one epoch; its seconds and its mean loss."""
+        seconds, loss = self._request("epoch")
         return seconds, loss
 
     def verdict(self) -> tuple[float | None, str]:
-        """Test accuracy, if it is a network, and versions."""
-        reached, versions = self._ask("verdict")
+        """Test accuracy, if the contender is a network, and versions."""
+        reached, versions = self._request("verdict")
         return reached, versions
 
-    def _ask(self, wish: str) -> Any:
+    def _request(self, name: str) -> Any:
         try:
-            self.connection.send(wish)
+            self.connection.send(name)
             return self.connection.recv()
         except (EOFError, BrokenPipeError) as error:
             raise click.ClickException(
-                f"{self.name} failed, see above; leave it out with --contender for the others"
+                f"{self.name} failed, see above; to leave it out, name the others with --contender"
             ) from error
 
     def stop(self) -> None:
@@ -162,10 +163,10 @@ def _serve(connection: Connection, name: str, case: Case, data_dir: Path) -> Non
     contender = CONTENDERS[name](case, dataset.train)
     while True:
         try:
-            wish = connection.recv()
+            request = connection.recv()
         except EOFError:
             return
-        if wish == "epoch":
+        if request == "epoch":
             started = time.perf_counter()
             loss = contender.epoch()
             connection.send((time.perf_counter() - started, loss))

@@ -1,4 +1,4 @@
-"""Export networks, run them elsewhere, and keep the largest differences from dlcli's answers."""
+"""Run exported networks in other runtimes and record the largest difference from dlcli."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -60,7 +60,7 @@ def main(data_dir: Path) -> None:
 
 
 def small_model(dataset: Dataset, activation: Any, output_activation: Any) -> Model:
-    """A network of two hidden layers that has learned for an epoch."""
+    """A network of two hidden layers, trained for an epoch."""
     config = Config(
         dataset=dataset.name,
         hidden_layers=(32, 16),
@@ -86,7 +86,7 @@ def small_model(dataset: Dataset, activation: Any, output_activation: Any) -> Mo
 def largest_difference(
     models: list[Model], images: Images, runner: Callable[[Model, Images], Array]
 ) -> float:
-    """The largest difference in probability, over models, images and classes."""
+    """The largest difference of a probability, over models, images and classes."""
     return max(
         float(np.abs(runner(model, images) - model.infer(images)[1]).max()) for model in models
     )
@@ -109,7 +109,7 @@ def by_pytorch(model: Model, images: Images) -> Array:
     import torch
     from safetensors.torch import load
 
-    network = eval(f"Sequential({modules(model)})", vars(torch.nn))  # noqa: S307 - as users do
+    network = eval(f"Sequential({modules(model)})", vars(torch.nn))  # noqa: S307 - the code that users paste
     network.load_state_dict(load(to_safetensors(model)))
     with torch.no_grad():
         blocks = [network(torch.tensor(block) / 255).numpy() for block in _blocks(images)]
@@ -123,7 +123,7 @@ def _blocks(images: Images) -> Iterator[Images]:
 
 
 def table(path: Path = RECORD) -> str:
-    """What was found, as a Markdown table."""
+    """The recorded differences as a Markdown table."""
     record = json.loads(path.read_text(encoding="utf-8"))
     lines = [
         f"| format | run by | pretrained | {record['small_networks']} small networks |",

@@ -1,9 +1,9 @@
-"""What a user of a framework would write to train the network of ``configs/fast.yaml``.
+"""Trains the network of ``configs/fast.yaml`` as a user of a framework would write it.
 
     python benchmarks/framework_script.py LIBRARY MNIST_FOLDER OUTPUT SETTINGS
 
-Reads the four files of MNIST, trains, writes weights and biases to OUTPUT (.npz) and ends.
-SETTINGS are dlcli's, as JSON. Nothing of dlcli is imported.
+Reads the files of MNIST, trains, and writes weights and biases to OUTPUT (.npz). SETTINGS are
+dlcli's, as JSON. Imports nothing of dlcli.
 """
 
 import functools
@@ -19,14 +19,14 @@ import numpy.typing as npt
 
 Layers = list[tuple[Any, Any]]
 
-# scikit-learn has neither warm-up nor a cosine schedule. Of the constant rates 0.05 and 0.1, and
-# of Adam at 0.001 and 0.002, this reaches 98 % of the test images first, and after so many epochs.
+# scikit-learn has neither warm-up nor a cosine schedule. Among SGD at 0.05 and 0.1 and Adam at
+# 0.001 and 0.002, this rate reaches 98 % on the test images in the least time, in 9 epochs.
 SKLEARN_RATE = 0.1
 SKLEARN_EPOCHS = 9
 
 
 def main(library: str, folder: str, output: str, settings: str) -> None:
-    """Train by one library and write what it learned."""
+    """Train with one library and write the network."""
     images = np.fromfile(Path(folder, "train-images-idx3-ubyte"), np.uint8, offset=16)
     labels = np.fromfile(Path(folder, "train-labels-idx1-ubyte"), np.uint8, offset=8)
     pixels = images.reshape(-1, 784).astype(np.float32) / np.float32(255)
@@ -41,11 +41,11 @@ def rate_at(step: int, steps: int, settings: dict[str, Any]) -> float:
     """The learning rate of a step: a linear warm-up, then half a cosine down to 0."""
     warmup = settings["warmup_epochs"] * steps
     if step < warmup:
-        share = min((step + 1) / warmup, 1.0)
+        fraction = min((step + 1) / warmup, 1.0)
     else:
         total = settings["epochs"] * steps - warmup
-        share = 0.5 * (1 + math.cos(math.pi * (step - warmup) / total))
-    return float(settings["learning_rate"] * share)
+        fraction = 0.5 * (1 + math.cos(math.pi * (step - warmup) / total))
+    return float(settings["learning_rate"] * fraction)
 
 
 def train_torch(
@@ -81,7 +81,7 @@ def train_torch(
 def train_jax(
     pixels: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8], settings: dict[str, Any]
 ) -> Layers:
-    """JAX, an epoch compiled into one call."""
+    """JAX, with a whole epoch compiled into one call."""
     import jax
     from jax import numpy as jnp
 
@@ -102,15 +102,15 @@ def train_jax(
         *hidden, (weight, bias) = parameters
         for w, b in hidden:
             values = jax.nn.relu(values @ w + b)
-        log_shares = jax.nn.log_softmax(values @ weight + bias)
-        return -jnp.mean(jnp.take_along_axis(log_shares, truth[:, None], axis=1))
+        log_probabilities = jax.nn.log_softmax(values @ weight + bias)
+        return -jnp.mean(jnp.take_along_axis(log_probabilities, truth[:, None], axis=1))
 
     def step(images: Any, targets: Any, state: Any, batch: Any) -> Any:
         (parameters, velocity), (rows, rate) = state, batch
-        slopes = jax.grad(cost)(parameters, images[rows], targets[rows])
-        velocity = jax.tree.map(lambda v, g: momentum * v + g, velocity, slopes)
+        gradients = jax.grad(cost)(parameters, images[rows], targets[rows])
+        velocity = jax.tree.map(lambda v, g: momentum * v + g, velocity, gradients)
         parameters = jax.tree.map(
-            lambda p, v, g: p - rate * (momentum * v + g), parameters, velocity, slopes
+            lambda p, v, g: p - rate * (momentum * v + g), parameters, velocity, gradients
         )
         return (parameters, velocity), None
 
@@ -137,13 +137,13 @@ def train_jax(
 def train_sklearn(
     pixels: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8], settings: dict[str, Any]
 ) -> Layers:
-    """scikit-learn's MLPClassifier, at a constant rate and for as many epochs as that needs."""
+    """scikit-learn's MLPClassifier, at a constant rate, for as many epochs as that needs."""
     import warnings
 
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
 
-    warnings.simplefilter("ignore", ConvergenceWarning)  # it is told when to stop
+    warnings.simplefilter("ignore", ConvergenceWarning)  # it stops at max_iter on purpose
     classifier = MLPClassifier(
         settings["hidden_layers"],
         solver="sgd",

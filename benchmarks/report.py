@@ -1,4 +1,4 @@
-"""What the benchmarks found, as Markdown."""
+"""The results of the benchmarks as Markdown."""
 
 import importlib.metadata
 import os
@@ -15,7 +15,7 @@ from benchmarks.epochs import OURS, CaseResult
 from benchmarks.verdicts import Verdict
 
 _PACKAGES = ("numpy", "numba", "torch", "jax", "scikit-learn", "click", "pillow")
-_STEERING = re.compile(r"(OPENBLAS|OMP|MKL|XLA|JAX)_|DLCLI_THREADS")
+_THREAD_VARIABLES = re.compile(r"(OPENBLAS|OMP|MKL|XLA|JAX)_|DLCLI_THREADS")
 
 
 def write(cases: Sequence[CaseResult], commands: Sequence[CommandResult], command: str) -> str:
@@ -27,8 +27,8 @@ def write(cases: Sequence[CaseResult], commands: Sequence[CommandResult], comman
         "# Benchmark results",
         (
             f"Written by `{command}` on {datetime.now(UTC):%Y-%m-%d}. Ratios are medians of the "
-            "ratios of single rounds, in which everybody takes a turn; they mean more than "
-            "seconds, which depend on the machine and on what else it does. Of "
+            "ratios within rounds, in which all contenders take turns; they are more reliable "
+            "than seconds, which depend on the machine and its other work. Of "
             f"{len(verdicts)} targets {len(verdicts) - missed} are met."
         ),
         _machine(),
@@ -37,17 +37,17 @@ def write(cases: Sequence[CaseResult], commands: Sequence[CommandResult], comman
         parts.append("## One epoch")
         parts.append(
             "Training on the 60,000 images of MNIST, ReLU and cross-entropy, data in memory, no "
-            "validation. The first epoch, in which JAX and PyTorch compile, is not among the "
-            "timed ones. `dlcli / it` is dlcli's time divided by that row's. The matrix "
-            "products alone are the limit: an epoch in which all else costs nothing. Without "
-            "Numba dlcli is NumPy alone; with it Adam's step is compiled. The loss is the mean "
-            "over the last epoch, the accuracy that of the test images after it."
+            "validation. The first epoch, in which JAX and PyTorch compile, is not timed. "
+            "`dlcli / it` is dlcli's time divided by that of the row. The matrix products alone "
+            "are the limit: an epoch in which everything else costs nothing. Without Numba dlcli "
+            "uses NumPy alone; with Numba it compiles Adam's step. The loss is the mean over the "
+            "last epoch, the accuracy that on the test images after it."
         )
         parts.extend(map(_case, cases))
         parts.append(_versions(cases))
     if commands:
         parts.append("## Whole commands")
-        parts.append("From the start of the process to its end, files in the cache.")
+        parts.append("From the start of the process to its end, with the files in the disk cache.")
         parts.extend(map(_command, commands))
     return "\n\n".join(parts) + "\n"
 
@@ -55,18 +55,20 @@ def write(cases: Sequence[CaseResult], commands: Sequence[CommandResult], comman
 def _machine() -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
-    steering = [f"{key}={value}" for key, value in os.environ.items() if _STEERING.match(key)]
+    variables = [
+        f"{key}={value}" for key, value in os.environ.items() if _THREAD_VARIABLES.match(key)
+    ]
     rows = {
         "processor": f"{processor()}, {os.cpu_count()} cores, {memory:.0f} GiB",
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "packages": versions,
-        "set in the environment": ", ".join(steering) or "nothing that steers threads",
+        "set in the environment": ", ".join(variables) or "nothing about threads",
     }
     return _table(("machine", ""), rows.items())
 
 
 def processor() -> str:
-    """The name of the processor, and how long its vectors are."""
+    """The name of the processor and its vector extensions."""
     information = Path("/proc/cpuinfo")
     if not information.exists():
         return platform.processor()
@@ -92,10 +94,11 @@ def _case(result: CaseResult) -> str:
             )
         )
     columns = [f"{TITLES[who]} / it" for who in ours]
-    header = ("", "first, s", "median, s", "least to most", *columns, "loss", "accuracy")
-    shares = [f"{result.share(who):.0%} of the time of {TITLES[who]}" for who in ours]
-    share = f"The products alone take {' and '.join(shares)}."
-    return f"### {result.case.name}\n\n{_table(header, rows)}\n\n{share}{_list(result.verdicts)}"
+    header = ("", "first, s", "median, s", "range, s", *columns, "loss", "accuracy")
+    fractions = [f"{result.product_fraction(who):.0%} of the time of {TITLES[who]}" for who in ours]
+    summary = f"The matrix products alone take {' and '.join(fractions)}."
+    table = _table(header, rows)
+    return f"### {result.case.name}\n\n{table}\n\n{summary}{_list(result.verdicts)}"
 
 
 def _command(result: CommandResult) -> str:
@@ -105,7 +108,7 @@ def _command(result: CommandResult) -> str:
         ratio = "" if name == first else f"{result.ratio(name):.2f}"
         shown = name if name in TITLES.values() else f"`{name}`"
         rows.append((shown, *_span(seconds), ratio, result.notes.get(name, "")))
-    header = ("", "median, s", "least to most", "dlcli / it", "")
+    header = ("", "median, s", "range, s", "dlcli / it", "")
     title = result.name[0].upper() + result.name[1:]
     return f"### {title}\n\n{_table(header, rows)}{_list(result.verdicts)}"
 
@@ -113,7 +116,7 @@ def _command(result: CommandResult) -> str:
 def _versions(cases: Sequence[CaseResult]) -> str:
     versions = {name: times.versions for case in cases for name, times in case.times.items()}
     return _table(
-        ("who", "library and threads"), ((TITLES[n], text) for n, text in versions.items())
+        ("contender", "library and threads"), ((TITLES[n], text) for n, text in versions.items())
     )
 
 

@@ -22,7 +22,7 @@ from dlcli.training.builders import make_learning_rates
 
 FRAMEWORKS = {"torch", "torch_compiled", "jax", "sklearn"}
 VARIED = {"dlcli": 0.2, "products": 0.1, "dlcli_augmented": 0.3, "dlcli_averaged": 0.2}
-SMALL = Case((16,), "adam", rounds=2, targets=(("torch", 0.5),), least_share=0.6)
+SMALL = Case((16,), "adam", rounds=2, targets=(("torch", 0.5),), min_product_fraction=0.6)
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +189,7 @@ def test_the_report_tells_ratios_of_rounds_and_missed_targets(monkeypatch):
     text = report.write([CaseResult(SMALL, times)], [command], "make bench")
     assert "Of 3 targets 1 are met." in text
     assert "| PyTorch | 0.90 | 0.400 | 0.400 to 0.400 | 0.75 | 0.120 | 98.10% |" in text
-    assert "The products alone take 50% of the time of dlcli." in text
+    assert "The matrix products alone take 50% of the time of dlcli." in text
     assert "- MISSED: 0.75 of the time of PyTorch; target: at most 0.5" in text
     assert "- MISSED: 0.5 of the limit; target: at least 0.6" in text
     assert "| `import` | 0.050 | 0.050 to 0.050 | 1.20 |  |" in text
