@@ -1,16 +1,16 @@
-"""A page to draw digits on, which answers as ``dlcli predict`` does and shows how it learns.
+"""A drawing area in which a network reads digits in the browser, and shows how it learns.
 
-The network's own weights are in the page. What is done with them is in the scripts beside this
-file, the same arithmetic as in the Python modules of like names:
+The page holds the weights of the network. ``section`` makes it from these files, in reading order:
 
-- ``resampling.js``  pictures scaled and turned as Pillow does
-- ``ink.js``, ``pieces.js``, ``placement.js``, ``views.js``, ``images.js``  a drawing to the 28x28
-- ``network.js``     forward pass, cost, backpropagation, one step
-- ``model.js``       the weights in the page; what is answered
-- ``drawing.js``     strokes of a mouse, a finger or a pen
-- ``figures.js``     numbers as cells, bars and tables
-- ``lesson.js``      one step of gradient descent, told step by step
-- ``main.js``        what belongs to what
+- ``section.html``, ``section.css``  what is on the page
+- ``network.js``       forward pass, loss, backpropagation and one step of gradient descent
+- ``model.js``         the networks stored in the page
+- ``mnist_format.js``  strokes to the 28x28 image that MNIST would have held
+- ``prediction.js``    variants of an image, their mean, and the rejection of what is no digit
+- ``figures.js``       numbers as text, tables, bars and cells
+- ``drawing.js``       strokes of a mouse, a finger, a pen or the keyboard
+- ``walkthrough.js``   one step of gradient descent, explained page by page
+- ``main.js``          connects the drawing, the networks and the figures
 """
 
 from dlcli.report.draw.section import Demo, page, section

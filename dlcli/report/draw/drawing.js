@@ -1,57 +1,47 @@
-// Strokes of a mouse, a finger, a pen or the keyboard, and the picture that they make.
+// Strokes of a mouse, a finger, a pen or the keyboard.
 
-// The side of the picture that is answered, in pixels.
-const PICTURE_SIDE = 128;
-const INK = '#000';
-// How far an arrow key moves the pen.
+// How far an arrow key moves the pen, in pixels of the picture.
 const KEY_STEP = 4;
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-
-/**
- * @typedef {Object} Stroke
- * @property {number} width
- * @property {number[][]} points - in pixels of the picture
- */
 
 /** What is on the paper: strokes, or one of the examples. */
 class Drawing {
   /**
-   * @param {HTMLCanvasElement} canvas - where it is seen
+   * @param {HTMLCanvasElement} canvas
    * @param {Uint8Array[]} examples - 28x28 each
-   * @param {function(boolean): void} changed - told of every change; true: a stroke is under way
+   * @param {function(boolean): void} changed - called after every change; true: a stroke is not finished
    */
   constructor(canvas, examples, changed) {
     this.canvas = canvas;
-    this.examples = examples;
+    this.examples = examples.map((pixels) => {
+      const small = newCanvas(IMAGE_SIDE);
+      paintForeground(small, pixels);
+      return small;
+    });
     this.changed = changed;
     this.penWidth = 9;
     this.state = { strokes: [], example: null };
     this.history = [];
     this.pointer = null;
     this.pen = { at: [PICTURE_SIDE / 2, PICTURE_SIDE / 2], down: false, shown: false };
-    const picture = document.createElement('canvas');
-    picture.width = PICTURE_SIDE;
-    picture.height = PICTURE_SIDE;
-    this.context = picture.getContext('2d', { willReadFrequently: true, alpha: false });
     canvas.addEventListener('pointerdown', (event) => this.begin(event));
-    canvas.addEventListener('pointermove', (event) => this.goOn(event));
-    for (const end of ['pointerup', 'pointercancel']) {
-      canvas.addEventListener(end, (event) => this.end(event));
-    }
+    canvas.addEventListener('pointermove', (event) => this.move(event));
+    canvas.addEventListener('pointerup', (event) => this.end(event));
+    canvas.addEventListener('pointercancel', (event) => this.end(event));
     canvas.addEventListener('keydown', (event) => this.press(event));
     canvas.addEventListener('blur', () => this.leave());
   }
 
-  /** Whether there is nothing on the paper. */
   get isEmpty() {
     return this.state.strokes.length === 0 && this.state.example === null;
   }
 
   /** Change what is on the paper, in a way that can be undone. */
-  change(state, underWay = false) {
+  change(state, unfinished = false) {
     this.history.push(this.state);
     this.state = state;
-    this.changed(underWay);
+    this.pen.down = this.pen.down && unfinished;
+    this.changed(unfinished);
   }
 
   undo() {
@@ -61,18 +51,20 @@ class Drawing {
   }
 
   clear() {
-    this.pen.down = false;
     if (!this.isEmpty) this.change({ strokes: [], example: null });
   }
 
-  show(example) {
-    this.pen.down = false;
+  showExample(example) {
     this.change({ strokes: [], example });
   }
 
   addStroke(point) {
     const strokes = [...this.state.strokes, { width: this.penWidth, points: [point] }];
     this.change({ strokes, example: null }, true);
+  }
+
+  extendStroke(point) {
+    this.state.strokes[this.state.strokes.length - 1].points.push(point);
   }
 
   begin(event) {
@@ -85,10 +77,10 @@ class Drawing {
     this.addStroke(this.pointOf(event));
   }
 
-  goOn(event) {
+  move(event) {
     if (event.pointerId !== this.pointer) return;
     const events = event.getCoalescedEvents ? event.getCoalescedEvents() : [];
-    for (const each of events.length ? events : [event]) this.extend(this.pointOf(each));
+    for (const each of events.length ? events : [event]) this.extendStroke(this.pointOf(each));
     this.changed(true);
   }
 
@@ -98,20 +90,13 @@ class Drawing {
     this.changed(false);
   }
 
-  extend(point) {
-    const { points } = this.state.strokes[this.state.strokes.length - 1];
-    points.push(point);
-  }
-
   pointOf(event) {
     const box = this.canvas.getBoundingClientRect();
-    return [
-      ((event.clientX - box.left) * PICTURE_SIDE) / box.width,
-      ((event.clientY - box.top) * PICTURE_SIDE) / box.height,
-    ];
+    const scale = PICTURE_SIDE / box.width;
+    return [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
   }
 
-  /** Draw with the keyboard. */
+  /** Draw with the keyboard: the space bar lowers and lifts the pen. */
   press(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const { pen } = this;
@@ -119,9 +104,9 @@ class Drawing {
       pen.down = !pen.down;
       if (pen.down) this.addStroke([...pen.at]);
     } else if (ARROWS[event.key]) {
-      pen.at = pen.at.map((place, axis) => (
-        Math.min(Math.max(place + ARROWS[event.key][axis] * KEY_STEP, 0), PICTURE_SIDE)));
-      if (pen.down) this.extend([...pen.at]);
+      pen.at = pen.at.map((coordinate, axis) => (
+        Math.min(Math.max(coordinate + ARROWS[event.key][axis] * KEY_STEP, 0), PICTURE_SIDE)));
+      if (pen.down) this.extendStroke([...pen.at]);
     } else {
       return;
     }
@@ -130,49 +115,40 @@ class Drawing {
     this.changed(pen.down);
   }
 
+  /** The keyboard's focus has gone elsewhere. */
   leave() {
     const { down } = this.pen;
     this.pen = { ...this.pen, down: false, shown: false };
-    this.changed(down);
     if (down) this.changed(false);
+    else this.paint();
   }
 
-  /**
-   * The picture to answer.
-   * @returns {Grey}
-   */
-  picture() {
+  /** Paint the strokes, or the example, black on nothing and as large as the canvas. */
+  paintOn(canvas) {
+    const { width: side } = canvas;
+    const context = canvas.getContext('2d');
+    context.clearRect(0, 0, side, side);
     if (this.state.example !== null) {
-      const levels = this.examples[this.state.example];
-      return { width: IMAGE_SIDE, height: IMAGE_SIDE, levels, channels: 1 };
+      context.imageSmoothingEnabled = false;
+      context.drawImage(this.examples[this.state.example], 0, 0, side, side);
     }
-    this.paintPicture();
-    const { data } = this.context.getImageData(0, 0, PICTURE_SIDE, PICTURE_SIDE);
-    const levels = new Uint8Array(PICTURE_SIDE * PICTURE_SIDE);
-    for (let i = 0; i < levels.length; i++) levels[i] = data[4 * i];
-    return { width: PICTURE_SIDE, height: PICTURE_SIDE, levels, channels: 3 };
+    context.scale(side / PICTURE_SIDE, side / PICTURE_SIDE);
+    paintStrokes(context, this.state.strokes);
+    context.resetTransform();
+    return context;
   }
 
-  /** The same picture as the address of a PNG file. */
+  /** The picture as the address of a PNG file, which `dlcli predict` can read. */
   png() {
-    if (this.state.example !== null) {
-      const canvas = document.createElement('canvas');
-      canvas.width = IMAGE_SIDE;
-      canvas.height = IMAGE_SIDE;
-      paintLevels(canvas, this.examples[this.state.example].map((level) => 255 - level));
-      return canvas.toDataURL('image/png');
-    }
-    this.paintPicture();
-    return this.context.canvas.toDataURL('image/png');
+    const canvas = newCanvas(this.state.example === null ? PICTURE_SIDE : IMAGE_SIDE);
+    const context = this.paintOn(canvas);
+    context.globalCompositeOperation = 'destination-over';
+    context.fillStyle = '#fff';
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    return canvas.toDataURL('image/png');
   }
 
-  paintPicture() {
-    this.context.fillStyle = '#fff';
-    this.context.fillRect(0, 0, PICTURE_SIDE, PICTURE_SIDE);
-    paintStrokes(this.context, this.state.strokes, 1);
-  }
-
-  /** Show it on the page, as sharp as the screen can. */
+  /** Show the picture on the page, as sharp as the screen can. */
   paint() {
     const { canvas, pen } = this;
     const side = Math.round(canvas.clientWidth * (window.devicePixelRatio || 1));
@@ -180,44 +156,14 @@ class Drawing {
       canvas.width = side;
       canvas.height = side;
     }
-    const context = canvas.getContext('2d');
-    context.clearRect(0, 0, side, side);
-    if (this.state.example !== null) {
-      const small = document.createElement('canvas');
-      small.width = IMAGE_SIDE;
-      small.height = IMAGE_SIDE;
-      paintInk(small, this.examples[this.state.example]);
-      context.imageSmoothingEnabled = false;
-      context.drawImage(small, 0, 0, side, side);
-    }
-    paintStrokes(context, this.state.strokes, side / PICTURE_SIDE);
-    if (pen.shown) {
-      const [x, y] = pen.at.map((place) => (place * side) / PICTURE_SIDE);
-      context.beginPath();
-      context.arc(x, y, (this.penWidth * side) / PICTURE_SIDE / 2 + 3, 0, 2 * Math.PI);
-      context.lineWidth = 3;
-      context.strokeStyle = pen.down ? '#b4460a' : '#0b5fa5';
-      context.stroke();
-    }
-  }
-}
-
-function paintStrokes(context, strokes, scale) {
-  context.strokeStyle = INK;
-  context.fillStyle = INK;
-  context.lineCap = 'round';
-  context.lineJoin = 'round';
-  for (const { width, points } of strokes) {
-    const [first, ...others] = points.map((point) => point.map((place) => place * scale));
-    context.lineWidth = width * scale;
+    const context = this.paintOn(canvas);
+    if (!pen.shown) return;
+    const scale = side / PICTURE_SIDE;
     context.beginPath();
-    if (others.length) {
-      context.moveTo(...first);
-      others.forEach((point) => context.lineTo(...point));
-      context.stroke();
-    } else {
-      context.arc(...first, (width * scale) / 2, 0, 2 * Math.PI);
-      context.fill();
-    }
+    context.arc(pen.at[0] * scale, pen.at[1] * scale, (this.penWidth * scale) / 2 + 3, 0, 2 * Math.PI);
+    context.lineWidth = 3;
+    context.strokeStyle = pen.down ? '#b4460a' : '#0b5fa5';
+    context.stroke();
+    context.strokeStyle = '#000';
   }
 }

@@ -1,24 +1,24 @@
-// Numbers as cells, bars and tables; all colours are those of the page's style.
+// Numbers as text, tables, bars and cells, in the colours of the page's style.
 
-/** The number as a person reads it, three digits of it. */
-function told(value) {
+/** A number with three significant digits. */
+function formatted(value) {
   if (value === 0) return '0';
   const size = Math.abs(value);
   const text = size >= 1000 || size < 0.001 ? value.toExponential(2) : value.toPrecision(3);
   return text.replace(/-/g, '−').replace('e+', 'e');
 }
 
-/** A share with more digits, for how it changes. */
-const finePercent = (share) => `${(100 * share).toFixed(share > 0.99 || share < 0.01 ? 4 : 1)}\u00a0%`;
+/** A probability as a percentage with more digits, to show how it changes. */
+const finePercent = (p) => `${(100 * p).toFixed(p > 0.99 || p < 0.01 ? 4 : 1)}\u00a0%`;
 
-/** A share as a percentage, which is 100 only if nothing is missing. */
-function percent(share) {
-  const text = (100 * share).toFixed(1);
-  if (share < 1 && text === '100.0') return '>\u00a099.9\u00a0%';
-  return share > 0 && text === '0.0' ? '<\u00a00.1\u00a0%' : `${text}\u00a0%`;
+/** A probability as a percentage, rounded to 100 % or 0 % only if it is exactly that. */
+function percent(p) {
+  const text = (100 * p).toFixed(1);
+  if (p < 1 && text === '100.0') return '>\u00a099.9\u00a0%';
+  return p > 0 && text === '0.0' ? '<\u00a00.1\u00a0%' : `${text}\u00a0%`;
 }
 
-const counted = (count) => count.toLocaleString('en-US');
+const thousands = (count) => count.toLocaleString('en-US');
 
 /**
  * A new element.
@@ -35,11 +35,11 @@ function element(tag, attributes = {}, ...children) {
 }
 
 /**
- * A table that scrolls by itself where it is too wide.
+ * A table that scrolls where it is wider than the page.
  * @param {string} caption
  * @param {string[]} columns
- * @param {(Node|string)[][]} rows - the first cell of each names it
- * @param {number} marked - the row to point out; -1: none
+ * @param {(Node|string)[][]} rows - the first cell of each is its header
+ * @param {number} marked - the row to highlight; -1: none
  */
 function table(caption, columns, rows, marked = -1) {
   const head = element('tr', {}, ...columns.map((column) => element('th', { scope: 'col' }, column)));
@@ -50,39 +50,39 @@ function table(caption, columns, rows, marked = -1) {
     element('table', {}, element('caption', {}, caption), element('thead', {}, head), element('tbody', {}, ...body)));
 }
 
-/** The colours that the page has now, light or dark, as numbers. */
+/** The page's colours, light or dark, as numbers. */
 function colours(host) {
   const style = getComputedStyle(host);
   const read = (name) => style.getPropertyValue(`--demo-${name}`).trim().split(/\s+/).map(Number);
   return { more: read('more'), less: read('less'), none: read('none') };
 }
 
-/** A colour between that of nothing and that of a value from -1 to 1. */
+/** The colour of a value from -1 to 1. */
 function shade(palette, value) {
   const end = value < 0 ? palette.less : palette.more;
-  const share = Math.min(Math.abs(value), 1);
-  return palette.none.map((from, i) => Math.round(from + (end[i] - from) * share));
+  return palette.none.map((from, i) => Math.round(from + (end[i] - from) * Math.min(Math.abs(value), 1)));
 }
 
-/** Paint grey levels, a pixel each. */
-function paintLevels(canvas, levels) {
-  const context = canvas.getContext('2d');
-  const image = context.createImageData(canvas.width, canvas.height);
-  levels.forEach((level, i) => image.data.set([level, level, level, 255], 4 * i));
-  context.putImageData(image, 0, 0);
+function newCanvas(side) {
+  const canvas = document.createElement('canvas');
+  canvas.width = side;
+  canvas.height = side;
+  return canvas;
 }
 
-/** Paint ink of 0 to 255, dark on what is behind the canvas. */
-function paintInk(canvas, levels) {
+/** Paint a foreground of 0 to 255 in black, transparent where there is none. */
+function paintForeground(canvas, levels) {
   const context = canvas.getContext('2d');
   const image = context.createImageData(canvas.width, canvas.height);
-  levels.forEach((level, i) => image.data.set([0, 0, 0, level], 4 * i));
+  levels.forEach((level, i) => { image.data[4 * i + 3] = level; });
   context.putImageData(image, 0, 0);
 }
 
 const CELL = 6;
 
-/** Paint values as a grid of cells, each scaled by the largest. */
+const largestSize = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
+
+/** Paint values as a grid of cells, scaled by the largest. */
 function paintCells(canvas, values, palette) {
   const columns = values.length <= 32 ? values.length : values.length <= 512 ? 32 : 64;
   const width = columns * CELL;
@@ -94,7 +94,7 @@ function paintCells(canvas, values, palette) {
   const context = canvas.getContext('2d');
   const image = context.createImageData(width, height);
   const dots = new Uint32Array(image.data.buffer); // red, green, blue, opacity: lowest byte first
-  const most = values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0) || 1;
+  const most = largestSize(values);
   values.forEach((value, i) => {
     const [red, green, blue] = shade(palette, value / most);
     const colour = 0xff000000 | (blue << 16) | (green << 8) | red;
@@ -105,7 +105,7 @@ function paintCells(canvas, values, palette) {
   context.putImageData(image, 0, 0);
 }
 
-/** The ten bars: how probable each digit is. */
+/** Ten bars: the probability of each digit. */
 class Bars {
   constructor(list) {
     this.rows = Array.from({ length: 10 }, (_, digit) => {
@@ -118,18 +118,18 @@ class Bars {
     });
   }
 
-  /** @param {number[]|null} shares */
-  show(shares) {
-    const most = shares ? ranked(shares)[0] : -1;
+  /** @param {number[]|null} probabilities */
+  show(probabilities) {
+    const most = probabilities ? ranked(probabilities)[0] : -1;
     this.rows.forEach(({ row, fill, value }, digit) => {
-      fill.style.width = shares ? `${100 * shares[digit]}%` : '0';
-      value.textContent = shares ? percent(shares[digit]) : '–';
+      fill.style.width = probabilities ? `${100 * probabilities[digit]}%` : '0';
+      value.textContent = probabilities ? percent(probabilities[digit]) : '–';
       row.classList.toggle('demo-most', digit === most);
     });
   }
 }
 
-/** A layer's neurons as cells, with a sentence on them. */
+/** The neurons of a layer as cells, described in a sentence. */
 class LayerFigure {
   constructor(host, title) {
     this.canvas = element('canvas', { class: 'demo-pixels', role: 'img', 'aria-label': title });
@@ -140,28 +140,27 @@ class LayerFigure {
   /** @param {Float32Array|null} values */
   show(values, size, palette) {
     paintCells(this.canvas, values || new Float32Array(size), palette);
-    this.text.textContent = values ? describe(values) : 'waits for a digit.';
+    this.text.textContent = values ? describeLayer(values) : 'waiting for a digit.';
   }
 }
 
-/** What the cells of a layer show, in words. */
-function describe(values) {
-  let strongest = 0;
-  values.forEach((value, i) => { if (Math.abs(value) > Math.abs(values[strongest])) strongest = i; });
-  const level = Math.abs(values[strongest]) / 10;
-  const lit = values.filter((value) => Math.abs(value) > level).length;
-  return `${counted(lit)} of ${counted(values.length)} say more than a tenth of what the strongest does: `
-    + `neuron ${counted(strongest)}, ${told(values[strongest])}.`;
+/** Describe a layer in words. */
+function describeLayer(values) {
+  const most = largestSize(values);
+  const strongest = values.findIndex((value) => Math.abs(value) === most);
+  if (strongest < 0) return 'all are 0.';
+  const active = values.filter((value) => Math.abs(value) > most / 10).length;
+  return `${thousands(active)} of ${thousands(values.length)} are above a tenth of the strongest, `
+    + `neuron ${thousands(strongest)} with ${formatted(values[strongest])}.`;
 }
 
-/** Regions of the 28x28 as one calls them. */
 const REGIONS = [
   'the upper left', 'the upper middle', 'the upper right',
   'the middle left', 'the centre', 'the middle right',
   'the lower left', 'the lower middle', 'the lower right',
 ];
 
-/** The region where values add up to the most. */
+/** Name the part of the digit whose values have the largest sum, if it is above 0. */
 function strongestRegion(values) {
   const sums = new Array(9).fill(0);
   values.forEach((value, i) => {
@@ -173,42 +172,24 @@ function strongestRegion(values) {
   return sums[region] > 0 ? REGIONS[region] : null;
 }
 
-/** The value at a point between those of the 28x28, each of which stands for the middle of its pixel. */
-function between(values, x, y) {
-  const at = (column, row) => (column >= 0 && column < IMAGE_SIDE && row >= 0 && row < IMAGE_SIDE
-    ? values[row * IMAGE_SIDE + column] : 0);
-  const [left, top] = [Math.floor(x - 0.5), Math.floor(y - 0.5)];
-  const [across, down] = [x - 0.5 - left, y - 0.5 - top];
-  const above = at(left, top) * (1 - across) + at(left + 1, top) * across;
-  const below = at(left, top + 1) * (1 - across) + at(left + 1, top + 1) * across;
-  return above * (1 - down) + below * down;
-}
-
 /**
- * Paint a drawing's ink in the colour of what it speaks for.
+ * Paint a drawing in the colours of what its pixels favour.
  * @param {HTMLCanvasElement} canvas
  * @param {Drawing} drawing
- * @param {function(number, number): number[]} place - a point of the picture on the 28x28
+ * @param {function(number, number): number[]} toImage - maps a point of the drawing to the 28x28
  * @param {Float32Array} values - one for each of the 28x28
  */
-function paintEvidence(canvas, drawing, place, values, palette) {
-  const grey = drawing.picture();
-  const isExample = grey.width === IMAGE_SIDE;
+function paintAttribution(canvas, drawing, toImage, values, palette) {
   const { width: side } = canvas;
-  const context = canvas.getContext('2d');
-  const image = context.createImageData(side, side);
-  const most = values.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0) || 1;
-  const scale = grey.width / side;
-  for (let y = 0; y < side; y++) {
-    for (let x = 0; x < side; x++) {
-      const [column, row] = [(x + 0.5) * scale, (y + 0.5) * scale];
-      const level = grey.levels[Math.floor(row) * grey.width + Math.floor(column)];
-      const ink = isExample ? level : 255 - level;
-      if (!ink) continue;
-      const value = between(values, ...place(column, row)) / most;
-      // Weak evidence is to be seen as well.
-      image.data.set([...shade(palette, Math.sign(value) * Math.sqrt(Math.abs(value))), ink], 4 * (y * side + x));
-    }
+  const context = drawing.paintOn(canvas);
+  const image = context.getImageData(0, 0, side, side);
+  const most = largestSize(values);
+  for (let i = 0; i < side * side; i++) {
+    if (!image.data[4 * i + 3]) continue;
+    const [x, y] = [(i % side) + 0.5, Math.floor(i / side) + 0.5];
+    const value = bilinear(values, ...toImage(x / side, y / side)) / most;
+    // The square root makes small values visible as well.
+    image.data.set(shade(palette, Math.sign(value) * Math.sqrt(Math.abs(value))), 4 * i);
   }
   context.putImageData(image, 0, 0);
 }

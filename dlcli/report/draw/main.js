@@ -1,176 +1,156 @@
-// What belongs to what: a change of the drawing goes through the network into the figures.
+// Connects the drawing, the networks and the figures.
 
+const stored = JSON.parse(document.getElementById('demo-data').textContent);
 const root = document.getElementById('demo');
 const part = (name) => root.querySelector(`#demo-${name}`);
-const stored = JSON.parse(document.getElementById('demo-data').textContent);
 const examples = stored.examples.map(({ pixels }) => bytesOf(pixels));
+const { sizes } = stored.network;
 
 let model = null;
-let version = 0; // of the drawing: what is computed for an older one is not shown
-let shown = null; // the answer on the page
-let seen = null; // what is on the page now: the picture prepared, and its forward pass
-const timings = { first: 0, whole: 0 }; // milliseconds
+let version = 0; // of the drawing; results for an older one are dropped
+let latest = null; // the prediction on the page
+let seen = null; // the digit that it is for, and its forward pass
 
 const bars = new Bars(part('bars'));
-const { sizes } = stored.network;
 const layers = sizes.slice(1, -1).map((size, layer) => new LayerFigure(
-  part('layers'), `Layer ${layer + 1} (${counted(size)} neurons, ${ACTIVATIONS[stored.network.activations[layer]].name}):`));
-const lesson = new Lesson(root, () => { refresh(); }, stored);
-const drawing = new Drawing(part('canvas'), examples, (underWay) => {
+  part('layers'), `Layer ${layer + 1} (${thousands(size)} neurons, ${ACTIVATIONS[stored.network.activations[layer]].name}):`));
+const walkthrough = new Walkthrough(part, refresh, stored);
+const drawing = new Drawing(part('canvas'), examples, (unfinished) => {
   drawing.paint();
   part('hint').hidden = !drawing.isEmpty;
   part('undo').disabled = drawing.history.length === 0;
   part('clear').disabled = drawing.isEmpty;
   part('save').disabled = drawing.isEmpty;
-  schedule(underWay);
+  schedule(() => predict(unfinished));
 });
 
-/** The model, decoded when it is first needed. */
+/** Decode the networks when they are first needed. */
 function theModel() {
-  model ??= { network: networkOf(stored.network), likeness: networkOf(stored.likeness), maps: stored.maps };
+  model ??= { ...stored, network: networkOf(stored.network), rejection: networkOf(stored.rejection) };
   return model;
 }
 
-/** Answer once a frame, however many events there are. */
-function schedule(underWay) {
+/** Do something for the drawing as it is now, before the next frame. */
+function schedule(action) {
   version += 1;
   const wanted = version;
   requestAnimationFrame(() => {
-    if (wanted === version) answer(wanted, underWay);
+    if (wanted === version) action();
   });
 }
 
-/** Tell what one look says at once; if no stroke is under way, go on with the others. */
-function answer(wanted, underWay) {
+/** The digit on the page. */
+function currentDigit() {
+  const { strokes, example } = drawing.state;
+  return example === null ? digitOf(strokes)
+    : { pixels: examples[example], isMnist: true, toImage: (u, v) => [u * IMAGE_SIDE, v * IMAGE_SIDE] };
+}
+
+/** Predict the digit as it is at once, and its variants when the stroke is finished. */
+function predict(unfinished, label = null) {
   if (drawing.isEmpty) {
-    seen = null;
     showNothing();
     return;
   }
-  const start = performance.now();
-  theModel();
-  const prepared = prepare(drawing.picture(), (pixels) => unlikeness(model.likeness, [pixels]), underWay);
-  const pass = prepared.pixels && forwardPass(model.network, prepared.pixels);
-  seen = { prepared, pass };
-  const iterator = answers(model, prepared, pass);
-  const first = iterator.next().value;
-  showAnswer(first, !prepared.unchanged && prepared.pixels);
-  showSeen();
-  timings.first = performance.now() - start;
-  if (!underWay) setTimeout(() => goOn(wanted, iterator, first, start));
+  const { network } = theModel();
+  const digit = currentDigit();
+  seen = { digit, pass: forward(network, digit.pixels) };
+  const iterator = predictions(model, digit, seen.pass);
+  latest = iterator.next().value;
+  showPrediction();
+  const canvas = part('seen');
+  canvas.getContext('2d').clearRect(0, 0, IMAGE_SIDE, IMAGE_SIDE);
+  paintForeground(canvas, digit.pixels);
+  showLayers();
+  if (!unfinished) setTimeout(() => complete(version, iterator, label));
 }
 
-/** The rest of the looks, a few at a time, so that the page stays quick to respond. */
-function goOn(wanted, iterator, latest, start) {
+/** Predict the other variants, a few at a time, so that the page stays responsive. */
+function complete(wanted, iterator, label) {
   if (wanted !== version) return;
   const { value, done } = iterator.next();
+  latest = value || latest;
   if (!done) {
-    setTimeout(() => goOn(wanted, iterator, value || latest, start));
+    setTimeout(() => complete(wanted, iterator, label));
     return;
   }
-  timings.whole = performance.now() - start;
-  showAnswer(latest, false);
-  announce(latest);
-  showEvidence();
-  const guess = drawing.state.example ?? (latest.shares && ranked(latest.shares)[0]);
-  lesson.begin(model.network, seen.prepared.pixels, seen.isOld ? null : guess);
-  root.dataset.answered = `${wanted}`;
+  showPrediction();
+  announce();
+  showAttribution();
+  walkthrough.begin(model.network, seen.digit.pixels, label ?? drawing.state.example ?? ranked(latest.probabilities)[0]);
+  root.dataset.predicted = `${version}`;
 }
 
 function showNothing() {
-  shown = null;
+  latest = null;
+  seen = null;
   part('digit').classList.add('demo-idle');
   bars.show(null);
   part('digit').textContent = '–';
   part('says').textContent = 'Nothing is drawn yet.';
   part('state').textContent = '';
-  part('evidence-text').textContent = 'Waits for a digit.';
-  for (const name of ['seen', 'evidence']) {
-    part(name).getContext('2d').clearRect(0, 0, part(name).width, part(name).height);
+  part('attribution-text').textContent = 'Waiting for a digit.';
+  for (const canvas of [part('seen'), part('attribution')]) {
+    canvas.getContext('2d').clearRect(0, 0, canvas.width, canvas.height);
   }
   showLayers();
-  lesson.begin(model && model.network, null, null);
-  root.dataset.answered = `${version}`;
+  walkthrough.begin(model && model.network, null, null);
+  root.dataset.predicted = `${version}`;
 }
 
-/** The answer, or why there is none; `isFirst`: others may follow. */
-function showAnswer(latest, isFirst) {
-  const { shares, doubt, looks } = latest;
-  shown = latest;
+function showPrediction() {
+  const { probabilities, reason, variants } = latest;
   part('digit').classList.remove('demo-idle');
-  bars.show(shares);
-  part('digit').textContent = doubt || !shares ? '?' : `${ranked(shares)[0]}`;
-  if (!looks) part('state').textContent = '';
-  else if (isFirst) part('state').textContent = 'First look; the mean of 46 follows when the pen rests.';
-  else if (looks === 1) part('state').textContent = 'One look: the picture is like MNIST’s own already.';
-  else part('state').textContent = `The mean of ${looks} looks, each a little turned, scaled or shifted.`;
-  if (lesson.steps) part('state').textContent += ` The network has been changed by ${lesson.steps} of your steps.`;
+  bars.show(probabilities);
+  part('digit').textContent = reason ? '?' : `${ranked(probabilities)[0]}`;
+  let text = `The mean over ${variants} variants of the image, slightly turned, scaled or shifted.`;
+  if (seen.digit.isMnist) text = 'An image of MNIST, predicted as it is.';
+  else if (variants === 1) text = 'A first prediction; the mean over all variants follows when the pen rests.';
+  part('state').textContent = walkthrough.steps
+    ? `${text} The network has been changed by ${walkthrough.steps} of your steps.` : text;
 }
 
-/** Say it once it is certain, so that a screen reader hears no guesses. */
-function announce({ shares, doubt }) {
-  if (doubt) {
-    part('says').textContent = `No answer: ${doubt}.`;
-  } else {
-    const [first, second] = ranked(shares);
-    part('says').textContent = `This is a ${first} (${percent(shares[first])}); `
-      + `next comes ${second} (${percent(shares[second])}).`;
-  }
-}
-
-function showSeen() {
-  const canvas = part('seen');
-  canvas.getContext('2d').clearRect(0, 0, IMAGE_SIDE, IMAGE_SIDE);
-  if (seen.prepared.pixels) paintInk(canvas, seen.prepared.pixels);
-  showLayers();
+/** Say the prediction once it is final, so that a screen reader does not read out guesses. */
+function announce() {
+  const { probabilities, reason } = latest;
+  const [first, second] = ranked(probabilities);
+  part('says').textContent = reason ? `No prediction: ${reason}.`
+    : `This is a ${first} (${percent(probabilities[first])}); next is ${second} (${percent(probabilities[second])}).`;
 }
 
 function showLayers() {
   const palette = colours(root);
-  layers.forEach((layer, i) => layer.show(seen && seen.pass && seen.pass.values[i + 1], sizes[i + 1], palette));
+  layers.forEach((layer, i) => layer.show(seen && seen.pass.values[i + 1], sizes[i + 1], palette));
 }
 
-/** Colour the strokes by what they speak for. */
-function showEvidence() {
-  const canvas = part('evidence');
-  canvas.getContext('2d').clearRect(0, 0, canvas.width, canvas.height);
-  if (!seen || !seen.pass) {
-    part('evidence-text').textContent = 'There is nothing to see.';
-    return;
-  }
+/** Colour the strokes by the digit that they favour. */
+function showAttribution() {
   const [one, other] = ranked(seen.pass.logits);
-  const values = evidence(model.network, seen.pass, one, other);
-  paintEvidence(canvas, drawing, seen.prepared.place, values, colours(root));
+  const values = attribution(model.network, seen.pass, one, other);
+  paintAttribution(part('attribution'), drawing, seen.digit.toImage, values, colours(root));
   const most = strongestRegion(values);
   const least = strongestRegion(values.map((value) => -value));
-  part('evidence-text').replaceChildren(
-    element('span', { class: 'demo-key demo-more' }), ` speaks for ${one} and against ${other}`,
-    most ? `, most in ${most}; ` : '; ',
-    element('span', { class: 'demo-key demo-less' }), ` for ${other} and against ${one}`,
-    least ? `, most in ${least}.` : '.',
-    ' It is each pixel times the slope of the difference of the two sums along it.');
+  part('attribution-text').replaceChildren(
+    element('span', { class: 'demo-key demo-more' }), ` favours ${one} over ${other}${most ? `, most in ${most}` : ''}; `,
+    element('span', { class: 'demo-key demo-less' }), ` favours ${other} over ${one}${least ? `, most in ${least}` : ''}.`,
+    ' Each pixel is multiplied by the gradient of the difference of their two sums.');
 }
 
-/** The same picture again, for the network has changed. */
+/** Predict the same drawing again with the changed network. */
 function refresh() {
-  const old = version;
-  schedule(false);
-  requestAnimationFrame(() => { if (seen && version === old + 1) seen.isOld = true; });
+  schedule(() => predict(false, walkthrough.target));
 }
 
-const PRECISIONS = {
-  float32: 'as exact as they are (float32)', float16: 'rounded to 16 bits (float16)', int8: 'rounded to 8 bits (int8)',
-};
+const PRECISIONS = { float32: 'exact (float32)', float16: 'rounded to 16 bits (float16)' };
 const parameters = sizes.slice(1).reduce((sum, size, layer) => sum + (sizes[layer] + 1) * size, 0);
-part('facts').textContent = `${stored.name}: its ${counted(parameters)} weights and biases are in this page, `
-  + `${PRECISIONS[stored.network.precision]}; so are those of the network that tells digits from other things, `
-  + `${PRECISIONS[stored.likeness.precision]}.`;
+part('facts').textContent = `This page holds the ${thousands(parameters)} weights and biases of ${stored.name}, `
+  + `${PRECISIONS[stored.network.precision]}, and a second network that tells digits from other drawings.`;
 
 stored.examples.forEach(({ digit }, number) => {
   const canvas = element('canvas', { class: 'demo-pixels', width: '28', height: '28', 'aria-hidden': 'true' });
-  paintInk(canvas, examples[number]);
+  paintForeground(canvas, examples[number]);
   const button = element('button', { type: 'button', 'aria-label': `Example of a ${digit}` }, canvas);
-  button.addEventListener('click', () => drawing.show(number));
+  button.addEventListener('click', () => drawing.showExample(number));
   part('examples').append(button);
 });
 part('undo').addEventListener('click', () => drawing.undo());
@@ -180,30 +160,32 @@ part('save').addEventListener('click', () => {
   element('a', { href: drawing.png(), download: 'digit.png' }).click();
 });
 
-/** The colours or the size of the page have changed. */
+/** The page has other colours or another size. */
 function repaint() {
   drawing.paint();
   showLayers();
-  if (seen) showEvidence();
-  lesson.paint();
+  if (seen) showAttribution();
+  walkthrough.paint();
 }
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', repaint);
 addEventListener('resize', () => drawing.paint());
 drawing.changed(false);
 
-// For tests, and for the curious in the browser's console.
+// For tests and for the browser's console.
 window.dlcliDemo = {
   drawing,
-  timings,
-  /** What is answered on the page now. */
-  latest: () => shown,
   version: () => version,
-  /** @param {Grey} grey */
-  answerTo: (grey) => answerTo(theModel(), grey),
-  /** The cost of one picture and its slopes along all parameters of a network, as it is stored. */
+  latest: () => latest,
+  /** Predict at once what is drawn, or the pixels of an MNIST image. */
+  predict(pixels = null) {
+    const digit = pixels ? { pixels, isMnist: true } : currentDigit();
+    const pass = forward(theModel().network, digit.pixels);
+    return { pixels: digit.pixels, ...[...predictions(model, digit, pass)].pop() };
+  },
+  /** The loss of one image and its gradient by all parameters of a network. */
   gradient(network, pixels, digit) {
-    const { pass, errors, cost } = backpropagate(networkOf(network), pixels, digit);
-    const slopes = errors.flatMap((error, layer) => [...pass.values[layer]].flatMap((a) => [...error].map((d) => a * d)));
-    return { cost, slopes: [...slopes, ...errors.flatMap((error) => [...error])] };
+    const { pass, errors, loss } = backpropagate(networkOf(network), pixels, digit);
+    const weights = errors.flatMap((error, layer) => [...pass.values[layer]].flatMap((a) => [...error].map((d) => a * d)));
+    return { loss, gradient: [...weights, ...errors.flatMap((error) => [...error])] };
   },
 };

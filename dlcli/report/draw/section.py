@@ -1,4 +1,4 @@
-"""The part of a page that one can draw on: its markup, style, script and data."""
+"""The drawing area of a page: its HTML, CSS, JavaScript and data."""
 
 import base64
 import json
@@ -18,37 +18,33 @@ from dlcli.vision import rejection
 
 _FOLDER = Path(__file__).parent
 _SCRIPTS = (
-    "resampling",
-    "ink",
-    "pieces",
-    "placement",
-    "views",
-    "images",
     "network",
     "model",
-    "drawing",
+    "mnist_format",
+    "prediction",
     "figures",
-    "lesson",
+    "drawing",
+    "walkthrough",
     "main",
 )
-# Networks with more parameters are rounded to 16 bits, so that the page stays small.
-_MOST_EXACT = 400_000
+# Networks with more parameters are rounded to 16 bits, to keep the page small.
+_MAX_FLOAT32_PARAMETERS = 400_000
 
 
 @dataclass(frozen=True)
 class Demo:
-    """What a page needs to be drawn on.
+    """The parts of a drawing area.
 
     Attributes
     ----------
     html
-        A ``section`` element; its ids and classes begin with ``demo``.
+        A ``section`` element. Its ids and classes begin with ``demo``.
     css
-        Rules for what is inside that element alone.
+        Rules that apply inside that element only.
     javascript
-        Runs when the element and the data are in the page.
+        A script to run after the element and the data.
     data
-        JSON for ``<script type="application/json" id="demo-data">``; it holds no ``<``.
+        JSON without ``<``, for ``<script type="application/json" id="demo-data">``.
     """
 
     html: str
@@ -58,7 +54,7 @@ class Demo:
 
 
 def section(model_path: str | None) -> Demo:
-    """The section for a model, named as for :func:`dlcli.runs.lookup.load_named`.
+    """Make a drawing area for a model, named as for :func:`dlcli.runs.lookup.load_named`.
 
     Raises
     ------
@@ -79,7 +75,7 @@ def section(model_path: str | None) -> Demo:
 
 
 def page(demo: Demo) -> bytes:
-    """A page of its own, as UTF-8; it opens from disk and needs no network."""
+    """Make a page of the drawing area alone, as UTF-8."""
     return frame.render("draw.html", [demo.css], [demo.javascript], title="Draw a digit", demo=demo)
 
 
@@ -93,7 +89,8 @@ def _data(model: Model) -> dict[str, Any]:
         "name": str(model.path),
         "network": _stored(model.network)
         | {"loss": model.loss, "temperature": model.metadata.temperature},
-        "likeness": _rounded(rejection.network()),
+        "rejection": _stored(rejection.network()),
+        "threshold": rejection.DOUBTFUL,
         "maps": rejection.look_maps(),
         "examples": _examples(),
         "batchNorm": bool(config.get("batch_norm", False)),
@@ -102,32 +99,13 @@ def _data(model: Model) -> dict[str, Any]:
 
 
 def _stored(network: Network) -> dict[str, Any]:
-    exact = network.parameters.size <= _MOST_EXACT
+    exact = network.parameters.size <= _MAX_FLOAT32_PARAMETERS
     return {
         "sizes": network.layer_sizes,
         "activations": network.activations,
         "output": network.output_activation,
         "precision": "float32" if exact else "float16",
         "parameters": _base64(network.parameters.astype("<f4" if exact else "<f2")),
-    }
-
-
-def _rounded(network: Network) -> dict[str, Any]:
-    """A network whose weights are rounded to 8 bits, each neuron's by a factor of its own.
-
-    It halves the second network, which decides between digits and other things. Its share of
-    other things changes by up to 0.02, which counts only where it was as near to the limit.
-    """
-    factors = [np.abs(weight).max(axis=0) / 127 for weight in network.weights]
-    rounded = [
-        np.rint(weight / np.maximum(factor, np.finfo(np.float32).tiny)).astype(np.int8)
-        for weight, factor in zip(network.weights, factors, strict=True)
-    ]
-    return _stored(network) | {
-        "precision": "int8",
-        "parameters": _base64(np.concatenate([weight.ravel() for weight in rounded])),
-        "factors": _base64(np.concatenate(factors).astype("<f4")),
-        "biases": _base64(network.parameters[network.weight_count :].astype("<f4")),
     }
 
 

@@ -1,0 +1,163 @@
+// Strokes to the 28x28 image that MNIST would have held, as dlcli/vision makes it from a picture.
+
+const PICTURE_SIDE = 128; // of the drawing, in pixels
+const IMAGE_SIDE = 28;
+const DIGIT_SIDE = 20;
+const CENTRE = 14;
+const MIN_STROKE_WIDTH = 2.6; // in pixels of the 20x20; 95 % of MNIST's digits have wider strokes than 1.8
+
+// Limits of dlcli/vision/components.py, as fractions of the digit's largest component.
+const WIDEST = 1.8; // width of a digit to its height
+const BLOT = 0.5; // stroke width to length
+const NEAR = 0.25; // distance of another part to length
+const SPECK = 0.03; // path of another part to that of the digit
+const SIMILAR_HEIGHT = 0.6; // height of another digit to that of the digit
+const SIMILAR_PATH = 0.25;
+const SHARED_WIDTH = 0.25; // overlap with another digit to the width of the narrower
+
+/**
+ * @typedef {Object} Stroke
+ * @property {number} width - of the pen
+ * @property {number[][]} points - in pixels of the picture
+ *
+ * @typedef {Object} Component - strokes that touch each other
+ * @property {Stroke[]} strokes
+ * @property {number} left - of its box, as top, right and bottom are
+ * @property {number} path - the length of the strokes
+ * @property {number} thickness - the mean width of the strokes, measured along rows or columns
+ *
+ * @typedef {Object} Digit - what the network sees
+ * @property {Uint8Array} pixels - the 28x28, from 0 (background) to 255
+ * @property {string|null} reason - why it is not one digit, if it is not
+ * @property {function(number, number): number[]} toImage - maps a point of the picture, its sides 1,
+ *   to one of the 28x28
+ */
+
+/** Add points so that neighbours are at most a pixel apart. */
+function dense({ points }) {
+  return points.flatMap(([x, y], i) => {
+    const [fromX, fromY] = points[Math.max(i - 1, 0)];
+    const steps = Math.max(Math.ceil(Math.hypot(x - fromX, y - fromY)), 1);
+    return Array.from({ length: steps }, (_, k) => (
+      [fromX + ((x - fromX) * (k + 1)) / steps, fromY + ((y - fromY) * (k + 1)) / steps]));
+  });
+}
+
+function touches(one, other) {
+  const reach = (one.width + other.width) / 2 + 1; // neighbouring pixels touch
+  const points = dense(other);
+  return dense(one).some(([x, y]) => points.some(([u, v]) => Math.hypot(x - u, y - v) <= reach));
+}
+
+/**
+ * Measure strokes, their box as far as it lies in the picture. A diagonal stroke is 1.4 times as
+ * thick as the pen: its rows and columns are as long.
+ * @returns {Component}
+ */
+function measure(strokes) {
+  const edges = (axis, sign) => strokes.flatMap(({ width, points }) => points.map((point) => (
+    Math.min(Math.max(point[axis] + (sign * width) / 2, 0), PICTURE_SIDE))));
+  const [left, top] = [0, 1].map((axis) => Math.min(...edges(axis, -1)));
+  const [right, bottom] = [0, 1].map((axis) => Math.max(...edges(axis, 1)));
+  let [path, area] = [0, 0];
+  for (const { width, points } of strokes) {
+    path += width;
+    area += width * width;
+    points.slice(1).forEach(([x, y], i) => {
+      const sides = [Math.abs(x - points[i][0]), Math.abs(y - points[i][1])];
+      const length = Math.hypot(...sides);
+      path += length;
+      if (length) area += (length * width * length) / Math.max(...sides);
+    });
+  }
+  const [width, height] = [right - left, bottom - top];
+  return { strokes, left, top, right, bottom, width, height, length: Math.max(width, height), path, thickness: area / path };
+}
+
+/** Group strokes that touch. */
+function componentsOf(strokes) {
+  let groups = [];
+  for (const stroke of strokes) {
+    const touched = groups.filter((group) => group.some((other) => touches(stroke, other)));
+    groups = [...groups.filter((group) => !touched.includes(group)), [...touched.flat(), stroke]];
+  }
+  return groups.map(measure);
+}
+
+/** Whether a component looks like another digit beside the largest one. */
+function isOtherDigit(one, largest) {
+  const shared = Math.min(one.right, largest.right) - Math.max(one.left, largest.left);
+  return shared <= SHARED_WIDTH * Math.min(one.width, largest.width)
+    && one.top < largest.bottom && one.bottom > largest.top
+    && one.height >= SIMILAR_HEIGHT * largest.height && largest.height >= SIMILAR_HEIGHT * one.height
+    && one.path >= SIMILAR_PATH * largest.path;
+}
+
+/** Whether a component is near the largest one, and no speck. */
+function isPart(one, largest) {
+  const reach = NEAR * largest.length;
+  return one.path >= SPECK * largest.path && !isOtherDigit(one, largest)
+    && one.top < largest.bottom + reach && one.bottom > largest.top - reach
+    && one.left < largest.right + reach && one.right > largest.left - reach;
+}
+
+/**
+ * Find the digit: the largest component and its other parts.
+ * @param {Stroke[]} strokes
+ * @returns {Digit}
+ */
+function digitOf(strokes) {
+  const components = componentsOf(strokes);
+  const largest = components.reduce((best, one) => (one.path > best.path ? one : best));
+  const parts = components.filter((one) => isPart(one, largest));
+  let reason = null;
+  if (largest.thickness > BLOT * largest.length) reason = 'a blot or an edge, no strokes of a pen';
+  else if (largest.width > WIDEST * largest.height) reason = 'wider than a digit: show one at a time';
+  else if (components.some((one) => isOtherDigit(one, largest))) reason = 'more than one digit: show one at a time';
+  return { ...render(measure(parts.flatMap((part) => part.strokes))), reason };
+}
+
+/** Draw strokes in the context's present scale. */
+function paintStrokes(context, strokes) {
+  context.lineCap = 'round';
+  context.lineJoin = 'round';
+  for (const { width, points } of strokes) {
+    context.lineWidth = width;
+    context.beginPath();
+    context.moveTo(points[0][0] - 0.01, points[0][1]); // browsers need not draw a line of length 0
+    points.forEach((point) => context.lineTo(...point));
+    context.stroke();
+  }
+}
+
+/** Draw a digit as MNIST's are: scaled to 20x20, strokes not too thin, its centre of mass in the middle. */
+function render(digit) {
+  const growth = Math.max((MIN_STROKE_WIDTH * digit.length) / DIGIT_SIDE - digit.thickness, 0);
+  const strokes = digit.strokes.map(({ width, points }) => ({ width: width + growth, points }));
+  const [left, top] = [digit.left - growth / 2, digit.top - growth / 2];
+  const scale = DIGIT_SIDE / (digit.length + growth);
+  // The sides of the digit in pixels, and the scale that makes them whole numbers.
+  const [width, height] = [digit.width, digit.height].map((side) => Math.max(Math.round((side + growth) * scale), 1));
+  const [scaleX, scaleY] = [width / (digit.width + growth), height / (digit.height + growth)];
+  const context = newCanvas(DIGIT_SIDE).getContext('2d', { willReadFrequently: true });
+  context.setTransform(scaleX, 0, 0, scaleY, -left * scaleX, -top * scaleY);
+  paintStrokes(context, strokes);
+  const levels = context.getImageData(0, 0, width, height).data.filter((_, i) => i % 4 === 3); // opacity
+
+  const brightest = levels.reduce((a, b) => Math.max(a, b));
+  const mass = total(levels);
+  const offset = (coordinate, side) => {
+    const centre = levels.reduce((sum, level, i) => sum + level * coordinate(i), 0) / mass;
+    return Math.min(Math.max(CENTRE - Math.round(centre), 0), IMAGE_SIDE - side);
+  };
+  const x = offset((i) => i % width, width);
+  const y = offset((i) => Math.floor(i / width), height);
+  const pixels = new Uint8Array(IMAGE_SIDE * IMAGE_SIDE);
+  levels.forEach((level, i) => {
+    pixels[(y + Math.floor(i / width)) * IMAGE_SIDE + x + (i % width)] = Math.round((255 * level) / brightest);
+  });
+  return {
+    pixels,
+    toImage: (u, v) => [x + (u * PICTURE_SIDE - left) * scaleX, y + (v * PICTURE_SIDE - top) * scaleY],
+  };
+}
