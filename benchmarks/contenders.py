@@ -22,7 +22,8 @@ from dlcli.config.schema import to_builtins
 from dlcli.data.datasets import Examples
 from dlcli.nn.optimizers import Adam
 from dlcli.training.builders import make_network
-from dlcli.training.loop import fit, initial_state
+from dlcli.training.loop import fit
+from dlcli.training.state import initial_state
 
 Layers = list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
 
@@ -58,7 +59,7 @@ class Dlcli:
         return next(self.epochs).train_loss
 
     def layers(self) -> Layers:
-        network = self.state.judged.folded()
+        network = self.state.evaluated_network.fuse_batch_norm()
         return list(zip(network.weights, network.biases, strict=True))
 
     def versions(self) -> str:

@@ -22,7 +22,8 @@ from dlcli.nn.types import Array
 from dlcli.runs import lookup
 from dlcli.runs.checkpoint import Model
 from dlcli.runs.metadata import DatasetIdentity, Metadata
-from dlcli.training import loop
+from dlcli.training.loop import fit
+from dlcli.training.state import initial_state
 
 RECORD = Path(__file__).with_name("exports.json")
 TOLERANCE = 1e-5
@@ -70,8 +71,8 @@ def small_model(dataset: Dataset, activation: Any, output_activation: Any) -> Mo
         epochs=1,
     )
     train, validation = split_validation(dataset.train, config.validation_size, config.seed)
-    state = loop.initial_state(config)
-    (record,) = loop.fit(config, train, validation, state)
+    state = initial_state(config)
+    (record,) = fit(config, train, validation, state)
     metadata = Metadata(
         config=to_builtins(config),
         epoch=record.epoch,

@@ -20,7 +20,8 @@ from dlcli.inference import predictor
 from dlcli.nn.network import Network
 from dlcli.nn.types import Pixels
 from dlcli.runs import lookup
-from dlcli.training import loop
+from dlcli.training.loop import fit
+from dlcli.training.state import initial_state
 from dlcli.vision import decode, localization, rejection
 from dlcli.vision.mnist_format import extent
 from dlcli.vision.rejection import ACTIVATION, FILE, SOMETHING_ELSE
@@ -149,10 +150,10 @@ def _is_bar(pixels: Pixels) -> bool:
 
 def train(examples: Examples, validation: Examples, config: Config = CONFIG) -> Network:
     """A network with eleven answers."""
-    state = loop.initial_state(config, classes=SOMETHING_ELSE + 1)
-    for record in loop.fit(config, examples, validation, state):
+    state = initial_state(config, classes=SOMETHING_ELSE + 1)
+    for record in fit(config, examples, validation, state):
         print(record)  # noqa: T201 - a person waits for it
-    return state.judged.folded()
+    return state.evaluated_network.fuse_batch_norm()
 
 
 def save(network: Network, path: Path) -> None:

@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from dlcli.runs.run import Run
     from dlcli.runs.summary import Summary
     from dlcli.tensorboard.event_log import EventLog
-    from dlcli.training.loop import EpochRecord, Progress, TrainingState
+    from dlcli.training.epoch_metrics import EpochRecord
+    from dlcli.training.loop import Progress
+    from dlcli.training.state import TrainingState
 
 
 @click.command("train")
@@ -98,7 +100,7 @@ def command(
     from dlcli.data import datasets
     from dlcli.data.splits import split_validation
     from dlcli.runs import directory, layout, metrics_log
-    from dlcli.training import loop
+    from dlcli.training.state import why_finished
 
     if name is not None:
         directory.check_name(name)
@@ -119,7 +121,7 @@ def command(
             path = directory.create(runs_dir, name, config_stem(sources))
             run, state = _begin(path, config, dataset, used_threads)
         _announce(run, train, validation, state)
-        finished = loop.why_finished(config, state)
+        finished = why_finished(config, state)
         if finished is not None:
             advice = "; to go on with it: --set epochs=N" if finished == "epochs" else ""
             message(f"The run was finished already, by {finished}{advice}")
@@ -181,10 +183,10 @@ def _begin(
     """Start a run in a new directory."""
     from dlcli.runs import directory
     from dlcli.runs import run as runs
-    from dlcli.training import loop
+    from dlcli.training.state import initial_state
 
     click.get_current_context().with_resource(directory.locked(path))
-    run, state = runs.Run(path, config, dataset, threads), loop.initial_state(config)
+    run, state = runs.Run(path, config, dataset, threads), initial_state(config)
     run.start(state)
     return run, state
 

@@ -2,8 +2,8 @@
 
     zhat = (z - mean) / sqrt(variance + epsilon)        y = scale zhat + bias
 
-Mean and variance are those of the batch in training; for use, running means of them over the
-batches of training, and then all of it is an affine map that can be folded into the weights.
+In training, mean and variance are those of the batch. In inference, they are running means
+over the batches of training; the whole is then linear and can be fused with the weights.
 Source: Ioffe and Szegedy, "Batch normalization", 2015.
 """
 
@@ -11,12 +11,13 @@ import numpy as np
 
 from dlcli.nn.types import Array
 
-_EPSILON = 1e-5  # keeps the division finite; as PyTorch's
-_MOMENTUM = 0.1  # the newest batch's share of the running statistics; as PyTorch's
+# PyTorch's defaults.
+_EPSILON = 1e-5  # keeps the division finite
+_MOMENTUM = 0.1  # weight of the newest batch in the running statistics
 
 
-class Normalization:
-    """Normalises one layer's sums and carries errors back through it.
+class BatchNorm:
+    """Normalises the sums of one layer in training, forward and backward.
 
     Attributes
     ----------
@@ -24,15 +25,18 @@ class Normalization:
         Running means of the batches' statistics, shape (neurons,).
     """
 
-    def __init__(self, scale: Array, mean: Array, variance: Array, rows: int) -> None:
-        """Prepare for batches of up to ``rows`` images; the arrays are changed in place."""
+    def __init__(self, scale: Array, mean: Array, variance: Array, batch_size: int) -> None:
+        """Prepare for batches of up to ``batch_size`` images.
+
+        ``mean`` and ``variance`` are changed in place.
+        """
         self.mean = mean
         self.variance = variance
         self._scale = scale
-        self._centred = np.empty((rows, scale.size), scale.dtype)
+        self._centred = np.empty((batch_size, scale.size), scale.dtype)
         self._product = np.empty_like(self._centred)
         self._inverse = np.ones_like(scale)
-        self._ones = np.ones(rows, scale.dtype)
+        self._ones = np.ones(batch_size, scale.dtype)
 
     def forward(self, sums: Array) -> None:
         """Turn weighted sums z, shape (n, neurons), into scale zhat, in place."""
@@ -50,7 +54,7 @@ class Normalization:
             self.mean += _MOMENTUM * (mean - self.mean)
             self.variance += _MOMENTUM * (variance * (rows / (rows - 1)) - self.variance)
 
-    def backward(self, error: Array, bias_slope: Array, scale_slope: Array) -> None:
+    def backward(self, error: Array, bias_gradient: Array, scale_gradient: Array) -> None:
         """Turn dJ/dy into dJ/dz, in place.
 
         Every z moves the mean and the variance, and so every zhat of its neuron:
@@ -60,25 +64,25 @@ class Normalization:
         ----------
         error
             dJ/dy, shape (n, neurons).
-        bias_slope
+        bias_gradient
             The sum of ``error`` over images, shape (neurons,).
-        scale_slope
+        scale_gradient
             Filled with dJ/dscale, shape (neurons,).
         """
         rows = len(error)
         centred = self._centred[:rows]
         product = np.multiply(error, centred, out=self._product[:rows])
-        np.matmul(self._ones[:rows], product, out=scale_slope)
-        scale_slope *= self._inverse
-        np.multiply(centred, scale_slope * self._inverse / rows, out=product)
+        np.matmul(self._ones[:rows], product, out=scale_gradient)
+        scale_gradient *= self._inverse
+        np.multiply(centred, scale_gradient * self._inverse / rows, out=product)
         error -= product
-        error -= bias_slope / rows
+        error -= bias_gradient / rows
         error *= self._inverse * self._scale
 
 
-def fold(
+def fuse(
     weight: Array, bias: Array, scale: Array, mean: Array, variance: Array
 ) -> tuple[Array, Array]:
-    """The weight and the bias of a plain layer that computes what the normalised one does."""
+    """The weight and the bias of a plain layer that computes the same as the normalised one."""
     factor = scale / np.sqrt(variance + _EPSILON)
     return weight * factor, bias - mean * factor

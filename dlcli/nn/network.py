@@ -1,19 +1,19 @@
 """The multilayer perceptron: its parameters and its forward pass.
 
-A layer computes weighted sums plus bias, z = a W + b, and squashes them, a' = f(z). All
-parameters live in one contiguous vector, first every layer's weights, then every layer's
-biases (and, with batch normalisation, every hidden neuron's scale), so that an optimiser
-updates them, and weight decay its part of them, in one sweep; the matrices are views of it.
+A layer computes weighted sums plus bias, z = a W + b, and its activations a' = f(z). All
+parameters live in one contiguous vector: first the weights of all layers, then all biases and,
+with batch normalisation, the scales of all hidden neurons. So an optimiser updates them, and
+weight decay its part of them, in one sweep. The matrices of the layers are views of it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import accumulate, pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from dlcli.nn.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
-from dlcli.nn.batch_norm import fold
+from dlcli.nn.batch_norm import fuse
 from dlcli.nn.initializers import AUTO, initial_weights
 from dlcli.nn.memory import zeros
 from dlcli.nn.types import Array
@@ -29,12 +29,11 @@ class Buffers:
     Attributes
     ----------
     values
-        Each layer's weighted sums z, shape (rows, neurons), turned in place into a hidden
-        layer's activations; the last stay the logits.
-    slopes
-        Each hidden layer's da/dz, of the same shapes; empty where only the answers count.
+        Each hidden layer's activations, shape (rows, neurons), and at the end the logits.
+    derivatives
+        Each hidden layer's da/dz, of the same shapes; empty in inference.
     outputs
-        What the output activation makes of the logits, shape (rows, classes).
+        The output activation of the logits, shape (rows, classes).
     """
 
     def __init__(
@@ -43,29 +42,31 @@ class Buffers:
         rows: int,
         dtype: npt.DTypeLike,
         *,
-        with_slopes: bool = False,
+        with_derivatives: bool = False,
     ) -> None:
         *hidden, classes = layer_sizes[1:]
         self.values: list[Array] = [np.empty((rows, size), dtype) for size in hidden]
-        self.slopes: list[Array] = [np.empty_like(v) for v in self.values] if with_slopes else []
-        # A class after the other in memory: the largest of ten logits and the sum of ten
-        # exponentials then take 2 us for 128 rows, and 5 us if a row were after the other.
+        self.derivatives: list[Array] = []
+        if with_derivatives:
+            self.derivatives = [np.empty_like(values) for values in self.values]
+        # Stored class by class: the largest of ten logits and the sum of ten exponentials then
+        # take 2 us for 128 rows instead of 5.
         self.values.append(np.empty((classes, rows), dtype).T)
         self.outputs: Array = np.empty((classes, rows), dtype).T
 
     def first(self, rows: int) -> "Buffers":
-        """The same memory, seen as buffers for as many rows or fewer."""
+        """The same memory as buffers for as many rows or fewer."""
         if rows == len(self.outputs):
             return self
         part = object.__new__(Buffers)
         part.values = [array[:rows] for array in self.values]
-        part.slopes = [array[:rows] for array in self.slopes]
+        part.derivatives = [array[:rows] for array in self.derivatives]
         part.outputs = self.outputs[:rows]
         return part
 
 
 class Network:
-    """A fully connected network with a probability for each class at its end.
+    """A fully connected network with one output per class.
 
     Attributes
     ----------
@@ -134,17 +135,11 @@ class Network:
         for ones in (*self.scales, *self.variances):
             ones[...] = 1
 
-    def forward(
-        self,
-        inputs: Array,
-        buffers: Buffers,
-        normalize: Callable[[int], None] | None = None,
-        after_hidden: Callable[[int], None] | None = None,
-    ) -> Array:
+    def forward(self, inputs: Array, buffers: Buffers) -> Array:
         """Compute the outputs for a batch, leaving each layer's values in ``buffers``.
 
-        A network with batch normalisation needs ``normalize`` to do it; for use it is
-        :meth:`folded`.
+        This is inference: no dropout, and batch normalisation has to be fused. The forward
+        pass of training is that of ``Backpropagation``.
 
         Parameters
         ----------
@@ -152,32 +147,21 @@ class Network:
             Pixels from 0 to 1, shape (n, 784).
         buffers
             Memory for exactly n rows.
-        normalize
-            Called with the index of each hidden layer when its weighted sums, still without
-            bias, are in ``buffers``, which it changes in place.
-        after_hidden
-            Called with the index of each hidden layer when its values are in ``buffers``,
-            which it may change in place (dropout).
 
         Returns
         -------
         Array
-            One answer per class, shape (n, classes): ``buffers.outputs``.
+            One output per class, shape (n, classes): ``buffers.outputs``.
         """
         before = inputs
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             values = buffers.values[layer]
             np.matmul(before, weight, out=values)
-            if normalize is not None and layer < len(self.activations):
-                normalize(layer)
             values += bias
             if layer < len(self.activations):
-                slope = buffers.slopes[layer] if buffers.slopes else None
-                ACTIVATIONS[self.activations[layer]].forward(values, slope)
-                if after_hidden is not None:
-                    after_hidden(layer)
+                ACTIVATIONS[self.activations[layer]].forward(values, None)
             before = values
-        OUTPUT_ACTIVATIONS[self.output_activation].forward(buffers.values[-1], buffers.outputs)
+        OUTPUT_ACTIVATIONS[self.output_activation].forward(before, buffers.outputs)
         return buffers.outputs
 
     def infer(self, images: npt.NDArray[np.uint8] | Array) -> tuple[Array, Array]:
@@ -194,7 +178,7 @@ class Network:
             The logits and the outputs, each of shape (n, classes).
         """
         if self.batch_norm:
-            return self.folded().infer(images)
+            return self.fuse_batch_norm().infer(images)
         dtype, classes = self.parameters.dtype, self.layer_sizes[-1]
         logits = np.empty((len(images), classes), dtype)
         outputs = np.empty_like(logits)
@@ -220,11 +204,11 @@ class Network:
             batch_norm=self.batch_norm,
         )
 
-    def folded(self) -> "Network":
+    def fuse_batch_norm(self) -> "Network":
         """A network without batch normalisation that computes the same.
 
-        Each neuron's running mean and variance become part of its weights and its bias. One
-        that has none is returned as it is.
+        The running mean and variance of each neuron become part of its weights and its bias.
+        A network without batch normalisation is returned as it is.
         """
         if not self.batch_norm:
             return self
@@ -233,7 +217,7 @@ class Network:
         )
         plain.parameters[...] = self.parameters[: plain.parameters.size]
         for layer, scale in enumerate(self.scales):
-            plain.weights[layer][...], plain.biases[layer][...] = fold(
+            plain.weights[layer][...], plain.biases[layer][...] = fuse(
                 self.weights[layer],
                 self.biases[layer],
                 scale,
@@ -256,8 +240,7 @@ class Network:
     def probabilities(self, outputs: Array) -> Array:
         """The probability of each class, shape (n, classes), from what :meth:`infer` returns.
 
-        Softmax gives them as they are; sigmoid and linear outputs are made into shares that
-        sum to 1.
+        Softmax outputs are probabilities; sigmoid and linear outputs are divided by their sum.
         """
         return OUTPUT_ACTIVATIONS[self.output_activation].probabilities(outputs)
 

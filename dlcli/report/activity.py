@@ -75,7 +75,7 @@ def survey(model: Model, images: npt.NDArray[np.uint8], units: int, each: int) -
     Parameters
     ----------
     model
-        Ready for use: without batch normalisation (see :meth:`Network.folded`).
+        Ready for use: without batch normalisation (see :meth:`Network.fuse_batch_norm`).
     images
         Shape (n, 784), 0 to 255.
     units

@@ -11,7 +11,7 @@ from dlcli.report.activity import HiddenLayer
 from dlcli.report.curves import ROLES, Curve
 from dlcli.report.mistakes import Cell
 from dlcli.report.subjects import Subject
-from dlcli.training.loop import EpochRecord
+from dlcli.training.epoch_metrics import EpochRecord
 
 # Neurons of the first layer that are drawn, and of deeper ones, each with so many images.
 _FIRST_UNITS, _DEEPER_UNITS, _EXCITING = 48, 12, 8

@@ -26,7 +26,7 @@ from dlcli.evaluation.evaluate import Evaluation
 from dlcli.files import atomic_write
 from dlcli.nn.network import Network
 from dlcli.nn.types import Counts, Pixels
-from dlcli.training.loop import EpochRecord
+from dlcli.training.epoch_metrics import EpochRecord
 
 FORMATS = ("png", "svg", "pdf")
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

@@ -14,7 +14,7 @@ from dlcli.runs import summary as summaries
 from dlcli.runs.checkpoint import Model
 from dlcli.runs.layout import BEST, LAST
 from dlcli.runs.summary import Summary
-from dlcli.training.loop import EpochRecord, overfitting_since
+from dlcli.training.epoch_metrics import EpochRecord, overfitting_since
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Subject:
 
     @property
     def overfitting_since(self) -> int | None:
-        """As :func:`dlcli.training.loop.overfitting_since`."""
+        """As :func:`dlcli.training.epoch_metrics.overfitting_since`."""
         return overfitting_since(self.records)
 
     @property

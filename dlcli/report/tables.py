@@ -10,7 +10,7 @@ from dlcli.config import schema as config
 from dlcli.evaluation.compare import Comparison, compare
 from dlcli.evaluation.formatting import percent
 from dlcli.report.subjects import Subject
-from dlcli.training.loop import EpochRecord
+from dlcli.training.epoch_metrics import EpochRecord
 
 
 def probability(share: float) -> str:

@@ -8,7 +8,8 @@ from dlcli.config import files as config_files
 from dlcli.errors import CheckpointError, ConfigError
 from dlcli.runs import metrics_log
 from dlcli.runs.layout import CONFIG, DIVERGED, LAST, SUMMARY
-from dlcli.training.loop import EpochRecord, rank
+from dlcli.training import kept_epoch
+from dlcli.training.epoch_metrics import EpochRecord
 
 
 def list_runs(runs_dir: Path) -> Iterator[dict[str, Any]]:
@@ -50,11 +51,4 @@ def _status(path: Path) -> str:
 
 def kept_record(path: Path, records: Sequence[EpochRecord]) -> EpochRecord | None:
     """The epoch that training keeps, or would keep if it ended now."""
-    keep = config_files.load([str(path / CONFIG)]).keep
-    validated = [record for record in records if record.validation_accuracy is not None]
-    if keep == "last" or not validated:
-        return records[-1] if records else None
-    # Among equals, max() takes the first, as training does.
-    return max(
-        validated, key=lambda r: rank(keep, r.validation_accuracy or 0, r.validation_loss or 0)
-    )
+    return kept_epoch.kept_record(config_files.load([str(path / CONFIG)]).keep, records)

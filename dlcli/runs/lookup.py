@@ -79,4 +79,4 @@ def _for_use(model: Model) -> Model:
     """The running mean, if there is one, with batch normalisation fused into the weights."""
     network = model.network if model.average is None else model.average
     with np.errstate(over="ignore", invalid="ignore"):  # infer() reports it
-        return replace(model, network=network.folded(), average=None)
+        return replace(model, network=network.fuse_batch_norm(), average=None)

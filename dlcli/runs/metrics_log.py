@@ -11,7 +11,7 @@ import msgspec
 from dlcli.errors import CheckpointError
 from dlcli.files import annotate_errors, atomic_write, open_file
 from dlcli.runs.layout import METRICS
-from dlcli.training.loop import EpochRecord
+from dlcli.training.epoch_metrics import EpochRecord
 
 _MAX_BYTES = 50_000_000  # some 500 bytes for each of the 100,000 epochs there can be
 

@@ -11,7 +11,7 @@ from dlcli.runs.checkpoint import Model
 from dlcli.runs.layout import LAST
 from dlcli.runs.metadata import Architecture
 from dlcli.training.builders import make_optimizer
-from dlcli.training.loop import TrainingState
+from dlcli.training.state import TrainingState
 
 
 @dataclass(frozen=True)

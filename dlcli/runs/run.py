@@ -18,14 +18,9 @@ from dlcli.runs import checkpoint, directory, metrics_log, summary
 from dlcli.runs.layout import BEST, CONFIG, DIVERGED, LAST, SUMMARY
 from dlcli.runs.metadata import DatasetIdentity, Metadata, Scores, TrainingProgress
 from dlcli.runs.summary import Summary
-from dlcli.training.loop import (
-    EpochRecord,
-    OnBlock,
-    TrainingState,
-    fit,
-    overfitting_since,
-    why_finished,
-)
+from dlcli.training.epoch_metrics import EpochRecord, overfitting_since
+from dlcli.training.loop import OnBlock, fit
+from dlcli.training.state import TrainingState, why_finished
 
 _MAX_REASON_BYTES = 1_000
 
@@ -90,7 +85,7 @@ class Run:
         try:
             for record in fit(self.config, train, validation, state, on_block):
                 if log is not None:
-                    log(record, state.judged)
+                    log(record, state.evaluated_network)
                 self.record(state, record)
                 yield record
         except DivergenceError as error:
@@ -161,7 +156,9 @@ class Run:
         )
         if state.epoch and state.is_best:
             best = self._metadata(state, record, temperature=state.temperature)
-            checkpoint.save(self.path / BEST, state.judged.folded(), loss, best, {})
+            checkpoint.save(
+                self.path / BEST, state.evaluated_network.fuse_batch_norm(), loss, best, {}
+            )
 
     def _metadata(
         self,

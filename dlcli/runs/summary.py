@@ -23,7 +23,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     best_epoch
         The epoch that was kept; the scores are those of this epoch.
     overfitting_since
-        As :func:`dlcli.training.loop.overfitting_since`.
+        As :func:`dlcli.training.epoch_metrics.overfitting_since`.
     seconds
         Time spent on all epochs.
     """

@@ -22,7 +22,7 @@ from dlcli.sweep.plan import Plan
 from dlcli.sweep.samplers import suggest
 from dlcli.sweep.storage import StorageError
 from dlcli.sweep.tickets import Desk
-from dlcli.training.loop import initial_state, why_finished
+from dlcli.training.state import initial_state, why_finished
 
 REASON = "dlcli:reason"
 RUN = "dlcli:run"

@@ -20,7 +20,7 @@ from dlcli.config.dimensions import IMAGE_SIDE
 from dlcli.nn.network import Network
 from dlcli.nn.types import Array
 from dlcli.runs.layout import EVENTS
-from dlcli.training.loop import EpochRecord
+from dlcli.training.epoch_metrics import EpochRecord
 
 _SCALARS = {
     "loss/train": "train_loss",

@@ -1,45 +1,60 @@
-"""Mean loss and accuracy of an epoch while it goes on."""
+"""What an epoch did: its record, and the running means from which that is made."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from dlcli.config.schema import Config
 from dlcli.nn.losses import LOSSES
-from dlcli.nn.network import Network
 from dlcli.nn.types import Array, Labels
 from dlcli.training import divergence
 
 
-class RunningScores:
-    """Mean loss and accuracy over the images of an epoch so far; notices the first infinite loss.
+@dataclass(frozen=True)
+class EpochRecord:
+    """What one epoch did; a line of ``metrics.jsonl``.
 
-    They are summed up a block of batches at a time: the same few ufunc calls for one batch
-    after the other would take 5 % of the epoch of a small network.
+    The training scores are means over the epoch's batches, taken while the weights changed,
+    with dropout, distorted images and smoothed targets. ``gradient_norm`` is the mean over its
+    batches, before clipping.
     """
 
-    def __init__(
-        self, config: Config, network: Network, epoch: int, batch_size: int, block_steps: int
-    ) -> None:
-        """Prepare for epoch ``epoch`` (from 1), in blocks of up to ``block_steps`` batches."""
-        self._config, self._epoch, self._batch_size = config, epoch, batch_size
-        rows = batch_size * block_steps
-        # A class after the other in memory, as in the network's buffers: three times as fast.
-        self.logits = np.empty((network.layer_sizes[-1], rows), network.parameters.dtype).T
-        self._loss, self._output_activation = LOSSES[config.loss], config.output_activation
-        self._images = self._correct = 0
-        self._total_loss = 0.0
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float | None
+    validation_accuracy: float | None
+    learning_rate: float
+    gradient_norm: float
+    seconds: float
+    samples_per_second: float
 
-    def add(self, targets: Array, labels: Labels) -> None:
-        """Count the images whose logits fill the beginning of ``logits``.
+
+class EpochMetrics:
+    """Running means over the images of an epoch so far.
+
+    Loss and accuracy are summed for a block of batches at a time: a few calls of NumPy for
+    every single batch would take 5 % of the epoch of a small network.
+    """
+
+    def __init__(self, config: Config, epoch: int, batch_size: int) -> None:
+        """Start epoch ``epoch``, counted from 1."""
+        self._config, self._epoch, self._batch_size = config, epoch, batch_size
+        self._loss = LOSSES[config.loss]
+        self._images = self._correct = self._steps = 0
+        self._total_loss = self._total_norm = 0.0
+
+    def add(self, logits: Array, targets: Array, labels: Labels) -> None:
+        """Count the images of a block.
 
         Raises
         ------
         DivergenceError
             The loss of one of them is no finite number.
         """
-        logits = self.logits[: len(labels)]
-        values = self._loss.value(self._output_activation, logits, targets)
+        values = self._loss.value(self._config.output_activation, logits, targets)
         total = float(values.sum(dtype=np.float64))
         if not math.isfinite(total):
             row = int(np.argmin(np.isfinite(values)))
@@ -49,6 +64,11 @@ class RunningScores:
         self._correct += int(np.count_nonzero(logits.argmax(axis=1) == labels))
         self._images += len(labels)
 
+    def add_norm(self, gradient_norm: float) -> None:
+        """Count the gradient of a batch."""
+        self._total_norm += gradient_norm
+        self._steps += 1
+
     @property
     def loss(self) -> float:
         """The mean loss."""
@@ -56,5 +76,27 @@ class RunningScores:
 
     @property
     def accuracy(self) -> float:
-        """The share of right answers."""
+        """The fraction of correct predictions."""
         return self._correct / self._images
+
+    @property
+    def gradient_norm(self) -> float:
+        """The mean norm of the batches' gradients, before clipping."""
+        return self._total_norm / self._steps
+
+
+def overfitting_since(records: Sequence[EpochRecord]) -> int | None:
+    """The epoch after which the network overfitted, if it did.
+
+    That is the epoch of the lowest validation loss, if at least two epochs followed it, the
+    last validation loss is at least 1 % higher and the last training loss is lower.
+    """
+    validated = [
+        (record, record.validation_loss) for record in records if record.validation_loss is not None
+    ]
+    if not validated:
+        return None
+    best, lowest_loss = min(validated, key=lambda pair: pair[1])
+    last, last_loss = validated[-1]
+    rose, fell = last_loss > 1.01 * lowest_loss, last.train_loss < best.train_loss
+    return best.epoch if last.epoch - best.epoch >= 2 and rose and fell else None

@@ -12,15 +12,15 @@ SMALL = ("--set", "hidden_layers=[6, 5]")
 
 
 @pytest.fixture
-def missing_bias_slopes(monkeypatch):
-    """Backpropagation that forgets the slopes of the first layer's biases."""
-    carry_back = Backpropagation._carry_back
+def missing_bias_gradients(monkeypatch):
+    """Backpropagation that forgets the gradients of the first layer's biases."""
+    backward = Backpropagation.backward
 
-    def forgetful(backpropagation, *arguments):
-        carry_back(backpropagation, *arguments)
-        backpropagation._bias_slopes[0][...] = 0
+    def forgetful(backpropagation, targets):
+        backward(backpropagation, targets)
+        backpropagation._bias_gradients[0][...] = 0
 
-    monkeypatch.setattr(Backpropagation, "_carry_back", forgetful)
+    monkeypatch.setattr(Backpropagation, "backward", forgetful)
 
 
 def test_each_array_of_each_layer_is_a_line(dlcli):
@@ -62,7 +62,7 @@ def test_config_file_and_overrides_decide_what_is_checked(dlcli, workdir):
     assert shapes == [[784, 4], [4], [4, 10], [10]]
 
 
-@pytest.mark.usefixtures("missing_bias_slopes")
+@pytest.mark.usefixtures("missing_bias_gradients")
 def test_a_wrong_gradient_ends_with_1_and_a_message_naming_the_array(dlcli):
     result = dlcli("gradcheck", *SMALL)
     assert result.code == 1
@@ -72,7 +72,7 @@ def test_a_wrong_gradient_ends_with_1_and_a_message_naming_the_array(dlcli):
     assert marks == ["ok", "WRONG", "ok", "ok", "ok", "ok"]
 
 
-@pytest.mark.usefixtures("missing_bias_slopes")
+@pytest.mark.usefixtures("missing_bias_gradients")
 def test_json_tells_of_a_wrong_gradient_too(dlcli):
     result = dlcli("gradcheck", *SMALL, "--format", "json")
     assert result.code == 1

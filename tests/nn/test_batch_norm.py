@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dlcli.nn.backpropagation import Backpropagation
-from dlcli.nn.batch_norm import Normalization, fold
+from dlcli.nn.batch_norm import BatchNorm, fuse
 from dlcli.nn.losses import one_hot
 from dlcli.nn.network import Network
 
@@ -35,9 +35,9 @@ def run(backpropagation, batch):
     return float(loss.value(network.output_activation, logits, targets).mean())
 
 
-def normalization(size=3, rows=10):
+def batch_norm(size=3, rows=10):
     arrays = np.ones(size), np.zeros(size), np.ones(size)
-    return Normalization(*arrays, rows)
+    return BatchNorm(*arrays, rows)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-10), (np.float32, 1e-4)])
@@ -61,36 +61,36 @@ def test_the_network_in_use_answers_as_pytorch_does_by_the_running_statistics():
     images = np.array(ORACLE["batches"][0]["images"], np.uint8)
     logits, _ = network.infer(images)
     np.testing.assert_allclose(logits, ORACLE["logits"], rtol=1e-10)
-    folded_logits, _ = network.folded().infer(images)
-    np.testing.assert_array_equal(folded_logits, logits)
+    fused_logits, _ = network.fuse_batch_norm().infer(images)
+    np.testing.assert_array_equal(fused_logits, logits)
 
 
-def test_a_folded_network_is_plain_and_shares_no_memory():
+def test_a_fused_network_is_plain_and_shares_no_memory():
     network = recorded_network()
-    plain = network.folded()
+    plain = network.fuse_batch_norm()
     assert not plain.batch_norm
     assert plain.scales == []
     assert not np.shares_memory(plain.parameters, network.parameters)
     np.testing.assert_array_equal(plain.weights[-1], network.weights[-1])
-    assert plain.folded() is plain
+    assert plain.fuse_batch_norm() is plain
 
 
 def test_sums_get_the_mean_0_and_the_spread_of_the_scale():
     sums = np.random.default_rng(0).normal(50, 20, (10, 3))
     arrays = np.array([1.0, 2.0, -3.0]), np.zeros(3), np.ones(3)
-    Normalization(*arrays, 10).forward(sums)
+    BatchNorm(*arrays, 10).forward(sums)
     np.testing.assert_allclose(sums.mean(axis=0), 0, atol=1e-12)
     np.testing.assert_allclose(sums.std(axis=0), [1, 2, 3], rtol=1e-6)
 
 
 def test_a_neuron_that_is_always_the_same_becomes_0():
     sums = np.full((10, 3), 7.0)
-    normalization().forward(sums)
+    batch_norm().forward(sums)
     assert not sums.any()
 
 
 def test_one_image_alone_teaches_no_statistics():
-    layer = normalization()
+    layer = batch_norm()
     sums = np.ones((1, 3))
     layer.forward(sums)
     assert not sums.any()
@@ -99,15 +99,15 @@ def test_one_image_alone_teaches_no_statistics():
 
 
 def test_running_statistics_come_to_those_of_the_images():
-    layer, random = normalization(rows=500), np.random.default_rng(0)
+    layer, random = batch_norm(rows=500), np.random.default_rng(0)
     for _ in range(100):
         layer.forward(random.normal([1, 2, 3], [4, 5, 6], (500, 3)))
     np.testing.assert_allclose(layer.mean, [1, 2, 3], atol=0.3)
     np.testing.assert_allclose(layer.variance, [16, 25, 36], rtol=0.1)
 
 
-def test_folding_scales_the_weights_of_each_neuron():
-    weight, bias = fold(
+def test_fusing_scales_the_weights_of_each_neuron():
+    weight, bias = fuse(
         np.ones((2, 2)),
         np.array([1.0, 1.0]),
         np.array([2.0, 1.0]),

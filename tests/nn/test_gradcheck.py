@@ -10,7 +10,7 @@ from dlcli.config.schema import Config
 from dlcli.nn import gradcheck
 from dlcli.nn.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from dlcli.nn.backpropagation import Backpropagation
-from dlcli.nn.batch_norm import Normalization
+from dlcli.nn.batch_norm import BatchNorm
 from dlcli.nn.gradcheck import TOLERANCE
 from dlcli.nn.losses import LOSSES, fits
 from dlcli.training.builders import check_gradients
@@ -121,17 +121,17 @@ def test_the_scales_of_normalised_layers_are_checked_as_well():
     ],
 )
 def test_a_mistake_in_the_normalisation_is_found(part, found_in, monkeypatch):
-    right = Normalization.backward
+    right = BatchNorm.backward
 
-    def wrong(normalization, error, bias_slope, scale_slope):
+    def wrong(batch_norm, error, bias_gradient, scale_gradient):
         if part == "bias":
-            right(normalization, error, 1.01 * bias_slope, scale_slope)
+            right(batch_norm, error, 1.01 * bias_gradient, scale_gradient)
         else:
-            right(normalization, error, bias_slope, scale_slope)
-            scale_slope *= 1.01
+            right(batch_norm, error, bias_gradient, scale_gradient)
+            scale_gradient *= 1.01
             error *= 1.01
 
-    monkeypatch.setattr(Normalization, "backward", wrong)
+    monkeypatch.setattr(BatchNorm, "backward", wrong)
     wrongly = wrong_arrays(batch_norm=True, activation="tanh")
     # What is wrong in a layer is carried back to those before it.
     assert found_in <= wrongly
@@ -201,31 +201,32 @@ def test_a_wrong_gradient_of_the_loss_is_found_in_every_layer(output_activation,
     assert len(wrong_arrays(output_activation=output_activation, loss=loss)) == 6
 
 
-def break_bias_sum(backpropagation, carry_back, *arguments):
-    carry_back(backpropagation, *arguments)
-    backpropagation._bias_slopes[1][...] = 0
+def break_bias_sum(backpropagation, backward, targets):
+    backward(backpropagation, targets)
+    backpropagation._bias_gradients[1][...] = 0
 
 
-def break_one_weight(backpropagation, carry_back, *arguments):
-    carry_back(backpropagation, *arguments)
-    backpropagation._weight_slopes[2][3, 4] *= 1.01
+def break_one_weight(backpropagation, backward, targets):
+    backward(backpropagation, targets)
+    backpropagation._weight_gradients[2][3, 4] *= 1.01
 
 
-def forget_penalty(backpropagation, carry_back, *arguments):
+def forget_penalty(backpropagation, backward, targets):
     penalty, backpropagation.l2_penalty = backpropagation.l2_penalty, 0.0
-    carry_back(backpropagation, *arguments)
+    backward(backpropagation, targets)
     backpropagation.l2_penalty = penalty
 
 
-def forget_dropout_masks(backpropagation, carry_back, inputs, buffers, *others):
-    for values, slope in zip(buffers.values, buffers.slopes, strict=False):
-        slope[...] = values * (1 - values)  # of the sigmoid, as if none were dropped
-    carry_back(backpropagation, inputs, buffers, *others)
+def forget_dropout_masks(backpropagation, backward, targets):
+    buffers = backpropagation._buffers
+    for values, derivatives in zip(buffers.values, buffers.derivatives, strict=False):
+        derivatives[...] = values * (1 - values)  # of the sigmoid, as if none were dropped
+    backward(backpropagation, targets)
 
 
-def forget_the_mean(backpropagation, carry_back, inputs, *others):
-    carry_back(backpropagation, inputs, *others)
-    backpropagation.gradient *= len(inputs)
+def forget_the_mean(backpropagation, backward, targets):
+    backward(backpropagation, targets)
+    backpropagation.gradient *= len(targets)
 
 
 @pytest.mark.parametrize(
@@ -243,12 +244,12 @@ def forget_the_mean(backpropagation, carry_back, inputs, *others):
     ],
 )
 def test_a_mistake_on_the_way_back_is_found_where_it_is(mistake, settings, found_in, monkeypatch):
-    carry_back = Backpropagation._carry_back
+    backward = Backpropagation.backward
 
-    def mistaken(backpropagation, *arguments):
-        mistake(backpropagation, carry_back, *arguments)
+    def mistaken(backpropagation, targets):
+        mistake(backpropagation, backward, targets)
 
-    monkeypatch.setattr(Backpropagation, "_carry_back", mistaken)
+    monkeypatch.setattr(Backpropagation, "backward", mistaken)
     assert wrong_arrays(**settings) == found_in
 
 
@@ -257,5 +258,5 @@ def test_a_gradient_that_is_no_number_is_wrong(monkeypatch):
     def nonsense(backpropagation, *_):
         backpropagation.gradient[...] = np.nan
 
-    monkeypatch.setattr(Backpropagation, "_carry_back", nonsense)
+    monkeypatch.setattr(Backpropagation, "backward", nonsense)
     assert len(wrong_arrays()) == 6

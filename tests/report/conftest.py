@@ -7,7 +7,7 @@ import pytest
 from dlcli.report import subjects
 from dlcli.report.subjects import Subject
 from dlcli.runs import lookup
-from dlcli.training.loop import EpochRecord
+from dlcli.training.epoch_metrics import EpochRecord
 
 
 @pytest.fixture(scope="session")

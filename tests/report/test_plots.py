@@ -13,7 +13,7 @@ from dlcli.nn.network import Network
 from dlcli.report import plots
 from dlcli.report.plots import Curve
 from dlcli.runs import listing, lookup, metrics_log
-from dlcli.training.loop import EpochRecord
+from dlcli.training.epoch_metrics import EpochRecord
 
 RECORD = EpochRecord(
     epoch=1,

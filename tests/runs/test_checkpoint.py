@@ -144,7 +144,7 @@ def test_a_running_mean_is_what_is_used(tmp_path):
     average.parameters *= 2
     checkpoint.save(tmp_path / "a.npz", network, "cross_entropy", METADATA, {}, average)
     model = lookup.load_named(str(tmp_path / "a.npz"))
-    np.testing.assert_array_equal(model.network.parameters, average.folded().parameters)
+    np.testing.assert_array_equal(model.network.parameters, average.fuse_batch_norm().parameters)
 
 
 def test_weights_that_overflow_only_when_divided_or_folded_are_told_in_one_line(tmp_path, recwarn):

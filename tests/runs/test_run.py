@@ -14,7 +14,9 @@ from dlcli.data.splits import split_validation
 from dlcli.errors import CheckpointError, ConfigError
 from dlcli.runs import checkpoint, directory, listing, metrics_log, resume
 from dlcli.runs.run import Run
-from dlcli.training import loop
+from dlcli.training.epoch_metrics import EpochRecord
+from dlcli.training.loop import fit
+from dlcli.training.state import initial_state
 
 CONFIG = Config(
     hidden_layers=(6,),
@@ -33,11 +35,11 @@ def dataset(tiny):
     return datasets.load(str(tiny))
 
 
-def train(run: Run, state, epochs: int | None = None) -> list[loop.EpochRecord]:
+def train(run: Run, state, epochs: int | None = None) -> list[EpochRecord]:
     """Train a run on, for some epochs or to its end, storing each."""
     learn, validate = split_validation(run.dataset.train, 10, run.config.seed)
     records = []
-    for record in loop.fit(run.config, learn, validate, state):
+    for record in fit(run.config, learn, validate, state):
         run.record(state, record)
         records.append(record)
         if len(records) == epochs:
@@ -47,7 +49,7 @@ def train(run: Run, state, epochs: int | None = None) -> list[loop.EpochRecord]:
 
 def start(folder, dataset, config=CONFIG):
     folder.mkdir()
-    run, state = Run(folder, config, dataset, threads=1), loop.initial_state(config)
+    run, state = Run(folder, config, dataset, threads=1), initial_state(config)
     run.start(state)
     return run, state
 
@@ -173,7 +175,7 @@ def test_what_is_kept_is_the_running_mean_folded_and_with_its_temperature(tmp_pa
     train(run, state)
     best, last = (checkpoint.load(run.path / name) for name in ("best.npz", "last.npz"))
     assert state.average is not None
-    expected = state.average.folded().parameters
+    expected = state.average.fuse_batch_norm().parameters
     assert best.network.parameters.tobytes() == expected.tobytes()
     assert best.average is None
     assert best.metadata.temperature == state.temperature != 1
@@ -188,7 +190,7 @@ def test_without_validation_images_the_last_epoch_is_kept(tmp_path, dataset):
     config = Config(hidden_layers=(4,), epochs=2, validation_size=0)
     run, state = start(tmp_path / "run", dataset, config)
     nothing = split_validation(dataset.train, 0, 0)[1]
-    for record in loop.fit(config, dataset.train, nothing, state):
+    for record in fit(config, dataset.train, nothing, state):
         run.record(state, record)
     assert checkpoint.load(run.path / "best.npz").metadata.epoch == 2
     summary = run.finish(state)
@@ -289,7 +291,7 @@ def test_a_best_checkpoint_that_a_crash_left_behind_is_made_up_for(tmp_path, dat
     run, state = start(tmp_path / "run", dataset)
     records = []
     learn, validate = split_validation(dataset.train, 10, CONFIG.seed)
-    for record in loop.fit(CONFIG, learn, validate, state):
+    for record in fit(CONFIG, learn, validate, state):
         run.record(state, record)
         records.append(record)
         if state.is_best and len(records) > 1:

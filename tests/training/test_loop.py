@@ -18,14 +18,8 @@ from dlcli.nn.network import Network
 from dlcli.nn.temperature import fit_temperature
 from dlcli.training import loop
 from dlcli.training.builders import make_network, make_optimizer
-from dlcli.training.loop import (
-    EpochRecord,
-    TrainingState,
-    fit,
-    initial_state,
-    overfitting_since,
-    why_finished,
-)
+from dlcli.training.loop import fit
+from dlcli.training.state import TrainingState, initial_state, why_finished
 
 ORACLE = json.loads((Path(__file__).parents[1] / "oracle" / "pytorch_values.json").read_text())[
     "network"
@@ -503,11 +497,11 @@ def test_smoothed_targets_cost_more_in_training_and_nothing_in_validation(data):
     assert smoothed.validation_loss == plain.validation_loss
 
 
-def test_the_running_mean_is_what_is_judged(data):
+def test_the_running_mean_is_evaluated(data):
     config = small(weight_averaging=0.99, epochs=3)
     records, state = train(config, data)
     assert state.average is not None
-    assert state.judged is state.average
+    assert state.evaluated_network is state.average
     _, outputs = state.average.infer(data.test.images)
     truths = [float(row[label]) for row, label in zip(outputs, data.test.labels, strict=True)]
     assert records[-1].validation_loss == pytest.approx(-np.mean(np.log(truths)), rel=1e-5)
@@ -762,44 +756,3 @@ def test_without_validation_images_the_latest_epoch_is_the_best(data):
         assert record.validation_loss is record.validation_accuracy is None
         assert state.is_best
     assert state.best_epoch == state.epoch == 3
-
-
-# Overfitting
-
-
-def epoch_record(epoch, train_loss, validation_loss):
-    return EpochRecord(
-        epoch=epoch,
-        train_loss=train_loss,
-        train_accuracy=0.9,
-        validation_loss=validation_loss,
-        validation_accuracy=None if validation_loss is None else 0.9,
-        learning_rate=0.1,
-        gradient_norm=1.0,
-        seconds=1.0,
-        samples_per_second=60.0,
-    )
-
-
-@pytest.mark.parametrize(
-    ("train_losses", "validation_losses", "since"),
-    [
-        ([], [], None),
-        ([3, 2, 1], [3, 2, 1], None),
-        ([3, 2, 1, 0.5], [3, 2, 2.5, 3], 2),
-        ([3, 2, 1], [3, 2, 3], None),
-        ([3, 2, 1, 0.5], [3, 2, 2.01, 2.019], None),
-        ([3, 2, 1, 0.5], [3, 2, 2.01, 2.021], 2),
-        ([3, 2, 2, 2], [3, 2, 3, 4], None),
-        ([3, 2, 1, 0.5], [1, 2, 3, 4], 1),
-        ([3, 2, 1, 0.5], [3, 0, 0.1, 0.1], 2),
-        ([3, 2, 1, 0.5], [None, None, None, None], None),
-        ([5, 3, 2, 1, 0.5], [None, 3, 2, 2.5, 3], 3),
-    ],
-)
-def test_overfitting_is_dated_from_the_lowest_validation_loss(
-    train_losses, validation_losses, since
-):
-    losses = zip(train_losses, validation_losses, strict=True)
-    records = [epoch_record(epoch, *both) for epoch, both in enumerate(losses, start=1)]
-    assert overfitting_since(records) == since

@@ -1,0 +1,89 @@
+"""What training changes from step to step, and the rules that end it."""
+
+import math
+from dataclasses import dataclass
+
+from dlcli.config.dimensions import CLASSES
+from dlcli.config.schema import Config
+from dlcli.nn.network import Network
+from dlcli.nn.optimizers import Optimizer
+from dlcli.nn.types import Array
+from dlcli.training.builders import make_network, make_optimizer
+from dlcli.training.kept_epoch import NO_SCORES
+
+
+@dataclass
+class TrainingState:
+    """Everything that training changes: together with the config, all that resuming needs.
+
+    Attributes
+    ----------
+    average
+        The running mean of the network's weights, where the config asks for one.
+    epoch
+        Epochs done so far.
+    best_epoch, best_accuracy, best_loss
+        The epoch to keep and its validation scores (see ``kept_epoch``).
+    gradient_norm
+        The mean over the batches of the latest epoch.
+    temperature
+        That of the epoch to keep (see ``dlcli.nn.temperature``).
+    """
+
+    network: Network
+    optimizer: Optimizer
+    average: Network | None = None
+    epoch: int = 0
+    best_epoch: int = 0
+    best_accuracy: float = NO_SCORES[0]
+    best_loss: float = NO_SCORES[1]
+    gradient_norm: float = math.inf
+    temperature: float = 1.0
+
+    @property
+    def evaluated_network(self) -> Network:
+        """The network to evaluate and to keep: the running mean, if there is one."""
+        return self.network if self.average is None else self.average
+
+    @property
+    def is_best(self) -> bool:
+        """Whether the latest epoch is the one to keep."""
+        return self.epoch == self.best_epoch
+
+    def arrays(self) -> dict[str, Array]:
+        """All arrays that the checkpoints hold, by their names in messages."""
+        arrays = {
+            "weights": self.network.parameters,
+            "the statistics of batch_norm": self.network.statistics,
+            **{f"the optimiser's {name}": array for name, array in self.optimizer.state.items()},
+        }
+        if self.average is not None:
+            arrays["averaged weights"] = self.average.parameters
+            arrays["averaged statistics of batch_norm"] = self.average.statistics
+        fused = self.evaluated_network.fuse_batch_norm()
+        return arrays | {"weights fused with batch_norm": fused.parameters}
+
+
+def initial_state(config: Config, classes: int = CLASSES) -> TrainingState:
+    """The state before the first epoch."""
+    network = make_network(config, classes)
+    optimizer = make_optimizer(config, network.parameters, network.weight_count)
+    average = None
+    if config.weight_averaging is not None:
+        average = network.like()
+        average.parameters[...] = network.parameters
+        average.statistics[...] = network.statistics
+    return TrainingState(network, optimizer, average)
+
+
+def why_finished(config: Config, state: TrainingState) -> str | None:
+    """The rule that ends training now (a config key); None if it has to continue."""
+    if state.epoch >= config.epochs:
+        return "epochs"
+    patience = config.early_stopping
+    if patience is not None and state.epoch - state.best_epoch >= patience:
+        return "early_stopping"
+    flat = config.min_gradient_norm
+    if flat is not None and state.gradient_norm < flat:
+        return "min_gradient_norm"
+    return None
