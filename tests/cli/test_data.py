@@ -23,7 +23,7 @@ def write_folder(folder, contents):
 
 @pytest.fixture
 def cache(mirror, workdir):
-    """A complete mnist in the cache; the mirror was not asked."""
+    """A complete mnist in the cache, made without a request."""
     write_folder(workdir / "data" / "mnist", mirror.contents)
     return workdir / "data" / "mnist"
 
@@ -32,7 +32,7 @@ def cache(mirror, workdir):
 
 
 @pytest.mark.parametrize("names", [(), ("mnist",)])
-def test_fetch_prints_the_folder_and_says_what_it_did(mirror, dlcli, workdir, names):
+def test_fetch_prints_the_folder_and_reports_its_progress(mirror, dlcli, workdir, names):
     result = dlcli("data", "fetch", *names)
     assert (result.code, result.stdout) == (0, "data/mnist\n")
     assert result.stderr.splitlines() == [
@@ -42,7 +42,7 @@ def test_fetch_prints_the_folder_and_says_what_it_did(mirror, dlcli, workdir, na
     assert {path.name for path in (workdir / "data" / "mnist").iterdir()} == set(FILES)
 
 
-def test_a_second_fetch_prints_the_same_and_asks_for_nothing(mirror, cache, dlcli):
+def test_a_second_fetch_prints_the_same_and_requests_nothing(mirror, cache, dlcli):
     result = dlcli("data", "fetch")
     assert (result.code, result.stdout) == (0, "data/mnist\n")
     assert result.stderr == "mnist: already complete\n"
@@ -50,7 +50,7 @@ def test_a_second_fetch_prints_the_same_and_asks_for_nothing(mirror, cache, dlcl
 
 
 @pytest.mark.parametrize("arguments", [("-q", "data", "fetch"), ("data", "fetch", "--quiet")])
-def test_a_quiet_fetch_prints_just_the_folder(mirror, dlcli, arguments):
+def test_a_quiet_fetch_prints_only_the_folder(mirror, dlcli, arguments):
     result = dlcli(*arguments)
     assert (result.code, result.stdout, result.stderr) == (0, "data/mnist\n", "")
 
@@ -126,7 +126,7 @@ def test_status_as_json(mirror, cache, dlcli):
     ]
 
 
-def test_status_as_csv_holds_what_json_holds(mirror, cache, dlcli):
+def test_status_as_csv_has_the_values_of_json(mirror, cache, dlcli):
     as_csv = dlcli("data", "status", "--format", "csv")
     as_json = dlcli("data", "status", "--format", "json")
     assert as_csv.stdout.splitlines()[0] == "dataset,status,folder"
@@ -141,7 +141,7 @@ def test_a_dataset_with_one_bad_file_is_damaged(mirror, cache, dlcli, content):
     assert states(dlcli("data", "status", "-f", "json"))["mnist"] == "damaged"
 
 
-def test_status_without_a_cache_makes_none(dlcli, workdir):
+def test_status_does_not_create_a_cache(dlcli, workdir):
     found = states(dlcli("data", "status", "-f", "json"))
     assert found == dict.fromkeys(downloadable(), "absent") | {"sample": "embedded"}
     assert list(workdir.iterdir()) == []
@@ -151,13 +151,13 @@ def test_status_without_a_cache_makes_none(dlcli, workdir):
 
 
 @pytest.mark.parametrize("names", [(), ("mnist",)])
-def test_verify_says_of_each_file_that_it_is_good(mirror, cache, dlcli, names):
+def test_verify_prints_a_line_for_each_good_file(mirror, cache, dlcli, names):
     result = dlcli("data", "verify", *names)
     assert (result.code, result.stderr) == (0, "")
     assert result.stdout.splitlines() == [f"{path}: ok" for path in CACHE]
 
 
-def test_verify_finds_what_is_wrong_and_exits_with_3(mirror, cache, dlcli):
+def test_verify_reports_every_fault_and_exits_with_3(mirror, cache, dlcli):
     (cache / FILES[1]).unlink()
     (cache / FILES[2]).write_bytes(b"nonsense")
     (cache / FILES[3]).write_bytes(idx.compress(b"nonsense")[:-1])
@@ -173,7 +173,7 @@ def test_verify_finds_what_is_wrong_and_exits_with_3(mirror, cache, dlcli):
     assert "dlcli data fetch mnist" in result.stderr
 
 
-def test_verify_of_a_dataset_that_is_not_there_finds_all_its_files_missing(dlcli):
+def test_verify_of_an_absent_dataset_reports_all_files_as_missing(dlcli):
     result = dlcli("data", "verify", "kmnist")
     assert result.code == 3
     assert result.stdout.splitlines() == [f"data/kmnist/{file}: missing" for file in FILES]
@@ -185,7 +185,7 @@ def test_verify_without_any_dataset_says_how_to_get_one(dlcli):
     assert result.stderr == ("Error: data: contains no dataset; fetch one with: dlcli data fetch\n")
 
 
-def test_what_verify_recommends_helps(mirror, cache, dlcli):
+def test_the_command_that_verify_recommends_repairs_the_cache(mirror, cache, dlcli):
     (cache / FILES[0]).write_bytes(b"nonsense")
     assert dlcli("data", "verify").code == 3
     assert dlcli("data", "fetch", "mnist").code == 0
@@ -195,7 +195,7 @@ def test_what_verify_recommends_helps(mirror, cache, dlcli):
 # import
 
 
-def test_import_prints_the_folder_and_says_what_it_verified(mirror, dlcli, workdir):
+def test_import_prints_the_folder_and_lists_the_verified_files(mirror, dlcli, workdir):
     write_folder(workdir / "usb", mirror.contents)
     result = dlcli("data", "import", "usb")
     assert (result.code, result.stdout) == (0, "data/mnist\n")
@@ -203,13 +203,13 @@ def test_import_prints_the_folder_and_says_what_it_verified(mirror, dlcli, workd
     assert dlcli("data", "verify", "mnist").code == 0
 
 
-def test_a_quiet_import_prints_just_the_folder(mirror, dlcli, workdir):
+def test_a_quiet_import_prints_only_the_folder(mirror, dlcli, workdir):
     write_folder(workdir / "usb", mirror.contents)
     result = dlcli("data", "import", "usb", "-q")
     assert (result.code, result.stdout, result.stderr) == (0, "data/mnist\n", "")
 
 
-def test_import_verifies_by_the_dataset_named(mirror, dlcli, workdir):
+def test_import_verifies_the_files_of_the_named_dataset(mirror, dlcli, workdir):
     write_folder(workdir / "usb", mirror.contents)
     result = dlcli("data", "import", "usb", "--dataset", "fashion-mnist")
     assert (result.code, result.stdout) == (3, "")
@@ -224,7 +224,7 @@ def test_import_of_a_folder_without_the_files_exits_with_3(mirror, dlcli, workdi
     assert result.stderr == f"Error: empty: contains no {FILES[0]} (or {FILES[0]}.gz)\n"
 
 
-def test_the_full_mnist_is_imported_from_files_packed_by_anyone(mnist_dir, dlcli):
+def test_the_full_mnist_is_imported_from_files_compressed_in_any_way(mnist_dir, dlcli):
     assert dlcli("data", "import", mnist_dir).code == 0
     assert dlcli("data", "verify", "mnist").code == 0
 
@@ -239,7 +239,7 @@ def read_png(path):
 
 
 @pytest.mark.parametrize("split", ["test", "train"])
-def test_exported_pictures_are_the_images_named_by_index_and_label(tiny, dlcli, workdir, split):
+def test_exported_pictures_are_named_by_index_and_label(tiny, dlcli, workdir, split):
     result = dlcli("data", "export", "--dataset", tiny, "--split", split, "-o", "digits")
     dataset = datasets.load(str(tiny))
     examples = dataset.test if split == "test" else dataset.train
@@ -284,19 +284,19 @@ def test_the_limit_takes_the_first_images(tiny, dlcli, workdir, limit, count):
 
 
 @pytest.mark.parametrize("limit", [0, -1, "many"])
-def test_a_senseless_limit_is_wrong_usage(tiny, dlcli, workdir, limit):
+def test_an_invalid_limit_is_wrong_usage(tiny, dlcli, workdir, limit):
     result = dlcli("data", "export", "--dataset", tiny, "--limit", limit, "-o", "digits")
     assert (result.code, result.stdout) == (2, "")
     assert "--limit" in result.stderr
     assert not (workdir / "digits").exists()
 
 
-def test_a_quiet_export_prints_just_the_folder(tiny, dlcli):
+def test_a_quiet_export_prints_only_the_folder(tiny, dlcli):
     result = dlcli("data", "export", "-q", "--dataset", tiny, "-o", "digits")
     assert (result.code, result.stdout, result.stderr) == (0, "digits\n", "")
 
 
-def test_a_folder_with_files_is_written_to_only_by_force(tiny, dlcli, workdir):
+def test_exporting_into_a_full_folder_needs_force(tiny, dlcli, workdir):
     (workdir / "digits").mkdir()
     (workdir / "digits" / "notes.txt").write_text("mine")
     arguments = ("data", "export", "--dataset", tiny, "-o", "digits", "--limit", "1")
@@ -311,7 +311,7 @@ def test_a_folder_with_files_is_written_to_only_by_force(tiny, dlcli, workdir):
     assert (workdir / "digits" / "notes.txt").read_text() == "mine"
 
 
-def test_an_empty_folder_is_written_to_without_force(tiny, dlcli, workdir):
+def test_exporting_into_an_empty_folder_needs_no_force(tiny, dlcli, workdir):
     (workdir / "digits").mkdir()
     assert dlcli("data", "export", "--dataset", tiny, "-o", "digits").code == 0
 
@@ -331,7 +331,7 @@ def test_an_export_without_an_output_folder_is_wrong_usage(tiny, dlcli):
     assert "--output" in result.stderr
 
 
-def test_an_export_of_a_broken_dataset_exits_with_3_and_makes_no_folder(tiny, dlcli, workdir):
+def test_an_export_of_a_broken_dataset_exits_with_3_and_creates_no_folder(tiny, dlcli, workdir):
     (tiny / FILES[2]).write_bytes(b"nonsense")
     result = dlcli("data", "export", "--dataset", tiny, "-o", "digits")
     assert (result.code, result.stdout) == (3, "")
@@ -347,7 +347,7 @@ def test_the_empty_folder_of_a_failed_download_is_not_verified(dlcli, workdir):
     assert dlcli("data", "verify", "mnist").stdout.count(": missing") == 4
 
 
-def test_importing_a_folder_that_is_not_there_says_so(dlcli):
+def test_importing_a_missing_folder_is_an_error(dlcli):
     assert "nowhere: no such folder" in dlcli("data", "import", "nowhere").stderr
 
 
@@ -368,7 +368,7 @@ def tiles(path) -> np.ndarray:
     )[:, :, 1::3, 1::3].reshape(rows, columns, 784)
 
 
-def test_training_images_are_shown_a_row_a_digit(sample, dlcli, workdir):
+def test_show_draws_a_row_of_training_images_for_each_digit(sample, dlcli, workdir):
     result = dlcli("data", "show", "--set", "dataset=sample")
     assert (result.code, result.stdout) == (0, "grid.png\n")
     shown = tiles(workdir / "grid.png")
@@ -378,7 +378,7 @@ def test_training_images_are_shown_a_row_a_digit(sample, dlcli, workdir):
         assert (shown[digit] == images).all()
 
 
-def test_distortions_are_shown_beside_their_originals(sample, dlcli, workdir):
+def test_show_draws_distortions_after_their_original(sample, dlcli, workdir):
     settings = ["--set", "dataset=sample", "--set", "augmentation.rotation=30"]
     result = dlcli("data", "show", *settings, "--augmented", "--output", "a.png")
     assert (result.code, result.stdout) == (0, "a.png\n")
@@ -389,14 +389,14 @@ def test_distortions_are_shown_beside_their_originals(sample, dlcli, workdir):
         assert (shown[digit, 1:] != original).any(axis=1).all()
 
 
-def test_a_config_without_augmentation_has_none_to_show(dlcli, workdir):
+def test_showing_distortions_needs_an_augmentation(dlcli, workdir):
     result = dlcli("data", "show", "--set", "dataset=sample", "--augmented")
     assert (result.code, result.stdout) == (2, "")
     assert "--augmented: the config has no augmentation" in result.stderr
     assert not list(workdir.iterdir())
 
 
-def test_a_picture_is_replaced_only_by_force(dlcli, workdir):
+def test_replacing_a_picture_needs_force(dlcli, workdir):
     (workdir / "grid.png").write_text("mine")
     result = dlcli("data", "show", "--set", "dataset=sample")
     assert result.code == 2

@@ -1,4 +1,4 @@
-"""The cache repairs itself or says how, and imports are verified."""
+"""The cache is complete, verified and repairable, and imports are verified."""
 
 import gzip
 from dataclasses import replace
@@ -23,7 +23,7 @@ def cached(data_dir, name="mnist"):
 
 @pytest.fixture
 def data_dir(mirror, tmp_path):
-    """A data folder with a good copy of the mirror's dataset; the mirror was not asked."""
+    """A data folder with a good copy of the mirror's dataset, made without a request."""
     (tmp_path / "data").mkdir()
     write_folder(tmp_path / "data" / "mnist", mirror.contents)
     return tmp_path / "data"
@@ -41,10 +41,7 @@ def kmnist(mirror, monkeypatch):
     return mirror
 
 
-# The cache.
-
-
-def test_loading_fetches_what_is_not_there(mirror, tmp_path):
+def test_loading_downloads_missing_files(mirror, tmp_path):
     loaded = datasets.load("mnist", tmp_path)
     assert (len(loaded.train), len(loaded.test)) == (60, 20)
     assert idx.serialize(loaded.train.images.reshape(-1, 28, 28)) == mirror.contents[FILES[0]]
@@ -54,20 +51,20 @@ def test_loading_fetches_what_is_not_there(mirror, tmp_path):
     assert cached(tmp_path) == mirror.contents
 
 
-def test_good_files_are_neither_fetched_nor_asked_for_again(mirror, data_dir):
+def test_good_files_are_not_requested_again(mirror, data_dir):
     assert cache.fetch("mnist", data_dir) == []
     datasets.load("mnist", data_dir)
     assert mirror.requested() == []
 
 
-def test_a_good_cache_is_not_written_to_not_even_a_lock(data_dir):
+def test_nothing_is_written_to_a_good_cache_not_even_a_lock(data_dir):
     datasets.load("mnist", data_dir)
     assert cache.fetch("mnist", data_dir) == []
     assert [path.name for path in data_dir.iterdir()] == ["mnist"]
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_just_the_missing_file_is_fetched(mirror, data_dir, file):
+def test_only_the_missing_file_is_downloaded(mirror, data_dir, file):
     (data_dir / "mnist" / file).unlink()
     assert cache.faults("mnist", data_dir)[file] == "missing"
     datasets.load("mnist", data_dir)
@@ -86,7 +83,7 @@ DAMAGES = {
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 @pytest.mark.parametrize("file", FILES[::3])
-def test_a_damaged_file_is_reported_by_load_and_mended_by_fetch(mirror, data_dir, file, damage):
+def test_load_reports_a_damaged_file_and_fetch_repairs_it(mirror, data_dir, file, damage):
     path = data_dir / "mnist" / file
     path.write_bytes(damage(mirror.contents[file]))
     with pytest.raises(DatasetError) as refusal:
@@ -102,9 +99,7 @@ def test_a_damaged_file_is_reported_by_load_and_mended_by_fetch(mirror, data_dir
     assert set(cache.faults("mnist", data_dir).values()) == {None}
 
 
-def test_a_damaged_file_is_reported_through_the_command_line_with_exit_code_3(
-    mirror, data_dir, dlcli
-):
+def test_the_command_line_reports_a_damaged_file_with_exit_code_3(mirror, data_dir, dlcli):
     (data_dir / "mnist" / FILES[1]).write_bytes(b"nonsense")
     result = dlcli("train", "--set", "dataset=mnist")
     assert (result.code, result.stdout) == (3, "")
@@ -113,8 +108,8 @@ def test_a_damaged_file_is_reported_through_the_command_line_with_exit_code_3(
 
 
 @pytest.mark.parametrize("how", ["fetch", "import"])
-def test_what_a_killed_process_left_is_removed(mirror, data_dir, tmp_path, how):
-    (data_dir / "mnist" / f".{FILES[0]}.7.tmp").write_bytes(b"half of it")
+def test_temporary_files_of_killed_processes_are_removed(mirror, data_dir, tmp_path, how):
+    (data_dir / "mnist" / f".{FILES[0]}.7.tmp").write_bytes(b"incomplete")
     if how == "fetch":
         assert cache.fetch("mnist", data_dir) == []
     else:
@@ -122,7 +117,7 @@ def test_what_a_killed_process_left_is_removed(mirror, data_dir, tmp_path, how):
     assert cached(data_dir) == mirror.contents
 
 
-def test_a_half_written_gzip_file_in_the_cache_is_a_fault_too(mirror, data_dir):
+def test_a_truncated_gzip_file_in_the_cache_is_a_fault(mirror, data_dir):
     zipped = idx.compress(mirror.contents[FILES[0]])
     (data_dir / "mnist" / FILES[0]).write_bytes(zipped[:1000])
     assert cache.faults("mnist", data_dir)[FILES[0]] == "truncated gzip file"
@@ -131,16 +126,14 @@ def test_a_half_written_gzip_file_in_the_cache_is_a_fault_too(mirror, data_dir):
     assert cache.fetch("mnist", data_dir) == [FILES[0]]
 
 
-def test_gzipped_files_in_the_cache_are_as_good_as_raw_ones(mirror, data_dir):
+def test_the_cache_may_contain_gzipped_files(mirror, data_dir):
     for file, content in mirror.contents.items():
         (data_dir / "mnist" / file).write_bytes(idx.compress(content))
     datasets.load("mnist", data_dir)
     assert mirror.requested() == []
 
 
-def test_files_that_vanish_while_they_are_fetched_are_an_error_not_a_crash(
-    mirror, tmp_path, monkeypatch
-):
+def test_files_that_disappear_after_the_download_are_an_error(mirror, tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "fetch", lambda *_: [])
     with pytest.raises(DatasetError, match="mnist: files disappeared while they were being read"):
         datasets.load("mnist", tmp_path)
@@ -157,9 +150,7 @@ def test_the_sums_of_unpacked_files_are_recorded(kmnist, tmp_path):
     assert sums == "".join(f"{sha256(kmnist.contents[file])}  {file}\n" for file in FILES)
 
 
-def test_a_process_that_reads_while_another_fetches_never_sees_a_file_without_its_sum(
-    kmnist, tmp_path, monkeypatch
-):
+def test_the_sum_of_a_file_is_recorded_before_the_file_is_written(kmnist, tmp_path, monkeypatch):
     sums, write = tmp_path / "kmnist" / "SHA256SUMS", cache.atomic_write
 
     def watched(path):
@@ -170,7 +161,7 @@ def test_a_process_that_reads_while_another_fetches_never_sees_a_file_without_it
     assert cache.fetch("kmnist", tmp_path) == list(FILES)
 
 
-def test_recorded_sums_spare_a_second_download(kmnist, tmp_path):
+def test_recorded_sums_make_a_second_download_unnecessary(kmnist, tmp_path):
     datasets.load("kmnist", tmp_path)
     requests = len(kmnist.requested())
     loaded = datasets.load("kmnist", tmp_path)
@@ -179,7 +170,7 @@ def test_recorded_sums_spare_a_second_download(kmnist, tmp_path):
     assert requests == len(kmnist.requested()) == 4
 
 
-def test_recorded_sums_betray_damage_which_fetch_mends(kmnist, tmp_path):
+def test_recorded_sums_reveal_damage_and_fetch_repairs_it(kmnist, tmp_path):
     cache.fetch("kmnist", tmp_path)
     path = tmp_path / "kmnist" / FILES[2]
     path.write_bytes(kmnist.contents[FILES[2]][:-1] + b"?")
@@ -202,14 +193,14 @@ def test_without_recorded_sums_no_file_is_trusted(kmnist, tmp_path, sums):
     datasets.load("kmnist", tmp_path)
 
 
-def test_recorded_sums_that_cannot_be_read_are_named(kmnist, tmp_path):
+def test_an_error_names_the_recorded_sums_that_cannot_be_read(kmnist, tmp_path):
     cache.fetch("kmnist", tmp_path)
     (tmp_path / "kmnist" / "SHA256SUMS").write_bytes(b"\xff\xfe")
     with pytest.raises(DatasetError, match=r"SHA256SUMS: cannot be read: "):
         datasets.load("kmnist", tmp_path)
 
 
-def test_recompressed_files_are_not_taken_for_the_published_ones(
+def test_files_compressed_again_are_not_accepted_as_the_published_ones(
     kmnist, httpserver, tmp_path, monkeypatch
 ):
     recompressed = gzip.compress(kmnist.contents[FILES[0]], compresslevel=1)
@@ -227,7 +218,7 @@ def test_gz_files_are_imported_by_their_own_sums(kmnist, tmp_path):
     assert kmnist.requested() == []
 
 
-def test_raw_files_of_it_are_refused_with_the_reason(kmnist, tmp_path):
+def test_raw_files_cannot_be_imported_by_gz_sums(kmnist, tmp_path):
     folder = write_folder(tmp_path / "usb", kmnist.contents)
     with pytest.raises(DatasetError) as refusal:
         cache.import_folder("kmnist", folder, tmp_path / "data")
@@ -242,7 +233,7 @@ def test_raw_files_of_it_are_refused_with_the_reason(kmnist, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
-def test_a_folder_carried_in_by_hand_becomes_the_cache(mirror, tmp_path, suffix):
+def test_an_imported_folder_becomes_the_cache(mirror, tmp_path, suffix):
     folder = write_folder(tmp_path / "usb", mirror.contents, suffix=suffix)
     paths = cache.import_folder("mnist", folder, tmp_path / "data")
     assert paths == [folder / f"{file}{suffix}" for file in FILES]
@@ -251,7 +242,7 @@ def test_a_folder_carried_in_by_hand_becomes_the_cache(mirror, tmp_path, suffix)
     assert mirror.requested() == []
 
 
-def test_raw_and_gzipped_files_may_be_mixed(mirror, tmp_path):
+def test_an_import_may_mix_raw_and_gzipped_files(mirror, tmp_path):
     folder = write_folder(tmp_path / "usb", mirror.contents, suffix=".gz")
     (folder / f"{FILES[1]}.gz").unlink()
     (folder / FILES[1]).write_bytes(mirror.contents[FILES[1]])
@@ -259,7 +250,7 @@ def test_raw_and_gzipped_files_may_be_mixed(mirror, tmp_path):
     assert cached(tmp_path / "data") == mirror.contents
 
 
-def test_an_import_mends_a_damaged_cache(mirror, data_dir, tmp_path):
+def test_an_import_repairs_a_damaged_cache(mirror, data_dir, tmp_path):
     (data_dir / "mnist" / FILES[0]).write_bytes(b"nonsense")
     folder = write_folder(tmp_path / "usb", mirror.contents)
     cache.import_folder("mnist", folder, data_dir)
@@ -267,7 +258,7 @@ def test_an_import_mends_a_damaged_cache(mirror, data_dir, tmp_path):
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_an_import_with_a_file_missing_changes_nothing(mirror, tmp_path, file):
+def test_an_import_without_one_of_the_files_changes_nothing(mirror, tmp_path, file):
     folder = write_folder(tmp_path / "usb", mirror.contents)
     (folder / file).unlink()
     with pytest.raises(DatasetError) as refusal:
@@ -277,7 +268,7 @@ def test_an_import_with_a_file_missing_changes_nothing(mirror, tmp_path, file):
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_an_import_with_a_wrong_file_changes_nothing_and_says_how_to_use_it(
+def test_an_import_with_a_wrong_file_changes_nothing_and_says_how_to_train_on_it(
     mirror, tmp_path, file, make_idx_folder
 ):
     folder = write_folder(tmp_path / "usb", mirror.contents)
@@ -291,6 +282,6 @@ def test_an_import_with_a_wrong_file_changes_nothing_and_says_how_to_use_it(
     assert not (tmp_path / "data").exists()
 
 
-def test_an_import_from_nowhere_is_refused(mirror, tmp_path):
+def test_an_import_from_a_missing_folder_is_refused(mirror, tmp_path):
     with pytest.raises(DatasetError, match="nowhere: no such folder"):
         cache.import_folder("mnist", tmp_path / "nowhere", tmp_path / "data")

@@ -1,4 +1,4 @@
-"""Datasets in memory: loaded from folders, with a checksum, and never half broken."""
+"""Datasets load from folders, with a checksum; a broken one is a clear error."""
 
 import struct
 
@@ -27,7 +27,7 @@ def test_a_folder_of_idx_files_is_a_dataset(mirror, tmp_path, suffix):
 
 
 @pytest.mark.parametrize(("images", "labels"), [(FILES[0], FILES[1]), (FILES[2], FILES[3])])
-def test_as_many_labels_as_images_are_needed(tiny, images, labels):
+def test_the_numbers_of_images_and_labels_must_be_equal(tiny, images, labels):
     (tiny / labels).write_bytes(idx.serialize(np.zeros(7, np.uint8)))
     count = 60 if images.startswith("train") else 20
     with pytest.raises(DatasetError) as refusal:
@@ -38,7 +38,7 @@ def test_as_many_labels_as_images_are_needed(tiny, images, labels):
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_the_checksum_changes_with_every_files_content(tiny, file):
+def test_the_checksum_depends_on_the_content_of_every_file(tiny, file):
     before = datasets.load(str(tiny)).checksum
     assert datasets.load(str(tiny)).checksum == before
     content = (tiny / file).read_bytes()
@@ -46,13 +46,13 @@ def test_the_checksum_changes_with_every_files_content(tiny, file):
     assert datasets.load(str(tiny)).checksum != before
 
 
-def test_the_checksum_is_that_of_the_content_not_of_its_packing_or_place(mirror, tmp_path):
+def test_the_checksum_does_not_depend_on_compression_or_folder(mirror, tmp_path):
     raw = write_folder(tmp_path / "raw", mirror.contents)
     packed = write_folder(tmp_path / "packed", mirror.contents, suffix=".gz")
     assert datasets.load(str(raw)).checksum == datasets.load(str(packed)).checksum
 
 
-# Broken datasets, given to `dlcli train`.
+# Training on broken datasets.
 
 
 def truncate(path):
@@ -60,7 +60,7 @@ def truncate(path):
 
 
 def pack(path, change):
-    """Replace a file by its gzipped, changed self."""
+    """Replace a file by its gzipped form, changed."""
     path.with_name(f"{path.name}.gz").write_bytes(change(idx.compress(path.read_bytes())))
     path.unlink()
 
@@ -107,11 +107,11 @@ BREAKAGES = {
         TRAIN_IMAGES,
         lambda path: path.write_bytes(idx.serialize(np.zeros((60, 32, 32), np.uint8))),
     ),
-    "not one image": (
+    "no images": (
         TRAIN_IMAGES,
         lambda path: path.write_bytes(idx.serialize(np.zeros((0, 28, 28), np.uint8))),
     ),
-    "not one label": (
+    "no labels": (
         TEST_LABELS,
         lambda path: path.write_bytes(idx.serialize(np.zeros(0, np.uint8))),
     ),
@@ -132,7 +132,7 @@ BREAKAGES = {
         TRAIN_IMAGES,
         lambda path: pack(path, lambda zipped: zipped[:-8] + bytes(8)),
     ),
-    "more than gzip": (TEST_LABELS, lambda path: pack(path, lambda zipped: zipped + b"\0\0")),
+    "bytes after gzip": (TEST_LABELS, lambda path: pack(path, lambda zipped: zipped + b"\0\0")),
     "gzip in gzip": (TRAIN_LABELS, lambda path: pack(path, idx.compress)),
 }
 
@@ -162,13 +162,13 @@ def test_a_gzip_bomb_is_one_clear_error_and_no_run(tiny, dlcli, workdir, monkeyp
 
 
 @pytest.mark.parametrize("name", ["./nowhere", "./a-file"])
-def test_a_dataset_that_is_no_folder_is_one_clear_error_and_no_run(name, dlcli, workdir):
+def test_a_missing_dataset_folder_is_one_clear_error_and_no_run(name, dlcli, workdir):
     (workdir / "a-file").write_bytes(b"")
     result = dlcli("train", "--set", f"dataset={name}")
     assert_refused(result, f"{name.removeprefix('./')}: no such folder of IDX files", workdir)
 
 
-def test_a_validation_size_that_leaves_nothing_is_one_clear_error_and_no_run(tiny, dlcli, workdir):
+def test_a_validation_size_of_all_images_is_one_clear_error_and_no_run(tiny, dlcli, workdir):
     result = dlcli("train", "--set", f"dataset={tiny}", "--set", "validation_size=60")
     assert result.code == 2
     assert result.stderr.startswith("Error: validation_size 60: no images would be left")

@@ -1,4 +1,4 @@
-"""Mirrors that fail in every way a mirror can, over real connections."""
+"""Mirrors that fail in every way, over real connections."""
 
 import errno
 import gzip
@@ -32,7 +32,7 @@ ZIPPED = idx.compress(CONTENT)
 HEADERS = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
 
 
-# What a mirror answers through a web server, and the reason the user is given for it.
+# Responses of a bad mirror, and the reason reported to the user.
 ANSWERS = {
     "not found": ({"status": 404}, "HTTP status 404"),
     "forbidden": ({"status": 403}, "HTTP status 403"),
@@ -82,7 +82,7 @@ def silent(_connection, end):
 
 
 def reset(connection, _end):
-    # To linger for 0 seconds means to answer with a reset instead of an orderly farewell.
+    # With a linger time of 0, closing the socket sends a reset.
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
@@ -103,7 +103,7 @@ def contradictory_length(connection, _end):
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4, 5\r\n\r\nbody")
 
 
-# What a mirror does to the connection, and the reason the user is given for it.
+# Broken connections to a mirror, and the reason reported to the user.
 BREAKDOWNS = {
     truncated: "the connection broke during the transfer",
     truncated_chunk: "the connection broke during the transfer",
@@ -127,9 +127,9 @@ FAULTS = [*ANSWERS, *(breakdown.__name__ for breakdown in BREAKDOWNS), *ADDRESSE
 
 @pytest.fixture
 def socket_mirror():
-    """Start a server whose ``answer`` to a request for the first file writes what it likes.
+    """Start a server that responds to a request for the first file by ``answer``.
 
-    For other files it answers 404, so that a fault that takes time takes it once a test.
+    It responds to requests for other files with 404, so that a test waits for a fault only once.
     """
     end = threading.Event()
 
@@ -158,8 +158,8 @@ def socket_mirror():
 
 
 @pytest.fixture
-def deaf_address():
-    """An address that refuses connections, and that nobody else can take meanwhile."""
+def refusing_address():
+    """An address that refuses connections, reserved for the test."""
     with socket.socket() as bound_but_not_listening:
         bound_but_not_listening.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{bound_but_not_listening.getsockname()[1]}"
@@ -167,14 +167,14 @@ def deaf_address():
 
 @dataclass(frozen=True)
 class BadMirror:
-    """Where a mirror is, and what the user is to be told about it."""
+    """The address of a mirror, and the reason reported to the user."""
 
     url: str
     reason: str
 
 
 @pytest.fixture
-def bad_mirror(request, httpserver, monkeypatch, socket_mirror, deaf_address, mirror):
+def bad_mirror(request, httpserver, monkeypatch, socket_mirror, refusing_address, mirror):
     """A mirror with the fault that the test's parameter names."""
     fault = request.param
     monkeypatch.setattr(download, "ATTEMPTS", 2)
@@ -186,7 +186,7 @@ def bad_mirror(request, httpserver, monkeypatch, socket_mirror, deaf_address, mi
         httpserver.expect_request(re.compile("/bad/")).respond_with_data(**answer)
         return BadMirror(httpserver.url_for("/bad"), reason)
     if fault == "refused":
-        return BadMirror(deaf_address, "the connection failed")
+        return BadMirror(refusing_address, "the connection failed")
     if fault in ("stalled", "silent"):
         monkeypatch.setattr(download, "TIMEOUT_SECONDS", 0.3)
     breakdown = next(function for function in BREAKDOWNS if function.__name__ == fault)
@@ -195,7 +195,7 @@ def bad_mirror(request, httpserver, monkeypatch, socket_mirror, deaf_address, mi
 
 @pytest.fixture
 def use_mirrors(monkeypatch, mirror):
-    """Have mnist come from the given mirrors."""
+    """Make the given mirrors those of mnist."""
 
     def use(*urls):
         monkeypatch.setitem(DATASETS, "mnist", replace(DATASETS["mnist"], mirrors=urls))
@@ -204,7 +204,7 @@ def use_mirrors(monkeypatch, mirror):
 
 
 def cached(data_dir):
-    """Every file below a data folder with its content, but for the locks."""
+    """Every file below a data folder with its content, except locks."""
     return {
         str(path.relative_to(data_dir)): path.read_bytes()
         for path in data_dir.rglob("*")
@@ -217,7 +217,7 @@ def in_cache(contents):
 
 
 @pytest.mark.parametrize("bad_mirror", FAULTS, indirect=True)
-def test_when_a_mirror_fails_the_next_one_delivers(bad_mirror, mirror, use_mirrors, tmp_path):
+def test_when_a_mirror_fails_the_next_one_is_used(bad_mirror, mirror, use_mirrors, tmp_path):
     use_mirrors(bad_mirror.url, mirror.url)
     assert cache.fetch("mnist", tmp_path) == list(FILES)
     assert cached(tmp_path) == in_cache(mirror.contents)
@@ -225,7 +225,7 @@ def test_when_a_mirror_fails_the_next_one_delivers(bad_mirror, mirror, use_mirro
 
 
 @pytest.mark.parametrize("bad_mirror", FAULTS, indirect=True)
-def test_when_all_mirrors_fail_the_message_names_each_and_the_ways_on(
+def test_when_all_mirrors_fail_the_message_lists_them_and_gives_advice(
     bad_mirror, httpserver, use_mirrors, dlcli, workdir
 ):
     httpserver.expect_request(re.compile("/gone/")).respond_with_data(status=410)
@@ -256,9 +256,7 @@ def test_a_command_that_needs_the_data_fails_like_fetch(
     assert cached(workdir / "data") == {}
 
 
-def test_what_arrived_before_a_failure_is_kept_and_not_fetched_again(
-    httpserver, mirror, use_mirrors, tmp_path
-):
+def test_files_downloaded_before_a_failure_are_kept(httpserver, mirror, use_mirrors, tmp_path):
     for file in FILES[:2]:
         zipped = idx.compress(mirror.contents[file])
         httpserver.expect_request(f"/half/{file}.gz").respond_with_data(zipped)
@@ -283,7 +281,7 @@ def test_the_users_mirror_is_tried_first(httpserver, mirror, monkeypatch, tmp_pa
     assert mirror.requested() == [f"/mine/{file}.gz" for file in FILES]
 
 
-def test_without_luck_on_the_users_mirror_the_official_one_is_asked(
+def test_if_the_users_mirror_fails_the_official_one_is_used(
     httpserver, mirror, monkeypatch, tmp_path
 ):
     httpserver.expect_request(re.compile("/mine/")).respond_with_data(status=404)
@@ -293,7 +291,7 @@ def test_without_luck_on_the_users_mirror_the_official_one_is_asked(
     assert cached(tmp_path) == in_cache(mirror.contents)
 
 
-def test_ctrl_c_in_mid_transfer_leaves_whole_files_and_no_lock(mirror, tmp_path):
+def test_ctrl_c_during_the_transfer_leaves_complete_files_and_no_lock(mirror, tmp_path):
     def interrupt(name, _received, _total):
         if name == FILES[1]:
             raise KeyboardInterrupt
@@ -305,7 +303,7 @@ def test_ctrl_c_in_mid_transfer_leaves_whole_files_and_no_lock(mirror, tmp_path)
         pass
 
 
-def test_a_full_disk_leaves_nothing_half_written(mirror, dlcli, workdir, monkeypatch):
+def test_a_full_disk_leaves_no_incomplete_file(mirror, dlcli, workdir, monkeypatch):
     def full(descriptor):
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -317,12 +315,12 @@ def test_a_full_disk_leaves_nothing_half_written(mirror, dlcli, workdir, monkeyp
     assert cached(workdir / "data") == {}
 
 
-# What download.fetch itself promises, with one file.
+# download.fetch with one file.
 
 
 @pytest.fixture
 def web(httpserver, monkeypatch):
-    """Answer requests for the file ``digits`` in turn, the last answer repeated for ever."""
+    """Respond to requests for the file ``digits`` in turn, repeating the last response."""
     monkeypatch.setattr(download, "BACKOFF_SECONDS", 0)
     monkeypatch.setenv("no_proxy", "*")
 
@@ -341,7 +339,7 @@ def fetch(*mirrors):
 
 
 @pytest.mark.parametrize(
-    "hiccup",
+    "failure",
     [
         Response(status=429),
         Response(status=500),
@@ -352,8 +350,8 @@ def fetch(*mirrors):
     ids=["429", "500", "503", "truncated gzip file", "damaged gzip file"],
 )
 @pytest.mark.parametrize("times", [1, 2])
-def test_a_fault_that_passes_is_waited_out(web, httpserver, hiccup, times):
-    assert fetch(web(*[hiccup] * times, Response(ZIPPED))) == CONTENT
+def test_a_temporary_failure_is_retried(web, httpserver, failure, times):
+    assert fetch(web(*[failure] * times, Response(ZIPPED))) == CONTENT
     assert len(httpserver.log) == times + 1
 
 
@@ -362,13 +360,13 @@ def test_a_fault_that_passes_is_waited_out(web, httpserver, hiccup, times):
     [Response(status=404), Response("<html>"), Response(b"nonsense"), Response(idx.compress(b""))],
     ids=["404", "web page", "nonsense", "another gzip file"],
 )
-def test_a_fault_that_lasts_is_not_asked_for_again(web, httpserver, answer):
+def test_a_permanent_failure_is_not_retried(web, httpserver, answer):
     with pytest.raises(DatasetError):
         fetch(web(answer))
     assert len(httpserver.log) == 1
 
 
-def test_each_pause_is_longer_than_the_one_before(web, httpserver, monkeypatch):
+def test_each_delay_is_longer_than_the_one_before(web, httpserver, monkeypatch):
     pauses = []
     monkeypatch.setattr(download, "BACKOFF_SECONDS", 1.5)
     monkeypatch.setattr("time.sleep", pauses.append)
@@ -378,41 +376,41 @@ def test_each_pause_is_longer_than_the_one_before(web, httpserver, monkeypatch):
     assert pauses == [1.5, 3.0]
 
 
-def test_without_any_mirror_there_is_an_error_all_the_same():
+def test_without_any_mirror_there_is_an_error():
     with pytest.raises(DatasetError, match="digits: no mirror delivered it"):
         fetch()
 
 
 @pytest.mark.parametrize("prefix", ["mirror", "mirror/", "mirror//"])
-def test_the_slash_after_a_mirror_may_be_left_out(web, httpserver, prefix):
+def test_the_slash_after_a_mirror_is_optional(web, httpserver, prefix):
     fetch(web(Response(ZIPPED)) + prefix)
     assert [request.path for request, _ in httpserver.log] == ["/mirror/digits.gz"]
 
 
-def test_the_request_says_who_asks_and_that_the_gzip_is_to_stay(web, httpserver):
+def test_the_request_has_a_user_agent_and_asks_for_the_file_as_it_is(web, httpserver):
     fetch(web(Response(ZIPPED)))
     headers = httpserver.log[0][0].headers
     assert headers["User-Agent"].startswith("dlcli/")
     assert headers["Accept-Encoding"] == "identity"
 
 
-def test_a_redirection_is_followed(web, httpserver):
+def test_a_redirect_is_followed(web, httpserver):
     moved = Response(status=302, headers={"Location": "/mirror/digits.gz"})
     assert fetch(web(moved, Response(ZIPPED))) == CONTENT
 
 
-def test_a_mirror_may_declare_the_gzip_an_encoding(web):
+def test_a_mirror_may_declare_gzip_as_the_content_encoding(web):
     assert fetch(web(Response(ZIPPED, headers={"Content-Encoding": "gzip"}))) == CONTENT
 
 
 def test_progress_counts_up_to_the_total(web):
-    told = []
+    calls = []
     body = gzip.compress(bytes(300_000), compresslevel=0)
     mirrors = [web(Response(body))]
     download.fetch(
-        "digits", Checksum(sha256(bytes(300_000))), mirrors, lambda *news: told.append(news)
+        "digits", Checksum(sha256(bytes(300_000))), mirrors, lambda *news: calls.append(news)
     )
-    names, received, totals = map(list, zip(*told, strict=True))
+    names, received, totals = map(list, zip(*calls, strict=True))
     assert set(names) == {"digits"}
     assert set(totals) == {len(body)}
     assert received == sorted(received)
@@ -425,26 +423,26 @@ def test_progress_counts_up_to_the_total(web):
     [b"", b"Content-Length: many\r\n", b"Content-Length: -7\r\n"],
     ids=["no", "text", "-7"],
 )
-def test_without_a_sensible_length_the_total_is_not_known(socket_mirror, mirror, length):
+def test_without_a_valid_length_the_total_is_not_known(socket_mirror, mirror, length):
     def answer(connection, _end):
         connection.sendall(b"HTTP/1.1 200 OK\r\n" + length + b"\r\n" + ZIPPED)
 
-    told = []
+    calls = []
     mirrors = [socket_mirror(answer)]
-    received = download.fetch(FIRST, CHECKSUM, mirrors, lambda *news: told.append(news))
+    received = download.fetch(FIRST, CHECKSUM, mirrors, lambda *news: calls.append(news))
     assert received == CONTENT
-    assert told[-1] == (FIRST, len(ZIPPED), 0)
+    assert calls[-1] == (FIRST, len(ZIPPED), 0)
 
 
-def test_a_mirror_that_takes_for_ever_is_given_up_at_once(web, httpserver, monkeypatch):
+def test_a_mirror_beyond_the_deadline_is_not_retried(web, httpserver, monkeypatch):
     monkeypatch.setattr(download, "DEADLINE_SECONDS", 0)
     with pytest.raises(DatasetError, match="not done after 0 s"):
         fetch(web(Response(ZIPPED)))
     assert len(httpserver.log) == 1
 
 
-def test_a_mirror_that_trickles_does_not_escape_the_deadline(socket_mirror, monkeypatch):
-    """Byte after byte arrives in time, but the file as a whole does not."""
+def test_the_deadline_stops_a_very_slow_mirror(socket_mirror, monkeypatch):
+    """Every byte arrives in time, but the whole file does not."""
     clock = SimpleNamespace(monotonic=itertools.count().__next__)
     monkeypatch.setattr(download, "time", clock)
     monkeypatch.setattr(download, "DEADLINE_SECONDS", 5)
@@ -458,7 +456,7 @@ def test_a_mirror_that_trickles_does_not_escape_the_deadline(socket_mirror, monk
         download.fetch(FIRST, CHECKSUM, [socket_mirror(trickle)])
 
 
-def test_an_unverifiable_certificate_is_called_that(monkeypatch):
+def test_an_unverifiable_certificate_is_reported_as_such(monkeypatch):
     def refuse(*_arguments, **_options):
         raise requests.exceptions.SSLError("certificate verify failed: self-signed certificate")
 
@@ -468,7 +466,7 @@ def test_an_unverifiable_certificate_is_called_that(monkeypatch):
         fetch("https://mirror.example")
 
 
-# Several processes at once, and processes that are killed.
+# Concurrent and killed processes.
 
 PROGRAM = """
 import sys
@@ -502,7 +500,7 @@ def start_fetch(mirror, monkeypatch, tmp_path):
         yield start
 
 
-def test_processes_that_fetch_at_once_all_succeed_and_fetch_each_file_once(
+def test_concurrent_processes_all_succeed_and_download_each_file_once(
     start_fetch, mirror, tmp_path
 ):
     processes = [start_fetch() for _ in range(3)]
@@ -519,7 +517,7 @@ def test_processes_that_fetch_at_once_all_succeed_and_fetch_each_file_once(
 
 
 @pytest.mark.parametrize(("end", "code"), [("terminate", 143), ("kill", -9)])
-def test_a_process_killed_in_mid_fetch_leaves_whole_files_and_no_lock(
+def test_a_process_killed_during_the_download_leaves_complete_files_and_no_lock(
     start_fetch, httpserver, mirror, tmp_path, end, code
 ):
     file = FILES[2]
@@ -548,7 +546,7 @@ def test_a_process_killed_in_mid_fetch_leaves_whole_files_and_no_lock(
     assert cached(tmp_path) == in_cache(mirror.contents)
 
 
-# The real thing.
+# The full MNIST.
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The IDX format: what is written can be read, and what is not exactly right is refused."""
+"""IDX files: what is written can be read, and any deviation from the format is refused."""
 
 import gzip
 import struct
@@ -28,7 +28,7 @@ ZIPPED = idx.compress(LABELS)
 
 
 @given(IMAGE_STACKS)
-def test_images_come_back_as_they_were_written(images):
+def test_written_images_are_read_unchanged(images):
     parsed = idx.parse_images(idx.serialize(images), "images")
     assert parsed.shape == (len(images), 784)
     assert parsed.dtype == np.uint8
@@ -36,7 +36,7 @@ def test_images_come_back_as_they_were_written(images):
 
 
 @given(LABEL_LISTS)
-def test_labels_come_back_as_they_were_written(labels):
+def test_written_labels_are_read_unchanged(labels):
     parsed = idx.parse_labels(idx.serialize(labels), "labels")
     assert parsed.dtype == np.uint8
     assert (parsed == labels).all()
@@ -58,16 +58,16 @@ def test_a_file_of_images_starts_with_these_sixteen_bytes():
 
 
 @given(st.binary(max_size=2000))
-def test_what_is_zipped_comes_back_unzipped(content):
+def test_gzipped_content_is_decompressed(content):
     assert idx.decompress(idx.compress(content), "file") == content
 
 
 @given(st.binary(max_size=200).filter(lambda content: content[:2] != b"\x1f\x8b"))
-def test_what_is_not_zipped_comes_back_as_it_is(content):
+def test_other_content_is_returned_unchanged(content):
     assert idx.decompress(content, "file") == content
 
 
-def test_zipping_depends_on_the_content_alone(monkeypatch):
+def test_compression_depends_on_the_content_alone(monkeypatch):
     monkeypatch.setattr("time.time", lambda: 1_900_000_000.0)
     assert idx.compress(LABELS) == ZIPPED
     assert gzip.decompress(ZIPPED) == LABELS
@@ -147,7 +147,7 @@ def test_bad_gzip_is_refused_with_the_file_and_the_fault(tmp_path, content, faul
 
 
 @given(st.binary(max_size=100))
-def test_no_bytes_whatever_do_worse_than_a_refusal(content):
+def test_any_bytes_are_read_or_refused(content):
     for start in (b"", IMAGES[:4], IMAGES[:16], LABELS[:4], LABELS[:8], ZIPPED[:3], ZIPPED[:20]):
         for read in (idx.parse_images, idx.parse_labels, idx.decompress):
             with suppress(DatasetError):
@@ -155,7 +155,7 @@ def test_no_bytes_whatever_do_worse_than_a_refusal(content):
 
 
 @pytest.mark.parametrize("pack", [bytes, idx.compress], ids=["raw", "gzipped"])
-def test_a_file_of_just_the_largest_size_is_read(tmp_path, monkeypatch, pack):
+def test_a_file_of_the_largest_allowed_size_is_read(tmp_path, monkeypatch, pack):
     monkeypatch.setattr(idx, "MAX_BYTES", 100_000)
     (tmp_path / "file").write_bytes(pack(bytes(100_000)))
     assert idx.read_file(tmp_path / "file") == bytes(100_000)
@@ -163,14 +163,14 @@ def test_a_file_of_just_the_largest_size_is_read(tmp_path, monkeypatch, pack):
 
 @pytest.mark.parametrize("excess", [1, 5_000_000])
 @pytest.mark.parametrize("pack", [bytes, idx.compress], ids=["raw", "gzipped"])
-def test_a_larger_file_is_refused_unpacked_or_not(tmp_path, monkeypatch, pack, excess):
+def test_a_larger_file_is_refused_raw_or_gzipped(tmp_path, monkeypatch, pack, excess):
     monkeypatch.setattr(idx, "MAX_BYTES", 100_000)
     (tmp_path / "file").write_bytes(pack(bytes(100_000 + excess)))
     with pytest.raises(DatasetError, match=r"file: larger than 100,000 bytes"):
         idx.read_file(tmp_path / "file")
 
 
-def test_a_gzip_bomb_is_never_unpacked_beyond_the_limit(monkeypatch):
+def test_a_gzip_bomb_is_not_decompressed_beyond_the_limit(monkeypatch):
     monkeypatch.setattr(idx, "MAX_BYTES", 100_000)
     bomb = gzip.compress(bytes(20_000_000), compresslevel=1)
     tracemalloc.start()
@@ -181,7 +181,7 @@ def test_a_gzip_bomb_is_never_unpacked_beyond_the_limit(monkeypatch):
     assert peak < 2_000_000
 
 
-def test_raw_and_gzipped_files_read_alike(tmp_path):
+def test_raw_and_gzipped_files_give_the_same_content(tmp_path):
     (tmp_path / "raw").write_bytes(LABELS)
     (tmp_path / "packed").write_bytes(ZIPPED)
     assert idx.read_file(tmp_path / "raw") == idx.read_file(tmp_path / "packed") == LABELS
@@ -190,7 +190,7 @@ def test_raw_and_gzipped_files_read_alike(tmp_path):
 @pytest.mark.parametrize(
     ("name", "reason"), [("missing", "No such file or directory"), ("folder", "Is a directory")]
 )
-def test_what_cannot_be_opened_is_refused_with_its_name(tmp_path, name, reason):
+def test_the_error_names_a_file_that_cannot_be_opened(tmp_path, name, reason):
     (tmp_path / "folder").mkdir()
     with pytest.raises(DatasetError) as refusal:
         idx.read_file(tmp_path / name)

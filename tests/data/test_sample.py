@@ -1,4 +1,4 @@
-"""The embedded sample is what its datacard says."""
+"""The embedded sample is what its data card says."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def test_sizes(sample):
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_every_byte_is_drawn_from_mnist_as_the_datacard_says(file, mnist_dir):
+def test_every_byte_is_selected_from_mnist_as_the_data_card_says(file, mnist_dir):
     step = 6 if file.startswith("train") else 5
     parse = idx.parse_images if "images" in file else idx.parse_labels
     full = parse(idx.read_file(idx.find(mnist_dir, file)), file)
@@ -21,7 +21,7 @@ def test_every_byte_is_drawn_from_mnist_as_the_datacard_says(file, mnist_dir):
     assert (embedded == full[::step]).all()
 
 
-def test_the_embedded_files_are_those_of_the_checksums():
+def test_the_embedded_files_have_the_checksums_of_the_registry():
     info = DATASETS["sample"]
     for file, checksum in info.checksums.items():
         path = info.embedded / f"{file}.gz"
