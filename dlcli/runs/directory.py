@@ -3,16 +3,14 @@
 import itertools
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from dlcli.errors import CheckpointError, ConfigError
 from dlcli.files import (
-    annotate_errors,
     flush_folder,
+    lock,
     make_folder,
     remove_temporary_files,
     temporary_path,
@@ -98,16 +96,12 @@ def locked(path: Path) -> Iterator[None]:
     ConfigError
         One is doing so.
     """
-    lock = FileLock(path / LOCK, blocking=False)
-    try:
-        with annotate_errors(path / LOCK):
-            lock.acquire()
-    except Timeout as error:
-        raise ConfigError(f"{path}: another process is training in it") from error
-    try:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock(path / LOCK, wait=False))
+        except TimeoutError as error:
+            raise ConfigError(f"{path}: another process is training in it") from error
         yield
-    finally:
-        lock.release()
 
 
 def find(path: Path) -> Path:
