@@ -42,7 +42,15 @@ Dlcli = Callable[..., Result]
 
 
 def pytest_addoption(parser):
-    parser.addoption("--long", action="store_true", help="try every fault in tests/faults")
+    parser.addoption(
+        "--long", action="store_true", help="try every fault, and read more photographs"
+    )
+
+
+@pytest.fixture(scope="session")
+def long(request) -> bool:
+    """Whether a test is to try everything, however long it takes."""
+    return request.config.getoption("--long")
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""The built wheel, in an empty environment and run from an empty folder, does it all."""
+"""The wheel works in an environment with nothing else, from an empty folder."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ REPOSITORY = Path(__file__).parent.parent
 
 
 def run(*command: object, cwd: Path, umask: int = -1, **variables: str) -> str:
-    """Run a command that must succeed, without this test's environment; return its stdout."""
+    """Run a command that must succeed, without this checkout on its path; return its stdout."""
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     finished = subprocess.run(
         [str(part) for part in command],
@@ -43,10 +43,10 @@ def dist(tmp_path_factory) -> Path:
 def installed(dist, tmp_path_factory) -> Path:
     """The dlcli of an environment that holds the wheel and its dependencies alone."""
     folder = tmp_path_factory.mktemp("environment")
-    venv.create(folder, with_pip=True)
+    venv.create(folder)
     (wheel,) = dist.glob("*.whl")
-    python = folder / "bin" / "python"
-    run(python, "-m", "pip", "install", "--quiet", wheel, cwd=folder)
+    pip = [sys.executable, "-m", "pip", "--python", folder, "--disable-pip-version-check"]
+    run(*pip, "install", "--quiet", "--no-compile", wheel, cwd=folder)
     return folder / "bin" / "dlcli"
 
 
@@ -56,7 +56,7 @@ def test_the_wheel_holds_the_package_its_data_and_the_configs(dist):
     sources = {str(p.relative_to(REPOSITORY)) for p in (REPOSITORY / "dlcli").rglob("*.py")}
     assert sources <= names
     assert {f"dlcli/configs/{p.name}" for p in (REPOSITORY / "configs").glob("*.yaml")} <= names
-    for folder in ("sample", "pretrained"):
+    for folder in ("data/sample", "runs/pretrained"):
         data = {p.name for p in (REPOSITORY / "dlcli" / folder).iterdir()}
         packed = [Path(name) for name in names if name.startswith(f"dlcli/{folder}/")]
         assert {path.name for path in packed} == data
@@ -74,8 +74,8 @@ def test_the_sdist_holds_what_the_tests_need(dist):
     assert {"tests/conftest.py", "configs/mnist.yaml", "Makefile", "LICENSE"} <= names
 
 
-def test_whoever_builds_gets_the_same_bytes(dist, tmp_path):
-    """In another folder, at another time and place, from files that others may not read."""
+def test_everybody_builds_the_same_bytes(dist, tmp_path):
+    """In another folder, time zone and locale, from files with other times and permissions."""
     (sdist,) = dist.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         archive.extractall(tmp_path / "elsewhere", filter="data")

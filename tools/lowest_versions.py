@@ -26,4 +26,4 @@ def constraints(pyproject: dict[str, Any]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    print("\n".join(constraints(tomllib.loads(PYPROJECT.read_text(encoding="utf-8")))))  # noqa: T201 - for pip
+    print("\n".join(constraints(tomllib.loads(PYPROJECT.read_text(encoding="utf-8")))))

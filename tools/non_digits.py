@@ -1,26 +1,26 @@
-"""Drawings of what is no digit: letters and signs, shapes, scribbles, and ruined digits.
+"""Drawings of what is no digit: letters and signs, shapes, scribbles and ruined digits.
 
 The rejection network learns from them what is no digit. Letters are drawn along the strokes of
 ``tools.characters`` with a pen of any width, or printed in a font.
 """
 
 from collections.abc import Callable
-from importlib.util import find_spec
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from dlcli.nn.types import Labels
 from dlcli.vision.components import label
 from tools import characters
 from tools.characters import Points, Strokes
+from tools.photographs import Marks
 
-Marks = npt.NDArray[np.uint8]  # light on dark, shape (height, width)
 Random = np.random.Generator
 
 SIDE = 140
-# Digits that are none in a mirror, or lying on their side.
+# Digits that are no digits when mirrored, or when lying on their side.
 MIRRORED = frozenset({3, 4, 7, 9})
 LYING = frozenset({2, 3, 4, 5, 7})
 _MARGIN = 15
@@ -55,9 +55,9 @@ def sign(random: Random) -> Strokes:
 
 
 def typed(random: Random, alphabet: str = _TYPED) -> Marks:
-    """One of the characters as a printer prints it, or on paper that is held askew."""
-    package, _, file = random.choice(_FONTS).partition("/")
-    path = Path(str(find_spec(package).origin)).parent / file
+    """One character of the alphabet, printed in a font, cropped and slightly askew."""
+    package, _, file = str(random.choice(_FONTS)).partition("/")
+    path = Path(str(resources.files(package))) / file
     font = ImageFont.truetype(path, SIDE - 2 * _MARGIN)
     image = Image.new("L", (2 * SIDE, 2 * SIDE))
     pen, middle = ImageDraw.Draw(image), (SIDE, SIDE)
@@ -67,9 +67,9 @@ def typed(random: Random, alphabet: str = _TYPED) -> Marks:
     sheared = image.transform(
         image.size, Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC
     )
-    turned = np.asarray(sheared.rotate(random.uniform(-10, 10), Image.Resampling.BICUBIC))
-    rows, columns = np.nonzero(turned > 127)
-    return turned[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    rotated = np.asarray(sheared.rotate(random.uniform(-10, 10), Image.Resampling.BICUBIC))
+    rows, columns = np.nonzero(rotated > 127)
+    return rotated[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
 
 
 def penned_digit(random: Random, digit: int) -> Strokes:
@@ -77,19 +77,22 @@ def penned_digit(random: Random, digit: int) -> Strokes:
     return characters.write(characters.DIGITS, str(digit), random)
 
 
-def _line(*across_and_down: float) -> Points:
-    return np.array(across_and_down, float).reshape(-1, 2)
+def _line(*coordinates: float) -> Points:
+    """A polyline through x, y, x, y, ..."""
+    points: Points = np.array(coordinates, float).reshape(-1, 2)
+    return points
 
 
 def _curve(points: Points, count: int = 30) -> Points:
-    """A smooth line past points: a cubic B-spline."""
+    """A smooth line near the points: a uniform cubic B-spline."""
     ends = np.vstack([points[[0, 0]], points, points[[-1, -1]]])
-    place = np.linspace(0, len(ends) - 3, count * len(points), endpoint=False)
-    start = place.astype(int)
-    t = (place - start)[:, np.newaxis]
+    positions = np.linspace(0, len(ends) - 3, count * len(points), endpoint=False)
+    start = positions.astype(int)
+    t = (positions - start)[:, np.newaxis]
     a, b, c, d = (ends[start + k] for k in range(4))
-    b_share, c_share = 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1
-    return ((1 - t) ** 3 * a + b_share * b + c_share * c + t**3 * d) / 6
+    b_weight, c_weight = 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1
+    curve: Points = ((1 - t) ** 3 * a + b_weight * b + c_weight * c + t**3 * d) / 6
+    return curve
 
 
 def _circle(x: float, y: float, radius: float, corners: int = 30, turn: float = 0) -> Points:
@@ -97,13 +100,14 @@ def _circle(x: float, y: float, radius: float, corners: int = 30, turn: float = 
     return np.column_stack([x + radius * np.sin(angles), y - radius * np.cos(angles)])
 
 
-def _turned(points: Points, degrees: float) -> Points:
+def _rotated(points: Points, degrees: float) -> Points:
     cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    return (points - 0.5) @ np.array([[cosine, sine], [-sine, cosine]]) + 0.5
+    rotated: Points = (points - 0.5) @ np.array([[cosine, sine], [-sine, cosine]]) + 0.5
+    return rotated
 
 
 def doodle(random: Random) -> Strokes:
-    """A few strokes, straight, bent or winding, or one that wanders."""
+    """A few strokes, straight or curved, or a single long one."""
     if random.random() < 0.3:
         return [_curve(random.uniform(0, 1, (random.integers(8, 25), 2)))]
     lines = [random.uniform(0, 1, (random.integers(2, 6), 2)) for _ in range(random.integers(2, 6))]
@@ -111,7 +115,7 @@ def doodle(random: Random) -> Strokes:
 
 
 def scrawl(random: Random) -> Strokes:
-    """A line to and fro, as when a pen is tried or something is struck out."""
+    """A zigzag, as when somebody tries a pen or strikes something out."""
     count = random.integers(4, 14)
     across = np.linspace(0, 1, count) + random.normal(0, 0.05, count)
     down = np.arange(count) % 2 * random.uniform(0.4, 1) + random.normal(0, 0.08, count)
@@ -120,7 +124,7 @@ def scrawl(random: Random) -> Strokes:
 
 
 def shape(random: Random) -> Strokes:
-    """Something that people draw."""
+    """A simple drawing: a star, a house, a face and the like."""
     names = list(_SHAPES)
     return _SHAPES[names[random.integers(len(names))]](random)
 
@@ -132,12 +136,12 @@ def _star(random: Random) -> Strokes:
 
 
 def _arrow(random: Random) -> Strokes:
-    turn = 45 * random.integers(8)
+    turn = 45 * int(random.integers(8))
     strokes = (_line(0, 0.5, 1, 0.5), _line(0.7, 0.25, 1, 0.5, 0.7, 0.75))
-    return [_turned(stroke, turn) for stroke in strokes]
+    return [_rotated(stroke, turn) for stroke in strokes]
 
 
-def _heart(random: Random) -> Strokes:
+def _heart(_random: Random) -> Strokes:
     t = np.linspace(0, 2 * np.pi, 40)
     down = 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)
     return [np.column_stack([16 * np.sin(t) ** 3, -down])]
@@ -148,7 +152,7 @@ def _spiral(random: Random) -> Strokes:
     return [np.column_stack([np.sin(t), np.cos(t)]) * t[:, np.newaxis]]
 
 
-def _face(random: Random) -> Strokes:
+def _face(_random: Random) -> Strokes:
     mouth = _circle(0.5, 0.5, 0.25)[10:21]
     return [_circle(0.5, 0.5, 0.5), _circle(0.35, 0.38, 0.05), _circle(0.65, 0.38, 0.05), mouth]
 
@@ -185,45 +189,45 @@ def _crossed_lines(random: Random) -> Strokes:
 
 
 _SHAPES: dict[str, Callable[[Random], Strokes]] = {
-    "polygon": lambda r: [_circle(0, 0, 1, r.integers(3, 7), r.uniform(0, 7))],
+    "polygon": lambda r: [_circle(0, 0, 1, int(r.integers(3, 7)), r.uniform(0, 7))],
     "star": _star,
     "arrow": _arrow,
-    "cross": lambda r: [_line(0, 0, 1, 1), _line(0, 1, 1, 0)],
-    "plus": lambda r: [_line(0.5, 0, 0.5, 1), _line(0, 0.5, 1, 0.5)],
-    "tick": lambda r: [_line(0, 0.6, 0.35, 1, 1, 0)],
+    "cross": lambda _: [_line(0, 0, 1, 1), _line(0, 1, 1, 0)],
+    "plus": lambda _: [_line(0.5, 0, 0.5, 1), _line(0, 0.5, 1, 0.5)],
+    "tick": lambda _: [_line(0, 0.6, 0.35, 1, 1, 0)],
     "heart": _heart,
     "spiral": _spiral,
     "face": _face,
     "house": _house,
-    "hash": lambda r: [
+    "hash": lambda _: [
         *[_line(x, 0, x, 1) for x in (0.33, 0.66)],
         *[_line(0, y, 1, y) for y in (0.33, 0.66)],
     ],
     "box": _box,
     "stairs": _stairs,
     "wave": _wave,
-    "tree": lambda r: [_circle(0.5, 0.5, 0.5, 3), _line(0.5, 0.75, 0.5, 1.2)],
-    "person": lambda r: [
+    "tree": lambda _: [_circle(0.5, 0.5, 0.5, 3), _line(0.5, 0.75, 0.5, 1.2)],
+    "person": lambda _: [
         _circle(0.5, 0.15, 0.15),
         _line(0.5, 0.3, 0.5, 0.7),
         _line(0.2, 0.45, 0.8, 0.45),
         _line(0.2, 1, 0.5, 0.7, 0.8, 1),
     ],
     "sun": _sun,
-    "flower": lambda r: [
+    "flower": lambda _: [
         _circle(0, 0, 0.15),
         *(_circle(x, y, 0.17) for x, y in _circle(0, 0, 0.3, 5)[:-1]),
     ],
-    "lightning": lambda r: [_line(0.6, 0, 0.2, 0.55, 0.7, 0.45, 0.3, 1)],
-    "lens": lambda r: [_circle(0.4, 0.4, 0.3), _line(0.62, 0.62, 1, 1)],
+    "lightning": lambda _: [_line(0.6, 0, 0.2, 0.55, 0.7, 0.45, 0.3, 1)],
+    "lens": lambda _: [_circle(0.4, 0.4, 0.3), _line(0.62, 0.62, 1, 1)],
     "crossed lines": _crossed_lines,
 }
 
 
 def drawn(strokes: Strokes, random: Random) -> Marks:
-    """Strokes with a pen, slanted and wobbling as by hand."""
+    """Strokes drawn with a pen, slanted and wobbly as by hand."""
     fine = [_in_small_steps(stroke) for stroke in strokes]
-    points = _turned(np.concatenate(fine), random.uniform(-12, 12))
+    points = _rotated(np.concatenate(fine), random.uniform(-12, 12))
     points = points * [random.uniform(0.65, 1.2), 1]
     points[:, 0] += random.uniform(-0.3, 0.3) * points[:, 1]
     points = _fitted(points, 1)
@@ -241,31 +245,32 @@ def drawn(strokes: Strokes, random: Random) -> Marks:
 
 
 def _in_small_steps(stroke: Points) -> Points:
-    places = np.linspace(0, len(stroke) - 1, max(2, 60 // len(stroke)) * len(stroke))
-    return np.column_stack([np.interp(places, np.arange(len(stroke)), xs) for xs in stroke.T])
+    positions = np.linspace(0, len(stroke) - 1, max(2, 60 // len(stroke)) * len(stroke))
+    return np.column_stack([np.interp(positions, np.arange(len(stroke)), xs) for xs in stroke.T])
 
 
 def _fitted(points: Points, length: float) -> Points:
-    """Moved and scaled to a box that begins at 0 and has this length."""
+    """Points moved and scaled to a box with a corner at 0 and sides of at most this length."""
     moved = points - points.min(axis=0)
-    return moved * (length / max(moved.max(), 1e-6))
+    fitted: Points = moved * (length / max(moved.max(), 1e-6))
+    return fitted
 
 
-def ruined(digits: Marks, labels: npt.NDArray[np.uint8], random: Random) -> Marks:
-    """A digit that is none any more, or two that touch.
+def ruined(digits: Marks, labels: Labels, random: Random) -> Marks:
+    """A digit spoilt so that it is no digit any more, or two digits that touch.
 
     Parameters
     ----------
     digits
         Two of MNIST's images, shape (2, 28, 28).
     labels
-        Which digits they are.
+        Their digits.
     """
     one, two = digits
-    kinds = [
+    kinds: list[Callable[[], Marks]] = [
         lambda: _struck_out(one, random),
-        lambda: _touching(one, two, random.integers(0, 6)),
-        lambda: _touching(one, two, random.integers(6, 14)),
+        lambda: _touching(one, two, int(random.integers(0, 6))),
+        lambda: _touching(one, two, int(random.integers(6, 14))),
         lambda: np.vstack([np.roll(one[:14], random.integers(5, 10), axis=1), two[14:]]),
     ]
     if labels[0] in MIRRORED:
@@ -285,7 +290,7 @@ def _struck_out(digit: Marks, random: Random) -> Marks:
 
 
 def _touching(one: Marks, two: Marks, columns: int) -> Marks:
-    """Two digits side by side that share so many columns, or as many more as it takes."""
+    """Two digits that overlap by this many columns, or by as many more as make them touch."""
     left, right = (digit[:, digit.any(axis=0)] for digit in (one, two))
     most = min(left.shape[1], right.shape[1])
     for shared in range(min(columns, most), most + 1):

@@ -1,24 +1,32 @@
-"""The pretrained model in the package and its model card; ``make pretrained`` writes them."""
+"""Write the pretrained model that ships with dlcli, its scores on MNIST, and its model card.
+
+From: runs of ``configs/best.yaml`` with several seeds (an hour each) and the full MNIST. The run
+with the best validation accuracy is published. Takes a few seconds. Without runs, only the model
+card is written again, from the scores that were kept (``make readme``).
+
+    make pretrained RUNS="runs/best-0 runs/best-1 runs/best-2"
+"""
 
 import argparse
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import dlcli
 from dlcli.data import datasets
 from dlcli.evaluation import evaluate
-from dlcli.evaluation.evaluate import Evaluation
 from dlcli.evaluation.formatting import percent
 from dlcli.files import DEFAULT_DATA_DIR
 from dlcli.runs import checkpoint, lookup
 from dlcli.vision import rejection
-from tools.train_rejection import COUNT
+from tools.train_rejection import DRAWINGS, MNIST_STEP, PHOTOGRAPHS
 
 FOLDER = Path(dlcli.__file__).parent / "runs" / "pretrained"
 MODEL = FOLDER / "mnist.npz"
+SCORES = FOLDER / "scores.json"
 CARD = FOLDER / "MODELCARD.md"
 LISTED_MISTAKES = 8
 
@@ -33,67 +41,92 @@ def halve(source: Path, target: Path) -> None:
     np.savez(target, **halved)
 
 
-def render_card(model: checkpoint.Model, result: Evaluation, seeds: int) -> str:
-    """The model card: all figures are those of ``result``, on MNIST's test images."""
-    config, scores = model.metadata.config, model.metadata.scores
-    low, high = result.interval
-    judge = "-".join(map(str, rejection.network().layer_sizes))
-    layers = "-".join(str(size) for size in model.network.layer_sizes)
+def render_card(model: checkpoint.Model, scores: dict[str, Any]) -> str:
+    """The model card.
+
+    Parameters
+    ----------
+    scores
+        What ``dlcli eval --format json`` prints about MNIST's test images, and ``seeds``: how many
+        runs the model was chosen from.
+    """
+    seeds = scores["seeds"]
+    config, validation = model.metadata.config, model.metadata.scores
+    if validation is None or validation.validation_accuracy is None:
+        raise ValueError(f"{model.path} has no validation scores")
+    low, high = scores["accuracy_interval_95"]
+    layers = "-".join(map(str, model.network.layer_sizes))
+    rejection_layers = "-".join(map(str, rejection.network().layer_sizes))
     rejections = [
-        [percent(r.rejected), f"{r.threshold:.4f}", percent(r.error)] for r in result.rejections
+        [percent(row["rejected"]), f"{row['threshold']:.4f}", percent(row["error"])]
+        for row in scores["error_at_rejection"]
     ]
     digits = [
-        [str(digit), percent(c.precision), percent(c.recall), percent(c.f1), f"{c.images:,}"]
-        for digit, c in enumerate(result.classes)
+        [
+            str(row["digit"]),
+            *(percent(row[score]) for score in ("precision", "recall", "f1")),
+            f"{row['images']:,}",
+        ]
+        for row in scores["per_digit"]
     ]
     return f"""# The pretrained model
 
-`--model pretrained`, and what `dlcli predict` and `dlcli eval` use where no model is named and
-none was trained. `make pretrained` writes this card and the model; `dlcli eval pretrained` prints
-the figures.
+`--model pretrained`, and what `dlcli predict` and `dlcli eval` use when no model is named and none
+was trained. `make pretrained` writes the model and this card; `dlcli eval pretrained` prints the
+figures.
 
 | | |
 | --- | --- |
-| network | {layers}, {config["activation"]}, softmax; batch normalisation folded in |
+| network | {layers}, {config["activation"]}, softmax; batch normalisation fused into the weights |
 | training | `dlcli train --config best --set seed={config["seed"]}` |
-| chosen | by validation accuracy: {percent(scores.validation_accuracy)}; seeds tried: {seeds} |
-| data | MNIST's training images, {config["validation_size"]:,} of them kept aside for validation |
+| validation accuracy | {percent(validation.validation_accuracy)}, the best of {seeds} seeds |
+| data | MNIST's training images, {config["validation_size"]:,} of them kept for validation |
 | licence of the data | Creative Commons Attribution-ShareAlike 3.0 (LeCun, Cortes, Burges) |
 | format | 16-bit floats |
 | temperature | {model.metadata.temperature:.4f}, fitted on the validation images |
 
 ## On MNIST's 10,000 test images
 
-Accuracy {percent(result.accuracy)} (95 % interval {percent(low)} to {percent(high)}), loss
-{result.loss:.4f}, expected calibration error {percent(result.calibration_error)}.
+Accuracy {percent(scores["accuracy"])} (95 % interval {percent(low)} to {percent(high)}), loss
+{scores["loss"]:.4f}, expected calibration error {percent(scores["expected_calibration_error"])}.
 
-{_table(["not answered", "probability below", "errors among the rest"], rejections)}
+{_table(["rejected", "probability below", "errors among the rest"], rejections)}
 
 {_table(["digit", "precision", "recall", "F1", "images"], digits)}
 
-The most frequent of its {result.images - result.correct} mistakes (answer for truth):
-{", ".join(_mistakes(result))}.
+The most frequent of its {scores["images"] - scores["correct"]} mistakes (prediction for label):
+{", ".join(_mistakes(scores["confusion_matrix"]))}.
 
 ## Known failures
 
-- It knows ten digits and nothing else, and answers whatever it is shown; `dlcli predict` asks the
-  network below whether there is a digit at all.
-- It reads one digit at a time: several beside each other are refused.
+- It knows ten digits and nothing else, and always predicts one of them. `dlcli predict` therefore
+  asks the rejection network below whether there is a digit at all.
+- It reads one digit at a time; `dlcli predict` refuses several digits beside each other.
 - It learned handwriting from the United States around 1990. A 1 with a long upstroke is close to
   its 7; a 7 with a bar and a 4 with a closed top were rarer there than elsewhere.
 - Its probabilities are calibrated on MNIST's images, not on photographs.
-- Numbers of many digits add up the errors: at the accuracy above, one in
-  {round(1 / (1 - result.accuracy**5))} numbers of five digits is misread.
+- The errors add up in numbers of many digits: at the accuracy above, one in
+  {round(1 / (1 - scores["accuracy"] ** 5))} numbers of five digits is misread.
 
-# The network that knows digits from other things
+# The rejection network
 
-`likeness.npz`, {judge}, {rejection.ACTIVATION}, 16-bit floats: ten digits,
-and something else. `make likeness` trains it on {COUNT:,} photographs, made by
-[tests/photographs.py](../../tests/photographs.py), of MNIST's training digits (licence as above),
-of printed digits, letters and signs (along the strokes of A. V. Hershey's fonts, 1967), of
-shapes, scribbles, ruined digits and empty pages, and on 10,000 of MNIST's images as they are.
-[How it fares](../../benchmarks/PHOTOGRAPHS.md): letters that look like digits pass (l, O, S, Z,
-..., which it has not learned to refuse), and a digit in an unusual hand may be refused.
+`rejection.npz` tells digits from everything else: {rejection_layers}, {rejection.ACTIVATION},
+16-bit floats, with eleven outputs for the ten digits and for "not a digit". `make rejection` trains
+it on
+
+- {PHOTOGRAPHS:,} synthetic photographs ([tools/photographs.py](../../../tools/photographs.py)) of
+  MNIST's training digits (licence as above), printed digits, letters, signs, shapes, scribbles,
+  ruined digits and empty pages;
+- {DRAWINGS:,} drawings of the same, but for MNIST's digits, that were never photographed
+  ([tools/non_digits.py](../../../tools/non_digits.py));
+- every {_ordinal(MNIST_STEP)} of MNIST's training images as it is.
+
+The letters, signs and printed digits are strokes of dlcli's own
+([tools/characters.py](../../../tools/characters.py)) and fonts under the SIL Open Font License, the
+Apache License and the licences of Matplotlib's fonts.
+
+[How it fares](../../../benchmarks/PHOTOGRAPHS.md): letters that look like digits (l, O, S, Z, ...)
+pass, since it has not learned to reject them, and a digit in an unusual hand may be rejected.
 """
 
 
@@ -102,31 +135,49 @@ def _table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in table)
 
 
-def _mistakes(result: Evaluation) -> Iterator[str]:
-    counts = result.confusion.copy()
+def _mistakes(confusion: list[list[int]]) -> Iterator[str]:
+    counts = np.array(confusion)
     np.fill_diagonal(counts, 0)
     for pair in np.argsort(-counts, axis=None, kind="stable")[:LISTED_MISTAKES]:
-        label, answer = divmod(int(pair), len(counts))
-        yield f"{answer} for {label} ({counts[label, answer]} times)"
+        label, prediction = divmod(int(pair), len(counts))
+        yield f"{prediction} for {label} ({counts[label, prediction]} times)"
 
 
-def main() -> None:
-    """Write the model of the runs named that has the best validation accuracy."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("runs", nargs="+", type=Path)
-    parser.add_argument("--data-dir", type=Path, default=DEFAULT_DATA_DIR)
-    arguments = parser.parse_args()
-    summaries = {run: json.loads((run / "summary.json").read_text()) for run in arguments.runs}
+def _ordinal(number: int) -> str:
+    return {1: "one", 2: "second", 3: "third"}.get(number, f"{number}th")
+
+
+def publish(runs: list[Path], data_dir: Path) -> None:
+    """Write the model of the run with the best validation accuracy, and its scores on MNIST."""
+    summaries = {run: json.loads((run / "summary.json").read_text()) for run in runs}
 
     def rank(run: Path) -> tuple[float, float]:
         return summaries[run]["validation_accuracy"], -summaries[run]["validation_loss"]
 
     FOLDER.mkdir(exist_ok=True)
-    halve(max(arguments.runs, key=rank) / "best.npz", MODEL)
+    halve(max(runs, key=rank) / "best.npz", MODEL)
     model = lookup.load_named(lookup.PRETRAINED)
-    test = datasets.load("mnist", arguments.data_dir).test
-    result = evaluate.evaluate([model], test)
-    CARD.write_text(render_card(model, result, len(arguments.runs)), encoding="utf-8")
+    test = datasets.load("mnist", data_dir).test
+    scores = {"seeds": len(runs), **evaluate.evaluate([model], test).to_builtins()}
+    SCORES.write_text(json.dumps(scores) + "\n", encoding="utf-8")
+
+
+def write_card() -> None:
+    """Write the model card from the scores that were kept."""
+    scores = json.loads(SCORES.read_text(encoding="utf-8"))
+    card = render_card(lookup.load_named(lookup.PRETRAINED), scores)
+    CARD.write_text(card, encoding="utf-8")
+
+
+def main() -> None:
+    """Publish the best of several runs, or without runs write the model card again."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("runs", nargs="*", type=Path)
+    parser.add_argument("--data-dir", type=Path, default=DEFAULT_DATA_DIR)
+    arguments = parser.parse_args()
+    if arguments.runs:
+        publish(arguments.runs, arguments.data_dir)
+    write_card()
 
 
 if __name__ == "__main__":

@@ -16,12 +16,6 @@ def pytest_configure(config):
     config.stash[TALLY] = Tally()
 
 
-@pytest.fixture(scope="session")
-def long(request) -> bool:
-    """Whether everything is to be tried, however long it takes."""
-    return request.config.getoption("--long")
-
-
 @pytest.fixture
 def tally(request) -> Callable[[str, int], None]:
     """Count what the test did to dlcli without a loss: ``tally("kills of a training", 200)``."""
