@@ -41,7 +41,7 @@ def dist(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(dist, tmp_path_factory) -> Path:
-    """The dlcli of an environment that holds the wheel and its dependencies alone."""
+    """The dlcli of an environment with only the wheel and its dependencies."""
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder)
     (wheel,) = dist.glob("*.whl")
@@ -50,7 +50,7 @@ def installed(dist, tmp_path_factory) -> Path:
     return folder / "bin" / "dlcli"
 
 
-def test_the_wheel_holds_the_package_its_data_and_the_configs(dist):
+def test_the_wheel_contains_the_package_its_data_and_the_configs(dist):
     (wheel,) = dist.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     sources = {str(p.relative_to(REPOSITORY)) for p in (REPOSITORY / "dlcli").rglob("*.py")}
@@ -67,7 +67,7 @@ def test_the_wheel_holds_the_package_its_data_and_the_configs(dist):
     assert {top for top in tops if not top.endswith(".dist-info")} == {"dlcli"}
 
 
-def test_the_sdist_holds_what_the_tests_need(dist):
+def test_the_sdist_contains_what_the_tests_need(dist):
     (sdist,) = dist.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}

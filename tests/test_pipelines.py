@@ -35,13 +35,13 @@ def shell(folder: Path, script: str, code: int = 0) -> str:
     return finished.stdout
 
 
-def test_the_path_of_a_run_is_caught_in_a_variable(folder):
+def test_a_variable_takes_the_path_of_a_run(folder):
     script = f'run=$(dlcli train {SETTINGS}); dlcli eval "$run" --min-accuracy 0.8 -q | head -1'
     assert shell(folder, script).startswith("accuracy")
 
 
 @pytest.mark.skipif(shutil.which("jq") is None, reason="needs jq, which .ci/run installs")
-def test_json_goes_through_jq(folder):
+def test_jq_reads_the_json(folder):
     assert shell(folder, "dlcli eval --format json | jq -e '.accuracy > 0.9'") == "true\n"
     best = shell(folder, "dlcli runs --format json | jq -r 'max_by(.validation_accuracy).run'")
     assert best.startswith("runs/")
@@ -49,18 +49,18 @@ def test_json_goes_through_jq(folder):
     assert len(digits.splitlines()) == 20
 
 
-def test_found_files_are_predicted_nul_separated(folder):
+def test_a_list_of_files_separated_by_nul_is_predicted(folder):
     output = shell(folder, "find digits -name '*.png' -print0 | dlcli predict --from-file -")
     assert len(output.splitlines()) == 20
     again = shell(folder, "find digits -name '*.png' -print0 | xargs -0 dlcli predict")
     assert output == again
 
 
-def test_found_files_are_predicted_line_by_line(folder):
+def test_a_list_of_files_by_line_is_predicted(folder):
     assert len(shell(folder, "ls digits/* | dlcli predict --from-file -").splitlines()) == 20
 
 
-def test_a_picture_on_stdin_is_predicted_as_the_file_is(folder):
+def test_a_picture_on_stdin_gives_the_prediction_of_its_file(folder):
     by_name = shell(folder, "dlcli predict digits/00000-7.png")
     by_stdin = shell(folder, "dlcli predict - < digits/00000-7.png")
     assert by_stdin == by_name.replace("digits/00000-7.png", "-")
@@ -72,7 +72,7 @@ def test_head_ends_a_pipeline_quietly(folder):
     assert "Broken" not in (folder / "err").read_text()
 
 
-def test_a_config_comes_through_a_pipe(folder):
+def test_a_config_is_read_from_a_pipe(folder):
     script = "printf 'dataset: sample\\nepochs: 1\\nhidden_layers: [8]\\n' | dlcli train --config -"
     assert shell(folder, script).strip().endswith("-stdin")
     shell(folder, "dlcli config show -c quickstart > mine.yaml; dlcli config check mine.yaml")
@@ -85,7 +85,7 @@ def test_a_threshold_stops_a_chain(folder):
     )
 
 
-def test_right_answers_are_counted_with_awk(folder):
+def test_awk_counts_the_right_predictions(folder):
     script = (
         "dlcli predict digits | awk -F'\\t' "
         "'{split($3, name, /[-.]/); right += ($1 == name[2])} END {print right}'"
@@ -93,24 +93,24 @@ def test_right_answers_are_counted_with_awk(folder):
     assert int(shell(folder, script)) >= 15
 
 
-def test_stdout_stays_clean_while_everything_else_is_said_on_stderr(folder):
+def test_stdout_has_only_the_result_and_stderr_everything_else(folder):
     assert shell(folder, f"dlcli train {SETTINGS} 2>/dev/null").count("\n") == 1
     shell(folder, "dlcli eval nowhere 2>err", code=4)
     assert (folder / "err").read_text().count("\n") == 1
 
 
-def test_options_stand_before_or_after_arguments(folder):
+def test_options_may_come_before_or_after_arguments(folder):
     first = shell(folder, "dlcli predict --top 2 digits/00000-7.png")
     assert first == shell(folder, "dlcli predict digits/00000-7.png --top 2")
 
 
-def test_the_module_is_the_command(folder):
+def test_python_m_dlcli_is_the_command(folder):
     module = shell(folder, f"{sys.executable} -m dlcli --version")
     assert module == shell(folder, "dlcli --version")
 
 
-def test_a_slow_list_is_answered_path_by_path(folder):
-    # The second path is given only when the first has been answered.
+def test_paths_from_a_slow_list_are_predicted_one_by_one(folder):
+    # The second path is written only after the first prediction.
     script = """
     mkfifo answers
     { echo digits/00000-7.png; read -t 60 -r answer <> answers; echo digits/00001-1.png; } |

@@ -1,4 +1,4 @@
-"""The README is true: its generated parts are up to date and its commands run."""
+"""The README is right: its generated parts are up to date and its commands run."""
 
 import os
 import re
@@ -30,7 +30,7 @@ def test_generated_parts_are_up_to_date():
 
 
 @pytest.mark.skipif(shutil.which("jq") is None, reason="needs jq, which .ci/run installs")
-def test_the_tour_runs_as_it_stands(tmp_path):
+def test_the_lines_of_the_tour_run(tmp_path):
     lines = [
         line.removeprefix("$ ")
         for block in blocks("console")
@@ -78,7 +78,7 @@ def test_every_file_the_readme_links_exists():
         assert (README.parent / target).exists(), target
 
 
-def test_every_function_the_explanation_names_exists():
+def test_every_linked_function_exists():
     for function, module in re.findall(r"\[`([\w.]+)`\]\(dlcli/([\w/]+)\.py\)", TEXT):
         name = function.removeprefix(f"{module}.")
         if name != "py" and not function.endswith(".py"):
@@ -101,7 +101,7 @@ def test_the_python_examples_run(trained_model, tmp_path, monkeypatch, capsys):
     assert "(1, 10) 7\n" in printed
 
 
-def test_the_pytorch_example_fits_what_the_tour_exports():
+def test_the_pytorch_example_matches_the_exported_model():
     config = config_files.load(["quickstart"])
     model = Model(Path(), make_network(config), config.loss, {}, {})
     (example,) = [block for block in blocks("python") if "import torch" in block]

@@ -1,4 +1,4 @@
-"""Faults are tried in a bounded form, or with ``--long`` (``make faults``) in full, and counted."""
+"""A few faults in every run, all of them with ``--long`` (``make faults``), which counts them."""
 
 import shutil
 import sys
@@ -18,7 +18,7 @@ def pytest_configure(config):
 
 @pytest.fixture
 def tally(request) -> Callable[[str, int], None]:
-    """Count what the test did to dlcli without a loss: ``tally("kills of a training", 200)``."""
+    """Count what dlcli survived without a loss: ``tally("kills of a training", 200)``."""
 
     def add(what: str, count: int) -> None:
         request.config.stash[TALLY].add(request.path.name, what, count)
@@ -28,14 +28,14 @@ def tally(request) -> Callable[[str, int], None]:
 
 @pytest.fixture(scope="session")
 def shim(tmp_path_factory) -> Shim:
-    """What makes calls of the operating system fail; it needs Linux and a C compiler."""
+    """A library that makes system calls fail; it needs Linux and a C compiler."""
     if sys.platform != "linux" or shutil.which("cc") is None:
         pytest.skip("needs Linux and a C compiler, cc")
     return Shim.compiled(tmp_path_factory.mktemp("shim"))
 
 
 def pytest_sessionfinish(session, exitstatus):
-    """Keep the counts of a long run of whole files, and only if nothing was lost in it."""
+    """Record the counts of a long run of whole files, and only if nothing was lost."""
     options = session.config.option
     whole = not options.keyword and not any("::" in argument for argument in session.config.args)
     if exitstatus == pytest.ExitCode.OK and options.long and whole:

@@ -1,4 +1,4 @@
-"""What no hostile file may bring dlcli to: a traceback, too much memory, endless work."""
+"""Limits for hostile files: no traceback, no excessive memory, no endless work."""
 
 import json
 import signal
@@ -13,9 +13,9 @@ from pathlib import Path
 from tests.conftest import Result
 
 MAX_MEMORY = 1 << 30
-"""Bytes that no hostile file may make dlcli use."""
+"""Bytes of memory that a hostile file may make dlcli use at most."""
 
-# Nothing is timed here: five seconds of one core may be a minute of a busy machine.
+# Not measured here: five seconds of one core may be a minute on a busy machine.
 HANGS_AFTER = 120
 _PROGRAM = """
 import io, json, pathlib, re, signal, sys
@@ -37,7 +37,7 @@ print(1024 * int(re.search(r"VmHWM:\\s+(\\d+) kB", status)[1]))
 
 
 def assert_civil(result: Result, codes: Collection[int]) -> None:
-    """A documented exit code, with a message that is none of a crash, and of letters alone."""
+    """A documented exit code, with a printable message that is not a traceback."""
     assert result.code in codes, result
     assert bool(result.stderr) or not result.code
     for text in (result.stdout, result.stderr):
@@ -50,7 +50,7 @@ def assert_civil(result: Result, codes: Collection[int]) -> None:
 
 @contextmanager
 def no_hanging(seconds: int = HANGS_AFTER) -> Iterator[None]:
-    """End the tests if the block goes on and on."""
+    """End the tests if the block does not end."""
     earlier = signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(seconds)
     try:
@@ -62,15 +62,15 @@ def no_hanging(seconds: int = HANGS_AFTER) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a process that ran several commands did."""
+    """The results of a process that ran several commands."""
 
     results: list[Result]
     peak: int
-    """Bytes of memory at the most."""
+    """The largest memory in bytes."""
 
 
 def run_apart(commands: Sequence[Sequence[object]], folder: Path) -> Outcome:
-    """Run commands in a process of their own, in ``folder``; one that hangs ends it."""
+    """Run commands in a process of their own, in ``folder``; a command that hangs ends it."""
     plan = folder / ".commands.json"
     plan.write_text(json.dumps([[str(word) for word in command] for command in commands]))
     finished = subprocess.run(

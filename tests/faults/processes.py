@@ -18,7 +18,7 @@ PROGRAM = "from dlcli.cli.main import main; main()"
 
 @dataclass(frozen=True)
 class Call:
-    """A call of the operating system on a file, named as the user knows the file.
+    """A system call on a file, by the name that the user knows.
 
     Temporary files are known as what they are to become, if they are not merely removed.
     """
@@ -29,12 +29,12 @@ class Call:
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens at a call (numbered from 1): an error, or death if ``error`` is 0."""
+    """What happens at a call (numbered from 1): an error, or SIGKILL if ``error`` is 0."""
 
     at: int
     error: int = 0
     onward: bool = False
-    """Whether all calls after it fail as well, as on a disk that is full or broken for good."""
+    """Whether all later calls fail too, as on a disk that stays full or broken."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Shim:
         return cls(library)
 
     def environment(self, folder: Path, fault: Fault | None) -> dict[str, str]:
-        """What makes a process started in ``folder`` log its calls there, and meet a fault."""
+        """The environment in which a process in ``folder`` logs its calls and meets a fault."""
         fault = fault or Fault(at=0)
         return {
             "LD_PRELOAD": str(self.library),
@@ -66,7 +66,7 @@ class Shim:
 
 
 def log_of(folder: Path) -> Path:
-    """Where the calls on the files of ``folder`` are logged: beside it, and so not counted."""
+    """The log of the calls on files in ``folder``: beside it, so that it does not count itself."""
     return folder.with_name(f"{folder.name}.log")
 
 
@@ -78,7 +78,7 @@ def start(
     program: str = PROGRAM,
     stderr: IO[bytes] | int = subprocess.PIPE,
 ) -> "subprocess.Popen[str]":
-    """Start dlcli in ``folder``, which is made if need be."""
+    """Start dlcli in ``folder``, which is created if it does not exist."""
     folder.mkdir(exist_ok=True)
     return subprocess.Popen(
         [sys.executable, "-c", program, *map(str, arguments)],
@@ -92,13 +92,13 @@ def start(
 
 
 def finish(process: "subprocess.Popen[str]") -> "subprocess.CompletedProcess[str]":
-    """Wait for a process and what it has to say."""
+    """Wait for a process; its exit code and output."""
     stdout, stderr = process.communicate()
     return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
 
 def calls_in(folder: Path) -> list[Call]:
-    """The calls that processes started in ``folder`` have made on its files."""
+    """The calls of processes started in ``folder`` on its files."""
     lines = (line.partition(" ") for line in log_of(folder).read_text().splitlines())
     return [_call(name, Path(path).relative_to(folder)) for name, _, path in lines]
 
@@ -110,31 +110,31 @@ def _call(name: str, path: Path) -> Call:
 
 
 def _known_as(path: Path) -> Path:
-    """What a temporary file is to become: ``last.npz``, of ``.last.npz.123.tmp``."""
+    """The final name of a temporary file: ``last.npz`` of ``.last.npz.123.tmp``."""
     return path.with_name(path.name.removeprefix(".").removesuffix(".tmp").rpartition(".")[0])
 
 
 def at_once(work: Callable[[Item], Answer], items: Iterable[Item]) -> list[Answer]:
-    """Do the same for all items, as many at a time as there are cores."""
+    """Call the function with all items, as many at a time as there are cores."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(work, items))
 
 
 def spread(items: Sequence[Item], number: int) -> list[Item]:
-    """So many of the items, evenly spread from the first to the last; all if they are fewer."""
+    """At most ``count`` items, evenly spread from the first to the last."""
     if number >= len(items):
         return list(items)
     return [items[round(index * (len(items) - 1) / (number - 1))] for index in range(number)]
 
 
 def temporary_files(folder: Path) -> list[Path]:
-    """What no process may leave for good."""
+    """The temporary files, which must not stay."""
     return [path for path in folder.rglob(".*") if path.suffix == ".tmp" or "probe" in path.name]
 
 
 @contextmanager
 def said_of(fault: object) -> Iterator[None]:
-    """Tell which fault a failing assertion belongs to."""
+    """Add to a failing assertion the fault that it belongs to."""
     try:
         yield
     except BaseException as error:

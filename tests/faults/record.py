@@ -1,4 +1,4 @@
-"""What ``make faults`` has tried: counted by the tests, kept in a file, shown in the README."""
+"""The counts of ``make faults``: added up by the tests, stored in a file, shown in the README."""
 
 import json
 from collections import Counter, defaultdict
@@ -8,17 +8,17 @@ RECORD = Path(__file__).parent / "record.json"
 
 
 class Tally:
-    """Counts what a run of the tests tried, by test file and by what was done to dlcli."""
+    """Counts what the tests tried, by test file and by kind of fault."""
 
     def __init__(self) -> None:
         self.counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
     def add(self, file: str, what: str, count: int) -> None:
-        """Count ``what`` (a row of the README's table) tried ``count`` more times in ``file``."""
+        """Add ``count`` to ``what`` (a row of the README's table) of ``file``."""
         self.counts[file][what] += count
 
     def keep(self, path: Path = RECORD) -> None:
-        """Write the counts; those of test files that were not run stay as they were."""
+        """Write the counts; those of test files that were not run stay."""
         record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         record |= {file: dict(counts) for file, counts in self.counts.items()}
         path.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
@@ -26,7 +26,7 @@ class Tally:
 
 def table(path: Path = RECORD) -> str:
     """The README's table: a row for each kind of fault, with the command that tries it."""
-    lines = ["| what was done to dlcli | times | losses | command |", "| --- | --- | --- | --- |"]
+    lines = ["| fault | times | losses | command |", "| --- | --- | --- | --- |"]
     record = json.loads(path.read_text(encoding="utf-8"))
     for file, counts in record.items():
         command = f"`pytest --long tests/faults/{file}`"

@@ -1,4 +1,4 @@
-"""Whatever happens to those that fill the cache, alone or many at once, no file in it is half."""
+"""Processes that fill the cache, alone or many at once, may die or fail: no file is incomplete."""
 
 import errno
 import os
@@ -48,7 +48,7 @@ class Filling:
         return start(folder, self.arguments, self.shim, fault, self.program)
 
     def calls(self, folder: Path) -> list[Call]:
-        """What it calls when nothing happens to it."""
+        """The calls that it makes when nothing happens to it."""
         assert finish(self.start(folder, None)).returncode == 0
         assert self.found(folder) == self.contents
         return calls_in(folder)
@@ -59,9 +59,9 @@ class Filling:
         return {path.name: path.read_bytes() for path in cache.glob("[!.]*")}
 
     def check(self, folder: Path) -> None:
-        """Each file is whole or absent; a later fetch brings what is absent and clears the rest.
+        """Each file is complete or absent; a later fetch downloads and cleans up the rest.
 
-        ``folder`` must be the current one, for that is where ``dlcli`` works.
+        ``folder`` must be the current one, in which ``dlcli`` works.
         """
         assert self.contents.items() >= self._images_and_labels(folder).items()
         fetched = self.dlcli("data", "fetch", "-q", self.name)
@@ -75,7 +75,7 @@ class Filling:
         return {file: found[file] for file in FILES if file in found}
 
     def check_result(self, folder: Path, result: Any, fault: Fault | None) -> None:
-        """A process died, or told the error in a line with the file's name, or did it all."""
+        """A process died, or reported the error in a line with the file's name, or succeeded."""
         if fault is not None and fault.error == 0:
             assert result.returncode in {-signal.SIGKILL, 0}
         if result.returncode == 0:
@@ -85,7 +85,7 @@ class Filling:
             assert fault is not None
             assert result.returncode in {1, 3}
             assert result.stderr.count("\n") == 1
-            # The lock is named from the root on; all else as it was asked for.
+            # The lock has an absolute path; all others are as the user gave them.
             place = re.escape(f"{folder}/")
             assert re.match(rf"Error: (\.|({place})?data[^:]*): ", result.stderr)
             assert os.strerror(fault.error) in result.stderr
@@ -151,7 +151,7 @@ def test_alone(how, make_filling, tmp_path, monkeypatch, long, tally):
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("processes", [2, 8])
 def test_many_at_once(processes, how, make_filling, tmp_path, monkeypatch, long, tally):
-    """Half of them are killed or fail, each somewhere else; the others must not notice."""
+    """Half of them are killed or fail, each at another call; the others must not be affected."""
     filling = make_filling(how)
     calls = len(filling.calls(tmp_path / "undisturbed"))
     tries = 80 // processes if long else 1

@@ -1,4 +1,4 @@
-"""Checkpoints from strangers: refused, or exactly what was saved; never run, never too much."""
+"""Checkpoints from strangers: loaded exactly or refused, without execution and within limits."""
 
 import copy
 import io
@@ -36,7 +36,7 @@ SETTINGS = {
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Path:
-    """A small run whose last.npz holds all that a checkpoint can hold, beside its dataset."""
+    """A small run whose last.npz has everything that a checkpoint can have, and its dataset."""
     folder = tmp_path_factory.mktemp("finished")
     settings = SETTINGS | {"dataset": str(write_idx_folder(folder / "tiny"))}
     overrides = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
@@ -52,7 +52,7 @@ def last(finished) -> bytes:
 
 @pytest.fixture
 def load(tmp_path) -> Callable[[bytes], Model | None]:
-    """Load a checkpoint from its bytes; None if it is refused, in one line that names it."""
+    """Load a checkpoint from its bytes; None if it is refused in one line that names it."""
     path = tmp_path / "model.npz"
 
     def load(content: bytes) -> Model | None:
@@ -69,7 +69,7 @@ def load(tmp_path) -> Callable[[bytes], Model | None]:
 
 
 def content_of(model: Model) -> tuple:
-    """All that a model says and computes by, to the last bit."""
+    """Everything that determines a model, to the last bit."""
     networks = [network for network in (model.network, model.average) if network is not None]
     return (
         [(n.layer_sizes, n.activations, n.output_activation, n.batch_norm) for n in networks],
@@ -81,7 +81,7 @@ def content_of(model: Model) -> tuple:
 
 
 def structure(content: bytes) -> set[int]:
-    """Where a zip file has something else than the content of its members."""
+    """The bytes of a zip file outside the content of its members."""
     places = set(range(len(content)))
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for info in archive.infolist():
@@ -92,7 +92,7 @@ def structure(content: bytes) -> set[int]:
 
 
 def lengths_in_directory(content: bytes) -> set[int]:
-    """Where the directory says how long an entry's name, extra field and comment are."""
+    """The bytes with the lengths of an entry's name, extra field and comment."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         start = archive.start_dir
     entries = [start + found.start() for found in re.finditer(rb"PK\x01\x02", content[start:])]
@@ -100,7 +100,7 @@ def lengths_in_directory(content: bytes) -> set[int]:
 
 
 def flips(content: bytes, long: bool) -> Iterator[tuple[int, int]]:
-    """A bit of every byte, and every bit of those that tell how to read the others."""
+    """One bit of every byte, and every bit of the headers."""
     chance = random.Random(6)
     vital, lengths = structure(content), lengths_in_directory(content)
     for place in range(len(content)):
@@ -134,7 +134,7 @@ def test_a_truncated_checkpoint_is_refused(last, load, long, tally):
     tally("checkpoints cut off", len(lengths))
 
 
-def test_bytes_inserted_left_out_and_doubled_are_refused_or_change_nothing(last, load, long, tally):
+def test_inserted_removed_and_doubled_bytes_are_refused_or_change_nothing(last, load, long, tally):
     chance = random.Random(7)
     original = load(last)
     tries = 20_000 if long else 300
@@ -148,7 +148,7 @@ def test_bytes_inserted_left_out_and_doubled_are_refused_or_change_nothing(last,
     tally("hostile checkpoints", tries)
 
 
-# Metadata that a valid zip file with valid arrays may hold.
+# Metadata in a valid zip file with valid arrays.
 
 NASTY: list[Any] = [
     None,
@@ -175,7 +175,7 @@ NASTY: list[Any] = [
 
 
 def places(value: Any, path: tuple = ()) -> Iterator[tuple]:
-    """The way to every value in nested JSON."""
+    """The path to every value in nested JSON."""
     for key in value if isinstance(value, dict) else range(len(value)):
         yield (*path, key)
         if isinstance(value[key], (dict, list)):
@@ -210,8 +210,8 @@ def metadata_of(content: bytes) -> dict[str, Any]:
         return json.loads(str(archive["metadata"]))
 
 
-def test_no_metadata_makes_a_command_stumble(finished, last, dlcli, workdir, long, tally):
-    """Every value in it is replaced by every nasty one, for each command that reads it."""
+def test_no_metadata_crashes_a_command(finished, last, dlcli, workdir, long, tally):
+    """Replaces every value by every hostile one, for each command that reads it."""
     shutil.copytree(finished, "run")
     accuracy = json.loads(dlcli("eval", "run/last.npz", "--format", "json").stdout)["accuracy"]
     cases = [(path, value) for path in places(metadata_of(last)) for value in NASTY]
@@ -243,7 +243,7 @@ def test_no_metadata_makes_a_command_stumble(finished, last, dlcli, workdir, lon
     ],
     ids=["deep", "deep in objects", "a long number", "many keys", "zeros", "half", "escape"],
 )
-def test_no_json_makes_a_command_stumble(last, dlcli, text, tally):
+def test_no_json_crashes_a_command(last, dlcli, text, tally):
     Path("model.npz").write_bytes(rewritten(last, lambda _metadata: text))
     assert_civil(dlcli("eval", "model.npz"), {4})
     tally("hostile checkpoints", 1)
@@ -271,7 +271,7 @@ def endless_directory(entries: int) -> bytes:
 
 
 class Marking:
-    """Leaves a file behind where it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __reduce__(self) -> tuple:
         return os.mkdir, ("it-was-run",)
@@ -284,7 +284,7 @@ def pickled_array() -> bytes:
 
 
 def payloads(last: bytes) -> dict[str, bytes]:
-    """Files that would leave a mark if any part of them were run, and others that are no zip."""
+    """Files that would create a file if a part of them were executed, and files that are no zip."""
     with zipfile.ZipFile(io.BytesIO(last)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     bare = pickle.dumps(Marking())
@@ -310,7 +310,7 @@ def payloads(last: bytes) -> dict[str, bytes]:
     }
 
 
-def test_nothing_in_a_checkpoint_is_run_or_fills_the_memory(last, workdir, tally):
+def test_nothing_in_a_checkpoint_is_executed_or_exhausts_the_memory(last, workdir, tally):
     files = payloads(last)
     for number, content in enumerate(files.values()):
         Path(f"{number}.npz").write_bytes(content)
@@ -337,7 +337,7 @@ def special(kind: str, path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["pipe", "loop", "/dev/zero", "/dev/null", "/dev/full", "nowhere"])
 @pytest.mark.parametrize("command", [["eval"], ["predict", "x.png", "--model"]])
-def test_what_is_no_file_is_no_checkpoint(dlcli, workdir, kind, command, tally):
+def test_folders_pipes_and_devices_are_refused_as_checkpoints(dlcli, workdir, kind, command, tally):
     special(kind, Path("model.npz"))
     Path("run").mkdir()
     special(kind, Path("run/best.npz"))
@@ -367,7 +367,7 @@ LOGS = {
 
 
 @pytest.mark.parametrize("log", LOGS)
-def test_no_metrics_log_makes_a_command_stumble(finished, dlcli, log, tally):
+def test_no_metrics_log_crashes_a_command(finished, dlcli, log, tally):
     shutil.copytree(finished, "runs/run")
     Path("runs/run/metrics.jsonl").write_text(LOGS[log])
     listed = dlcli("runs")
@@ -378,7 +378,7 @@ def test_no_metrics_log_makes_a_command_stumble(finished, dlcli, log, tally):
 
 
 @pytest.mark.parametrize("kind", ["pipe", "/dev/zero", "loop"])
-def test_a_metrics_log_that_is_no_file_keeps_nobody_waiting(finished, dlcli, kind, tally):
+def test_a_metrics_log_that_is_not_a_file_does_not_block(finished, dlcli, kind, tally):
     shutil.copytree(finished, "runs/run")
     Path("runs/run/metrics.jsonl").unlink()
     special(kind, Path("runs/run/metrics.jsonl"))

@@ -1,4 +1,4 @@
-"""Many processes in one runs directory and one cache: none disturbs another."""
+"""Many processes in one runs directory and one cache do not disturb each other."""
 
 import json
 import re
@@ -17,13 +17,13 @@ PROCESSES = 8
 
 
 class Watch(threading.Thread):
-    """Looks at the link ``latest`` again and again while others replace it."""
+    """Reads the link ``latest`` repeatedly while other processes replace it."""
 
     def __init__(self, link: Path) -> None:
         super().__init__()
         self.link = link
         self.seen: list[str] = []
-        """What it pointed to, where that was a whole run; else what was wrong."""
+        """The target if it was a complete run, else what was wrong."""
         self._done = threading.Event()
 
     def run(self) -> None:
@@ -48,8 +48,10 @@ class Watch(threading.Thread):
         self.join()
 
 
-def test_eight_trainings_at_once_are_eight_whole_runs(mirror, workdir, monkeypatch, long, tally):
-    """They start with an empty cache, which one of them fills, and share one terminal."""
+def test_eight_concurrent_trainings_give_eight_complete_runs(
+    mirror, workdir, monkeypatch, long, tally
+):
+    """They start with an empty cache, which one of them fills, and share one stderr."""
     monkeypatch.setenv("DLCLI_MIRROR", mirror.url)
     program = stand_in_program(mirror.contents)
     arguments = ["train", "--set=dataset=mnist", "--set=hidden_layers=[8]", "--set=batch_size=5"]
@@ -90,7 +92,7 @@ def assert_whole(run: Path, summary: dict) -> None:
 
 
 def assert_lines_are_whole(text: str) -> None:
-    """No line that one process told is broken up by another's."""
+    """No process's line is interrupted by another's."""
     kinds = (
         r"784-8-10, |epoch [1-6]/6  loss .* images/s\)$|Validation loss: \S+ \S{6} \S+$|"
         r"Kept epoch |downloading |Overfitting|Warn"
@@ -99,7 +101,7 @@ def assert_lines_are_whole(text: str) -> None:
     assert text.count("epoch 6/6") % PROCESSES == 0
 
 
-def test_a_run_that_is_trained_is_refused_and_one_whose_process_died_is_not(dlcli, tally):
+def test_a_run_is_refused_while_another_process_trains_it(dlcli, tally):
     training = start(Path(), train_on("hidden_layers=[8]", "epochs=100000"))
     try:
         while not Path("runs/r/best.npz").exists():
@@ -124,8 +126,10 @@ def test_a_run_that_is_trained_is_refused_and_one_whose_process_died_is_not(dlcl
     tally("training in a run that another process trains in", 4)
 
 
-def test_a_run_just_begun_belongs_to_one_of_two_who_name_it(dlcli, workdir, long, tally):
-    """Both may find the name free; the lock decides, and the loser changes nothing."""
+def test_one_of_several_processes_gets_a_new_run_with_their_common_name(
+    dlcli, workdir, long, tally
+):
+    """All may find the name free; the lock decides, and the others change nothing."""
     arguments = train_on("hidden_layers=[8]", "epochs=2")
     for attempt in range(10 if long else 1):
         folder = workdir / str(attempt)

@@ -1,4 +1,4 @@
-"""Configs from strangers: valid, or refused with exit code 2 and the place of the fault."""
+"""Configs from strangers: valid, or refused with exit code 2 and the place of the problem."""
 
 import os
 import random
@@ -100,7 +100,7 @@ def test_changed_configs_are_valid_or_refused(dlcli, workdir, long, tally):
 
 
 @pytest.mark.parametrize("key", ["epochs", "dataset", "hidden_layers", "augmentation"])
-def test_no_value_of_set_makes_a_command_stumble(dlcli, workdir, key, tally):
+def test_no_value_of_set_crashes_a_command(dlcli, workdir, key, tally):
     for value in VALUES:
         with no_hanging():
             result = dlcli("config", "show", "--set", f"{key}={value}")
@@ -131,7 +131,7 @@ def test_no_value_of_set_makes_a_command_stumble(dlcli, workdir, key, tally):
         "\udcff=1",
     ],
 )
-def test_no_text_of_set_makes_a_command_stumble(dlcli, override, tally):
+def test_no_text_of_set_crashes_a_command(dlcli, override, tally):
     result = dlcli("config", "show", "--set", override)
     assert_civil(result, {2})
     assert result.stderr.count("\n") == 1
@@ -167,7 +167,7 @@ FILES: dict[str, bytes] = {
 }
 
 
-def test_whole_files_are_refused_within_bounds(workdir, tally):
+def test_hostile_files_are_refused_within_limits(workdir, tally):
     for number, content in enumerate(FILES.values()):
         Path(f"{number}.yaml").write_bytes(content)
     commands = [["config", "check", f"{number}.yaml"] for number in range(len(FILES))]
@@ -180,7 +180,7 @@ def test_whole_files_are_refused_within_bounds(workdir, tally):
 
 
 @pytest.mark.parametrize("name", ["folder", "loop", "nowhere", "/dev/zero", "/dev/full", "\x1b[2J"])
-def test_what_is_no_config_file_is_refused(dlcli, workdir, name, tally):
+def test_folders_and_devices_are_refused_as_configs(dlcli, workdir, name, tally):
     Path("folder").mkdir()
     Path("loop").symlink_to("loop")
     with no_hanging():
@@ -191,7 +191,7 @@ def test_what_is_no_config_file_is_refused(dlcli, workdir, name, tally):
 
 
 def test_a_config_may_come_through_a_pipe(dlcli, workdir):
-    """As ``--config <(generate)`` does; so a pipe is not refused, but waited for."""
+    """As with ``--config <(generate)``: dlcli waits for a pipe instead of refusing it."""
     reader, writer = os.pipe()
     os.write(writer, b"epochs: 7\n")
     os.close(writer)
@@ -199,7 +199,7 @@ def test_a_config_may_come_through_a_pipe(dlcli, workdir):
     os.close(reader)
 
 
-def test_a_config_of_a_long_name_gives_a_run_of_a_short_one(dlcli, tiny):
+def test_a_config_with_a_long_name_gives_a_run_with_a_shorter_one(dlcli, tiny):
     name = "ä" * 120 + ".yaml"
     Path(name).write_text(f"dataset: {tiny}\nepochs: 1\nhidden_layers: []\n", encoding="utf-8")
     result = dlcli("train", "-q", "--config", name)

@@ -1,4 +1,4 @@
-"""When the disk refuses any one call, or all from one on, a line says so and nothing is lost."""
+"""When a system call fails, or all calls from one on, a line says so and nothing is lost."""
 
 import errno
 import os
@@ -26,8 +26,8 @@ KINDS = {
     "begun": partial(trainings.begun, settings=("hidden_layers=[]", "epochs=2")),
     "resumed": partial(trainings.resumed, settings=("hidden_layers=[]", "epochs=2")),
 }
-# The link may fail without a loss (a warning tells it), and what filelock only tries, it can
-# do without: whether the folder supports locks, and whether it is there.
+# A failure of the link is only a warning. filelock ignores failures of calls by which it checks
+# whether the folder exists and supports locks.
 NOT_NEEDED = {
     Call("symlink", RUN / "latest"),
     Call("rename", Path("runs/latest")),
@@ -44,7 +44,7 @@ def training(request, shim, tmp_path_factory) -> Training:
 
 
 def all_faults(training: Training) -> list[Fault]:
-    """Every call fails once, with every error; of each kind, one and all after it as well.
+    """Every call fails once, with every error; of each kind, also one with all calls after it.
 
     Where a training goes on, which has much the same calls again, the errors take turns.
     """
@@ -59,17 +59,17 @@ def all_faults(training: Training) -> list[Fault]:
 
 
 def some_faults(training: Training) -> list[Fault]:
-    """A call of each kind fails once, with the errors in turn."""
+    """One call of each kind fails, with the errors in turn."""
     calls = last_ones(training)
     return [Fault(at, ERRORS[at % len(ERRORS)], onward=at % 3 == 0) for at in spread(calls, 10)]
 
 
 def last_ones(training: Training) -> list[int]:
-    """The last call of each kind on each file, when most is at stake."""
+    """The last call of each kind on each file, when there is most to lose."""
     return sorted({call: at for at, call in enumerate(training.calls, start=1)}.values())
 
 
-def test_a_call_that_fails_is_told_in_a_line_and_costs_nothing(
+def test_a_failing_call_is_reported_in_one_line_and_nothing_is_lost(
     training, shim, dlcli, tmp_path, monkeypatch, long, tally
 ):
     faults = all_faults(training) if long else some_faults(training)
@@ -99,7 +99,7 @@ def test_a_call_that_fails_is_told_in_a_line_and_costs_nothing(
 
 
 def assert_told(result, fault: Fault, calls: list[Call]):
-    """The message is one line that names the file, as the user knows it, and the error."""
+    """The message is one line with the file's name, as the user knows it, and the error."""
     failed = calls[fault.at - 1 :] if fault.onward else [calls[fault.at - 1]]
     assert result.returncode in {1, 4}
     assert result.stdout == ""

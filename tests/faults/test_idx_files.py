@@ -20,7 +20,7 @@ TRAIN_IMAGES, TRAIN_LABELS = FILES[:2]
 
 
 def packed(path: Path) -> Path:
-    """Replace a file by its gzipped self."""
+    """Replace a file by its gzipped form."""
     zipped = path.with_name(f"{path.name}.gz")
     zipped.write_bytes(idx.compress(path.read_bytes()))
     path.unlink()
@@ -37,7 +37,7 @@ def folder(tmp_path) -> Path:
 
 
 def changes(content: bytes, long: bool) -> Iterator[bytes]:
-    """Cut off at every length, and with every bit flipped; a spread of them in the bounded form."""
+    """Truncated at every length, and with every bit flipped; a selection without ``--long``."""
     chance = random.Random(6)
     share = 1 if long else min(1, 150 / len(content))
     for place in range(len(content)):
@@ -53,8 +53,8 @@ def changes(content: bytes, long: bool) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("number", range(4))
-def test_a_damaged_file_is_refused_or_changes_pixels_and_labels_alone(folder, long, tally, number):
-    """A raw file has no checksum of its own; a gzipped one must come out as it went in."""
+def test_a_damaged_file_is_refused_or_changes_only_pixels_and_labels(folder, long, tally, number):
+    """A raw file has no checksum of its own; a gzipped one must have its original content."""
     (path,) = folder.glob(f"{FILES[number]}*")
     content = path.read_bytes()
     original = datasets.load(str(folder))
@@ -78,8 +78,8 @@ def test_a_damaged_file_is_refused_or_changes_pixels_and_labels_alone(folder, lo
     tally("hostile IDX files", tried)
 
 
-def test_no_damage_passes_an_import(mirror, dlcli, workdir, long, tally):
-    """What is imported as MNIST must be MNIST to the last bit."""
+def test_an_import_refuses_every_damage(mirror, dlcli, workdir, long, tally):
+    """Only MNIST itself, to the last bit, is imported as MNIST."""
     source = Path("usb")
     source.mkdir()
     for file, content in mirror.contents.items():
@@ -100,7 +100,7 @@ def test_no_damage_passes_an_import(mirror, dlcli, workdir, long, tally):
 
 
 def gzip_bomb(size: int, start: bytes = b"") -> bytes:
-    """A gzip file that unpacks to ``size`` zeros after ``start``."""
+    """A gzip file of ``start`` and ``size`` zeros."""
     zipped = zlib.compressobj(1, wbits=31)
     content = [zipped.compress(start)]
     block = bytes(1 << 20)
@@ -117,8 +117,8 @@ BOMBS: dict[str, Callable[[], bytes]] = {
 }
 
 
-def test_gzip_bombs_are_refused_within_bounds(workdir, long, tally):
-    """In all four files at once, for a folder is loaded whole."""
+def test_gzip_bombs_are_refused_within_limits(workdir, long, tally):
+    """In all four files, because a folder is loaded as a whole."""
     kinds = list(BOMBS) if long else ["bomb in a bomb", "images"]
     for kind in kinds:
         (workdir / kind).mkdir()
@@ -150,7 +150,9 @@ def test_sparse_files_of_terabytes_are_not_read(folder, workdir, tally):
 
 
 @pytest.mark.parametrize("kind", ["pipe", "loop", "/dev/zero", "/dev/full", "nowhere"])
-def test_what_is_no_file_is_no_dataset(folder, mirror, dlcli, workdir, kind, tally):
+def test_folders_pipes_and_devices_are_refused_as_datasets(
+    folder, mirror, dlcli, workdir, kind, tally
+):
     path = folder / TRAIN_LABELS
     path.unlink()
     if kind == "pipe":
@@ -171,8 +173,8 @@ def test_what_is_no_file_is_no_dataset(folder, mirror, dlcli, workdir, kind, tal
 
 
 @pytest.mark.parametrize("kind", ["pipe", "/dev/zero", "loop"])
-def test_what_is_no_file_is_no_cache(mirror, dlcli, workdir, kind, tally):
-    """It is damaged, and ``data fetch`` mends it."""
+def test_folders_pipes_and_devices_in_the_cache_are_damage(mirror, dlcli, workdir, kind, tally):
+    """The cache is damaged, and ``data fetch`` repairs it."""
     assert dlcli("data", "fetch").code == 0
     path = Path("data/mnist") / TRAIN_LABELS
     path.unlink()

@@ -1,4 +1,4 @@
-"""Lists and folders from strangers: whatever they name, each name gets its answer or its error."""
+"""Lists and folders from strangers: each name in them gets a prediction or an error."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from tests.faults.hostile import MAX_MEMORY, assert_civil, no_hanging, run_apart
 
 
 def draw(name: bytes | str) -> None:
-    """A stroke as MNIST would have it, which is answered without a second look."""
+    """A stroke like MNIST's, which needs no preprocessing."""
     Path(os.fsdecode(name)).parent.mkdir(parents=True, exist_ok=True)
     picture = Image.new("L", (28, 28))
     picture.paste(255, (13, 4, 16, 24))
@@ -24,7 +24,7 @@ def draw(name: bytes | str) -> None:
 
 
 def some_names(count: int) -> set[bytes]:
-    """Names of all bytes that a file can have, those first that mean something somewhere."""
+    """Names of all bytes that a file name can have, first those with a special meaning."""
     chance = random.Random(6)
     alphabet = [bytes([byte]) for byte in range(1, 256) if byte != ord("/")]
     alphabet += [b"\n", b"\r", b"\t", b"\x1b[2J", b"\x1b]0;x\x07", b"\xc2\x9b31m", b"\xe2\x80\xae"]
@@ -58,7 +58,7 @@ def test_any_name_may_be_missing_and_is_shown_safely(dlcli, long, tally):
     tally("hostile names", len(names))
 
 
-def test_pictures_of_any_name_are_shown_in_the_folder_that_was_named(dlcli, workdir, tally):
+def test_previews_of_pictures_with_any_name_stay_in_the_named_folder(dlcli, workdir, tally):
     outside = ["../outside.png", "/tmp/../tmp/outside.png", "a/../../../outside.png"]  # noqa: S108 - never written
     inside = workdir / "inside"
     inside.mkdir()
@@ -108,7 +108,7 @@ SPECIAL: dict[str, Callable[[Path], None]] = {
 
 
 @pytest.mark.parametrize("kind", SPECIAL)
-def test_what_is_no_file_is_told_and_keeps_nobody_waiting(dlcli, workdir, kind, tally):
+def test_pipes_and_devices_are_reported_and_do_not_block(dlcli, workdir, kind, tally):
     draw("a.png")
     SPECIAL[kind](Path("special.png"))
     with no_hanging():
@@ -119,7 +119,7 @@ def test_what_is_no_file_is_told_and_keeps_nobody_waiting(dlcli, workdir, kind, 
     tally("hostile names", 1)
 
 
-def test_a_folder_of_all_that_is_no_file_is_passed_through(dlcli, workdir, tally):
+def test_pipes_and_devices_in_a_folder_are_skipped(dlcli, workdir, tally):
     draw("folder/a.png")
     draw("folder/z.png")
     os.chdir("folder")
@@ -136,7 +136,7 @@ def test_a_folder_of_all_that_is_no_file_is_passed_through(dlcli, workdir, tally
     tally("hostile names", len(SPECIAL))
 
 
-def test_folders_nested_without_end_are_told_or_searched(dlcli, workdir, tally):
+def test_deeply_nested_folders_are_searched_or_reported(dlcli, workdir, tally):
     draw("a.png")
     for _ in range(1_500):
         Path("d").mkdir()
@@ -158,7 +158,7 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize("kind", ENDLESS)
-def test_an_endless_list_without_a_name_is_given_up(workdir, kind, tally):
+def test_an_endless_list_without_a_name_is_refused(workdir, kind, tally):
     program = f"{ENDLESS[kind]} | {sys.executable} -m dlcli predict -q --from-file - a.png"
     draw("a.png")
     finished = subprocess.run(
@@ -170,7 +170,7 @@ def test_an_endless_list_without_a_name_is_given_up(workdir, kind, tally):
     tally("endless lists", 1)
 
 
-def test_endless_devices_are_no_pictures_and_no_lists(workdir, tally):
+def test_endless_devices_are_refused_as_pictures_and_lists(workdir, tally):
     draw("a.png")
     commands = [
         ["predict", "-q", "--from-file", "/dev/zero", "a.png"],
@@ -191,7 +191,7 @@ def test_endless_devices_are_no_pictures_and_no_lists(workdir, tally):
     tally("endless lists", 3)
 
 
-# Root may do what others may not; so the program is started without those rights.
+# The program is started without the rights of root, to which permissions do not apply.
 _WITHOUT_RIGHTS = """
 import ctypes, os, sys
 if os.geteuid() == 0:
@@ -203,7 +203,7 @@ os.execv(sys.executable, [sys.executable, "-m", "dlcli", *sys.argv[1:]])
 """
 
 
-def test_without_permission_the_rest_goes_on(workdir, tally):
+def test_other_pictures_are_predicted_when_one_cannot_be_read(workdir, tally):
     draw("a.png")
     for name in ("scans/a.png", "scans/locked/b.png", "scans/unlisted/c.png", "scans/secret.png"):
         draw(name)

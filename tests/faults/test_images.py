@@ -1,4 +1,4 @@
-"""Pictures from strangers: each is answered or refused, in order, within bounds."""
+"""Pictures from strangers: each gets a prediction or an error, in order, within limits."""
 
 import io
 import json
@@ -41,7 +41,7 @@ SAVED_AS = {
 
 
 def drawing(mode: str) -> Image.Image:
-    """A stroke on paper, in any mode."""
+    """A stroke on a background, in any mode."""
     picture = Image.new("L", (48, 40), 230)
     picture.paste(20, (20, 6, 26, 34))
     if mode == "LAB":
@@ -75,7 +75,7 @@ def encodings() -> Iterator[tuple[str, bytes]]:
 
 
 def damaged(long: bool) -> Iterator[tuple[str, bytes]]:
-    """Every format, cut off and with flipped bits, most of them near the start."""
+    """Every format, truncated and with flipped bits, most of them near the start."""
     chance = random.Random(6)
     tries = 100 if long else 2
     for name, content in encodings():
@@ -90,7 +90,7 @@ def damaged(long: bool) -> Iterator[tuple[str, bytes]]:
 
 
 def predict_all(files: Files, workdir: Path, together: int = 50) -> tuple[list[dict], int]:
-    """Predict files in one process, some by each command; each gets its line, in order."""
+    """Predict files in one process, divided among the commands; each gets its line, in order."""
     folder = workdir / "pictures"
     folder.mkdir()
     for name, content in files.items():
@@ -111,7 +111,7 @@ def predict_all(files: Files, workdir: Path, together: int = 50) -> tuple[list[d
     return answers, sum("error" in answer for answer in answers)
 
 
-def test_damaged_pictures_of_every_format_are_answered_or_refused(workdir, long, tally):
+def test_damaged_pictures_of_every_format_are_predicted_or_refused(workdir, long, tally):
     files = dict(damaged(long))
     answers, refused = predict_all(files, workdir)
     whole = [answer for answer in answers if answer["path"].endswith("-whole")]
@@ -250,7 +250,7 @@ def saved(picture: Image.Image, kind: str, **options: object) -> bytes:
     return file.getvalue()
 
 
-def test_what_is_no_picture_of_this_world_is_refused_and_what_is_one_answered(workdir, tally):
+def test_impossible_pictures_are_refused_and_unusual_ones_predicted(workdir, tally):
     files = {name: make() for name, make in (REFUSED | ANSWERED).items()}
     answers, _ = predict_all(files, workdir)
     refused = {answer["path"].partition("/")[2] for answer in answers if "error" in answer}
@@ -258,8 +258,8 @@ def test_what_is_no_picture_of_this_world_is_refused_and_what_is_one_answered(wo
     tally("hostile pictures", len(files))
 
 
-def test_pictures_made_to_fill_the_memory_or_take_for_ever_do_not(workdir, long, tally):
-    """Each twice, for with several threads it is one large picture that is decoded at a time."""
+def test_decompression_bombs_use_limited_memory_and_time(workdir, long, tally):
+    """Each twice: with several threads only one large picture is decoded at a time."""
     kinds = BOMBS if long else {"png": BOMBS["png"]}
     made = {kind: make() for kind, make in kinds.items()}
     files = {f"{kind}{again}": made[kind] for kind in made for again in ("", " again")}

@@ -1,4 +1,4 @@
-"""A training killed at any moment goes on, or begins anew, and ends with the same bits."""
+"""A training killed at any moment can be resumed or restarted and ends with the same bits."""
 
 import random
 import signal
@@ -23,8 +23,10 @@ def training(request, shim, tmp_path_factory) -> Training:
     return KINDS[request.param](shim, tmp_path_factory.mktemp("training"))
 
 
-def test_killed_at_a_call_of_the_system(training, shim, dlcli, tmp_path, monkeypatch, long, tally):
-    """Each call is a moment at which the disk differs from the moment before.
+def test_a_training_killed_at_a_system_call(
+    training, shim, dlcli, tmp_path, monkeypatch, long, tally
+):
+    """Each call changes what is on the disk.
 
     One of those tried is the last one at which nothing was saved yet.
     """
@@ -44,7 +46,7 @@ def test_killed_at_a_call_of_the_system(training, shim, dlcli, tmp_path, monkeyp
     tally("training killed at a system call", len(moments))
 
 
-def test_killed_at_a_random_moment(training, dlcli, tmp_path, monkeypatch, long, tally):
+def test_a_training_killed_at_a_random_moment(training, dlcli, tmp_path, monkeypatch, long, tally):
     before = time.monotonic()
     finish(start(training.prepare(tmp_path / "undisturbed"), training.disturbed))
     seconds = time.monotonic() - before

@@ -1,4 +1,4 @@
-"""Memory stays flat, however many epochs, pictures and paths there are."""
+"""Memory does not grow with the number of epochs, pictures or paths."""
 
 import itertools
 import re
@@ -14,20 +14,20 @@ from PIL import Image
 
 from dlcli.cli.main import run
 
-# Bytes by which a process may be larger in the last third of its work than in the first.
-# Threads and photographs come late and take their share for good.
+# Bytes by which the memory may be larger in the last third of the work than in the first.
+# Threads and photographs come late, and their memory is not returned.
 ALLOWANCE = 16_000_000
 SAMPLES = 90
 
 
 def resident(process: subprocess.Popen) -> int:
-    """Bytes of memory that a process has."""
+    """The memory of a process in bytes."""
     status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
     return 1000 * int(re.search(r"VmRSS:\s+(\d+) kB", status)[1])
 
 
 def growth(samples: list[int]) -> int:
-    """By how much the most of the last third is more than the most of the first."""
+    """The maximum of the last third minus the maximum of the first."""
     third = len(samples) // 3
     assert third >= 5
     return max(samples[-third:]) - max(samples[:third])
@@ -38,7 +38,7 @@ def start(*arguments: object, **streams: int) -> subprocess.Popen:
 
 
 def test_epochs(long, tally, tmp_path, make_idx_folder):
-    """With all that an epoch can have; a copy of the images kept from each would show."""
+    """With every feature of an epoch; a leaked copy of the images would be noticed."""
     epochs = 300 if long else 30
     data = make_idx_folder(tmp_path / "data", train=2000, test=10)
     settings = (
@@ -64,7 +64,7 @@ def test_epochs(long, tally, tmp_path, make_idx_folder):
 
 @pytest.fixture
 def pictures(tmp_path) -> list[Path]:
-    """Digits as MNIST has them, and one that is photographed: on paper, and larger."""
+    """Digits like MNIST's, and one like a photograph, on a background and larger."""
     folder = tmp_path / "digits"
     assert run(["data", "export", "--dataset=sample", "--limit=50", f"--output={folder}"]) == 0
     digits = sorted(folder.iterdir())
@@ -75,7 +75,7 @@ def pictures(tmp_path) -> list[Path]:
 
 
 def predict(paths: Iterable[str], answers: int) -> tuple[int, list[str], list[int]]:
-    """Predict a list of paths on stdin: exit code, answers, and the memory along the way."""
+    """Predict a list of paths on stdin: exit code, predictions, and the memory meanwhile."""
     lines, samples = [], []
     command = ("predict", "--model=pretrained", "--from-file=-", "--quiet")
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
@@ -97,7 +97,7 @@ def predict(paths: Iterable[str], answers: int) -> tuple[int, list[str], list[in
 
 
 def test_pictures(long, tally, pictures):
-    """All but one in fifty take the quick way, the others that of photographs, in threads."""
+    """One in fifty is a photograph, which is prepared in threads."""
     count = 100_000 if long else 2_000
     paths = itertools.islice(itertools.cycle(map(str, pictures)), count)
     code, answers, samples = predict(paths, count)
@@ -108,7 +108,7 @@ def test_pictures(long, tally, pictures):
 
 
 def test_a_list_of_paths(long, tally, pictures):
-    """Nearly all of them are of files that cannot be."""
+    """Nearly all name files that cannot exist."""
     size = 10_000_000_000 if long else 20_000_000
     missing = "x" * 3990
     count = size // len(missing)

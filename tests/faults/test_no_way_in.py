@@ -1,4 +1,4 @@
-"""No way in: nothing is run, nothing is trusted, nothing is written where it was not asked for."""
+"""Nothing in a file or from a server is executed or trusted, or decides where dlcli writes."""
 
 import ast
 import hashlib
@@ -28,7 +28,7 @@ from tests.faults.hostile import assert_civil, no_hanging
 PACKAGE = Path(package.__file__).parent
 CERTIFICATE = Path(__file__).parent / "untrusted.pem"
 
-# What can turn data into code, or reach a shell.
+# Modules and functions that can turn data into code, or start a shell.
 
 MODULES = {
     *("pickle", "_pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"),
@@ -44,13 +44,13 @@ DANGERS = {
     *("yaml.Loader", "yaml.dump", "np.load", "numpy.load", "allow_pickle=True", "verify=False"),
     *("shell=True",),
 }
-# A search talks with its own worker processes, and with nobody else.
+# A search communicates only with its own worker processes.
 ALLOWED = {"sweep.py": "multiprocessing"}
 KEYWORDS = {("allow_pickle", True), ("allow_pickle", False), ("verify", False), ("shell", True)}
 
 
 def dangers(tree: ast.AST) -> list[str]:
-    """Everything in a program that data could become code by, each with its line."""
+    """Every use of these in a program, with its line."""
     found: list[tuple[int, str]] = []
     without_pickle: set[ast.AST] = set()
     for node in ast.walk(tree):  # calls come before what is called
@@ -77,7 +77,7 @@ def _top(name: str) -> str:
     return name.partition(".")[0]
 
 
-def test_the_package_has_nothing_that_could_run_data():
+def test_the_package_uses_nothing_that_could_execute_data():
     files = sorted(PACKAGE.rglob("*.py"))
     assert len(files) > 50
     for path in files:
@@ -107,11 +107,11 @@ def test_the_package_has_nothing_that_could_run_data():
         "ast.literal_eval(text)",
     ],
 )
-def test_what_could_run_data_would_be_found(program):
+def test_uses_that_could_execute_data_are_found(program):
     assert dangers(ast.parse(program))
 
 
-def test_modules_are_imported_by_name_in_one_place_and_never_by_data():
+def test_only_the_table_of_commands_imports_modules_by_name():
     users = [
         path.name
         for path in PACKAGE.rglob("*.py")
@@ -125,7 +125,7 @@ def test_modules_are_imported_by_name_in_one_place_and_never_by_data():
 
 @pytest.fixture
 def serve(monkeypatch):
-    """Start a server that answers with what a function writes; with TLS, if that is asked for."""
+    """Start a server whose response a function writes, with or without TLS."""
     monkeypatch.setattr(download, "BACKOFF_SECONDS", 0)
     monkeypatch.setenv("no_proxy", "*")
     servers = ExitStack()
@@ -153,7 +153,7 @@ def serve(monkeypatch):
             daemon_threads = True
 
             def handle_error(self, _request, _address):
-                """What a client refuses is no error of the server."""
+                """Ignore connections that a client refuses."""
 
         server = servers.enter_context(Server(("127.0.0.1", 0), Handler))
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -194,7 +194,7 @@ def fetch(url: str) -> bytes:
     return bytes(download.fetch("digits", Checksum(sha256(CONTENT)), [url]))
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(serve, tally):
+def test_a_self_signed_certificate_is_refused(serve, tally):
     with pytest.raises(DatasetError, match="its TLS certificate cannot be verified"):
         fetch(serve(right, tls=True))
     tally("hostile servers", 1)
@@ -209,8 +209,8 @@ def test_a_certificate_for_another_name_is_refused(serve, monkeypatch, tally):
     tally("hostile servers", 1)
 
 
-def test_a_redirect_leads_to_https_but_never_away_from_it(serve, monkeypatch, tally):
-    """What the user gave as http may go on as http: the content is verified by its sum."""
+def test_redirects_from_http_to_https_are_followed_but_not_back(serve, monkeypatch, tally):
+    """From http to http is allowed: the content is verified by its sum."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(CERTIFICATE))
     plain, secure = serve(right), serve(right, tls=True)
     for target, tls in ((plain, False), (secure, False), (secure, True)):
@@ -225,7 +225,7 @@ def test_a_redirect_leads_to_https_but_never_away_from_it(serve, monkeypatch, ta
     "target",
     ["file:///etc/passwd", "ftp://127.0.0.1/x", "http://[", "gopher://x", "//", "data:,x", ""],
 )
-def test_a_redirect_to_what_is_no_web_server_is_refused(serve, target, tally):
+def test_a_redirect_to_another_scheme_is_refused(serve, target, tally):
     with pytest.raises(DatasetError) as refused:
         fetch(serve(moved(target)))
     assert "passwd" not in str(refused.value)
@@ -248,7 +248,7 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize("kind", ENDLESS)
-def test_a_server_that_sends_for_ever_is_stopped(serve, monkeypatch, kind, tally):
+def test_the_download_from_an_endless_server_stops(serve, monkeypatch, kind, tally):
     monkeypatch.setattr(download, "ATTEMPTS", 1)
     tracemalloc.start()
     with no_hanging(), pytest.raises(DatasetError):
@@ -268,7 +268,7 @@ def test_the_body_of_a_redirect_is_not_read(serve, tally):
     tally("hostile servers", 2)
 
 
-def test_a_bomb_from_a_mirror_is_not_unpacked(serve, tally):
+def test_a_gzip_bomb_from_a_mirror_is_not_unpacked(serve, tally):
     bomb = idx.compress(bytes(200_000_000))
     answer = OK + b"Content-Length: %d\r\n\r\n" % len(bomb) + bomb
     with pytest.raises(DatasetError, match="larger than 64,000,000 bytes"):
@@ -327,7 +327,7 @@ def tree(folder: Path) -> dict[str, bytes | None]:
         "a\udcff",
     ],
 )
-def test_a_run_is_never_made_outside_its_folder(dlcli, tiny, name, tally):
+def test_a_run_is_never_created_outside_its_folder(dlcli, tiny, name, tally):
     before = tree(tiny.parent)
     result = dlcli("train", "-q", "--set", f"dataset={tiny}", f"--name={name}")
     assert_civil(result, {2})
@@ -336,8 +336,8 @@ def test_a_run_is_never_made_outside_its_folder(dlcli, tiny, name, tally):
     tally("hostile names", 1)
 
 
-def test_a_link_in_the_way_is_replaced_and_never_followed(tmp_path, tally):
-    """In a shared folder anyone can make the names that dlcli is about to write."""
+def test_a_link_with_the_name_of_a_temporary_file_is_replaced(tmp_path, tally):
+    """In a shared folder anyone can create the names that dlcli is about to write."""
     victim = tmp_path / "victim"
     victim.write_bytes(b"precious")
     folder = tmp_path / "shared"
@@ -353,8 +353,8 @@ def test_a_link_in_the_way_is_replaced_and_never_followed(tmp_path, tally):
 
 
 @pytest.mark.parametrize("target", ["victim", "missing"])
-def test_a_strangers_run_writes_into_itself_alone(dlcli, tiny, workdir, target, tally):
-    """Every file of a run may be a link to a file of the user's."""
+def test_resuming_a_strangers_run_writes_only_into_it(dlcli, tiny, workdir, target, tally):
+    """Every file of a run may be a link to one of the user's files."""
     settings = ["--set", f"dataset={tiny}", "--set", "epochs=1", "--set", "hidden_layers=[]"]
     assert dlcli("train", "-q", *settings, "--name", "run").code == 0
     Path("victim").write_bytes(b"precious")
@@ -374,7 +374,7 @@ def test_a_strangers_run_writes_into_itself_alone(dlcli, tiny, workdir, target, 
 
 
 @pytest.mark.parametrize("force", [[], ["--force"]])
-def test_output_goes_to_its_own_name_not_to_where_that_links(
+def test_output_replaces_a_link_instead_of_following_it(
     dlcli, trained_model, workdir, force, tally
 ):
     Path("victim").write_bytes(b"precious")
@@ -393,7 +393,7 @@ def test_output_goes_to_its_own_name_not_to_where_that_links(
 EVIL = "\x1b[2J\x1b]0;owned\x07\r\nError: \u202efake\x9b31m"
 
 
-def test_names_of_runs_datasets_and_files_do_not_act_upon_the_terminal(
+def test_control_sequences_in_names_are_escaped(
     dlcli, trained_model, make_idx_folder, make_checkpoint, tally
 ):
     make_idx_folder(Path(EVIL))
@@ -426,24 +426,24 @@ def test_names_of_runs_datasets_and_files_do_not_act_upon_the_terminal(
 
 
 def test_a_name_cannot_forge_a_line(dlcli):
-    """A line break in a name is spelled out, so that nothing after it looks like dlcli's own."""
+    """A line break in a name is escaped, so that the rest does not look like a message of dlcli."""
     for name in ("x\nError: y", "x\r\nWarning: y", "x\u2028y", "x\x85y"):
         result = dlcli("eval", name)
         assert result.code == 4
         assert len(result.stderr.splitlines()) == 1
 
 
-def test_a_traceback_does_not_act_upon_the_terminal_either(workdir, capsys):
+def test_control_sequences_in_a_traceback_are_escaped(workdir, capsys):
     assert run(["--debug", "eval", EVIL]) == 4
     stderr = capsys.readouterr().err
     assert "Traceback" in stderr
     assert stderr.replace("\n", "").isprintable()
 
 
-# What is known of the data.
+# The checksum of the data.
 
 
-def test_every_checkpoint_carries_the_checksum_of_its_data(dlcli, tiny):
+def test_every_checkpoint_has_the_checksum_of_its_data(dlcli, tiny):
     settings = ["--set", f"dataset={tiny}", "--set", "epochs=1", "--set", "hidden_layers=[]"]
     assert dlcli("train", "-q", *settings, "--name", "run").code == 0
     sums = [hashlib.sha256((tiny / file).read_bytes()).hexdigest() for file in FILES]

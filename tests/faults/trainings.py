@@ -1,4 +1,4 @@
-"""Trainings to be disturbed, and what must be left of them."""
+"""Trainings that are disturbed, and what they must leave."""
 
 import json
 import shutil
@@ -30,19 +30,19 @@ def train_on(*settings: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Training:
-    """A training, what it leaves when nothing happens, and the calls it makes on the way."""
+    """A training, its undisturbed result, and the calls that it makes."""
 
     begin: list[str]
     disturbed: list[str]
-    """The command to be disturbed: the one that begins it, or one that goes on with it."""
+    """The command to disturb: one that starts the training, or one that resumes it."""
     whole: Path
-    """A folder in which it was begun and came to its end."""
+    """A folder with the complete, undisturbed training."""
     earlier: Path | None
-    """A folder with the run that the disturbed command finds."""
+    """A folder with the run before the disturbed command."""
     calls: list[Call]
 
     def prepare(self, folder: Path) -> Path:
-        """Make ``folder``, ready for the disturbed command."""
+        """Create ``folder`` for the disturbed command."""
         if self.earlier is None:
             folder.mkdir()
         else:
@@ -50,7 +50,7 @@ class Training:
         return folder
 
     def check(self, folder: Path, dlcli: Any) -> None:
-        """What a disturbed command left can be read, gone on with, and ends as if nothing was.
+        """A disturbed run can be read and resumed, and ends as if nothing had happened.
 
         ``folder`` must be the current one, for that is where ``dlcli`` works.
         """
@@ -67,7 +67,7 @@ class Training:
         self.assert_whole(folder)
 
     def assert_whole(self, folder: Path) -> None:
-        """The run in ``folder`` is what it would be had nothing happened, to the last bit."""
+        """The run in ``folder`` is the undisturbed one, to the last bit."""
         found, expected = folder / RUN, self.whole / RUN
         for name in ("best.npz", "last.npz", "config.yaml"):
             assert (found / name).read_bytes() == (expected / name).read_bytes(), name
@@ -80,14 +80,14 @@ class Training:
 
 
 def _scores(run: Path) -> list[dict[str, Any]]:
-    """The metrics log without what the clock has put into it."""
+    """The metrics log without times."""
     records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     clock = {"seconds", "samples_per_second"}
     return [{key: record[key] for key in record.keys() - clock} for record in records]
 
 
 def begun(shim: Shim, folder: Path, settings: Sequence[str]) -> Training:
-    """A training that is disturbed from its start on."""
+    """A training that is disturbed from its start."""
     whole, command = folder / "whole", train_on(*settings)
     assert finish(start(whole, command, shim)).returncode == 0
     calls = calls_in(whole)
@@ -96,7 +96,7 @@ def begun(shim: Shim, folder: Path, settings: Sequence[str]) -> Training:
 
 
 def resumed(shim: Shim, folder: Path, settings: Sequence[str]) -> Training:
-    """A training that is disturbed when it goes on, having been killed amid a checkpoint.
+    """A resumed training that is disturbed, after it was killed while writing a checkpoint.
 
     It was in its second epoch: the log has its line, and a half checkpoint lies about.
     """
