@@ -101,7 +101,7 @@ def _report(
     from dlcli.cli.requirements import needs
     from dlcli.data import datasets
     from dlcli.evaluation import evaluate
-    from dlcli.report import subjects
+    from dlcli.report import models as evaluated
 
     with needs("report"):
         from dlcli.report import page
@@ -110,17 +110,17 @@ def _report(
     with download_progress() as progress:
         test = datasets.load(name, data_dir, progress).test
     with limit_threads(threads):
-        return page.render(subjects.gather(models, test), name, test)
+        return page.render(evaluated.evaluate_models(models, test), name, test)
 
 
 def _destination(models: "Sequence[Model]", output: Path | None, name: str, *, force: bool) -> Path:
     """Where the page goes; refused if something is there that dlcli did not put there itself."""
     from dlcli.files import refuse_to_overwrite
-    from dlcli.report import subjects
+    from dlcli.report.models import run_of
 
     path = output
     if path is None:
-        run = subjects.run_of(models[0]) if len(models) == 1 else None
+        run = run_of(models[0]) if len(models) == 1 else None
         path = Path(name) if run is None else run / name
     refuse_to_overwrite(path, force=force or (output is None and _is_page(path)))
     return path

@@ -1,15 +1,17 @@
-"""Models and their training as one page that opens from disk (``dlcli report``).
+"""Pages that open from disk and need no network (``dlcli report``), and plots (``dlcli plot``).
 
 The modules, in reading order:
 
-- ``subjects``    a model, its scores and the history of its training
-- ``mistakes``    the images in each cell of the confusion matrix, and the worst errors
-- ``activity``    what the neurons of each layer look for and how they answer
-- ``thumbnails``  small pictures inside the page
-- ``tables``      numbers and settings as the page words them
-- ``scales``      values to positions on an axis
-- ``charts``      data to the lines, bars and labels of a chart
-- ``curves``      scores over the epochs
-- ``frame``       what every page shares: templates, and a strict Content-Security-Policy
-- ``page``        a report
+- ``models``             the models of a report, their scores and the history of their training
+- ``errors``             the images in each cell of the confusion matrix, and the worst errors
+- ``neuron_statistics``  what the neurons of each layer respond to, and how strongly
+- ``tables``             numbers, settings and comparisons as text
+- ``thumbnails``         small pictures inside a page
+- ``charts``             learning curves, reliability, histograms and small bars, by Matplotlib
+- ``curves``             the learning curves of a page
+- ``svg``                Matplotlib's figures inside a page, in the page's colours
+- ``frame``              the frame of every page: templates and a strict Content-Security-Policy
+- ``page``               the report
+- ``plots``              the figures of ``dlcli plot``
+- ``draw``               the part of a page to draw digits on
 """

@@ -1,249 +1,238 @@
-"""Data to the lines, bars and labels of charts; the templates draw them."""
+"""Charts: learning curves, reliability, histograms and small bars, drawn by Matplotlib.
+
+``dlcli plot`` writes them to files, the pages show them as SVG (see ``svg``).
+"""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import (
+    FormatStrFormatter,
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullLocator,
+)
 
 from dlcli.evaluation.metrics import ReliabilityBin, wilson_interval
-from dlcli.report import scales
-from dlcli.report.activity import Histogram
-from dlcli.report.scales import Scale, Tick
+from dlcli.nn.types import Array
+from dlcli.report.neuron_statistics import Histogram
+from dlcli.report.svg import COLOURS
+from dlcli.training.epoch_metrics import EpochRecord
 
-# A chart's own units: as wide as a phone, so that its text is readable there and on a desk.
-WIDTH, HEIGHT = 420, 240
-_LEFT, _RIGHT, _TOP, _BOTTOM = 54, 14, 20, 30
-_LETTER = 6.6  # the width of a letter of a chart's text, about
-_LINE = 14  # the height of a line of it
-_SHADED_ROOM = 95  # for two words beside each other
-
-MakeScale = Callable[[Sequence[float], float, float], tuple[Scale, list[Tick]]]
-
-
-@dataclass(frozen=True)
-class Series:
-    """Values to draw as a line; ``role`` decides its colour.
-
-    Attributes
-    ----------
-    points
-        Epochs, and the value in each; None where there is none.
-    """
-
-    name: str
-    role: str
-    points: list[tuple[int, float | None]]
-
-    def finite(self) -> list[tuple[int, float]]:
-        """The points that can be drawn."""
-        return [(e, v) for e, v in self.points if v is not None and abs(v) < scales.MOST]
-
-
-@dataclass(frozen=True)
-class Frame:
-    """The place of a chart's data, and the size of the whole."""
-
-    left: float
-    right: float
-    top: float
-    bottom: float
-    width: float
-    height: float
+# Charts of a page are as wide as a phone, so that their text is readable there and on a desktop.
+PAGE_WIDTH, PAGE_HEIGHT = 420, 240
+_PIXELS_PER_INCH = 72
+_LEGEND_ROW_PX = 18
+_LETTER_PX = 7.5  # the width of a letter of 12 px, about
+_LEGEND_HANDLE_LETTERS = 6  # the line before a name, and the space after it
+_LONGEST_LEGEND_LETTERS = 40
+# Losses beyond this are left out: they would flatten everything else.
+_LARGEST_VALUE = 1e12
+# An axis is logarithmic if the largest value is this many times the smallest.
+_WIDE_RANGE = 5
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a chart, through ``points``, with a label at its end."""
-
-    name: str
-    label: str
-    role: str
-    points: list[tuple[float, float]]
-    label_y: float
-
-    @property
-    def path(self) -> str:
-        """The line as SVG writes it."""
-        return "M" + "L".join(f"{x:g} {y:g}" for x, y in self.points)
-
-
-@dataclass(frozen=True)
-class Label:
-    """A place for a text, and which end of it is there."""
-
-    x: float
-    y: float
-    anchor: str
-
-
-@dataclass(frozen=True)
-class LineChart:
-    """Something over epochs.
+    """One score over the epochs.
 
     Attributes
     ----------
-    positions
-        Of each epoch from the first to the last line's, for reading values off.
-    kept
-        The position of the epoch that was kept.
-    shaded
-        From where on the network learned its images by heart.
+    field
+        Of ``EpochRecord``.
+    style
+        Keywords of ``Axes.plot``.
     """
 
-    frame: Frame
-    lines: list[Line]
-    x_ticks: list[Tick]
-    y_ticks: list[Tick]
-    positions: dict[int, float]
-    kept: float | None
-    shaded: float | None
-    shaded_label: Label | None
+    label: str
+    records: Sequence[EpochRecord]
+    field: str
+    style: dict[str, Any]
+
+    def values(self) -> Array:
+        """The score of each epoch; NaN, which is not drawn, where there is none."""
+        found = [getattr(record, self.field) for record in self.records]
+        values = np.array([math.nan if value is None else value for value in found], float)
+        values[~(np.abs(values) < _LARGEST_VALUE)] = math.nan
+        return values
 
 
-def line_chart(
-    series: Sequence[Series],
-    make_scale: MakeScale,
-    *,
-    named: bool,
-    kept: int | None = None,
-    shaded: int | None = None,
-) -> LineChart | None:
-    """A chart of several series over epochs; None if there is nothing to draw.
+def draw_epochs(axes: Axes, lines: Sequence[Line]) -> list[Line2D]:
+    """Draw one kind of score over the epochs.
+
+    Losses that differ by large factors have a logarithmic axis. Accuracies are drawn as error
+    rates on an inverted logarithmic axis: 99.5 % is as far above 99 % as 98 % is below it.
+    """
+    field = lines[0].field
+    accuracy = field.endswith("accuracy")
+    values = [line.values() for line in lines]
+    if accuracy:
+        values = _positive([1 - accuracies for accuracies in values])
+    drawn = []
+    for line, heights in zip(lines, values, strict=True):
+        epochs = [record.epoch for record in line.records]
+        few = np.isfinite(heights).sum() < 3  # too few to be seen as a line
+        style = {"marker": "." if few else "", **line.style}
+        drawn += axes.plot(epochs, heights, label=line.label, **style)
+    wide = field != "learning_rate" and _is_wide(np.concatenate(values))
+    if wide or accuracy:
+        axes.set_yscale("log")
+        axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if wide else _round_ticks())
+    axes.yaxis.set_major_formatter(_AS_ACCURACY if accuracy else FormatStrFormatter("%g"))
+    axes.yaxis.set_inverted(accuracy)
+    axes.xaxis.set_major_locator(_round_ticks(integer=True))
+    axes.set_xlabel("epoch")
+    return drawn
+
+
+_AS_ACCURACY = FuncFormatter(lambda error, _: f"{100 - 100 * error:.6g} %")
+
+
+def _positive(errors: Sequence[Array]) -> list[Array]:
+    """Error rates as a logarithmic axis needs them: half of the smallest one instead of 0."""
+    known = np.concatenate(errors)
+    known = known[known > 0]
+    least = known.min() / 2 if known.size else 0.001
+    return [np.maximum(values, least) for values in errors]
+
+
+def _is_wide(values: Array) -> bool:
+    values = values[np.isfinite(values)]
+    return bool(values.size and values.min() > 0 and values.max() > _WIDE_RANGE * values.min())
+
+
+def _round_ticks(*, integer: bool = False) -> MaxNLocator:
+    return MaxNLocator(6, steps=[1, 2, 5, 10], integer=integer)
+
+
+def learning_curve(
+    lines: Sequence[Line], kept: int | None = None, overfitting_since: int | None = None
+) -> Figure | None:
+    """A chart of a page: lines over epochs, named above it; None if there is nothing to draw.
+
+    The kept epoch is marked by a dashed line, overfitting by a shaded background.
+    """
+    lines = [line for line in lines if np.isfinite(line.values()).any()]
+    if not lines:
+        return None
+    figure = page_figure(PAGE_WIDTH, PAGE_HEIGHT)
+    axes = figure.subplots()
+    drawn = draw_epochs(axes, lines)
+    handles: list[Artist] = [*drawn] if len(drawn) > 1 else []
+    if lines[0].field == "learning_rate":
+        axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
+    if kept is not None:
+        mark = axes.axvline(kept, label="kept epoch", color=COLOURS["soft"], linewidth=1)
+        mark.set_linestyle((0, (3, 3)))
+        handles.append(mark)
+    if overfitting_since is not None:
+        last = lines[0].records[-1].epoch
+        shade = axes.axvspan(overfitting_since, last, label="overfitting", zorder=0)
+        shade.set(facecolor=COLOURS["shade"], edgecolor="none")
+        handles.append(shade)
+    if handles:
+        _add_legend(figure, handles)
+    return figure
+
+
+def _add_legend(figure: Figure, handles: Sequence[Artist]) -> None:
+    """Names above a chart, those of its lines in their colours; the figure grows by their rows."""
+    labels = [shortened(str(handle.get_label()), _LONGEST_LEGEND_LETTERS) for handle in handles]
+    letters = max(map(len, labels)) + _LEGEND_HANDLE_LETTERS
+    columns = max(int(PAGE_WIDTH / _LETTER_PX / letters), 1)
+    rows = math.ceil(len(handles) / columns)
+    figure.set_figheight((PAGE_HEIGHT + rows * _LEGEND_ROW_PX) / _PIXELS_PER_INCH)
+    legend = figure.legend(
+        handles, labels, loc="outside upper left", ncols=columns, handlelength=1.5, columnspacing=1
+    )
+    for text, handle in zip(legend.get_texts(), handles, strict=True):
+        if isinstance(handle, Line2D) and handle.get_label() != "kept epoch":
+            text.set(color=handle.get_color(), weight="bold")
+
+
+def shortened(name: str, letters: int) -> str:
+    """The end of a long name: runs are named by their time first and their config last."""
+    return name if len(name) <= letters else f"…{name[1 - letters :]}"
+
+
+def page_figure(width: float, height: float, **options: Any) -> Figure:
+    """An empty figure of a page; its size is in pixels."""
+    size = (width / _PIXELS_PER_INCH, height / _PIXELS_PER_INCH)
+    return Figure(figsize=size, **{"layout": "constrained", **options})
+
+
+def reliability(bins: Sequence[ReliabilityBin]) -> Figure:
+    """The accuracy of predictions over their probability, with 95 % intervals."""
+    figure = page_figure(320, 304)
+    axes = figure.subplots()
+    axes.axline((0, 0), slope=1, color=COLOURS["soft"], linewidth=1, linestyle=(0, (4, 4)))
+    confidence = [100 * b.confidence for b in bins]
+    intervals = np.array([wilson_interval(b.correct, b.images) for b in bins])
+    axes.vlines(confidence, *(100 * intervals.T), color=COLOURS["soft"], linewidth=1.25)
+    images = np.array([b.images for b in bins])
+    axes.scatter(
+        confidence,
+        [100 * b.correct / b.images for b in bins],
+        s=(5 + 9 * np.sqrt(images / images.max())) ** 2,
+        color="C0",
+        zorder=3,
+        clip_on=False,
+    )
+    axes.set(xlim=(0, 100), ylim=(0, 100), xlabel="probability of the prediction")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FormatStrFormatter("%g %%"))
+    return figure
+
+
+def histogram(counts: Histogram) -> Figure:
+    """Bars whose heights are counts, with the ends of the range and 0 below them."""
+    figure = page_figure(180, 96)
+    axes = figure.subplots()
+    axes.grid(visible=False)
+    axes.stairs(counts.counts, counts.edges, fill=True, color="C0")
+    low, high = float(counts.edges[0]), float(counts.edges[-1])
+    apart = [end for end in (low, high) if abs(end) > 0.2 * (high - low)]
+    axes.set_xticks([0, *apart], ["0", *(f"{end:.2g}" for end in apart)])
+    axes.set_yticks([])
+    axes.margins(x=0)
+    return figure
+
+
+def strip(
+    limits: tuple[float, float],
+    interval: tuple[float, float],
+    colour: str,
+    marks: Sequence[tuple[float, str, str]],
+) -> Figure:
+    """A cell of a table: an interval between two limits, and marks on it.
 
     Parameters
     ----------
-    series
-        What to draw.
-    make_scale
-        What makes the vertical axis (see ``scales``).
-    named
-        Write each name at the end of its line.
-    kept, shaded
-        An epoch to mark, and one from which on to shade.
+    marks
+        Each one's value, marker and colour.
     """
-    drawn = [(line, points) for line in series if (points := line.finite())]
-    if not drawn:
-        return None
-    labels = [_shortened(line.name) if named else "" for line, _ in drawn]
-    margin = _RIGHT + max(map(len, labels)) * _LETTER
-    height = max(HEIGHT, _TOP + _BOTTOM + _LINE * len(drawn) * named)
-    frame = Frame(_LEFT, WIDTH - margin, _TOP, height - _BOTTOM, WIDTH, height)
-    epochs = sorted({epoch for _, points in drawn for epoch, _ in points})
-    x_scale, x_ticks = scales.epochs(epochs[0], epochs[-1], frame.left, frame.right)
-    values = [value for _, points in drawn for _, value in points]
-    y_scale, y_ticks = make_scale(values, frame.bottom, frame.top)
-    placed = [[(x_scale(epoch), y_scale(value)) for epoch, value in points] for _, points in drawn]
-    ends = scales.spread([points[-1][1] for points in placed], _LINE, frame.top + 4, frame.bottom)
-    lines = [
-        Line(line.name, label, line.role, points, end)
-        for (line, _), label, points, end in zip(drawn, labels, placed, ends, strict=True)
-    ]
-    kept_x = None if kept is None or not epochs[0] <= kept <= epochs[-1] else x_scale(kept)
-    shaded_x = None if shaded is None else x_scale(shaded)
-    return LineChart(
-        frame=frame,
-        lines=lines,
-        x_ticks=x_ticks,
-        y_ticks=y_ticks,
-        positions={epoch: x_scale(epoch) for epoch in epochs},
-        kept=kept_x,
-        shaded=shaded_x,
-        shaded_label=None if shaded_x is None else _shaded_label(frame, shaded_x, kept_x),
-    )
+    figure = page_figure(140, 16, layout="none")
+    axes = figure.add_axes((8 / 140, 0, 124 / 140, 1), xlim=limits, ylim=(-1, 1))
+    axes.set_axis_off()
+    axes.hlines([0], *limits, color=COLOURS["grid"], linewidth=1)
+    axes.hlines([0], *interval, color=colour)
+    for value, marker, mark_colour in marks:
+        axes.plot([value], [0], marker, color=mark_colour, markersize=8, clip_on=False)
+    return figure
 
 
-def _shaded_label(frame: Frame, shaded: float, kept: float | None) -> Label:
-    """Above the shade, where the mark of the kept epoch leaves room; else at its foot."""
-    above = frame.top - 8
-    if kept is None or frame.right - kept > _SHADED_ROOM:
-        return Label(frame.right, above, "end")
-    if kept - shaded > _SHADED_ROOM:
-        return Label(shaded, above, "start")
-    return Label(frame.right - 4, frame.bottom - 6, "end")
-
-
-@dataclass(frozen=True)
-class Bars:
-    """A histogram: the left side, width and top of each bar."""
-
-    frame: Frame
-    bars: list[tuple[float, float, float, float]]
-    x_ticks: list[Tick]
-    low: str
-    high: str
-
-
-def histogram_chart(histogram: Histogram) -> Bars:
-    """Bars whose heights are counts."""
-    frame = Frame(4, 176, 4, 74, 180, 96)
-    edges = histogram.edges.tolist()
-    x_scale = Scale(float, edges[0], edges[-1], frame.left, frame.right)
-    most = max(int(histogram.counts.max()), 1)
-    bars = []
-    for index, count in enumerate(histogram.counts.tolist()):
-        if count:
-            left, right = x_scale(edges[index]), x_scale(edges[index + 1])
-            height = max(round(count / most * (frame.bottom - frame.top), 1), 0.8)
-            bars.append((left, round(right - left, 1), round(frame.bottom - height, 1), height))
-    low, high = (scales.short(float(f"{edge:.2g}")) for edge in (edges[0], edges[-1]))
-    ends = [Tick(frame.left, low), Tick(frame.right, high)]
-    zero = Tick(x_scale(0), "0")
-    ticks = [zero, *(tick for tick in ends if abs(tick.position - zero.position) > 30)]
-    return Bars(frame, bars, ticks, low, high)
-
-
-@dataclass(frozen=True)
-class Reliability:
-    """A point a bin: its place, its size, the interval of its accuracy, and the bin itself."""
-
-    frame: Frame
-    points: list[tuple[float, float, float, float, float, ReliabilityBin]]
-    x_ticks: list[Tick]
-    y_ticks: list[Tick]
-
-
-def reliability_chart(bins: Sequence[ReliabilityBin]) -> Reliability:
-    """The accuracy of answers over their probability."""
-    frame = Frame(48, 306, 12, 270, 320, 304)
-    x_scale = Scale(float, 0, 1, frame.left, frame.right)
-    y_scale = Scale(float, 0, 1, frame.bottom, frame.top)
-    most = max(b.images for b in bins)
-    points = []
-    for b in bins:
-        low, high = wilson_interval(b.correct, b.images)
-        radius = round(2.5 + 4.5 * math.sqrt(b.images / most), 1)
-        place = (x_scale(b.confidence), y_scale(b.correct / b.images))
-        points.append((*place, radius, y_scale(low), y_scale(high), b))
-    marks = [0, 0.2, 0.4, 0.6, 0.8, 1]
-    return Reliability(
-        frame,
-        points,
-        x_scale.ticks(marks, _percent, 20),
-        y_scale.ticks(marks, _percent, 20),
-    )
-
-
-@dataclass(frozen=True)
-class Strip:
-    """A horizontal axis shared by the rows of a table."""
-
-    scale: Scale
-    ticks: list[Tick]
-
-
-def strip(shares: Sequence[float]) -> Strip:
-    """An axis of shares, from below the least of them to the largest."""
-    low, high = min(shares), max(shares)
+def strip_limits(fractions: Sequence[float]) -> tuple[float, float]:
+    """Round ends of an axis for these fractions."""
+    low, high = min(fractions), max(fractions)
     step = max(0.001, 10 ** math.floor(math.log10(max(high - low, 1e-3))))
     low = max(0.0, math.floor(low / step - 0.25) * step)
-    high = min(1.0, math.ceil(high / step + 0.25) * step)
-    scale = Scale(float, low, high, 8, 132)
-    return Strip(scale, [Tick(0, _percent(low)), Tick(140, _percent(high))])
-
-
-def _percent(share: float) -> str:
-    return f"{round(100 * share, 2):g} %"
-
-
-def _shortened(name: str, letters: int = 16) -> str:
-    """The end of a long name: runs are called by their time first and their config last."""
-    return name if len(name) <= letters else f"…{name[1 - letters :]}"
+    return low, min(1.0, math.ceil(high / step + 0.25) * step)

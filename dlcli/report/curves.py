@@ -1,16 +1,22 @@
-"""Scores over the epochs, of one run or of several, as charts."""
+"""Learning curves on a page: of one run, or of several on the same axes."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dlcli.evaluation.formatting import percent
-from dlcli.report import charts, scales, tables
-from dlcli.report.charts import LineChart, MakeScale, Series
-from dlcli.report.subjects import Subject
+from markupsafe import Markup
+from matplotlib.figure import Figure
 
-_MOST_POINTS = 500  # as many as there are pixels
-ROLES = 6  # colours of runs; further ones begin anew
+from dlcli.evaluation.formatting import percent
+from dlcli.report import charts, svg, tables
+from dlcli.report.charts import Line
+from dlcli.report.models import EvaluatedModel
+
+_MAX_POINTS = 500  # as many as there are pixels
+_LOSS_NOTE = "The cost that training minimizes."
+_ACCURACY_NOTE = "Each halving of the errors is the same step up."
+_STYLES = ("-", (0, (4, 2)), ":", "-.", (0, (2, 1.5)), (0, (1, 1.5)))
 
 
 @dataclass(frozen=True)
@@ -20,136 +26,90 @@ class Curve:
     Attributes
     ----------
     note
-        A line under the title, where values are read off as well.
-    description
-        The chart's text equivalent.
+        A line under the title; the values under the pointer take its place.
     readings
-        What the script reads off: epochs, their positions, and each line's values as words.
+        What the script shows of them: the epochs, their positions in the chart, its upper and
+        lower end, and the values of each line.
     """
 
     id: str
     title: str
     note: str
-    chart: LineChart
-    description: str
+    chart: Markup
     readings: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """A chart to draw: the fields of ``EpochRecord`` in it, each with a name and a role."""
-
-    id: str
-    title: str
-    note: str
-    fields: tuple[tuple[str, str, str], ...]
-    scale: MakeScale
-    shaded: bool = False
-
-
-def _training_and_validation(score: str) -> tuple[tuple[str, str, str], ...]:
-    return (
-        ("training", "training", f"train_{score}"),
-        ("validation", "validation", f"validation_{score}"),
-    )
-
-
-_LOSS_NOTE = "The cost that training lowers."
-_ACCURACY_NOTE = "Each halving of the errors is the same step up."
-_PLANS = (
-    _Plan(
-        "loss",
-        "Loss",
-        _LOSS_NOTE,
-        _training_and_validation("loss"),
-        scales.logarithmic,
-        shaded=True,
-    ),
-    _Plan(
-        "accuracy",
-        "Accuracy",
-        _ACCURACY_NOTE,
-        _training_and_validation("accuracy"),
-        scales.accuracy,
-        shaded=True,
-    ),
-    _Plan(
-        "rate",
-        "Learning rate",
-        "How long a step along the slope is.",
-        (("learning rate", "training", "learning_rate"),),
-        scales.linear,
-    ),
-    _Plan(
-        "norm",
-        "Gradient norm",
-        "How steep the slope is, on average over batches.",
-        (("gradient norm", "training", "gradient_norm"),),
-        scales.logarithmic,
-    ),
-)
-
-
-def of_run(identity: str, subject: Subject) -> list[Curve]:
-    """Loss, accuracy, learning rate and the slope's length over a run's epochs."""
-    kept = None if subject.kept is None else subject.kept.epoch
+def of_model(identity: str, entry: EvaluatedModel) -> list[Curve]:
+    """Loss, accuracy, learning rate and gradient norm over the epochs of a run."""
+    kept = None if entry.kept is None else entry.kept.epoch
     found = []
-    for plan in _PLANS:
-        series = [_series(subject, field, name, role) for name, role, field in plan.fields]
-        chart = charts.line_chart(
-            series,
-            plan.scale,
-            named=len(series) > 1,
-            kept=kept,
-            shaded=subject.overfitting_since if plan.shaded else None,
-        )
-        if chart is not None:
-            found.append(_curve(f"{identity}-{plan.id}", plan.title, plan.note, chart, series))
+    for title, note, fields in (
+        ("Loss", _LOSS_NOTE, ("train_loss", "validation_loss")),
+        ("Accuracy", _ACCURACY_NOTE, ("train_accuracy", "validation_accuracy")),
+        ("Learning rate", "The length of a step.", ("learning_rate",)),
+        (
+            "Gradient norm",
+            "The length of the gradient, on average over batches.",
+            ("gradient_norm",),
+        ),
+    ):
+        lines = [
+            _line(entry, field, "validation" if "validation" in field else "training", number)
+            for number, field in enumerate(fields)
+        ]
+        overfitting_since = entry.overfitting_since if len(fields) > 1 else None
+        figure = charts.learning_curve(lines, kept, overfitting_since)
+        if figure is not None:
+            name = f"{identity}-{fields[0].removeprefix('train_')}"
+            found.append(_curve(name, title, note, figure, lines))
     return found
 
 
-def of_several(subjects: Sequence[Subject]) -> list[Curve]:
+def of_several(entries: Sequence[EvaluatedModel]) -> list[Curve]:
     """Loss and accuracy of several runs on the same axes."""
     found = []
-    for title, field, make_scale, note in (
-        ("Validation loss", "validation_loss", scales.logarithmic, _LOSS_NOTE),
-        ("Validation accuracy", "validation_accuracy", scales.accuracy, _ACCURACY_NOTE),
-        ("Training loss", "train_loss", scales.logarithmic, _LOSS_NOTE),
-        ("Training accuracy", "train_accuracy", scales.accuracy, _ACCURACY_NOTE),
+    for title, note, field in (
+        ("Validation loss", _LOSS_NOTE, "validation_loss"),
+        ("Validation accuracy", _ACCURACY_NOTE, "validation_accuracy"),
+        ("Training loss", _LOSS_NOTE, "train_loss"),
+        ("Training accuracy", _ACCURACY_NOTE, "train_accuracy"),
     ):
-        series = [
-            _series(subject, field, subject.name, f"s{index % ROLES}")
-            for index, subject in enumerate(subjects)
+        lines = [
+            _line(entry, field, entry.name, number, linestyle=_STYLES[number % len(_STYLES)])
+            for number, entry in enumerate(entries)
         ]
-        chart = charts.line_chart(series, make_scale, named=True)
-        if chart is not None:
-            found.append(_curve(f"all-{field}", title, note, chart, series))
+        figure = charts.learning_curve(lines)
+        if figure is not None:
+            found.append(_curve(f"all-{field}", title, note, figure, lines))
     return found
 
 
-def _series(subject: Subject, field: str, name: str, role: str) -> Series:
-    records = tables.thinned(subject.records, subject.kept, _MOST_POINTS)
-    return Series(name, role, [(record.epoch, getattr(record, field)) for record in records])
+def _line(entry: EvaluatedModel, field: str, label: str, number: int, **style: Any) -> Line:
+    records = tables.thinned(entry.records, entry.kept, _MAX_POINTS)
+    return Line(label, records, field, {"color": f"C{number}", **style})
 
 
-def _curve(
-    identity: str, title: str, note: str, chart: LineChart, series: Sequence[Series]
-) -> Curve:
+def _curve(name: str, title: str, note: str, figure: Figure, lines: Sequence[Line]) -> Curve:
+    """A drawn figure with its text equivalent and what the script needs."""
     shown = percent if title.lower().endswith("accuracy") else tables.number
-    told = []
-    for line in series:
-        known = line.finite()
-        if known:
-            (first, start), (last, end) = known[0], known[-1]
-            told.append(
-                f"{line.name}: {shown(start)} in epoch {first}, {shown(end)} in epoch {last}"
-            )
+    texts: dict[str, dict[int, str]] = {}
+    for line in lines:
+        values = zip(line.records, line.values().tolist(), strict=True)
+        texts[line.label] = {r.epoch: shown(value) for r, value in values if math.isfinite(value)}
+    ends = [
+        f"{label}: {known[min(known)]} in epoch {min(known)}, {known[max(known)]} in {max(known)}"
+        for label, known in texts.items()
+        if known
+    ]
+    chart = svg.inline(figure, name, f"{title}. {'; '.join(ends)}.")
+    (axes,) = figure.axes
+    epochs = sorted({epoch for known in texts.values() for epoch in known})
+    positions = axes.transData.transform([(epoch, 1) for epoch in epochs])[:, 0]
+    height = figure.bbox.height
     readings = {
-        "epochs": list(chart.positions),
-        "positions": list(chart.positions.values()),
-        "series": [
-            {"name": line.name, "values": {epoch: shown(value) for epoch, value in line.points}}
-            for line in series
-        ],
+        "epochs": epochs,
+        "positions": positions.round(1).tolist(),
+        "ends": [height - axes.bbox.y1, height - axes.bbox.y0],
+        "series": [{"name": label, "values": known} for label, known in texts.items() if known],
     }
-    return Curve(identity, title, note, chart, f"{title}. {'; '.join(told)}.", readings)
+    return Curve(name, title, note, chart, readings)

@@ -1,4 +1,4 @@
-"""Templates filled in, and what the page is allowed to do."""
+"""The report: one model in detail, or several side by side."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,25 +6,36 @@ from typing import Any
 
 from dlcli.data.datasets import Examples
 from dlcli.evaluation import metrics
-from dlcli.report import activity, charts, curves, draw, frame, mistakes, tables, thumbnails
-from dlcli.report.activity import HiddenLayer
-from dlcli.report.curves import ROLES, Curve
-from dlcli.report.mistakes import Cell
-from dlcli.report.subjects import Subject
+from dlcli.evaluation.metrics import ReliabilityBin
+from dlcli.report import (
+    charts,
+    curves,
+    draw,
+    errors,
+    frame,
+    neuron_statistics,
+    svg,
+    tables,
+    thumbnails,
+)
+from dlcli.report.curves import Curve
+from dlcli.report.errors import Cell
+from dlcli.report.models import EvaluatedModel
+from dlcli.report.neuron_statistics import HiddenLayer, Histogram
 from dlcli.training.epoch_metrics import EpochRecord
 
-# Neurons of the first layer that are drawn, and of deeper ones, each with so many images.
-_FIRST_UNITS, _DEEPER_UNITS, _EXCITING = 48, 12, 8
-_FREQUENT = 5
-_MOST_ROWS = 100  # of the table of epochs
+# Neurons that are shown of the first layer and of each deeper one, and images of each of these.
+_FIRST_NEURONS, _DEEPER_NEURONS, _EXCITING_IMAGES = 48, 12, 8
+_FREQUENT_ERRORS, _WORST_ERRORS = 5, 24
+_MAX_EPOCH_ROWS = 100
 
 
 @dataclass(frozen=True)
-class View:
-    """Everything the template shows of one model."""
+class Section:
+    """Everything that the template shows of one model."""
 
     id: str
-    subject: Subject
+    entry: EvaluatedModel
     settings: tables.Settings
     curves: list[Curve]
     rows: list[EpochRecord]
@@ -32,93 +43,89 @@ class View:
     shades: dict[tuple[int, int], str]
     frequent: list[Cell]
     worst: list[int]
-    reliability: charts.Reliability
-    digit_strip: charts.Strip
-    first_units: list[tuple[str, str]]
+    reliability: list[ReliabilityBin]
+    first_neurons: list[tuple[str, str]]
     layers: list[HiddenLayer]
-    answers: list[charts.Bars]
-    weights: list[charts.Bars]
+    weights: list[Histogram]
 
 
-def render(subjects: Sequence[Subject], dataset: str, test: Examples) -> bytes:
-    """The page that tells of one model, or compares several, as UTF-8.
+def render(models: Sequence[EvaluatedModel], dataset: str, test: Examples) -> bytes:
+    """The page that describes one model, or compares several, as UTF-8.
 
     Raises
     ------
     CheckpointError
         The sums inside a network overflow.
     """
-    drawn = _most_accurate(subjects)
-    section = None if drawn is None else draw.section(str(drawn.model.path))
-    views = [_view(f"r{index}", subject, test) for index, subject in enumerate(subjects)]
-    compared = curves.of_several(subjects) if len(subjects) > 1 else []
-    shown = [*compared, *(curve for view in views for curve in view.curves)]
-    data = {
-        "curves": {curve.id: curve.readings for curve in shown},
-        "cells": {view.id: _cells_data(view, test) for view in views},
-    }
-    return frame.render(
-        "page.html",
-        [section.css] if section else [],
-        [frame.asset("report.js"), *([section.javascript] if section else [])],
-        title=", ".join(subject.name for subject in subjects),
-        views=views,
-        dataset=dataset,
-        test=test,
-        compared=compared,
-        pairs=tables.pairs(subjects),
-        accuracy_strip=charts.strip([edge for s in subjects for edge in s.scores.interval]),
-        data=data,
-        roles=ROLES,
-        drawn=drawn,
-        demo=section,
+    drawn = _most_accurate(models)
+    demo = None if drawn is None else draw.section(str(drawn.model.path))
+    with svg.page_style():
+        sections = [_section(f"r{index}", entry, test) for index, entry in enumerate(models)]
+        compared = curves.of_several(models) if len(models) > 1 else []
+        shown = [*compared, *(curve for section in sections for curve in section.curves)]
+        return frame.render(
+            "report.html",
+            [demo.css] if demo else [],
+            [frame.asset("report.js"), *([demo.javascript] if demo else [])],
+            title=", ".join(entry.name for entry in models),
+            sections=sections,
+            dataset=dataset,
+            test=test,
+            compared=compared,
+            pairs=tables.pairs(models),
+            data={
+                "curves": {curve.id: curve.readings for curve in shown},
+                "cells": {section.id: _cells_data(section, test) for section in sections},
+            },
+            drawn=drawn,
+            demo=demo,
+            charts=charts,
+            most_probable=errors.most_probable,
+            inline=svg.inline,
+        )
+
+
+def _most_accurate(models: Sequence[EvaluatedModel]) -> EvaluatedModel | None:
+    """The model to draw for: the most accurate one that was trained on digits."""
+    readers = [entry for entry in models if entry.model.metadata.preprocessing == "digit"]
+    return max(readers, key=lambda entry: entry.scores.accuracy, default=None)
+
+
+def _section(identity: str, entry: EvaluatedModel, test: Examples) -> Section:
+    scores = entry.scores
+    cells = errors.cells(scores)
+    layers = neuron_statistics.hidden_layers(
+        entry.model, test.images, _DEEPER_NEURONS, _EXCITING_IMAGES
     )
-
-
-def _most_accurate(subjects: Sequence[Subject]) -> Subject | None:
-    """The model to draw for: of those that read digits, the one with the fewest errors."""
-    readers = [s for s in subjects if s.model.metadata.preprocessing == "digit"]
-    return max(readers, key=lambda subject: subject.scores.accuracy, default=None)
-
-
-def _view(identity: str, subject: Subject, test: Examples) -> View:
-    network, scores = subject.model.network, subject.scores
-    cells = mistakes.cells(scores)
-    layers = activity.survey(subject.model, test.images, _DEEPER_UNITS, _EXCITING)
-    bins = metrics.reliability(scores.probabilities, scores.labels)
-    return View(
+    return Section(
         id=identity,
-        subject=subject,
-        settings=tables.settings(subject),
-        curves=curves.of_run(identity, subject),
-        rows=tables.thinned(subject.records, subject.kept, _MOST_ROWS),
-        shades=mistakes.shades(scores.confusion),
-        cells={(cell.label, cell.answer): cell for cell in cells},
-        frequent=mistakes.most_frequent(cells, _FREQUENT),
-        worst=mistakes.worst(scores),
-        reliability=charts.reliability_chart(bins),
-        digit_strip=charts.strip(
-            [s for c in scores.classes if c.images for s in (c.precision, c.recall)]
-        ),
-        first_units=_first_units(subject, layers),
+        entry=entry,
+        settings=tables.settings(entry.config),
+        curves=curves.of_model(identity, entry),
+        rows=tables.thinned(entry.records, entry.kept, _MAX_EPOCH_ROWS),
+        shades=errors.shades(scores.confusion),
+        cells={(cell.label, cell.prediction): cell for cell in cells},
+        frequent=errors.most_frequent(cells, _FREQUENT_ERRORS),
+        worst=errors.worst(scores, _WORST_ERRORS),
+        reliability=metrics.reliability(scores.probabilities, scores.labels),
+        first_neurons=_first_neurons(entry, layers),
         layers=layers,
-        answers=[charts.histogram_chart(layer.answers) for layer in layers],
-        weights=[charts.histogram_chart(h) for h in activity.weight_histograms(network)],
+        weights=neuron_statistics.weight_histograms(entry.model.network),
     )
 
 
-def _first_units(subject: Subject, layers: Sequence[HiddenLayer]) -> list[tuple[str, str]]:
-    """The first layer's neurons, the most important first, each with a picture of its weights."""
-    weight = subject.model.network.weights[0]
-    order = layers[0].order[:_FIRST_UNITS].tolist() if layers else range(weight.shape[1])
-    return [(str(unit), thumbnails.weights(weight[:, unit])) for unit in order]
+def _first_neurons(entry: EvaluatedModel, layers: Sequence[HiddenLayer]) -> list[tuple[str, str]]:
+    """The first layer's neurons, the most important first, with pictures of their weights."""
+    weight = entry.model.network.weights[0]
+    order = layers[0].order[:_FIRST_NEURONS].tolist() if layers else range(weight.shape[1])
+    return [(str(neuron), thumbnails.weights(weight[:, neuron])) for neuron in order]
 
 
-def _cells_data(view: View, test: Examples) -> dict[str, Any]:
+def _cells_data(section: Section, test: Examples) -> dict[str, Any]:
     """What the script shows when a cell of the confusion matrix is chosen."""
-    confidence = view.subject.scores.probabilities.max(axis=1)
+    confidence = section.entry.scores.probabilities.max(axis=1)
     return {
-        f"{label}-{answer}": {
+        f"{label}-{prediction}": {
             "count": cell.count,
             "images": [
                 [
@@ -129,5 +136,5 @@ def _cells_data(view: View, test: Examples) -> dict[str, Any]:
                 for index in cell.shown
             ],
         }
-        for (label, answer), cell in view.cells.items()
+        for (label, prediction), cell in section.cells.items()
     }

@@ -1,4 +1,4 @@
-"""Numbers and settings as the page words them."""
+"""Numbers, settings and comparisons as text for a page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,17 +6,19 @@ from itertools import combinations
 
 import yaml
 
-from dlcli.config import schema as config
+from dlcli.config.schema import Config, differences, to_yaml
 from dlcli.evaluation.compare import Comparison, compare
 from dlcli.evaluation.formatting import percent
-from dlcli.report.subjects import Subject
+from dlcli.nn.network import Network
+from dlcli.report.models import EvaluatedModel
 from dlcli.training.epoch_metrics import EpochRecord
 
+_SIGNIFICANCE_LEVEL = 0.05
 
-def probability(share: float) -> str:
-    """A probability as a percentage that says 100 only of certainty."""
-    digits = 1 if share < 0.9995 else 2
-    return "> 99.99 %" if 0.99995 <= share < 1 else percent(share, digits)
+
+def probability(value: float) -> str:
+    """A probability as a percentage that never rounds up to 100 %."""
+    return "> 99.99 %" if 0.99995 <= value < 1 else percent(value, 1 if value < 0.9995 else 2)
 
 
 def number(value: float | None) -> str:
@@ -25,12 +27,12 @@ def number(value: float | None) -> str:
 
 
 def thousands(count: int) -> str:
-    """A whole number that is easy to read."""
+    """A whole number with commas."""
     return f"{count:,}"
 
 
 def duration(seconds: float | None) -> str:
-    """A time in the unit that people would use for it, or a dash."""
+    """A time in seconds, minutes or hours, or a dash."""
     if seconds is None:
         return "-"
     if seconds < 100:
@@ -39,9 +41,8 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def architecture(subject: Subject) -> str:
-    """The layers and what squashes their sums: ``784-512-512-10, relu``."""
-    network = subject.model.network
+def architecture(network: Network) -> str:
+    """The layer sizes and activations: ``784-512-512-10, relu``."""
     words = ["-".join(map(str, network.layer_sizes)), *dict.fromkeys(network.activations)]
     if network.output_activation != "softmax":
         words.append(f"{network.output_activation} output")
@@ -56,20 +57,20 @@ class Settings:
     complete: str
 
 
-def settings(subject: Subject) -> Settings:
-    """The config that made a model."""
-    changes = config.differences(config.Config(), subject.config)
+def settings(trained_with: Config) -> Settings:
+    """The settings that a model was trained with."""
+    changes = differences(Config(), trained_with)
     changed = {key: now for key, (_, now) in changes.items()}
     return Settings(
         yaml.safe_dump(changed, sort_keys=False, default_flow_style=None, width=10**6),
-        config.to_yaml(subject.config),
+        to_yaml(trained_with),
     )
 
 
 def thinned(
     records: Sequence[EpochRecord], kept: EpochRecord | None, most: int
 ) -> list[EpochRecord]:
-    """Every epoch, or of more than ``most`` every n-th, with the kept and the last one."""
+    """At most about ``most`` epochs, evenly spaced, always with the kept and the last one."""
     step = -(-len(records) // most)
     last = len(records) - 1
     return [
@@ -81,23 +82,30 @@ def thinned(
 
 @dataclass(frozen=True)
 class Pair:
-    """Two models on the same images; ``certain``: that one is better is more than chance."""
+    """Two models on the same images.
+
+    Attributes
+    ----------
+    significant
+        Whether the difference is more than chance.
+    """
 
     first: str
     second: str
     result: Comparison
-    certain: bool
+    significant: bool
 
 
-def pairs(subjects: Sequence[Subject]) -> list[Pair]:
+def pairs(models: Sequence[EvaluatedModel]) -> list[Pair]:
     """McNemar's test of every two models.
 
-    With many pairs some would differ by chance; so each must be as improbable as makes one
-    such mistake in all of them a matter of 5 % (Bonferroni's correction).
+    The more pairs there are, the more of them would seem to differ by chance. The limit of 5 % is
+    therefore divided by their number (Bonferroni's correction).
     """
-    every = list(combinations(subjects, 2))
+    every = list(combinations(models, 2))
     found = []
     for first, second in every:
         result = compare(first.scores, second.scores)
-        found.append(Pair(first.name, second.name, result, result.is_significant(len(every))))
+        significant = result.p_value < _SIGNIFICANCE_LEVEL / len(every)
+        found.append(Pair(first.name, second.name, result, significant))
     return found

@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import expect
 
 from dlcli.data.datasets import Dataset
+from dlcli.report import models
 from dlcli.report import page as pages
-from dlcli.report import subjects
-from dlcli.report.subjects import Subject
+from dlcli.report.models import EvaluatedModel
 from dlcli.runs import checkpoint, lookup
 
 PHONE = {"width": 390, "height": 844}
@@ -73,16 +73,16 @@ FAINT = """() => {
 
 
 @pytest.fixture(scope="module")
-def subject(trained_model, sample) -> Subject:
-    (found,) = subjects.gather([lookup.load_named(str(trained_model))], sample.test)
+def entry(trained_model, sample) -> EvaluatedModel:
+    (found,) = models.evaluate_models([lookup.load_named(str(trained_model))], sample.test)
     return found
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory, sample: Dataset):
-    """Write a page of subjects into a file."""
+    """Write a page of entrys into a file."""
 
-    def write(*found: Subject) -> Path:
+    def write(*found: EvaluatedModel) -> Path:
         path = tmp_path_factory.mktemp("report") / "report.html"
         path.write_bytes(pages.render(found, "sample", sample.test))
         return path
@@ -91,21 +91,21 @@ def written(tmp_path_factory, sample: Dataset):
 
 
 @pytest.fixture(scope="module")
-def report(written, subject) -> Path:
-    return written(subject)
+def report(written, entry) -> Path:
+    return written(entry)
 
 
 @pytest.fixture(scope="module")
-def comparison(written, subject, tmp_path_factory, sample) -> Path:
+def comparison(written, entry, tmp_path_factory, sample) -> Path:
     """Three models, one of them a bare checkpoint with a long name, another one overfitting."""
     bare = tmp_path_factory.mktemp("bare") / "a-checkpoint-whose-name-is-longer-than-most.npz"
-    bare.write_bytes(subject.model.path.read_bytes())
-    (other,) = subjects.gather([lookup.load_named(str(bare))], sample.test)
+    bare.write_bytes(entry.model.path.read_bytes())
+    (other,) = models.evaluate_models([lookup.load_named(str(bare))], sample.test)
     records = [
         replace(record, validation_loss=loss)
-        for record, loss in zip(subject.records, (0.5, 0.2, 0.3, 0.4), strict=True)
+        for record, loss in zip(entry.records, (0.5, 0.2, 0.3, 0.4), strict=True)
     ]
-    return written(subject, replace(subject, name="rising", records=records), other)
+    return written(entry, replace(entry, name="rising", records=records), other)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -122,16 +122,18 @@ def test_everything_is_in_its_place_and_readable(request, open_page, keep_screen
         assert page.evaluate(FAINT) == []
 
 
-def test_a_cell_shows_its_images_by_mouse(report, open_page, subject):
+def test_a_cell_shows_its_images_by_mouse(report, open_page, entry):
     page = open_page(report)
     gallery = page.locator(".gallery")
     expect(gallery.locator("img").first).to_be_visible()  # the fullest cell, to begin with
-    count = int(subject.scores.confusion[7, 7])
-    page.get_by_role("button", name=f"7 taken for 7: {count} images").click()
-    expect(gallery).to_contain_text(f"7 read rightly {count} images; the 24 least sure are shown")
+    count = int(entry.scores.confusion[7, 7])
+    page.get_by_role("button", name=f"7 read as 7: {count} images").click()
+    expect(gallery).to_contain_text(
+        f"7 classified correctly {count} images; the 24 least confident are shown"
+    )
     expect(gallery.locator("img")).to_have_count(24)
     assert re.fullmatch(
-        r"Test image \d+: a 7, answered 7 with \d+\.\d %",
+        r"Test image \d+: a 7, read as 7 with \d+\.\d %",
         gallery.locator("img").first.get_attribute("alt"),
     )
     assert gallery.locator("img").first.evaluate("image => image.naturalWidth") == 28
@@ -155,19 +157,19 @@ def test_the_matrix_is_one_stop_of_the_tab_key_and_arrows_move_in_it(report, ope
         page.keyboard.press(key)
         expect(focused).to_have_attribute("data-cell", cell)
         expect(focused).to_have_attribute("aria-pressed", "true")
-    expect(page.locator(".gallery")).to_contain_text("0 read rightly")
+    expect(page.locator(".gallery")).to_contain_text("0 classified correctly")
     page.keyboard.press("Tab")
     assert page.locator(".matrix :focus").count() == 0
     page.keyboard.press("Shift+Tab")
     expect(focused).to_have_attribute("data-cell", "0-0")
 
 
-def test_values_are_read_off_under_the_pointer(report, open_page, subject):
+def test_values_are_read_off_under_the_pointer(report, open_page, entry):
     page = open_page(report)
-    reading = page.locator("#r0-loss-reading")
+    reading = page.locator("[data-curve='r0-loss'] .reading")
     before = reading.text_content()
     page.locator("#r0-loss").hover(position={"x": 1, "y": 60})
-    first = subject.records[0]
+    first = entry.records[0]
     expect(reading).to_have_text(
         f"epoch 1: training {first.train_loss:.4g}, validation {first.validation_loss:.4g}"
     )
@@ -183,10 +185,10 @@ def test_a_digit_of_the_report_s_own_model_is_answered(report, open_page, keep_s
 
 
 def test_the_most_accurate_of_several_is_drawn_for_where_it_is_folded(
-    written, open_page, subject, make_checkpoint, sample
+    written, open_page, entry, make_checkpoint, sample
 ):
     bare = checkpoint.load(make_checkpoint("bare.npz"))
-    page = open_page(written(*subjects.gather([bare], sample.test), subject))
+    page = open_page(written(*models.evaluate_models([bare], sample.test), entry))
     expect(page.locator("#demo")).to_be_hidden()
     page.get_by_role("link", name="Draw a digit").first.click()
     expect(page.locator("#demo")).to_be_visible()
@@ -196,7 +198,7 @@ def test_the_most_accurate_of_several_is_drawn_for_where_it_is_folded(
 
 def test_a_link_unfolds_the_model_that_it_leads_to(comparison, open_page):
     page = open_page(comparison)
-    title = page.locator("#r1-errs-title")
+    title = page.locator("#r1-errors-title")
     expect(title).to_be_hidden()
     page.locator(".models a", has_text="rising").click()
     expect(title).to_be_visible()
@@ -206,27 +208,27 @@ def test_paper_is_white_and_shows_every_model(comparison, open_page):
     page = open_page(comparison, color_scheme="dark")
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    expect(page.locator("#r2-errs-title")).to_be_visible()
+    expect(page.locator("#r2-errors-title")).to_be_visible()
     for part in ("nav", "#demo"):  # there is nothing to click or draw on
         expect(page.locator(part).first).to_be_hidden()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert page.evaluate(FAINT) == []
     page.evaluate("dispatchEvent(new Event('afterprint'))")
-    expect(page.locator("#r2-errs-title")).to_be_hidden()
+    expect(page.locator("#r2-errors-title")).to_be_hidden()
 
 
-def test_without_scripts_all_but_the_gallery_is_there(report, open_page, subject):
+def test_without_scripts_all_but_the_gallery_is_there(report, open_page, entry):
     page = open_page(report, java_script_enabled=False)
     expect(page.locator("h1")).to_have_text("trained")
-    expect(page.locator(".gallery")).to_contain_text("shown by a script")
+    expect(page.locator(".gallery")).to_contain_text("need JavaScript")
     expect(page.locator(".card")).to_have_count(24)
 
 
-def test_hostile_names_stay_text(written, open_page, subject):
-    config = msgspec.structs.replace(subject.config, dataset=SCRIPT)
-    summary = msgspec.structs.replace(subject.summary, versions={SCRIPT: SCRIPT})
-    hostile = replace(subject, name=SCRIPT, config=config, summary=summary)
-    page = open_page(written(hostile, replace(subject, name=f"{SCRIPT}2")))
+def test_hostile_names_stay_text(written, open_page, entry):
+    config = msgspec.structs.replace(entry.config, dataset=SCRIPT)
+    summary = msgspec.structs.replace(entry.summary, versions={SCRIPT: SCRIPT})
+    hostile = replace(entry, name=SCRIPT, config=config, summary=summary)
+    page = open_page(written(hostile, replace(entry, name=f"{SCRIPT}2")))
     assert page.evaluate("window.injected") is None
     expect(page.locator(".model h2.title").first).to_have_text(SCRIPT)
     assert page.title().startswith(SCRIPT)

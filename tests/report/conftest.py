@@ -1,11 +1,11 @@
-"""A trained model as a report sees it."""
+"""A trained model, evaluated for a report."""
 
 from collections.abc import Callable
 
 import pytest
 
-from dlcli.report import subjects
-from dlcli.report.subjects import Subject
+from dlcli.report import models
+from dlcli.report.models import EvaluatedModel
 from dlcli.runs import lookup
 from dlcli.training.epoch_metrics import EpochRecord
 
@@ -17,15 +17,15 @@ def model(trained_model):
 
 
 @pytest.fixture(scope="session")
-def subject(model, sample) -> Subject:
-    """That model, judged."""
-    (found,) = subjects.gather([model], sample.test)
+def entry(model, sample) -> EvaluatedModel:
+    """That model, evaluated."""
+    (found,) = models.evaluate_models([model], sample.test)
     return found
 
 
 @pytest.fixture
 def make_record() -> Callable[..., EpochRecord]:
-    """An epoch of a training that goes well: ``make_record(3, validation_loss=None)``."""
+    """An epoch of a successful training: ``make_record(3, validation_loss=None)``."""
 
     def make(epoch: int, **values: object) -> EpochRecord:
         usual = {

@@ -1,72 +1,149 @@
-"""Data to lines, dots and labels, whatever is missing."""
+"""Charts show the data they are given, whatever is missing."""
 
-import itertools
 import math
+import warnings
+from dataclasses import replace
 
-from hypothesis import given
+import numpy as np
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlcli.evaluation import metrics
-from dlcli.report import charts, scales
-from dlcli.report.charts import Series
+from dlcli.report import charts, svg
+from dlcli.report.charts import Line
+from dlcli.report.neuron_statistics import Histogram
+from dlcli.training.epoch_metrics import EpochRecord
+
+RECORD = EpochRecord(
+    epoch=1,
+    train_loss=1.0,
+    train_accuracy=0.5,
+    validation_loss=2.0,
+    validation_accuracy=0.25,
+    learning_rate=0.1,
+    gradient_norm=1.0,
+    seconds=1.0,
+    samples_per_second=1.0,
+)
 
 
-def test_what_is_no_finite_number_is_left_out():
-    points = [(1, 0.5), (2, math.nan), (3, None), (4, math.inf), (5, 0.25)]
-    chart = charts.line_chart([Series("loss", "training", points)], scales.linear, named=False)
-    assert chart.lines[0].path.count("L") == 1
-    assert list(chart.positions) == [1, 5]
+@pytest.fixture(autouse=True)
+def style():
+    with svg.page_style():
+        warnings.simplefilter("error")
+        yield
+
+
+def line(field, *values, label="line", first=1):
+    records = [
+        replace(RECORD, epoch=epoch, **{field: value}) for epoch, value in enumerate(values, first)
+    ]
+    return Line(label, records, field, {})
+
+
+def tick_labels(figure):
+    figure.draw_without_rendering()
+    low, high = sorted(figure.axes[0].get_ylim())
+    axis = figure.axes[0].yaxis
+    places = [place for place in axis.get_majorticklocs() if low <= place <= high]
+    return [axis.get_major_formatter()(place) for place in places]
+
+
+def test_values_that_are_not_finite_are_left_out():
+    figure = charts.learning_curve([line("train_loss", 0.5, math.nan, None, math.inf, 0.25)])
+    drawn = figure.axes[0].lines[0]
+    assert np.flatnonzero(np.isfinite(drawn.get_ydata())).tolist() == [0, 4]
 
 
 def test_nothing_to_draw_is_no_chart():
-    assert charts.line_chart([Series("a", "b", [(1, None)])], scales.linear, named=False) is None
+    assert charts.learning_curve([line("validation_loss", None)]) is None
 
 
 def test_a_single_epoch_is_a_dot():
-    chart = charts.line_chart([Series("a", "b", [(1, 2.0)])], scales.linear, named=True, kept=1)
-    assert len(chart.lines[0].points) == 1
-    assert chart.kept == chart.lines[0].points[0][0]
+    figure = charts.learning_curve([line("train_loss", 2.0)], kept=1)
+    assert figure.axes[0].lines[0].get_marker() == "."
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["kept epoch"]
 
 
-def test_many_runs_get_a_higher_chart_and_labels_that_do_not_touch():
-    series = [Series(f"run {n}", "s0", [(1, 1.0), (2, 0.5)]) for n in range(30)]
-    chart = charts.line_chart(series, scales.linear, named=True)
-    places = sorted(line.label_y for line in chart.lines)
-    assert all(b - a >= 13.9 for a, b in itertools.pairwise(places))
-    assert places[-1] <= chart.frame.bottom < chart.frame.height
+def test_the_legend_names_lines_the_kept_epoch_and_overfitting():
+    lines = [
+        line("train_loss", 1, 0.5, 0.2, label="training"),
+        line("validation_loss", 1, 0.5, 0.6, label="validation"),
+    ]
+    figure = charts.learning_curve(lines, kept=2, overfitting_since=2)
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert texts == ["training", "validation", "kept epoch", "overfitting"]
+    (shade,) = figure.axes[0].patches
+    assert (shade.get_x(), shade.get_x() + shade.get_width()) == (2, 3)
 
 
-def test_the_reliability_diagram_has_a_point_a_bin(subject):
-    bins = metrics.reliability(subject.scores.probabilities, subject.scores.labels)
-    chart = charts.reliability_chart(bins)
-    assert len(chart.points) == len(bins)
-    for _, y, radius, low, high, _ in chart.points:
-        assert high <= y <= low  # a higher share is further up
-        assert 2.5 <= radius <= 7
+@pytest.mark.parametrize(("count", "length"), [(2, 300), (30, 8), (7, 27)])
+def test_the_chart_grows_with_its_legend(count, length):
+    names = [f"{'x' * 300}{number:02}"[-length:] for number in range(count)]
+    figure = charts.learning_curve([line("train_loss", 1, 0.5, 0.2, label=name) for name in names])
+    figure.draw_without_rendering()
+    legend = figure.legends[0].get_window_extent()
+    assert 0 <= legend.x0 < legend.x1 <= charts.PAGE_WIDTH
+    assert figure.axes[0].bbox.height > 120
 
 
-def test_of_a_long_name_the_end_is_written():
-    name = "20260101T120000Z-quickstart"
-    chart = charts.line_chart([Series(name, "s0", [(1, 1.0)])], scales.linear, named=True)
-    assert chart.lines[0].label == f"…{name[-15:]}"
+def test_equal_factors_of_the_error_are_equal_distances():
+    figure = charts.learning_curve([line("train_accuracy", 0.96, 0.98, 0.99)])
+    heights = figure.axes[0].lines[0].get_ydata()
+    places = figure.axes[0].transData.transform([(1, height) for height in heights])[:, 1]
+    assert places[1] - places[0] == pytest.approx(places[2] - places[1])
+    assert places[1] > places[0]
+    assert "98 %" in tick_labels(figure)
 
 
-@given(
-    st.lists(st.tuples(st.integers(-5, 10**12), st.floats()), min_size=1, max_size=6),
-    st.sampled_from([scales.linear, scales.logarithmic, scales.accuracy]),
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        ((1.0, 0.01), ["0.01", "0.02", "0.05", "0.1", "0.2", "0.5", "1"]),
+        ((1.0, 0.9), ["0.9", "0.92", "0.94", "0.96", "0.98", "1"]),
+        ((3e-5, 1e-5), ["1e-05", "1.5e-05", "2e-05", "2.5e-05", "3e-05"]),
+    ],
 )
-def test_whatever_a_log_holds_is_drawn_within_the_frame(points, make_scale):
-    chart = charts.line_chart([Series("a", "b", points)], make_scale, named=True)
-    if chart is None:
-        assert not any(abs(value) < scales.MOST for _, value in points)
-        return
-    frame = chart.frame
-    for x, y in chart.lines[0].points:
-        assert frame.left <= x <= frame.right
-        assert frame.top <= y <= frame.bottom
-    for ticks, low, high in (
-        (chart.x_ticks, frame.left, frame.right),
-        (chart.y_ticks, frame.top, frame.bottom),
-    ):
-        assert len(ticks) <= 20
-        assert all(low <= tick.position <= high for tick in ticks)
+def test_ticks_are_round_numbers(values, labels):
+    assert tick_labels(charts.learning_curve([line("train_loss", *values)])) == labels
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    st.lists(st.floats(), min_size=1, max_size=6),
+    st.integers(-5, 10**12),
+    st.sampled_from(["train_loss", "train_accuracy", "learning_rate"]),
+)
+def test_any_log_can_be_drawn(values, first, field):
+    figure = charts.learning_curve([line(field, *values, first=first)], kept=first)
+    if figure is None:
+        assert not any(abs(value) < 1e12 for value in values)
+    else:
+        assert svg.inline(figure, "any")
+
+
+def test_the_reliability_diagram_has_a_point_for_each_bin(entry):
+    bins = metrics.reliability(entry.scores.probabilities, entry.scores.labels)
+    (axes,) = charts.reliability(bins).axes
+    intervals, points = axes.collections
+    assert len(points.get_offsets()) == len(bins)
+    for (x, y), (low, high) in zip(points.get_offsets(), intervals.get_segments(), strict=True):
+        assert low[0] == high[0] == x
+        assert low[1] <= y <= high[1]
+
+
+def test_a_histogram_has_the_ends_of_its_range_and_zero_below_it():
+    figure = charts.histogram(Histogram(np.array([1, 5, 2]), np.array([-1.25, 0.0, 1.25, 2.5])))
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["0", "-1.2", "2.5"]
+    assert axes.patches[0].get_data().values.tolist() == [1, 5, 2]
+
+
+def test_limits_of_a_strip_are_round_and_around_the_values():
+    assert charts.strip_limits([0.93, 0.981]) == pytest.approx((0.92, 0.99))
+    assert charts.strip_limits([1.0, 1.0])[1] == 1
+
+
+def test_of_a_long_name_the_end_is_shown():
+    assert charts.shortened("20260101T120000Z-quickstart", 16) == "…000Z-quickstart"

@@ -1,4 +1,4 @@
-"""Plots show what the run holds: the numbers are read back from the figures."""
+"""Plots show the numbers of a run: the tests read them back from the figures."""
 
 import re
 import warnings
@@ -52,18 +52,21 @@ def lines(axes, linestyle):
 
 def test_curves_show_every_score_and_mark_the_kept_epoch(curve):
     loss, accuracy = plots.curves([curve]).axes
-    for axes, score, scale in ((loss, "loss", 1), (accuracy, "accuracy", 100)):
+    for axes, score in ((loss, "loss"), (accuracy, "accuracy")):
         for part, linestyle in (("train", "--"), ("validation", "-")):
             line = lines(axes, linestyle)[0]
-            wanted = [scale * getattr(record, f"{part}_{score}") for record in curve.records]
+            wanted = [getattr(record, f"{part}_{score}") for record in curve.records]
+            if score == "accuracy":
+                wanted = [1 - value for value in wanted]  # drawn as errors, upside down
             assert list(line.get_xdata()) == [1, 2, 3, 4]
             assert list(line.get_ydata()) == pytest.approx(wanted)
         (mark,) = [line for line in axes.lines if line.get_marker() == "o"]
         assert list(mark.get_xdata()) == [curve.kept.epoch]
-        assert list(mark.get_ydata()) == [scale * getattr(curve.kept, f"validation_{score}")]
+        value = getattr(curve.kept, f"validation_{score}")
+        assert list(mark.get_ydata()) == [1 - value if score == "accuracy" else value]
 
 
-def test_several_runs_share_the_axes_and_are_told_apart(curve):
+def test_several_runs_share_the_axes_and_look_different(curve):
     many = [replace(curve, name=f"runs/{number}") for number in range(9)]
     figure = plots.curves(many)
     validation = [line for line in lines(figure.axes[0], "-") if line.get_marker() != "o"]
@@ -75,7 +78,7 @@ def test_several_runs_share_the_axes_and_are_told_apart(curve):
 
 
 @pytest.mark.parametrize("name", ["_hidden", "a$b$c_d", "$\\frac$", "\u6570\u5b57"])
-def test_a_runs_name_stands_there_as_it_is(curve, tmp_path, name):
+def test_the_legend_has_a_runs_name_unchanged(curve, tmp_path, name):
     with plots.style():  # warnings of other kinds than missing letters would be errors
         warnings.filterwarnings("ignore", "Glyph")
         figure = plots.curves([replace(curve, name=name)])
@@ -99,8 +102,8 @@ def test_losses_that_fall_far_have_a_logarithmic_axis(curve):
     near = [replace(RECORD, validation_loss=loss, train_loss=loss) for loss in (1.0, 0.9)]
     zero = [replace(RECORD, validation_loss=loss, train_loss=loss) for loss in (0.0, 0.0)]
     for records, scale in ((far, "log"), (near, "linear"), (zero, "linear")):
-        loss, accuracy = plots.curves([Curve("r", records, None)]).axes
-        assert (loss.get_yscale(), accuracy.get_yscale()) == (scale, "linear")
+        loss, _ = plots.curves([Curve("r", records, None)]).axes
+        assert loss.get_yscale() == scale
 
 
 def test_a_run_without_validation_images_and_of_one_epoch_can_be_drawn(tmp_path):
@@ -108,7 +111,7 @@ def test_a_run_without_validation_images_and_of_one_epoch_can_be_drawn(tmp_path)
     figure = plots.curves([Curve("r", [record], record)])
     plots.write(figure, tmp_path / "c.svg")
     (mark,) = [line for line in figure.axes[1].lines if line.get_marker() == "o"]
-    assert list(mark.get_ydata()) == [50]
+    assert list(mark.get_ydata()) == [0.5]
 
 
 def test_the_confusion_matrix_holds_every_count(result):
@@ -120,7 +123,7 @@ def test_the_confusion_matrix_holds_every_count(result):
     assert np.array_equal(shown, result.confusion)
     coloured = np.asarray(axes.images[0].get_array())
     assert np.array_equal(coloured, result.confusion - np.diag(np.diag(result.confusion)))
-    assert f"{result.correct:,} of 2,000 test images right" in axes.get_title()
+    assert f"{result.correct:,} of 2,000 test images correct" in axes.get_title()
 
 
 def tiles(figure, room, columns):
@@ -133,7 +136,7 @@ def tiles(figure, room, columns):
     return pictures, [text.get_text() for text in axes.texts]
 
 
-def test_weights_are_those_of_the_neurons_with_the_longest():
+def test_weights_are_those_of_the_neurons_with_the_largest_norm():
     network = Network([784, 100, 10], ["relu"], "softmax")
     network.weights[0][...] = np.random.default_rng(0).normal(size=(784, 100))
     network.weights[0][:, 37] *= 10
@@ -150,13 +153,13 @@ def test_without_hidden_layers_the_weights_are_those_of_the_digits(tmp_path):
     plots.write(figure, tmp_path / "w.png")
 
 
-def test_errors_are_the_surest_first(result, sample):
+def test_the_most_confident_errors_come_first(result, sample):
     figure = plots.errors("m", result, sample.test.images)
     pictures, captions = tiles(figure, room=10, columns=6)
     assert len(captions) == 30
     shares = []
     for picture, caption in zip(pictures, captions, strict=True):
-        label, answer, share = re.fullmatch(r"(\d), answered (\d)\n([\d.]+) %", caption).groups()
+        label, answer, share = re.fullmatch(r"(\d), read as (\d)\n([\d.]+) %", caption).groups()
         assert label != answer
         (index,) = np.flatnonzero((sample.test.images == picture).all(axis=1))
         assert (result.labels[index], result.predictions[index]) == (int(label), int(answer))
@@ -166,11 +169,11 @@ def test_errors_are_the_surest_first(result, sample):
         shares.append(float(share))
     assert shares == sorted(shares, reverse=True)
     wrong = result.images - result.correct
-    assert figure.get_suptitle() == f"m\n{wrong} errors in 2,000 test images: the 30 surest"
+    assert figure.get_suptitle() == f"m\n{wrong} errors in 2,000 test images: the 30 most confident"
 
 
-def test_a_model_without_errors_has_a_picture_that_says_so(result, sample, tmp_path):
-    perfect = replace(result, predictions=result.labels)
+def test_the_plot_of_a_model_without_errors_says_so(result, sample, tmp_path):
+    perfect = replace(result, predictions=result.labels, correct=result.images)
     figure = plots.errors("m", perfect, sample.test.images)
     assert figure.get_suptitle() == "m\n0 errors in 2,000 test images"
     plots.write(figure, tmp_path / "e.png")

@@ -1,4 +1,4 @@
-"""Numbers and settings as the page words them."""
+"""Numbers, settings and comparisons as text."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from dlcli.report import tables
 
 
 @pytest.mark.parametrize(
-    ("share", "text"),
+    ("value", "text"),
     [
         (0.5, "50.0 %"),
         (0.9994, "99.9 %"),
@@ -20,44 +20,44 @@ from dlcli.report import tables
         (1, "100.00 %"),
     ],
 )
-def test_a_probability_says_100_only_of_certainty(share, text):
-    assert tables.probability(share) == text
+def test_a_probability_never_rounds_up_to_100_percent(value, text):
+    assert tables.probability(value) == text
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(None, "-"), (1.7, "1.7 s"), (54, "54 s"), (600, "10 min"), (7500, "2 h 5 min")],
 )
-def test_a_time_is_told_in_the_unit_people_use(seconds, text):
+def test_a_time_has_a_suitable_unit(seconds, text):
     assert tables.duration(seconds) == text
 
 
-def test_the_settings_make_the_same_config_again(subject, tmp_path):
-    for text in (tables.settings(subject).changed, tables.settings(subject).complete):
+def test_the_settings_give_the_same_config_again(entry, tmp_path):
+    for text in (tables.settings(entry.config).changed, tables.settings(entry.config).complete):
         (tmp_path / "config.yaml").write_text(text)
-        assert config_files.load([str(tmp_path / "config.yaml")]) == subject.config
-    assert yaml.safe_load(tables.settings(subject).changed) == {
+        assert config_files.load([str(tmp_path / "config.yaml")]) == entry.config
+    assert yaml.safe_load(tables.settings(entry.config).changed) == {
         "dataset": "sample",
         "epochs": 4,
     }
 
 
-def test_long_histories_are_thinned_but_keep_what_matters(make_record):
+def test_long_histories_are_thinned_but_keep_the_first_the_kept_and_the_last_epoch(make_record):
     records = [make_record(n) for n in range(1, 1001)]
     rows = tables.thinned(records, records[776], 100)
     assert len(rows) <= 103
     assert {1, 777, 1000} <= {row.epoch for row in rows}
 
 
-def test_with_more_pairs_a_difference_must_be_less_probable(subject):
-    # 12 images that only one of the two got right, 3 that only the other did: p = 0.035.
-    answers = subject.scores.predictions.copy()
-    right = np.flatnonzero(answers == subject.scores.labels)
-    wrong = np.flatnonzero(answers != subject.scores.labels)
+def test_with_more_pairs_the_limit_of_significance_is_lower(entry):
+    # 12 images that only the first classifies correctly, 3 that only the second does: p = 0.035.
+    answers = entry.scores.predictions.copy()
+    right = np.flatnonzero(answers == entry.scores.labels)
+    wrong = np.flatnonzero(answers != entry.scores.labels)
     answers[right[:12]] = (answers[right[:12]] + 1) % 10
-    answers[wrong[:3]] = subject.scores.labels[wrong[:3]]
-    other = replace(subject, scores=replace(subject.scores, predictions=answers))
-    (pair,) = tables.pairs([subject, other])
+    answers[wrong[:3]] = entry.scores.labels[wrong[:3]]
+    other = replace(entry, scores=replace(entry.scores, predictions=answers))
+    (pair,) = tables.pairs([entry, other])
     assert (pair.result.only_first_right, pair.result.only_second_right) == (12, 3)
-    assert pair.certain
-    assert not any(pair.certain for pair in tables.pairs([subject, other, subject]))
+    assert pair.significant
+    assert not any(pair.significant for pair in tables.pairs([entry, other, entry]))

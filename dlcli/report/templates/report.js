@@ -10,18 +10,18 @@
 
   // The images of a cell of the confusion matrix.
   const showCell = (matrix, button) => {
-    const view = matrix.dataset.view;
-    const [label, answer] = button.dataset.cell.split("-");
-    const cell = data.cells[view][button.dataset.cell] || { count: 0, images: [] };
-    const right = label === answer;
+    const section = matrix.dataset.section;
+    const [label, prediction] = button.dataset.cell.split("-");
+    const cell = data.cells[section][button.dataset.cell] || { count: 0, images: [] };
+    const correct = label === prediction;
     for (const other of matrix.querySelectorAll("button")) {
       other.setAttribute("aria-pressed", String(other === button));
       other.tabIndex = other === button ? 0 : -1;
     }
     const shown = cell.images.length;
-    const title = right ? `${label} read rightly` : `${label} taken for ${answer}`;
+    const title = correct ? `${label} classified correctly` : `${label} read as ${prediction}`;
     const count = `${cell.count.toLocaleString("en")} image${cell.count === 1 ? "" : "s"}`;
-    const which = right ? `the ${shown} least sure are shown` : `the ${shown} surest are shown`;
+    const which = `the ${shown} ${correct ? "least" : "most"} confident are shown`;
     const pictures = cell.images.map(([index, probability, picture]) =>
       element(
         "li",
@@ -31,13 +31,13 @@
           src: `data:image/webp;base64,${picture}`,
           width: 56,
           height: 56,
-          alt: `Test image ${index}: a ${label}, answered ${answer} with ${probability}`,
+          alt: `Test image ${index}: a ${label}, read as ${prediction} with ${probability}`,
           title: `test image ${index}`,
         }),
         element("span", { textContent: probability, ariaHidden: "true" }),
       ),
     );
-    document.getElementById(`${view}-gallery`).replaceChildren(
+    document.getElementById(`${section}-gallery`).replaceChildren(
       element(
         "p",
         {},
@@ -59,7 +59,7 @@
 
   for (const matrix of document.querySelectorAll(".matrix")) {
     const find = (row, column) => matrix.querySelector(`[data-cell="${row}-${column}"]`);
-    const wrong = Object.entries(data.cells[matrix.dataset.view])
+    const wrong = Object.entries(data.cells[matrix.dataset.section])
       .filter(([key]) => key[0] !== key[2])
       .sort((one, other) => other[1].count - one[1].count);
     const first = wrong.length ? wrong[0][0] : "0-0";
@@ -79,11 +79,14 @@
     });
   }
 
-  // Values under the pointer.
-  for (const svg of document.querySelectorAll(".curve")) {
-    const { epochs, positions, series } = data.curves[svg.id];
-    const cursor = svg.querySelector(".cursor");
-    const reading = document.getElementById(`${svg.id}-reading`);
+  // The values under the pointer.
+  for (const figure of document.querySelectorAll("[data-curve]")) {
+    const { epochs, positions, ends, series } = data.curves[figure.dataset.curve];
+    const svg = figure.querySelector("svg");
+    const cursor = document.createElementNS(svg.namespaceURI, "path");
+    cursor.setAttribute("class", "cursor");
+    svg.append(cursor);
+    const reading = figure.querySelector(".reading");
     const note = reading.textContent;
     svg.addEventListener("pointermove", (event) => {
       const box = svg.getBoundingClientRect();
@@ -92,21 +95,19 @@
         (best, place, index) => (Math.abs(place - at) < Math.abs(positions[best] - at) ? index : best),
         0,
       );
-      cursor.setAttribute("x1", positions[near]);
-      cursor.setAttribute("x2", positions[near]);
-      cursor.setAttribute("visibility", "visible");
+      cursor.setAttribute("d", `M${positions[near]} ${ends[0]}V${ends[1]}`);
       const values = series
         .filter((line) => line.values[epochs[near]] !== undefined)
         .map((line) => (series.length > 1 ? `${line.name} ` : "") + line.values[epochs[near]]);
       reading.textContent = `epoch ${epochs[near]}: ${values.join(", ")}`;
     });
     svg.addEventListener("pointerleave", () => {
-      cursor.setAttribute("visibility", "hidden");
+      cursor.removeAttribute("d");
       reading.textContent = note;
     });
   }
 
-  // A link into a folded part opens it; paper shows every model.
+  // A link into a folded part unfolds it; print shows every model.
   const unfold = () => {
     const target = location.hash && document.getElementById(location.hash.slice(1));
     const folded = target && target.closest("details");

@@ -1,4 +1,4 @@
-"""What a report is about: a model, its scores, and the history of its training."""
+"""The models of a report, with their scores and the history of their training."""
 
 import os
 from collections.abc import Sequence
@@ -18,19 +18,19 @@ from dlcli.training.epoch_metrics import EpochRecord, overfitting_since
 
 
 @dataclass(frozen=True)
-class Subject:
-    """A model and what is known about it.
+class EvaluatedModel:
+    """A model, its scores on the test images, and what its run directory says about it.
 
     Attributes
     ----------
     name
         What the page calls it.
     run
-        Its run directory; None of a bare checkpoint.
+        Its run directory; None for a checkpoint without one.
     records
-        Its metrics log, oldest epoch first; empty of a bare checkpoint.
+        Its metrics log, oldest epoch first; empty without a run directory.
     summary
-        None of a bare checkpoint, and while the run is unfinished.
+        None without a run directory, and while the run is unfinished.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Subject:
 
     @property
     def kept(self) -> EpochRecord | None:
-        """The epoch whose weights are judged, if the log tells of it."""
+        """The epoch whose weights are evaluated, if the log has it."""
         epoch = self.model.metadata.epoch
         return next((record for record in self.records if record.epoch == epoch), None)
 
@@ -54,37 +54,37 @@ class Subject:
 
     @property
     def seconds(self) -> float | None:
-        """How long the training took, if the log tells."""
+        """How long the training took; None without a log."""
         return sum(record.seconds for record in self.records) if self.records else None
 
 
-def gather(models: Sequence[Model], test: Examples) -> list[Subject]:
-    """Judge each model on the test images, and read what is beside it on the disk.
+def evaluate_models(models: Sequence[Model], test: Examples) -> list[EvaluatedModel]:
+    """Evaluate each model on the test images, and read the files of its run.
 
     Raises
     ------
     CheckpointError
-        The outputs of a model overflow, its config is not valid, or a file of its run is damaged.
+        The outputs of a model overflow, its config is invalid, or a file of its run is damaged.
     """
     folders = [run_of(model) for model in models]
-    subjects = []
+    found = []
     for model, folder, name in zip(models, folders, _names(models, folders), strict=True):
         records = [] if folder is None else metrics_log.read(folder)
         summary = None if folder is None else summaries.read(folder)
         scores = evaluate.evaluate([model], test)
-        subjects.append(Subject(name, model, model.config, folder, records, summary, scores))
-    return subjects
+        found.append(EvaluatedModel(name, model, model.config, folder, records, summary, scores))
+    return found
 
 
 def run_of(model: Model) -> Path | None:
-    """The run directory that a checkpoint lies in; None if it lies elsewhere."""
+    """The run directory that a checkpoint is in; None if it is elsewhere."""
     folder = model.path.parent
     inside = model.path.name in {BEST, LAST} and (folder / layout.CONFIG).is_file()
     return folder if inside else None
 
 
 def _names(models: Sequence[Model], folders: Sequence[Path | None]) -> list[str]:
-    """Short names: a run's own, if no other one has it."""
+    """Each run's own name, or its path if another one has the same name."""
     paths = [folder or model.path for model, folder in zip(models, folders, strict=True)]
     short = [Path(os.path.abspath(path)).name for path in paths]  # noqa: PTH100 - links stay
     return [

@@ -1,4 +1,4 @@
-"""What the neurons of each layer look for and how they answer, over a set of images."""
+"""Statistics of the neurons of each layer over a set of images."""
 
 import math
 from collections.abc import Iterator
@@ -16,11 +16,11 @@ from dlcli.runs.checkpoint import Model
 
 BINS = 48
 # Images of one pass: enough for the matrix products, few enough for wide layers.
-_ROWS = 1000
+_BATCH_SIZE = 1000
 # How near to an end of an activation's range counts as at it, as a fraction of the range.
 _NEAR_END = 0.01
 # A neuron is saturated if its answer is at an end of its range for this share of the images.
-_SATURATED_SHARE = 0.95
+_SATURATED_FRACTION = 0.95
 # A neuron whose answers differ by less than this is dead where the activation has a range.
 _DEAD_SPREAD = 1e-3
 
@@ -38,50 +38,53 @@ class Histogram:
 
 @dataclass(frozen=True)
 class HiddenLayer:
-    """How the neurons of one hidden layer answer.
+    """Statistics of one hidden layer.
 
     Attributes
     ----------
     importance
-        Of each neuron: the standard deviation of its answer over the images times the norm of
-        its outgoing weights, which is how much it moves the next layer's sums; shape (neurons,).
+        Of each neuron: the standard deviation of its output times the norm of its outgoing
+        weights, which is how much it moves the inputs of the next layer; shape (neurons,).
     order
         The neurons, the most important first, shape (neurons,).
     exciting
-        For each of the first neurons of ``order`` the indices of the images with its highest
-        answers, highest first, shape (neurons, images).
+        For each of the first neurons of ``order``, the indices of the images with its highest
+        outputs, highest first, shape (neurons, images).
+    outputs
+        A histogram of the outputs that are not 0.
     zeros
-        The share of answers that are exactly 0; ``answers`` counts the others.
+        The fraction of outputs that are exactly 0.
     dead
-        Neurons that tell no image from another: with a ReLU, a leaky one or a GELU, those whose
-        sum is above 0 for no image; with a sigmoid or tanh, those that always answer the same.
+        Neurons that do not distinguish images: with a ReLU, leaky ReLU or GELU, those with an
+        input above 0 for no image; with a sigmoid or tanh, those with a constant output.
     saturated
-        Neurons at an end of their range for 95 % of the images; None if it has no ends.
+        Neurons at an end of their range for 95 % of the images; None if the activation is
+        unbounded.
     """
 
     activation: str
     importance: Array
     order: npt.NDArray[np.intp]
     exciting: npt.NDArray[np.intp]
-    answers: Histogram
+    outputs: Histogram
     zeros: float
     dead: int
     saturated: int | None
 
 
-def survey(model: Model, images: npt.NDArray[np.uint8], units: int, each: int) -> list[HiddenLayer]:
-    """Run images through a model's network, twice, and tell of every hidden layer.
+def hidden_layers(
+    model: Model, images: npt.NDArray[np.uint8], neurons: int, each: int
+) -> list[HiddenLayer]:
+    """Run images through a network, twice, and describe every hidden layer.
 
     Parameters
     ----------
-    model
-        Ready for use: without batch normalisation (see :meth:`Network.fuse_batch_norm`).
     images
         Shape (n, 784), 0 to 255.
-    units
-        For how many neurons a layer exciting images are found.
+    neurons
+        The number of neurons of each layer that exciting images are found for.
     each
-        How many images for each of them.
+        The number of images for each of them.
 
     Raises
     ------
@@ -105,14 +108,14 @@ def survey(model: Model, images: npt.NDArray[np.uint8], units: int, each: int) -
     for values in _passes(network, images):
         for layer, block in enumerate(values):
             histograms[layer] += _histogram(block[block != 0], *tallies[layer].bounds())
-            seen[layer].append(block[:, orders[layer][:units]].copy())
+            seen[layer].append(block[:, orders[layer][:neurons]].copy())
     return [
         HiddenLayer(
             activation=tally.activation,
             importance=importances[layer],
             order=orders[layer],
             exciting=np.argsort(-np.concatenate(seen[layer]), axis=0, kind="stable")[:each].T,
-            answers=histograms[layer],
+            outputs=histograms[layer],
             zeros=tally.zeros / (len(images) * len(orders[layer])),
             dead=tally.dead(),
             saturated=tally.saturated(len(images)),
@@ -122,14 +125,14 @@ def survey(model: Model, images: npt.NDArray[np.uint8], units: int, each: int) -
 
 
 def weight_histograms(network: Network) -> list[Histogram]:
-    """The weights of every layer, counted."""
+    """A histogram of the weights of each layer."""
     return [
         _histogram(weight, float(weight.min()), float(weight.max())) for weight in network.weights
     ]
 
 
 class _Tally:
-    """Sums over images of one layer's answers, each of shape (neurons,)."""
+    """Running statistics of one layer's outputs, each of shape (neurons,)."""
 
     def __init__(self, neurons: int, activation: str) -> None:
         self.activation = activation
@@ -168,7 +171,7 @@ class _Tally:
     def saturated(self, images: int) -> int | None:
         if self._bounds is None:
             return None
-        return int(np.count_nonzero(self._at_end > _SATURATED_SHARE * images))
+        return int(np.count_nonzero(self._at_end > _SATURATED_FRACTION * images))
 
 
 def _hidden(network: Network) -> Iterator[tuple[int, str]]:
@@ -176,24 +179,24 @@ def _hidden(network: Network) -> Iterator[tuple[int, str]]:
 
 
 def _passes(network: Network, images: npt.NDArray[np.uint8]) -> Iterator[list[Array]]:
-    """Every hidden layer's answers, a block of images at a time, in memory that is reused."""
-    rows = min(_ROWS, len(images))
+    """The outputs of every hidden layer, a batch at a time, in memory that is reused."""
+    rows = min(_BATCH_SIZE, len(images))
     buffers = Buffers(network.layer_sizes, rows, network.parameters.dtype)
     inputs = np.empty((rows, network.layer_sizes[0]), network.parameters.dtype)
     for start, stop in pairwise([*range(0, len(images), rows), len(images)]):
         part = buffers.first(stop - start)
         scale_pixels(images[start:stop], out=inputs[: stop - start])
-        with np.errstate(over="ignore", invalid="ignore"):  # seen by their bounds
+        with np.errstate(over="ignore", invalid="ignore"):  # the caller checks the bounds
             network.forward(inputs[: stop - start], part)
         yield part.values[:-1]
 
 
 def _histogram(values: Array, low: float, high: float) -> Histogram:
-    """Count values between two bounds in equal bins, one of whose edges is at 0."""
+    """Count values between two bounds in equal bins, with an edge at 0."""
     low, high = min(low, 0.0), max(high, 0.0)
     width = (high - low) / BINS or 1 / BINS
     below, above = math.ceil(-low / width), math.ceil(high / width)
     if not below + above:
         above = BINS
-    bounds = (min(low, -below * width), max(high, above * width))  # products are rounded
+    bounds = (min(low, -below * width), max(high, above * width))  # rounding may have moved them
     return Histogram(*np.histogram(values, below + above, bounds))
