@@ -1,4 +1,4 @@
-"""Pages in a real browser: Chromium without a window, which may not leave the page."""
+"""Fixtures that open pages in a real browser: headless Chromium without a network."""
 
 import re
 import shutil
@@ -15,18 +15,18 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-# What is kept to be looked at; git ignores it.
+# Screenshots to look at; git ignores them.
 SCREENSHOTS = Path(__file__).parent.parent.parent / "build" / "screenshots"
 _LOCAL = ("file:", "data:", "blob:", "about:")
 _ARGUMENTS = (
-    "--no-sandbox",  # which root, as continuous integration is, cannot have
+    "--no-sandbox",  # root, as in continuous integration, cannot use one
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND",  # nothing is reached, whatever asks for it
+    "--host-resolver-rules=MAP * ~NOTFOUND",  # no host can be reached
 )
 
 OpenPage = Callable[..., Page]
@@ -34,7 +34,7 @@ OpenPage = Callable[..., Page]
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The installed Chromium; without one, the test is skipped."""
+    """Start the installed Chromium; skip the test if there is none."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         pytest.skip("needs Chromium: apt-get install chromium")
@@ -46,7 +46,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def faults() -> list[str]:
-    """What pages did that they may not do; at the end of a test it must be empty."""
+    """Collect what pages must not do; at the end of a test the list must be empty."""
     return []
 
 
@@ -54,9 +54,9 @@ def faults() -> list[str]:
 def open_page(browser, faults) -> Iterator[OpenPage]:
     """Open a file: ``open_page(path, viewport={"width": 390, "height": 844}, has_touch=True)``.
 
-    Keywords are those of Playwright's ``Browser.new_context``; without a path the page is blank.
-    The test fails if anything is asked for over the network, or the console tells an error: a
-    breach of the Content-Security-Policy is one, too.
+    The keywords are those of Playwright's ``Browser.new_context``; without a path the page is
+    blank. The test fails if the page makes a network request, or if the console shows an error,
+    such as a violation of the Content-Security-Policy.
     """
     contexts: list[BrowserContext] = []
 
@@ -84,20 +84,20 @@ def open_page(browser, faults) -> Iterator[OpenPage]:
     yield open_it
     for context in contexts:
         for page in context.pages:
-            page.evaluate("0")  # what the page did before this has then been told
+            page.evaluate("0")  # events of what the page did before this have arrived then
         context.close()
     assert not faults
 
 
 @pytest.fixture
 def page(open_page) -> Page:
-    """A blank page of a desktop's size; ``page.goto(path.as_uri())`` opens a file."""
+    """Open a blank page as large as on a desktop; ``page.goto(path.as_uri())`` opens a file."""
     return open_page(viewport={"width": 1280, "height": 900})
 
 
 @pytest.fixture
 def keep_screenshot(request) -> Callable[..., Path]:
-    """Keep a picture of a page, or of an element: ``keep_screenshot(page, "light")``."""
+    """Save a screenshot of a page or an element: ``keep_screenshot(page, "light")``."""
 
     def keep(target, name: str, **options: object) -> Path:
         test = re.sub(r"\W+", "-", request.node.name).strip("-")

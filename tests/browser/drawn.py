@@ -1,43 +1,46 @@
-"""Digits as strokes: the skeletons of MNIST's images, to be drawn with a mouse."""
+"""Drawings made of strokes: digits, from the skeletons of MNIST's images, and other things."""
 
 import numpy as np
 
-# From one pixel to its neighbours, those that share a side first.
+# Offsets from a pixel to its neighbours; first those that share a side.
 _NEIGHBOURS = ((0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (1, -1), (-1, -1), (-1, 1))
 _RING = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
 
 
 def strokes(pixels):
-    """The paths that a pen takes, as lists of (x, y) from 0 to 1; pixels of shape (784,)."""
-    left = {(int(row), int(column)) for row, column in np.argwhere(_skeleton(pixels))}
+    """Trace the digit on an image, shape (784,): lists of points (x, y) from 0 to 1."""
+    remaining = {(int(row), int(column)) for row, column in np.argwhere(_skeleton(pixels))}
     paths = []
-    while left:
+    while remaining:
         # Begin at an end of a line, if there is one.
-        place = min(left, key=lambda at: (len(_beside(at, left)), at))
+        place = min(remaining, key=lambda at: (len(_neighbours(at, remaining)), at))
         path = []
         while place is not None:
-            left.discard(place)
+            remaining.discard(place)
             path.append(place)
-            place = next(iter(_beside(place, left)), None)
+            place = next(iter(_neighbours(place, remaining)), None)
         if len(path) > 2 or not paths:
             every_other = [*path[:-1:2], path[-1]]
             paths.append([((column + 0.5) / 28, (row + 0.5) / 28) for row, column in every_other])
     return paths
 
 
-def _beside(place, places):
+def _neighbours(place, places):
     around = [(place[0] + down, place[1] + right) for down, right in _NEIGHBOURS]
     return [each for each in around if each in places]
 
 
 def _skeleton(pixels):
-    """Thinned to lines. Source: Zhang and Suen, "A fast parallel algorithm", 1984."""
-    ink = np.pad(pixels.reshape(28, 28) > 100, 1)
+    """Thin strokes to lines.
+
+    Source: Zhang and Suen, "A fast parallel algorithm for thinning digital patterns", 1984.
+    """
+    foreground = np.pad(pixels.reshape(28, 28) > 100, 1)
     changed = True
     while changed:
         changed = False
         for first in (True, False):
-            ring = np.stack([np.roll(ink, (-down, -right), (0, 1)) for down, right in _RING])
+            ring = np.stack([np.roll(foreground, (-down, -right), (0, 1)) for down, right in _RING])
             count = ring.sum(axis=0)
             turns = (~ring & np.roll(ring, -1, axis=0)).sum(axis=0)
             north, east, south, west = ring[0], ring[2], ring[4], ring[6]
@@ -45,10 +48,10 @@ def _skeleton(pixels):
                 sides = ~(north & east & south) & ~(east & south & west)
             else:
                 sides = ~(north & east & west) & ~(north & south & west)
-            gone = ink & (count >= 2) & (count <= 6) & (turns == 1) & sides
+            gone = foreground & (count >= 2) & (count <= 6) & (turns == 1) & sides
             changed |= bool(gone.any())
-            ink = ink & ~gone
-    return ink[1:-1, 1:-1]
+            foreground = foreground & ~gone
+    return foreground[1:-1, 1:-1]
 
 
 def drawings(images, count, seed=20):

@@ -1,4 +1,4 @@
-"""What watches the pages sees what it must not overlook."""
+"""The fixtures notice what pages must not do."""
 
 import pytest
 
@@ -6,7 +6,7 @@ POLICY = "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none
 
 
 @pytest.mark.parametrize(
-    ("html", "told"),
+    ("html", "expected"),
     [
         ("<img src='https://example.org/pixel.png'>", "request: https://example.org/pixel.png"),
         ("<script>new WebSocket('ws://example.org/')</script>", "request: ws://example.org/"),
@@ -15,19 +15,19 @@ POLICY = "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none
         (f"{POLICY}<script>document.title = 'ran'</script>", "Content Security Policy"),
     ],
 )
-def test_what_a_page_may_not_do_is_told(page, faults, tmp_path, html, told):
+def test_forbidden_behaviour_of_a_page_is_noticed(page, faults, tmp_path, html, expected):
     path = tmp_path / "page.html"
     path.write_text(f"<!doctype html><title>page</title>{html}", encoding="utf-8")
     page.goto(path.as_uri())
-    for _ in range(100):  # events arrive after the page has caused them
+    for _ in range(100):  # events arrive with a delay
         if faults:
             break
         page.wait_for_timeout(50)
-    assert any(told in fault for fault in faults), faults
+    assert any(expected in fault for fault in faults), faults
     faults.clear()
 
 
-def test_a_good_page_is_opened_and_pictured(open_page, keep_screenshot, tmp_path):
+def test_a_good_page_opens_and_its_screenshot_is_saved(open_page, keep_screenshot, tmp_path):
     path = tmp_path / "page.html"
     path.write_text("<!doctype html><title>good</title><p>Hello", encoding="utf-8")
     page = open_page(path, color_scheme="dark", viewport={"width": 390, "height": 844})

@@ -53,8 +53,8 @@ function table(caption, columns, rows, marked = -1) {
 /** The page's colours, light or dark, as numbers. */
 function colours(host) {
   const style = getComputedStyle(host);
-  const read = (name) => style.getPropertyValue(`--demo-${name}`).trim().split(/\s+/).map(Number);
-  return { more: read('more'), less: read('less'), none: read('none') };
+  const read = (name) => style.getPropertyValue(name).trim().split(/\s+/).map(Number);
+  return { more: read('--heat'), less: read('--cool'), none: read('--demo-none') };
 }
 
 /** The colour of a value from -1 to 1. */
@@ -150,8 +150,8 @@ function describeLayer(values) {
   const strongest = values.findIndex((value) => Math.abs(value) === most);
   if (strongest < 0) return 'all are 0.';
   const active = values.filter((value) => Math.abs(value) > most / 10).length;
-  return `${thousands(active)} of ${thousands(values.length)} are above a tenth of the strongest, `
-    + `neuron ${thousands(strongest)} with ${formatted(values[strongest])}.`;
+  return `${thousands(active)} of ${thousands(values.length)} values exceed a tenth of the largest, `
+    + `which is ${formatted(values[strongest])} (neuron ${thousands(strongest)}).`;
 }
 
 const REGIONS = [

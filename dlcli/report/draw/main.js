@@ -24,7 +24,7 @@ const drawing = new Drawing(part('canvas'), examples, (unfinished) => {
   schedule(() => predict(unfinished));
 });
 
-/** Decode the networks when they are first needed. */
+/** The networks, decoded once. */
 function theModel() {
   model ??= { ...stored, network: networkOf(stored.network), rejection: networkOf(stored.rejection) };
   return model;
@@ -62,7 +62,8 @@ function predict(unfinished, label = null) {
   canvas.getContext('2d').clearRect(0, 0, IMAGE_SIDE, IMAGE_SIDE);
   paintForeground(canvas, digit.pixels);
   showLayers();
-  if (!unfinished) setTimeout(() => complete(version, iterator, label));
+  const wanted = version;
+  if (!unfinished) setTimeout(() => complete(wanted, iterator, label));
 }
 
 /** Predict the other variants, a few at a time, so that the page stays responsive. */
@@ -170,6 +171,7 @@ function repaint() {
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', repaint);
 addEventListener('resize', () => drawing.paint());
 drawing.changed(false);
+setTimeout(theModel); // once the page is shown, so that the first stroke need not wait
 
 // For tests and for the browser's console.
 window.dlcliDemo = {

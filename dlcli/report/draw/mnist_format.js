@@ -22,7 +22,8 @@ const SHARED_WIDTH = 0.25; // overlap with another digit to the width of the nar
  *
  * @typedef {Object} Component - strokes that touch each other
  * @property {Stroke[]} strokes
- * @property {number} left - of its box, as top, right and bottom are
+ * @property {number} left - of its box, as top, width and height are
+ * @property {number} length - the longer side of its box
  * @property {number} path - the length of the strokes
  * @property {number} thickness - the mean width of the strokes, measured along rows or columns
  *
@@ -33,72 +34,79 @@ const SHARED_WIDTH = 0.25; // overlap with another digit to the width of the nar
  *   to one of the 28x28
  */
 
-/** Add points so that neighbours are at most a pixel apart. */
-function dense({ points }) {
-  return points.flatMap(([x, y], i) => {
-    const [fromX, fromY] = points[Math.max(i - 1, 0)];
-    const steps = Math.max(Math.ceil(Math.hypot(x - fromX, y - fromY)), 1);
-    return Array.from({ length: steps }, (_, k) => (
-      [fromX + ((x - fromX) * (k + 1)) / steps, fromY + ((y - fromY) * (k + 1)) / steps]));
-  });
+/** Points at equal distances along a stroke: a third of its width. */
+function samples({ width, points }) {
+  const result = [points[0]];
+  for (const [x, y] of points) {
+    const [fromX, fromY] = result[result.length - 1];
+    const steps = Math.floor(Math.hypot(x - fromX, y - fromY) / (width / 3));
+    for (let k = 1; k <= steps; k++) {
+      result.push([fromX + ((x - fromX) * k) / steps, fromY + ((y - fromY) * k) / steps]);
+    }
+  }
+  return result;
 }
 
-function touches(one, other) {
+function touch(one, other) {
   const reach = (one.width + other.width) / 2 + 1; // neighbouring pixels touch
-  const points = dense(other);
-  return dense(one).some(([x, y]) => points.some(([u, v]) => Math.hypot(x - u, y - v) <= reach));
+  const points = samples(other);
+  return samples(one).some(([x, y]) => points.some(([u, v]) => (x - u) ** 2 + (y - v) ** 2 <= reach ** 2));
 }
 
 /**
- * Measure strokes, their box as far as it lies in the picture. A diagonal stroke is 1.4 times as
- * thick as the pen: its rows and columns are as long.
+ * Measure strokes and their box, as far as it lies in the picture. A diagonal stroke is up to 1.4
+ * times as thick as the pen, along rows and columns.
  * @returns {Component}
  */
 function measure(strokes) {
-  const edges = (axis, sign) => strokes.flatMap(({ width, points }) => points.map((point) => (
-    Math.min(Math.max(point[axis] + (sign * width) / 2, 0), PICTURE_SIDE))));
-  const [left, top] = [0, 1].map((axis) => Math.min(...edges(axis, -1)));
-  const [right, bottom] = [0, 1].map((axis) => Math.max(...edges(axis, 1)));
+  let [left, top, right, bottom] = [PICTURE_SIDE, PICTURE_SIDE, 0, 0];
   let [path, area] = [0, 0];
-  for (const { width, points } of strokes) {
-    path += width;
-    area += width * width;
-    points.slice(1).forEach(([x, y], i) => {
-      const sides = [Math.abs(x - points[i][0]), Math.abs(y - points[i][1])];
-      const length = Math.hypot(...sides);
-      path += length;
-      if (length) area += (length * width * length) / Math.max(...sides);
+  for (const { width: pen, points } of strokes) {
+    path += pen;
+    area += pen * pen;
+    points.forEach(([x, y], i) => {
+      [left, top] = [Math.min(left, x - pen / 2), Math.min(top, y - pen / 2)];
+      [right, bottom] = [Math.max(right, x + pen / 2), Math.max(bottom, y + pen / 2)];
+      const [fromX, fromY] = points[Math.max(i - 1, 0)];
+      const sides = [Math.abs(x - fromX), Math.abs(y - fromY)];
+      const step = Math.hypot(...sides);
+      path += step;
+      if (step) area += (step * pen * step) / Math.max(...sides);
     });
   }
-  const [width, height] = [right - left, bottom - top];
-  return { strokes, left, top, right, bottom, width, height, length: Math.max(width, height), path, thickness: area / path };
+  [left, top] = [Math.max(left, 0), Math.max(top, 0)];
+  const [width, height] = [Math.min(right, PICTURE_SIDE) - left, Math.min(bottom, PICTURE_SIDE) - top];
+  return { strokes, left, top, width, height, length: Math.max(width, height), path, thickness: area / path };
 }
 
 /** Group strokes that touch. */
 function componentsOf(strokes) {
   let groups = [];
   for (const stroke of strokes) {
-    const touched = groups.filter((group) => group.some((other) => touches(stroke, other)));
+    const touched = groups.filter((group) => group.some((other) => touch(stroke, other)));
     groups = [...groups.filter((group) => !touched.includes(group)), [...touched.flat(), stroke]];
   }
   return groups.map(measure);
 }
 
+/** The distance of two boxes along an axis; below 0 if they overlap. */
+function gap(one, other, start, side) {
+  return Math.max(one[start], other[start]) - Math.min(one[start] + one[side], other[start] + other[side]);
+}
+
 /** Whether a component looks like another digit beside the largest one. */
 function isOtherDigit(one, largest) {
-  const shared = Math.min(one.right, largest.right) - Math.max(one.left, largest.left);
-  return shared <= SHARED_WIDTH * Math.min(one.width, largest.width)
-    && one.top < largest.bottom && one.bottom > largest.top
+  return gap(one, largest, 'left', 'width') >= -SHARED_WIDTH * Math.min(one.width, largest.width)
+    && gap(one, largest, 'top', 'height') < 0
     && one.height >= SIMILAR_HEIGHT * largest.height && largest.height >= SIMILAR_HEIGHT * one.height
     && one.path >= SIMILAR_PATH * largest.path;
 }
 
 /** Whether a component is near the largest one, and no speck. */
 function isPart(one, largest) {
-  const reach = NEAR * largest.length;
-  return one.path >= SPECK * largest.path && !isOtherDigit(one, largest)
-    && one.top < largest.bottom + reach && one.bottom > largest.top - reach
-    && one.left < largest.right + reach && one.right > largest.left - reach;
+  return !isOtherDigit(one, largest) && one.path >= SPECK * largest.path
+    && gap(one, largest, 'left', 'width') < NEAR * largest.length
+    && gap(one, largest, 'top', 'height') < NEAR * largest.length;
 }
 
 /**
