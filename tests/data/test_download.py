@@ -33,7 +33,7 @@ HEADERS = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
 
 
 # Responses of a bad mirror, and the reason reported to the user.
-ANSWERS = {
+RESPONSES = {
     "not found": ({"status": 404}, "HTTP status 404"),
     "forbidden": ({"status": 403}, "HTTP status 403"),
     "too many requests": ({"status": 429}, "HTTP status 429"),
@@ -122,18 +122,18 @@ ADDRESSES = {
     "impossible host": "http://mirror..example",
     "impossible port": "http://127.0.0.1:99999",
 }
-FAULTS = [*ANSWERS, *(breakdown.__name__ for breakdown in BREAKDOWNS), *ADDRESSES, "refused"]
+FAULTS = [*RESPONSES, *(breakdown.__name__ for breakdown in BREAKDOWNS), *ADDRESSES, "refused"]
 
 
 @pytest.fixture
 def socket_mirror():
-    """Start a server that responds to a request for the first file by ``answer``.
+    """Start a server that calls ``respond`` for a request for the first file.
 
     It responds to requests for other files with 404, so that a test waits for a fault only once.
     """
     end = threading.Event()
 
-    def start(answer):
+    def start(respond):
         class Handler(socketserver.StreamRequestHandler):
             def handle(self):
                 asked_for = self.rfile.readline().decode()
@@ -141,7 +141,7 @@ def socket_mirror():
                     pass  # the headers of the request
                 with suppress(ConnectionError):
                     if FIRST in asked_for:
-                        answer(self.connection, end)
+                        respond(self.connection, end)
                     else:
                         self.connection.sendall(b"HTTP/1.0 404 Not Found\r\n\r\n")
 
@@ -181,9 +181,9 @@ def bad_mirror(request, httpserver, monkeypatch, socket_mirror, refusing_address
     monkeypatch.setattr(download, "MAX_BYTES", 300_000)
     if fault in ADDRESSES:
         return BadMirror(ADDRESSES[fault], "not a valid URL")
-    if fault in ANSWERS:
-        answer, reason = ANSWERS[fault]
-        httpserver.expect_request(re.compile("/bad/")).respond_with_data(**answer)
+    if fault in RESPONSES:
+        response, reason = RESPONSES[fault]
+        httpserver.expect_request(re.compile("/bad/")).respond_with_data(**response)
         return BadMirror(httpserver.url_for("/bad"), reason)
     if fault == "refused":
         return BadMirror(refusing_address, "the connection failed")
@@ -324,14 +324,14 @@ def web(httpserver, monkeypatch):
     monkeypatch.setattr(download, "BACKOFF_SECONDS", 0)
     monkeypatch.setenv("no_proxy", "*")
 
-    def answer(*responses):
+    def respond(*responses):
         turns = itertools.chain(responses, itertools.repeat(responses[-1]))
         for prefix in ("", "/mirror"):
             handler = httpserver.expect_request(f"{prefix}/digits.gz")
             handler.respond_with_handler(lambda _request: next(turns))
         return httpserver.url_for("")
 
-    return answer
+    return respond
 
 
 def fetch(*mirrors):
@@ -356,13 +356,13 @@ def test_a_temporary_failure_is_retried(web, httpserver, failure, times):
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [Response(status=404), Response("<html>"), Response(b"nonsense"), Response(idx.compress(b""))],
     ids=["404", "web page", "nonsense", "another gzip file"],
 )
-def test_a_permanent_failure_is_not_retried(web, httpserver, answer):
+def test_a_permanent_failure_is_not_retried(web, httpserver, response):
     with pytest.raises(DatasetError):
-        fetch(web(answer))
+        fetch(web(response))
     assert len(httpserver.log) == 1
 
 
@@ -424,11 +424,11 @@ def test_progress_counts_up_to_the_total(web):
     ids=["no", "text", "-7"],
 )
 def test_without_a_valid_length_the_total_is_not_known(socket_mirror, mirror, length):
-    def answer(connection, _end):
+    def respond(connection, _end):
         connection.sendall(b"HTTP/1.1 200 OK\r\n" + length + b"\r\n" + ZIPPED)
 
     calls = []
-    mirrors = [socket_mirror(answer)]
+    mirrors = [socket_mirror(respond)]
     received = download.fetch(FIRST, CHECKSUM, mirrors, lambda *news: calls.append(news))
     assert received == CONTENT
     assert calls[-1] == (FIRST, len(ZIPPED), 0)
