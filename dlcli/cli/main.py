@@ -2,19 +2,18 @@
 
 import importlib
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from types import FrameType
 from typing import NoReturn
 
 import click
 
 from dlcli import __version__
 from dlcli.cli.options import debug_and_quiet
-from dlcli.cli.output import printable, tell
+from dlcli.cli.output import echo_error, printable
 from dlcli.errors import DlcliError, Terminated
+from dlcli.runs import interrupts
 
 COMMANDS = {
     "train": "dlcli.cli.train",
@@ -83,7 +82,7 @@ def cli() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run dlcli with ``arguments`` and return its exit code; errors become one message."""
     debug = "--debug" in arguments
-    signal.signal(signal.SIGTERM, _raise_terminated)
+    interrupts.install()
     try:
         with cli.make_context("dlcli", list(arguments)) as context:
             cli.invoke(context)
@@ -92,7 +91,7 @@ def run(arguments: Sequence[str]) -> int:
     except click.exceptions.Exit as finished:
         return finished.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
-        tell(error.format_message())
+        echo_error(error.format_message())
         return error.exit_code
     except BrokenPipeError:
         # The reader has seen enough (| head -1). Python would complain when it flushes stdout
@@ -107,7 +106,7 @@ def run(arguments: Sequence[str]) -> int:
 
             lines = traceback.format_exc().splitlines() + lines
         # They may quote a file's name or content, and that could be control sequences.
-        tell("\n".join(printable(line) for line in lines))
+        echo_error("\n".join(printable(line) for line in lines))
         return code
     return 0
 
@@ -150,7 +149,3 @@ def _explain(error: BaseException) -> tuple[int, list[str]]:
         kind = type(error).__name__
         return 1, [f"unexpected {kind}: {error} (run again with --debug for the traceback)"]
     raise error
-
-
-def _raise_terminated(_signal: int, _frame: FrameType | None) -> None:
-    raise Terminated("terminated")

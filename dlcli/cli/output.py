@@ -1,11 +1,9 @@
 """What commands print: messages and progress to stderr, results to stdout."""
 
-import math
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,8 +14,8 @@ if TYPE_CHECKING:
     from dlcli.data.download import Progress
 
 
-def tell(text: str) -> None:
-    """Write a line to stderr; if that takes no more, the work still goes on."""
+def echo_error(text: str) -> None:
+    """Write a line to stderr; once that fails, write no more and let the work continue."""
     try:
         click.echo(text, err=True)
     except OSError:
@@ -25,35 +23,35 @@ def tell(text: str) -> None:
 
 
 def message(text: str) -> None:
-    """Tell the user something in one line on stderr, unless told to be quiet."""
+    """Write a line to stderr, unless --quiet."""
     if not is_quiet():
-        tell(printable(text))
+        echo_error(printable(text))
 
 
 def warn(text: str) -> None:
-    """Warn the user on stderr, unless told to be quiet."""
+    """Write a warning to stderr, unless --quiet."""
     message(f"Warning: {text}")
 
 
 def is_quiet() -> bool:
-    """Whether the user asked for errors alone."""
+    """Whether the user wants to see nothing but errors."""
     return bool(click.get_current_context().meta.get(QUIET, False))
 
 
 def shows_bars() -> bool:
-    """Whether progress bars make sense: on a terminal, and not told to be quiet."""
+    """Whether to show progress bars: on a terminal, unless --quiet."""
     return sys.stderr is not None and sys.stderr.isatty() and not is_quiet()
 
 
 def print_json(value: Any, *, indent: int | None = 2) -> None:
-    """Print a JSON document (or, without indent, one line) to stdout."""
+    """Print a JSON document to stdout; without ``indent``, in one line."""
     import json
 
     click.echo(json.dumps(value, indent=indent))
 
 
 def print_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    """Print rows as CSV with a header line to stdout, each as it comes."""
+    """Print rows as CSV with a header line to stdout, each as soon as it is there."""
     import csv
     import io
 
@@ -71,7 +69,7 @@ def print_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1) -> None:
-    """Print aligned columns to stdout, the first ``left`` of them to the left."""
+    """Print aligned columns to stdout, the first ``left`` of them left-aligned."""
     lines = [list(header), *[[printable(cell) for cell in row] for row in rows]]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     for line in lines:
@@ -83,8 +81,8 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, left: i
 
 
 def printable(text: str) -> str:
-    """A text that no terminal acts upon: control characters and bad bytes are spelled out."""
-    if text.isprintable():  # nearly all are, and this takes a hundredth of the time
+    """A text that does nothing to a terminal: control characters and bad bytes are escaped."""
+    if text.isprintable():  # nearly all texts are, and this is a hundred times as fast
         return text
     return "".join(
         character
@@ -100,32 +98,9 @@ def _is_space(character: str) -> bool:
     return unicodedata.category(character) == "Zs"
 
 
-_BLOCKS = "▁▂▃▄▅▆▇█"
-_LETTERS = "_.-:=+*#"
-_SPARKLINE_WIDTH = 60
-
-
-def sparkline(losses: Sequence[float]) -> str:
-    """A line of bars, for stderr: as high as the losses, or as dark where it has no bars.
-
-    The scale is logarithmic, for losses fall by factors. Of many, each bar is the mean of a few.
-    """
-    width = min(len(losses), _SPARKLINE_WIDTH)
-    edges = [number * len(losses) // width for number in range(width + 1)]
-    levels = [math.log(max(sum(losses[a:b]) / (b - a), 1e-9)) for a, b in pairwise(edges)]
-    least, most = min(levels), max(levels)
-    try:
-        _BLOCKS.encode(getattr(sys.stderr, "encoding", None) or "ascii")
-        bars = _BLOCKS
-    except UnicodeEncodeError:
-        bars = _LETTERS
-    scale = (len(bars) - 1) / (most - least) if most > least else 0.0
-    return "".join(bars[round((level - least) * scale)] for level in levels)
-
-
 @contextmanager
 def download_progress() -> Iterator["Progress"]:
-    """Show downloads: a progress bar a file on a terminal, else a line a file."""
+    """Show downloads: on a terminal a progress bar for each file, else a line for each file."""
     if not shows_bars():
         seen: set[str] = set()
 

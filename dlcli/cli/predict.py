@@ -17,7 +17,7 @@ from dlcli.cli.options import (
     limit_threads,
     threads_option,
 )
-from dlcli.cli.output import message, print_csv, print_json, printable, shows_bars, tell, warn
+from dlcli.cli.output import echo_error, message, print_csv, print_json, printable, shows_bars, warn
 from dlcli.errors import ImageError, InputError
 from dlcli.files import stdin
 
@@ -196,7 +196,7 @@ class _Pictures:
     def report(self, error: str) -> None:
         """Tell of a picture that cannot be used; the others go on."""
         self.failures += 1
-        tell(f"Error: {printable(error)}")
+        echo_error(f"Error: {printable(error)}")
 
     def _named_in(self, stream: io.BufferedIOBase) -> "Iterator[Picture | None]":
         for path in split_list(stream):

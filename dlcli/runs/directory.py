@@ -29,21 +29,21 @@ from dlcli.runs.layout import (
 
 
 def create(runs_dir: Path, name: str | None, stem: str) -> Path:
-    """Make a new run directory, never reusing one in which anything was saved.
+    """Create a run directory, never reusing one in which anything was saved.
 
     Parameters
     ----------
     runs_dir
-        Where runs live.
+        The folder of all runs.
     name
         The directory's name; None for the time (UTC) and ``stem``.
     stem
-        Where the config came from.
+        A word about the config, for the name.
 
     Raises
     ------
     ConfigError
-        The name is taken, or is no plain name.
+        The name is taken, or is not a plain name.
     """
     if name is not None:
         check_name(name)
@@ -53,7 +53,7 @@ def create(runs_dir: Path, name: str | None, stem: str) -> Path:
         try:
             path.mkdir()
         except FileExistsError as error:
-            if not _was_begun_in_vain(path):
+            if not _is_abandoned(path):
                 raise _taken(path) from error
         return path
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
@@ -61,7 +61,7 @@ def create(runs_dir: Path, name: str | None, stem: str) -> Path:
 
 
 def create_numbered(folder: Path, name: str) -> Path:
-    """Make a new directory ``name`` in ``folder``; where that is taken, ``name-2`` and so on."""
+    """Create a directory ``name`` in ``folder``; if that is taken, ``name-2`` and so on."""
     for number in itertools.count(1):
         path = folder / (name if number == 1 else f"{name}-{number}")
         try:
@@ -73,12 +73,12 @@ def create_numbered(folder: Path, name: str) -> Path:
 
 
 def check_name(name: str) -> None:
-    """Refuse what is no plain name, as ``../x`` is not.
+    """Refuse a name that is not a plain name, such as ``../x``.
 
     Raises
     ------
     ConfigError
-        It is none.
+        It is not one.
     """
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{,99}", name) or name == LATEST:
         raise ConfigError(
@@ -94,7 +94,7 @@ def locked(path: Path) -> Iterator[None]:
     Raises
     ------
     ConfigError
-        One is doing so.
+        Another process is training in it.
     """
     with ExitStack() as stack:
         try:
@@ -105,25 +105,34 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def find(path: Path) -> Path:
-    """The run directory that the user named, itself or by a link.
+    """The run directory that the user named, directly or by a link.
 
     Raises
     ------
     CheckpointError
-        There is none.
+        There is no such directory, or it is not a run directory.
     """
     if not path.is_dir():
         raise CheckpointError(f"{path}: no such run directory")
     if not any((path / name).exists() for name in (CONFIG, LAST, LOCK)):
-        raise CheckpointError(f"{path}: no run directory; it has neither {CONFIG} nor {LAST}")
+        raise CheckpointError(f"{path}: not a run directory; it has neither {CONFIG} nor {LAST}")
     return follow_link(path)
 
 
-def point_latest_to(run: Path) -> None:
-    """Make ``latest`` beside the run a link to it, in one step.
+def point_latest_to(run: Path) -> str | None:
+    """Make ``latest`` beside the run a link to it; return a warning if that is not possible."""
+    try:
+        _replace_latest(run)
+    except OSError as error:
+        return f"{run.parent / LATEST}: cannot be made a link to the run: {error.strerror}"
+    return None
 
-    The link is made inside the run directory and moved out of it, for what a crash leaves
-    there is removed when the run goes on.
+
+def _replace_latest(run: Path) -> None:
+    """Replace the link in one step.
+
+    It is created inside the run directory and moved out of it, because what a crash leaves
+    there is removed when the run is resumed.
     """
     run = run.resolve()  # a relative path such as "." has neither name nor parent
     temporary = temporary_path(run / LATEST)
@@ -137,12 +146,12 @@ def point_latest_to(run: Path) -> None:
 
 
 def refuse_taken(path: Path) -> None:
-    """Raise if anything was saved in a run directory.
+    """Refuse a run directory in which anything was saved.
 
     Raises
     ------
     ConfigError
-        It was.
+        Something was saved in it.
     """
     if (path / LAST).exists():
         raise _taken(path)
@@ -153,8 +162,8 @@ def clean_up(path: Path) -> None:
     remove_temporary_files(path, (CONFIG, METRICS, BEST, LAST, SUMMARY, DIVERGED, LATEST))
 
 
-def _was_begun_in_vain(path: Path) -> bool:
-    """Whether a process made this run directory and was stopped before it had saved anything."""
+def _is_abandoned(path: Path) -> bool:
+    """Whether this run directory was created by a process that stopped before saving anything."""
     if path.is_symlink() or not path.is_dir():
         return False
     names = {entry.name for entry in path.iterdir() if entry.suffix != ".tmp"}
@@ -163,6 +172,5 @@ def _was_begun_in_vain(path: Path) -> bool:
 
 def _taken(path: Path) -> ConfigError:
     return ConfigError(
-        f"{path}: exists already; choose another --name, or go on with it: "
-        f"dlcli train --resume {path}"
+        f"{path}: exists already; choose another --name, or resume it: dlcli train --resume {path}"
     )

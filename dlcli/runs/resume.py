@@ -1,17 +1,31 @@
-"""What resuming a run needs, as its ``last.npz`` holds it."""
+"""Resuming a run: what it needs, what it may change, and when it is refused."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlcli.config.schema import Config
-from dlcli.errors import CheckpointError
+import msgspec
+
+from dlcli.config import files as config_files
+from dlcli.config.schema import Config, differences
+from dlcli.config.validation import from_builtins
+from dlcli.data.datasets import Dataset
+from dlcli.errors import CheckpointError, ConfigError, DivergenceError
+from dlcli.files import open_file
 from dlcli.nn.optimizers import Optimizer
-from dlcli.runs import checkpoint, old_optimizer_state
+from dlcli.nn.schedules import SCHEDULES
+from dlcli.runs import checkpoint, directory, old_optimizer_state
+from dlcli.runs import summary as summaries
 from dlcli.runs.checkpoint import Model
-from dlcli.runs.layout import LAST
+from dlcli.runs.layout import CONFIG, DIVERGED, LAST, SUMMARY
 from dlcli.runs.metadata import Architecture
+from dlcli.runs.run import Run
+from dlcli.runs.summary import Summary
 from dlcli.training.builders import make_optimizer
 from dlcli.training.state import TrainingState
+
+_MAX_REASON_BYTES = 1_000
 
 
 @dataclass(frozen=True)
@@ -23,6 +37,139 @@ class SavedRun:
     state: TrainingState
     dataset_checksum: str
     threads: int
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """A saved run, locked by this process, and the config to resume it with."""
+
+    saved: SavedRun
+    config: Config
+
+    def start(self, dataset: Dataset, threads: int) -> Run:
+        """Prepare the run's files for the next epoch.
+
+        Raises
+        ------
+        ConfigError
+            The dataset changed since the run was trained.
+        """
+        if self.saved.dataset_checksum != dataset.checksum:
+            raise ConfigError(
+                f"{self.saved.path}: was trained on other data than {dataset.name} is now"
+            )
+        run = Run(self.saved.path, self.config, dataset, threads)
+        run.resume(self.saved.state)
+        return run
+
+    def warnings(self, threads: int) -> list[str]:
+        """Why the resumed run will not end as one that was never stopped."""
+        found = []
+        if threads != self.saved.threads:
+            found.append(
+                f"the run was started with {self.saved.threads} threads; with {threads} the "
+                "weights will differ in their last bits"
+            )
+        schedule = self.config.schedule
+        has_other_epochs = self.config.epochs != self.saved.config.epochs
+        if has_other_epochs and SCHEDULES[schedule].depends_on_epochs:
+            found.append(
+                f"schedule {schedule} ends with the last epoch: with other epochs the learning "
+                "rate continues on another curve than before"
+            )
+        return found
+
+
+@contextmanager
+def opened(
+    path: Path, sources: Sequence[str], overrides: Sequence[str]
+) -> Iterator[Resumption | Summary]:
+    """Lock a run to resume it in the block; yield the summary of one that stays finished.
+
+    A finished run is not even locked, so that nothing changes on the disk.
+
+    Parameters
+    ----------
+    path
+        The run directory.
+    sources, overrides
+        As for :func:`dlcli.config.files.load`; they may change ``epochs`` alone.
+
+    Raises
+    ------
+    CheckpointError
+        There is no such run, or its files are unusable.
+    ConfigError
+        More than ``epochs`` would change, or another process is training in the run.
+    DivergenceError
+        The run diverged, and would diverge again.
+    """
+    config = None
+    summary = summaries.read(path)
+    if summary is not None:
+        old = _config_of(summary, path)
+        config = changed_config(old, sources, overrides)
+        check_changes(old, config, summary.epochs)
+        if config == old:
+            yield msgspec.structs.replace(summary, run=str(path))  # it may have moved
+            return
+    with directory.locked(path):
+        saved = read(path)
+        if config is None:
+            config = changed_config(saved.config, sources, overrides)
+        check_changes(saved.config, config, saved.state.epoch)
+        diverged = why_diverged(path)
+        if diverged is not None and config == saved.config:
+            raise DivergenceError(
+                f"{path}: {diverged}. Resuming would only repeat that; "
+                f"{advice_after_divergence(path, config)}"
+            )
+        yield Resumption(saved, config)
+
+
+def changed_config(old: Config, sources: Sequence[str], overrides: Sequence[str]) -> Config:
+    """The config to resume with: the run's own where nothing else is given.
+
+    Raises
+    ------
+    ConfigError
+        It is not valid.
+    """
+    return config_files.load(sources, overrides, None if sources else old)
+
+
+def check_changes(old: Config, new: Config, epochs_done: int) -> None:
+    """Refuse to resume a run with changes that it cannot take.
+
+    Raises
+    ------
+    ConfigError
+        Something else than ``epochs`` changed, or fewer epochs are wanted than are done.
+    """
+    changes = differences(old, new)
+    changes.pop("epochs", None)
+    if changes:
+        shown = ", ".join(f"{key} ({was} -> {now})" for key, (was, now) in changes.items())
+        raise ConfigError(f"--resume: only epochs may be changed, not {shown}")
+    if new.epochs < epochs_done:
+        raise ConfigError(
+            f"--resume: the run has done {epochs_done} epochs, more than {new.epochs}"
+        )
+
+
+def advice_after_divergence(run: Path, config: Config) -> str:
+    """What to do with a run that diverged."""
+    rate = config.learning_rate / 10
+    return f"train anew: dlcli train --config {run / CONFIG} --set learning_rate={rate:g}"
+
+
+def why_diverged(run: Path) -> str | None:
+    """The message of training when it diverged in this run; None if it did not."""
+    try:
+        with open_file(run / DIVERGED) as file:
+            return file.read(_MAX_REASON_BYTES).decode(errors="replace").strip()
+    except FileNotFoundError:
+        return None
 
 
 def read(path: Path) -> SavedRun:
@@ -89,3 +236,10 @@ def _restore_optimizer(optimizer: Optimizer, model: Model, config: Config) -> No
         raise CheckpointError(f"{model.path}: its optimiser state is not that of its config")
     for name, array in state.items():
         optimizer.state[name][...] = array
+
+
+def _config_of(summary: Summary, run: Path) -> Config:
+    try:
+        return from_builtins(summary.config, str(run / SUMMARY))
+    except ConfigError as error:
+        raise CheckpointError(*error.args) from error

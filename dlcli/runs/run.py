@@ -1,7 +1,7 @@
 """A run that is being trained: what is written into its directory, and when."""
 
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,17 +12,15 @@ from dlcli.config.schema import Config, to_builtins, to_yaml
 from dlcli.data.datasets import Dataset, Examples
 from dlcli.data.registry import preprocessing_for
 from dlcli.errors import DivergenceError
-from dlcli.files import atomic_write, flush_folder, open_file
+from dlcli.files import atomic_write, flush_folder
 from dlcli.nn.network import Network
-from dlcli.runs import checkpoint, directory, metrics_log, summary
+from dlcli.runs import checkpoint, directory, interrupts, metrics_log, summary
 from dlcli.runs.layout import BEST, CONFIG, DIVERGED, LAST, SUMMARY
 from dlcli.runs.metadata import DatasetIdentity, Metadata, Scores, TrainingProgress
 from dlcli.runs.summary import Summary
 from dlcli.training.epoch_metrics import EpochRecord, overfitting_since
 from dlcli.training.loop import OnBlock, fit
 from dlcli.training.state import TrainingState, why_finished
-
-_MAX_REASON_BYTES = 1_000
 
 
 @dataclass(frozen=True)
@@ -42,11 +40,12 @@ class Run:
         ConfigError
             Another process has started the run since :func:`directory.create`.
         """
-        directory.refuse_taken(self.path)
-        directory.clean_up(self.path)
-        self._write(CONFIG, to_yaml(self.config))
-        self._save_checkpoints(state, None)
-        flush_folder(self.path.parent)
+        with interrupts.deferred():
+            directory.refuse_taken(self.path)
+            directory.clean_up(self.path)
+            self._write(CONFIG, to_yaml(self.config))
+            self._save_checkpoints(state, None)
+            flush_folder(self.path.parent)
 
     def resume(self, state: TrainingState) -> None:
         """Prepare the files for the epochs after ``state``; the run is unfinished again.
@@ -55,14 +54,15 @@ class Run:
         behind: temporary files, a best checkpoint older than ``state``, and lines of the metrics
         log newer than it, whose epochs will be computed again.
         """
-        directory.clean_up(self.path)
         records = [record for record in metrics_log.read(self.path) if record.epoch <= state.epoch]
         latest = next((record for record in records if record.epoch == state.epoch), None)
-        self._save_checkpoints(state, latest)
-        self._write(CONFIG, to_yaml(self.config))
-        metrics_log.rewrite(self.path, records)
-        for name in (SUMMARY, DIVERGED):
-            (self.path / name).unlink(missing_ok=True)
+        with interrupts.deferred():
+            directory.clean_up(self.path)
+            self._save_checkpoints(state, latest)
+            self._write(CONFIG, to_yaml(self.config))
+            metrics_log.rewrite(self.path, records)
+            for name in (SUMMARY, DIVERGED):
+                (self.path / name).unlink(missing_ok=True)
 
     def train(
         self,
@@ -71,11 +71,12 @@ class Run:
         state: TrainingState,
         on_block: OnBlock | None = None,
         log: Callable[[EpochRecord, Network], None] | None = None,
-    ) -> Iterator[EpochRecord]:
+    ) -> Generator[EpochRecord]:
         """Train to the end (:func:`training.loop.fit`); yield each epoch once it is stored.
 
         ``log`` gets each epoch before it is stored, so that none is missing from it: an epoch
-        that was not stored will be computed and logged again.
+        that was not stored will be computed and logged again. Interrupts wait from there until
+        the caller has heard of the epoch and asks for the next one.
 
         Raises
         ------
@@ -84,10 +85,11 @@ class Run:
         """
         try:
             for record in fit(self.config, train, validation, state, on_block):
-                if log is not None:
-                    log(record, state.evaluated_network)
-                self.record(state, record)
-                yield record
+                with interrupts.deferred():
+                    if log is not None:
+                        log(record, state.evaluated_network)
+                    self.record(state, record)
+                    yield record
         except DivergenceError as error:
             self._write(DIVERGED, f"{error}\n")
             raise
@@ -186,12 +188,3 @@ class Run:
             temperature=temperature,
             training=training,
         )
-
-
-def why_diverged(run: Path) -> str | None:
-    """The message of training when it diverged in this run; None if it did not."""
-    try:
-        with open_file(run / DIVERGED) as file:
-            return file.read(_MAX_REASON_BYTES).decode(errors="replace").strip()
-    except FileNotFoundError:
-        return None

@@ -1,11 +1,13 @@
 """``dlcli train``: what it prints, writes, refuses, and how it stops and goes on."""
 
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from dataclasses import replace
 from functools import partialmethod
 from pathlib import Path
@@ -14,7 +16,7 @@ from types import SimpleNamespace
 import pytest
 from tqdm import tqdm
 
-from dlcli.cli.output import sparkline
+from dlcli.cli.train_progress import sparkline
 from dlcli.nn.optimizers import SGD
 from dlcli.runs import checkpoint, listing
 from dlcli.runs.directory import locked
@@ -174,11 +176,35 @@ def test_resume_goes_on_bit_identically_and_may_extend_epochs(train, dlcli):
     assert "epochs: 5" in Path("runs/parts/config.yaml").read_text()
 
 
-def test_resuming_a_finished_run_changes_nothing(train, dlcli):
+def on_disk(folder: Path) -> dict[str, tuple]:
+    """Everything in a folder, with contents and times of modification."""
+    return {
+        str(path): (path.lstat().st_mtime_ns, path.is_file() and path.read_bytes())
+        for path in [folder, *folder.rglob("*")]
+    }
+
+
+@pytest.mark.parametrize("options", [[], ["-c", "c.yaml"], ["--set", "epochs=2"], ["-c", "-"]])
+def test_resuming_a_finished_run_changes_nothing_on_disk(train, dlcli, tiny, options):
+    config = f"dataset: {tiny}\nhidden_layers: [8]\nepochs: 2\nbatch_size: 16\n"
+    Path("c.yaml").write_text(config)
     train("--name", "done")
-    before = Path("runs/done/last.npz").read_bytes()
-    assert dlcli("train", "--resume", "runs/done").code == 0
-    assert Path("runs/done/last.npz").read_bytes() == before
+    train("--name", "other")
+    before = on_disk(Path("runs"))
+    again = dlcli("train", "--resume", "runs/done", *options, stdin=config.encode())
+    assert (again.code, again.stdout) == (0, "runs/done\n")
+    told = "The run is already finished (stopped by epochs); to train longer, add --set epochs=N\n"
+    assert told in again.stderr
+    assert on_disk(Path("runs")) == before
+
+
+def test_a_finished_run_needs_no_data_to_be_shown_again(train, dlcli, tiny):
+    first = json.loads(train("--name", "done", "-f", "json").stdout)
+    for file in tiny.iterdir():
+        file.unlink()
+    Path("runs/done").rename("moved")
+    again = dlcli("train", "-q", "--resume", "moved", "-f", "json")
+    assert json.loads(again.stdout) == first | {"run": "moved"}
 
 
 def test_resume_through_the_latest_link_and_with_the_same_config_file(train, dlcli, workdir, tiny):
@@ -223,7 +249,7 @@ def test_resuming_another_folder_is_an_error_that_leaves_nothing_in_it(train, wo
     (workdir / "mine").mkdir()
     result = train("--resume", "mine")
     assert result.code == 4
-    assert "mine: no run directory; it has neither config.yaml nor last.npz" in result.stderr
+    assert "mine: not a run directory; it has neither config.yaml nor last.npz" in result.stderr
     assert list((workdir / "mine").iterdir()) == []
 
 
@@ -241,8 +267,8 @@ def test_what_will_not_end_as_an_uninterrupted_run_is_warned_about(train, dlcli,
     extended = dlcli("train", "--resume", "runs/r", "--set", "epochs=3").stderr
     assert "Warning: schedule cosine ends with the last epoch" in extended
     monkeypatch.setattr("dlcli.runs.resume.read", lambda path: replace(read(path), threads=64))
-    other = dlcli("train", "--resume", "runs/r", "--threads", "1").stderr
-    assert "Warning: the run was begun with 64 threads; with 1 the weights will differ" in other
+    other = dlcli("train", "--resume", "runs/r", "--threads", "1", "--set", "epochs=4").stderr
+    assert "Warning: the run was started with 64 threads; with 1 the weights will differ" in other
 
 
 def test_a_run_that_is_being_trained_cannot_be_resumed(train, dlcli):
@@ -333,7 +359,7 @@ def test_resuming_a_run_that_diverged_says_what_to_do(train, dlcli, monkeypatch)
     refused = dlcli("train", "--resume", "runs/r")
     assert refused.code == 1
     assert refused.stderr.startswith("Error: runs/r: training diverged in epoch 3, step 2: ")
-    assert f"{REMEDY}. To go on would end there again; train anew: dlcli train" in refused.stderr
+    assert f"{REMEDY}. Resuming would only repeat that; train anew: dlcli train" in refused.stderr
     assert refused.stderr.count("\n") == 1
     # Other epochs may mean another schedule, or an end before the divergence.
     ended = dlcli("train", "--resume", "runs/r", "--set", "epochs=2")
@@ -341,18 +367,18 @@ def test_resuming_a_run_that_diverged_says_what_to_do(train, dlcli, monkeypatch)
     assert [row["status"] for row in listing.list_runs(Path("runs"))] == ["finished"]
 
 
-def test_early_stopping_and_the_flat_slope_are_told(train):
+def test_early_stopping_and_a_vanishing_gradient_are_reported(train):
     stopped = train("--set", "epochs=200", "--set", "early_stopping=2")
     assert "Stopped early: the validation accuracy no longer improved." in stopped.stderr
     flat = train("--set", "epochs=3", "--set", "min_gradient_norm=1000", "-f", "json")
-    assert "Stopped: the slope is flat." in flat.stderr
+    assert "Stopped: the gradient is almost zero." in flat.stderr
     assert json.loads(flat.stdout)["stopped_by"] == "min_gradient_norm"
 
 
 def test_a_network_that_learned_nothing_is_told(train):
     stuck = train("--set", "learning_rate=1e-9", "--set", "validation_size=0.5")
     assert stuck.code == 0
-    assert "Warning: the network learned next to nothing" in stuck.stderr
+    assert "Warning: the network learned almost nothing" in stuck.stderr
 
 
 def test_overfitting_is_told_in_one_line(train, monkeypatch):
@@ -364,15 +390,7 @@ def test_overfitting_is_told_in_one_line(train, monkeypatch):
 
 def test_without_validation_images_the_last_epoch_is_said_to_be_kept(train):
     told = train("--set", "validation_size=0", "--set", "epochs=3").stderr
-    assert "Kept epoch 3 of 3: the last, for there are no validation images\n" in told
-
-
-def test_a_run_that_was_finished_already_is_told(train, dlcli):
-    path = train().stdout.strip()
-    again = dlcli("train", "--resume", path)
-    assert (again.code, again.stdout) == (0, f"{path}\n")
-    told = "The run was finished already, by epochs; to go on with it: --set epochs=N\n"
-    assert told in again.stderr
+    assert "Kept epoch 3 of 3: the last, as there are no validation images\n" in told
 
 
 def test_an_unwritable_runs_directory_is_told(train, workdir):
@@ -399,11 +417,39 @@ def test_a_signal_saves_the_run_which_then_ends_as_if_never_stopped(dlcli, numbe
     stdout, stderr = process.communicate()
     assert process.returncode == code
     assert stdout == ""
-    assert "Go on with: dlcli train --resume runs/stopped" in stderr
+    assert "Resume with: dlcli train --resume runs/stopped" in stderr
     assert "Traceback" not in stderr
     assert list(Path("runs/stopped").glob("*.tmp")) == []
     assert dlcli("train", "-q", "--resume", "runs/stopped").code == 0
     assert dlcli(*command, "-q", "--name", "whole").code == 0
+    for name in ("best.npz", "last.npz"):
+        assert Path("runs/whole", name).read_bytes() == Path("runs/stopped", name).read_bytes()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_that_comes_while_a_checkpoint_is_written_waits_for_its_end(
+    train, dlcli, monkeypatch, number, code
+):
+    """It would leave the zip file open, which complains on stderr when it is deleted."""
+    train("--name", "whole", "--set", "epochs=3")
+    opened = zipfile.ZipFile.open
+    files = 0
+
+    def interrupted(self, name, mode="r", *rest, **options):
+        nonlocal files
+        member = opened(self, name, mode, *rest, **options)
+        files += mode == "w"
+        if files == 10:  # last.npz of no epoch has six arrays: this is that of the first one
+            os.kill(os.getpid(), number)
+        return member
+
+    monkeypatch.setattr(zipfile.ZipFile, "open", interrupted)
+    stopped = train("--name", "stopped", "--set", "epochs=3")
+    assert (stopped.code, stopped.stdout) == (code, "")
+    *_, line, hint, _error = stopped.stderr.splitlines()
+    assert line.startswith("epoch 1/3")
+    assert hint == "Stopped; epoch 1 is saved. Resume with: dlcli train --resume runs/stopped"
+    assert dlcli("train", "-q", "--resume", "runs/stopped").code == 0
     for name in ("best.npz", "last.npz"):
         assert Path("runs/whole", name).read_bytes() == Path("runs/stopped", name).read_bytes()
 
