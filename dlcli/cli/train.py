@@ -200,8 +200,6 @@ def _resume(
     run = resumption.start(dataset, threads)
     for text in resumption.warnings(threads):
         warn(text)
-    if resumption.saved.state.epoch:  # a crash may have come between the first epoch and the link
-        _link_latest(run.path)
     return run, resumption.saved.state
 
 
@@ -213,9 +211,12 @@ def _train(
     log: "EventLog | None",
 ) -> None:
     """Train to the end, storing and showing each epoch."""
+    from dlcli.runs.directory import LatestLink
     from dlcli.runs.resume import advice_after_divergence
 
-    saved = state.epoch
+    saved, latest = state.epoch, LatestLink(run.path)
+    if saved:  # a crash may have come between the first epoch and the link
+        _warn_if(latest.make())
     bar = ProgressBar(len(train), run.config.epochs)
     on_block = bar.update if shows_bars() else None
     on_epoch = log.write if log is not None else None
@@ -223,8 +224,7 @@ def _train(
         with closing(run.train(train, validation, state, on_block, on_epoch)) as epochs:
             for record in epochs:
                 saved = record.epoch
-                if saved == 1:
-                    _link_latest(run.path)
+                _warn_if(latest.make())
                 bar.close()
                 show_epoch(record, run.config.epochs)
     except DivergenceError:
@@ -241,9 +241,6 @@ def _train(
         raise
 
 
-def _link_latest(run: Path) -> None:
-    from dlcli.runs.directory import point_latest_to
-
-    warning = point_latest_to(run)
+def _warn_if(warning: str | None) -> None:
     if warning is not None:
         warn(warning)

@@ -119,20 +119,34 @@ def find(path: Path) -> Path:
     return follow_link(path)
 
 
-def point_latest_to(run: Path) -> str | None:
-    """Make ``latest`` beside the run a link to it; return a warning if that is not possible."""
-    try:
-        _replace_latest(run)
-    except OSError as error:
-        return f"{run.parent / LATEST}: cannot be made a link to the run: {error.strerror}"
-    return None
+class LatestLink:
+    """The link ``latest`` beside a run, to be made as soon as an epoch is saved."""
+
+    def __init__(self, run: Path) -> None:
+        self._run = run
+        self._is_made = self._has_warned = False
+
+    def make(self) -> str | None:
+        """Make the link if it is not made yet; return a warning the first time this fails."""
+        if self._is_made:
+            return None
+        try:
+            point_latest_to(self._run)
+        except OSError as error:
+            if self._has_warned:
+                return None
+            self._has_warned = True
+            link = self._run.parent / LATEST
+            return f"{link}: cannot be made a link to the run: {error.strerror}"
+        self._is_made = True
+        return None
 
 
-def _replace_latest(run: Path) -> None:
-    """Replace the link in one step.
+def point_latest_to(run: Path) -> None:
+    """Make ``latest`` beside the run a link to it, in one step.
 
-    It is created inside the run directory and moved out of it, because what a crash leaves
-    there is removed when the run is resumed.
+    The link is created inside the run directory and moved out of it, because what a crash
+    leaves there is removed when the run is resumed.
     """
     run = run.resolve()  # a relative path such as "." has neither name nor parent
     temporary = temporary_path(run / LATEST)

@@ -105,3 +105,17 @@ def test_a_run_is_held_by_one_process(tmp_path):
         )
     assert "another process is training in it" in refused.stderr
     assert subprocess.run([sys.executable, "-c", other, tmp_path]).returncode == 0
+
+
+def test_a_link_that_cannot_be_made_is_warned_of_once_and_tried_again(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "latest").mkdir()
+    link = directory.LatestLink(tmp_path / "a")
+    assert "latest: cannot be made a link to the run" in str(link.make())
+    assert link.make() is None
+    (tmp_path / "latest").rmdir()
+    assert link.make() is None
+    assert (tmp_path / "latest").readlink() == Path("a")
+    (tmp_path / "latest").unlink()
+    assert link.make() is None  # it was made, and may be somebody else's business by now
+    assert not (tmp_path / "latest").exists()
