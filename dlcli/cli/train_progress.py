@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from dlcli.data.datasets import Examples
     from dlcli.runs.run import Run
     from dlcli.runs.summary import Summary
-    from dlcli.training.loop import EpochRecord, Progress, TrainingState
+    from dlcli.training.epoch_metrics import EpochRecord
+    from dlcli.training.loop import Progress
+    from dlcli.training.state import TrainingState
 
 _BARS = "▁▂▃▄▅▆▇█"
 _ASCII_BARS = "_.-:=+*#"
