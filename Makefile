@@ -6,7 +6,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # two targets must not install into the same environment at once
-.PHONY: help train test lint format faults readme photographs rejection pretrained exports accuracy \
+.PHONY: help train test lint format faults readme photographs rejection pretrained oracle exports accuracy \
 	sweep bench lowest audit clean
 
 help: ## List the targets
@@ -44,6 +44,9 @@ rejection: .venv/installed-dev ## Train the network that tells digits from other
 
 pretrained: .venv/installed-dev ## Publish the best of RUNS as the pretrained model (needs the full MNIST)
 	$(BIN)/python -m tools.publish_pretrained $(RUNS)
+
+oracle: benchmarks/.venv/installed ## Record what PyTorch computes, for the tests to compare with
+	benchmarks/.venv/bin/python -m tools.generate_oracle
 
 exports: benchmarks/.venv/installed .venv/installed-dev ## Compare exported models in PyTorch and onnxruntime with dlcli (needs the full MNIST)
 	benchmarks/.venv/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .

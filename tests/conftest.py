@@ -1,4 +1,4 @@
-"""What the tests share: dlcli as a function, a working folder, small and full datasets."""
+"""Fixtures for all tests: dlcli as a function, a working folder, small and full datasets."""
 
 import io
 import os
@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-# Before NumPy is imported: the tests' networks are small, and BLAS threads that wait for each
-# other make them many times slower when something else runs on the machine.
+# This must come before NumPy is imported. The tests train small networks, and on a busy machine
+# BLAS threads that wait for each other make them many times slower.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
@@ -25,13 +25,13 @@ from dlcli.runs.metadata import Metadata
 
 REPOSITORY = Path(__file__).parent.parent
 
-# A shell that starts the tests in the background makes them, and what they start, deaf to Ctrl-C.
+# A shell that starts the tests in the background makes them, and their processes, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a run of dlcli gave back."""
+    """The exit code and the output of a command."""
 
     code: int
     stdout: str
@@ -55,7 +55,7 @@ def long(request) -> bool:
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch):
-    """No test depends on what the shell that started it has set."""
+    """No test depends on the environment of the shell that started it."""
     for variable in [name for name in os.environ if name.startswith("DLCLI_")]:
         if variable != "DLCLI_TEST_MNIST":
             monkeypatch.delenv(variable)
@@ -63,14 +63,14 @@ def clean_environment(monkeypatch):
 
 @pytest.fixture
 def workdir(tmp_path, monkeypatch) -> Path:
-    """An empty folder, made the current one."""
+    """An empty folder, which is the current one."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 @pytest.fixture
 def dlcli(workdir, monkeypatch, capsys) -> Dlcli:
-    """Run dlcli in this process: ``dlcli("eval", path)``; no traceback may ever appear."""
+    """Run dlcli in this process, as in ``dlcli("eval", path)``; a traceback fails the test."""
 
     def invoke(*arguments: object, stdin: bytes = b"") -> Result:
         capsys.readouterr()
@@ -84,7 +84,7 @@ def dlcli(workdir, monkeypatch, capsys) -> Dlcli:
 
 
 def write_idx_folder(folder: Path, train: int = 60, test: int = 20, seed: int = 0) -> Path:
-    """Write a small dataset of random images whose labels are easy to learn."""
+    """Write a small dataset of noise with a bar, whose height is easy to learn as the label."""
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(seed)
     for files, count in ((registry.FILES[:2], train), (registry.FILES[2:], test)):
@@ -111,7 +111,7 @@ def sample() -> Dataset:
 
 @pytest.fixture(scope="session")
 def trained_model(tmp_path_factory) -> Path:
-    """A run directory with a model of about 94 % on the sample, trained once a session."""
+    """A run directory with a model of about 94 % accuracy on the sample."""
     runs_dir = tmp_path_factory.mktemp("runs")
     arguments = ["train", "-q", "--set", "dataset=sample", "--set", "epochs=4"]
     assert run([*arguments, "--runs-dir", str(runs_dir), "--name", "trained"]) == 0
@@ -122,7 +122,7 @@ def trained_model(tmp_path_factory) -> Path:
 def mnist_dir() -> Path:
     """A folder with the four files of the full MNIST, gzipped or not.
 
-    Named by DLCLI_TEST_MNIST, or the checkout's own cache; without one, the test is skipped.
+    It is DLCLI_TEST_MNIST or the cache of this checkout; without them, the test is skipped.
     """
     for folder in (os.environ.get("DLCLI_TEST_MNIST"), REPOSITORY / "data" / "mnist"):
         if folder and any(Path(folder).glob("train-images-idx3-ubyte*")):
@@ -134,30 +134,30 @@ def mnist_dir() -> Path:
 
 @pytest.fixture
 def make_idx_folder() -> Callable[..., Path]:
-    """Write small datasets: ``make_idx_folder(folder, train=60, test=20, seed=0)``."""
+    """A function that writes small datasets: ``make_idx_folder(folder, train=60, test=20)``."""
     return write_idx_folder
 
 
 @pytest.fixture(scope="session")
 def httpserver_listen_address() -> tuple[str, int]:
-    """Where pytest-httpserver listens: a free port of this machine alone."""
+    """The address of pytest-httpserver: a free port that only this machine can reach."""
     return ("127.0.0.1", 0)
 
 
 @dataclass(frozen=True)
 class Mirror:
-    """A web server with a small dataset that stands in for MNIST."""
+    """A web server with a small dataset in place of MNIST."""
 
     url: str
     contents: dict[str, bytes]
     """The IDX files by name; they are served gzipped."""
     requested: Callable[[], list[str]]
-    """The addresses asked for so far, on any mirror of the same server."""
+    """The paths requested so far, from any mirror on the same server."""
 
 
 @pytest.fixture
 def mirror(tmp_path_factory, httpserver, monkeypatch) -> Mirror:
-    """A good mirror, the only one of ``mnist``; waiting for a bad one costs no time."""
+    """A working mirror, the only one of ``mnist``; there are no pauses between attempts."""
     folder = write_idx_folder(tmp_path_factory.mktemp("mirror"))
     contents = {file: (folder / file).read_bytes() for file in registry.FILES}
     for file, content in contents.items():
@@ -173,9 +173,9 @@ def mirror(tmp_path_factory, httpserver, monkeypatch) -> Mirror:
 
 @pytest.fixture
 def make_checkpoint(tmp_path) -> Callable[..., Path]:
-    """Write an untrained softmax regression: ``make_checkpoint("a.npz", epoch=2)``.
+    """Write an untrained softmax regression, as in ``make_checkpoint("a.npz", epoch=2)``.
 
-    Keywords replace entries of its metadata; ``network`` is another network to store.
+    Keywords replace entries of its metadata; ``network`` is another network to save.
     """
 
     def make(name: str, network: Network | None = None, **metadata: object) -> Path:
@@ -196,6 +196,6 @@ def make_checkpoint(tmp_path) -> Callable[..., Path]:
     return make
 
 
-# How long an example takes says something about the machine only.
+# How long an example takes depends on the machine.
 settings.register_profile("dlcli", deadline=None)
 settings.load_profile("dlcli")

@@ -1,4 +1,4 @@
-"""The benchmarks measure what they say they measure; how fast that is, they say themselves."""
+"""The benchmarks measure what they claim to measure."""
 
 import json
 import math
@@ -68,7 +68,7 @@ def test_variants_train_with_what_they_are_named_for(train, monkeypatch):
         ),
     ],
 )
-def test_who_takes_part_in_a_case(case, names):
+def test_contenders_of_a_case(case, names):
     assert {name for name in contenders.CONTENDERS if takes_part(name, case)} == names
 
 
@@ -109,7 +109,7 @@ def test_the_frameworks_follow_the_schedule_of_the_fast_config():
         assert rate == pytest.approx(rates.at(step), abs=1e-12)
 
 
-def test_a_run_is_judged_and_its_logs_are_kept_without_weights(trained_model, tmp_path):
+def test_a_run_is_evaluated_and_its_logs_are_kept_without_weights(trained_model, tmp_path):
     accuracy.keep(trained_model, tmp_path)
     kept = tmp_path / "trained"
     names = {"config.yaml", "metrics.jsonl", "summary.json", "test.json"}
@@ -118,7 +118,7 @@ def test_a_run_is_judged_and_its_logs_are_kept_without_weights(trained_model, tm
     assert json.loads((kept / "test.json").read_text())["images"] == 2000
 
 
-def test_the_table_tells_mean_and_deviation_over_seeds_the_least_accurate_first(tmp_path):
+def test_the_table_has_mean_and_deviation_over_seeds_from_the_least_accurate(tmp_path):
     for name, rights, seconds in (
         ("good", [0.99, 0.992, 0.994], [190, 130, 125]),
         ("bad", [0.9, 0.9, 0.9], [1, 2, 3]),
@@ -137,7 +137,7 @@ def test_the_table_tells_mean_and_deviation_over_seeds_the_least_accurate_first(
     ]
 
 
-def test_every_config_whose_logs_are_kept_says_what_they_show():
+def test_every_config_states_the_result_in_its_logs():
     names = {path.name.rpartition("-")[0] for path in accuracy.LOGS.iterdir() if path.is_dir()}
     assert {"quickstart", "fast", "mnist"} <= names
     for name in names:
@@ -171,14 +171,14 @@ def test_targets_are_met_on_their_own_side():
     assert not at_least(0.98, 0.9799, "x").is_met
 
 
-def test_nobody_wins_by_doing_less():
+def test_a_contender_that_learns_less_fails_the_comparison():
     assert same_work({"dlcli": 0.98, "other": 0.975, "third": 0.989}).is_met
     verdict = same_work({"dlcli": 0.98, "other": 0.975, "third": 0.96})
     assert not verdict.is_met
     assert verdict.text.endswith("not third 96.00%")
 
 
-def test_the_report_tells_ratios_of_rounds_and_missed_targets(monkeypatch):
+def test_the_report_has_ratios_of_rounds_and_missed_targets(monkeypatch):
     monkeypatch.setattr(report, "_PACKAGES", ("numpy",))
     times = {
         "dlcli": Times(0.3, [0.2, 0.4], accuracy=0.98, versions="NumPy"),
@@ -195,7 +195,7 @@ def test_the_report_tells_ratios_of_rounds_and_missed_targets(monkeypatch):
     assert "| `import` | 0.050 | 0.050 to 0.050 | 1.20 |  |" in text
 
 
-def test_the_page_on_searches_tells_what_pruning_and_a_second_job_bring():
+def test_the_page_on_searches_shows_the_effect_of_pruning_and_a_second_job():
     searches = [
         Search(0, "hyperband", 100.0, 60, 480, 0.97, 0.96),
         Search(0, "none", 250.0, 60, 1200, 0.971, 0.961),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.processes import Shim
+from tests.faults.processes import STARTED, Shim, finish
 from tests.faults.record import Tally
 
 TALLY = pytest.StashKey[Tally]()
@@ -14,6 +14,17 @@ TALLY = pytest.StashKey[Tally]()
 
 def pytest_configure(config):
     config.stash[TALLY] = Tally()
+
+
+@pytest.fixture(autouse=True)
+def end_processes():
+    """Kill what a failing test has left running."""
+    yield
+    for process in STARTED:
+        if process.poll() is None:
+            process.kill()
+            finish(process)
+    STARTED.clear()
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 PROGRAM = "from dlcli.cli.main import main; main()"
+STARTED: list["subprocess.Popen[str]"] = []
+"""All processes of the current test; a fixture ends those that it left running."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def start(
 ) -> "subprocess.Popen[str]":
     """Start dlcli in ``folder``, which is created if it does not exist."""
     folder.mkdir(exist_ok=True)
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-c", program, *map(str, arguments)],
         cwd=folder,
         env=os.environ | (shim.environment(folder, fault) if shim else {}),
@@ -89,6 +91,8 @@ def start(
         stderr=stderr,
         text=True,
     )
+    STARTED.append(process)
+    return process
 
 
 def finish(process: "subprocess.Popen[str]") -> "subprocess.CompletedProcess[str]":

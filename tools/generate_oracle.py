@@ -1,27 +1,30 @@
-"""Record what PyTorch computes where dlcli computes the same: the tests' independent oracle.
+"""Record what PyTorch computes where dlcli computes the same: an independent oracle for the tests.
 
-The values beside this script were made with PyTorch 2.13.0, in float64 on a CPU. The tests
-read them alone, so that PyTorch is no dependency. To make them anew, in a virtual environment
-of its own:
+Writes ``tests/oracle/pytorch_values.json``, which the tests read instead of PyTorch. The values
+were made with PyTorch 2.13.0, in float64 on a CPU. Takes a few seconds.
 
-    pip install torch==2.13.0
-    python tests/oracle/make_pytorch_values.py
+    make oracle
 
-Parameters and gradients are recorded as dlcli lays them out: every layer's weights, shape
-(fan-in, fan-out), then every layer's biases, then every hidden layer's scales, in one flat
-list.
+Parameters and gradients are recorded in dlcli's order, in one flat list: the weights of every
+layer, shape (fan-in, fan-out), then its biases, then the scales of every hidden layer.
 """
 
 import json
 import math
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Generator, Tensor
 from torch.nn import functional
 from torch.optim import lr_scheduler
 
-VALUES = Path(__file__).with_name("pytorch_values.json")
+VALUES = Path(__file__).parents[1] / "tests" / "oracle" / "pytorch_values.json"
+
+Record = dict[str, Any]
+Layers = tuple[list[Tensor], list[Tensor]]
 
 ACTIVATIONS = {
     "sigmoid": torch.sigmoid,
@@ -45,7 +48,7 @@ PAIRS = (
 LAYER_SIZES = (6, 5, 4, 3)
 STEPS = 20
 RECORDED_STEPS = (1, 2, 5, 10, 20)
-RUNS = {
+RUNS: dict[str, Record] = {
     "sgd": {"optimizer": "sgd", "momentum": 0.0, "learning_rate": 0.5},
     "momentum": {"optimizer": "sgd", "momentum": 0.9, "learning_rate": 0.1},
     "nesterov": {"optimizer": "sgd", "momentum": 0.9, "nesterov": True, "learning_rate": 0.1},
@@ -67,7 +70,7 @@ RUNS = {
     "adamw": {"optimizer": "adamw", "learning_rate": 0.01, "weight_decay": 0.5},
 }
 # All images in every step, so that their order does not matter.
-FULL_BATCH_RUN = {
+FULL_BATCH_RUN: Record = {
     "optimizer": "sgd",
     "momentum": 0.9,
     "learning_rate": 0.3,
@@ -75,7 +78,7 @@ FULL_BATCH_RUN = {
     "gradient_clip": 0.2,
 }
 SCHEDULE_STEPS_PER_EPOCH = 5
-SCHEDULE_RUNS = [
+SCHEDULE_RUNS: list[Record] = [
     {"schedule": schedule, "warmup_epochs": warmup, "epochs": 6, "learning_rate": 0.1, **rest}
     for schedule, rest in (
         ("constant", {}),
@@ -87,7 +90,8 @@ SCHEDULE_RUNS = [
 ]
 
 
-def main():
+def main() -> None:
+    """Write the values."""
     torch.set_default_dtype(torch.float64)
     torch.set_num_threads(1)
     random = torch.Generator().manual_seed(1)
@@ -123,9 +127,10 @@ def main():
     VALUES.write_text(json.dumps(values, separators=(",", ":")) + "\n")
 
 
-def activation_values():
+def activation_values() -> Record:
+    """Activations and their derivatives."""
     z = torch.cat([torch.linspace(-6, 6, 25), torch.tensor([-100.0, -20.0, 20.0, 100.0])])
-    record = {"z": z.tolist()}
+    record: Record = {"z": z.tolist()}
     for name, function in ACTIVATIONS.items():
         point = z.clone().requires_grad_()
         values = function(point)
@@ -134,8 +139,9 @@ def activation_values():
     return record
 
 
-def output_values(logits, labels):
-    record = {"logits": logits.tolist(), "labels": labels, "pairs": []}
+def output_values(logits: Tensor, labels: list[int]) -> Record:
+    """Outputs, costs and gradients for each output activation with each loss."""
+    record: Record = {"logits": logits.tolist(), "labels": labels, "pairs": []}
     for output, loss in PAIRS:
         point = logits.clone().requires_grad_()
         values = costs(output, loss, point, torch.tensor(labels))
@@ -152,7 +158,7 @@ def output_values(logits, labels):
     return record
 
 
-def costs(output, loss, logits, labels):
+def costs(output: str, loss: str, logits: Tensor, labels: Tensor) -> Tensor:
     """The cost of each image, by PyTorch's own loss functions."""
     targets = functional.one_hot(labels, logits.shape[1]).to(logits.dtype)
     if loss == "mse":
@@ -164,7 +170,8 @@ def costs(output, loss, logits, labels):
     return separate.sum(dim=1)
 
 
-def network_values(random):
+def network_values(random: Generator) -> Record:
+    """Gradients of whole networks, and runs of the optimisers."""
     images = torch.randint(0, 256, (12, LAYER_SIZES[0]), generator=random)
     labels = torch.randint(0, LAYER_SIZES[-1], (12,), generator=random)
     weights = [
@@ -176,19 +183,21 @@ def network_values(random):
     inputs = images / 255
     start = (weights, biases)
 
-    def gradient(activations, output, loss, l2_penalty=0.0):
+    def gradient(
+        activations: Sequence[str], output: str, loss: str, l2_penalty: float = 0.0
+    ) -> Record:
         leaf_weights, leaf_biases = leaves(start)
         logits = logits_of(leaf_weights, leaf_biases, activations, inputs)
         value = costs(output, loss, logits, labels).mean()
         (value + penalty(leaf_weights, l2_penalty)).backward()
-        slopes = [p.grad for p in (*leaf_weights, *leaf_biases)]
+        gradients = [p.grad for p in (*leaf_weights, *leaf_biases)]
         return {
             "activations": activations,
             "output_activation": output,
             "loss": loss,
             "l2_penalty": l2_penalty,
             "value": value.item(),
-            "gradient": flat(slopes),
+            "gradient": flat(gradients),
         }
 
     return {
@@ -213,8 +222,8 @@ def network_values(random):
     }
 
 
-def leaves(start):
-    """Copies of the weights and biases that gradients are taken by."""
+def leaves(start: Layers) -> Layers:
+    """Copies of the weights and biases, for which PyTorch computes gradients."""
     weights, biases = start
     return (
         [weight.clone().requires_grad_() for weight in weights],
@@ -222,7 +231,10 @@ def leaves(start):
     )
 
 
-def logits_of(weights, biases, activations, inputs):
+def logits_of(
+    weights: list[Tensor], biases: list[Tensor], activations: Sequence[str], inputs: Tensor
+) -> Tensor:
+    """The forward pass."""
     values = inputs
     for weight, bias, name in zip(weights, biases, [*activations, None], strict=True):
         sums = functional.linear(values, weight.T, bias)
@@ -230,19 +242,24 @@ def logits_of(weights, biases, activations, inputs):
     return values
 
 
-def penalty(weights, l2_penalty):
+def penalty(weights: list[Tensor], l2_penalty: float) -> Tensor:
+    """The L2 term of the cost."""
     return l2_penalty / 2 * sum(weight.square().sum() for weight in weights)
 
 
-def flat(tensors):
-    return torch.cat([tensor.detach().flatten() for tensor in tensors]).tolist()
+def flat(tensors: Iterable[Tensor]) -> list[float]:
+    """All elements in one list."""
+    values: list[float] = torch.cat([tensor.detach().flatten() for tensor in tensors]).tolist()
+    return values
 
 
-def trajectory(config, start, inputs, labels, batches):
-    """The loss of each step and the parameters after some, in a run of one of the optimisers.
+def trajectory(
+    config: Record, start: Layers, inputs: Tensor, labels: Tensor, batches: list[Tensor]
+) -> Record:
+    """A run of one of the optimisers: the loss of each step, and the parameters after some steps.
 
-    An L2 penalty is a term of the cost for sgd and adam, so that clipping sees it; adamw
-    decays its first parameter group, which are the weights.
+    The L2 penalty of sgd and adam is a term of the cost, so that clipping includes it; adamw decays
+    its first parameter group, the weights.
     """
     weights, biases = leaves(start)
     decoupled = config["optimizer"] == "adamw"
@@ -252,7 +269,8 @@ def trajectory(config, start, inputs, labels, batches):
         {"params": biases, "weight_decay": 0.0},
     ]
     optimizer = make_optimizer(config, groups)
-    losses, recorded = [], {}
+    losses: list[float] = []
+    recorded: dict[int, list[float]] = {}
     for step, rows in enumerate(batches, start=1):
         optimizer.zero_grad()
         logits = logits_of(weights, biases, ["tanh", "gelu"], inputs[rows])
@@ -267,7 +285,8 @@ def trajectory(config, start, inputs, labels, batches):
     return {"config": config, "losses": losses, "parameters_after": recorded}
 
 
-def make_optimizer(config, groups):
+def make_optimizer(config: Record, groups: list[Record]) -> torch.optim.Optimizer:
+    """PyTorch's optimiser for a config of dlcli."""
     rate = config["learning_rate"]
     if config["optimizer"] == "sgd":
         return torch.optim.SGD(
@@ -278,12 +297,12 @@ def make_optimizer(config, groups):
     return make(groups, lr=rate, betas=betas, eps=config.get("epsilon", 1e-8))
 
 
-def learning_rates(config):
-    """The learning rate of every step, by PyTorch's schedulers called once a step."""
+def learning_rates(config: Record) -> list[float]:
+    """The learning rate of every step, by PyTorch's schedulers, which take a step each time."""
     per_epoch = SCHEDULE_STEPS_PER_EPOCH
     steps, warmup = config["epochs"] * per_epoch, config["warmup_epochs"] * per_epoch
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=config["learning_rate"])
-    scheduler = {
+    schedulers: dict[str, Callable[[], Any]] = {
         "constant": lambda: lr_scheduler.ConstantLR(optimizer, factor=1.0),
         "step": lambda: lr_scheduler.StepLR(
             optimizer, config["step_epochs"] * per_epoch, config["decay_factor"]
@@ -292,13 +311,14 @@ def learning_rates(config):
             optimizer, config["decay_factor"] ** (1 / per_epoch)
         ),
         "cosine": lambda: lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps - warmup),
-    }[config["schedule"]]
+    }
+    make_scheduler = schedulers[config["schedule"]]
     if warmup:
         rise = lr_scheduler.LinearLR(optimizer, start_factor=1 / warmup, total_iters=warmup - 1)
-        scheduler = lr_scheduler.SequentialLR(optimizer, [rise, scheduler()], [warmup])
+        scheduler = lr_scheduler.SequentialLR(optimizer, [rise, make_scheduler()], [warmup])
     else:
-        scheduler = scheduler()
-    rates = []
+        scheduler = make_scheduler()
+    rates: list[float] = []
     for _ in range(steps):
         rates.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
@@ -306,14 +326,14 @@ def learning_rates(config):
     return rates
 
 
-def one_cycle_rates():
-    """PyTorch counts the steps between the first and the last, dlcli those to the end."""
+def one_cycle_rates() -> Record:
+    """The one-cycle schedule in many steps: PyTorch has one interval less than dlcli."""
     steps = 10_000
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     scheduler = lr_scheduler.OneCycleLR(
         optimizer, max_lr=1.0, total_steps=steps, cycle_momentum=False
     )
-    rates = []
+    rates: list[float] = []
     for _ in range(steps):
         rates.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
@@ -321,8 +341,8 @@ def one_cycle_rates():
     return {"steps": steps, "every": 250, "rates": rates[::250]}
 
 
-def batch_norm_values(random):
-    """Two batches through a normalised network, then its answers by the running statistics."""
+def batch_norm_values(random: Generator) -> Record:
+    """Two training steps with batch normalisation, and predictions with the running statistics."""
     sizes, activations = LAYER_SIZES, ["tanh", "relu"]
     images = torch.randint(0, 256, (2, 8, sizes[0]), generator=random)
     labels = torch.randint(0, sizes[-1], (2, 8), generator=random)
@@ -333,7 +353,7 @@ def batch_norm_values(random):
     means = [torch.zeros(size) for size in sizes[1:-1]]
     variances = [torch.ones(size) for size in sizes[1:-1]]
 
-    def logits_of(inputs, *, training):
+    def logits_of(inputs: Tensor, *, training: bool) -> Tensor:
         values = inputs
         for layer, name in enumerate(activations):
             sums = functional.batch_norm(
@@ -369,7 +389,8 @@ def batch_norm_values(random):
     }
 
 
-def label_smoothing_values(random):
+def label_smoothing_values(random: Generator) -> Record:
+    """Costs with label smoothing."""
     logits = 2 * torch.randn(6, 10, generator=random)
     labels = torch.randint(0, 10, (6,), generator=random)
     values = functional.cross_entropy(logits, labels, reduction="none", label_smoothing=0.1)
