@@ -1,4 +1,4 @@
-"""dlcli in processes of its own, counted and disturbed by ``shim.c``, and what must be left."""
+"""Start dlcli in processes that ``shim.c`` observes and disturbs, and look at what they leave."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 Item = TypeVar("Item")
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 PROGRAM = "from dlcli.cli.main import main; main()"
 STARTED: list["subprocess.Popen[str]"] = []
@@ -22,7 +22,7 @@ STARTED: list["subprocess.Popen[str]"] = []
 class Call:
     """A system call on a file, by the name that the user knows.
 
-    Temporary files are known as what they are to become, if they are not merely removed.
+    A temporary file has the name that it will get, unless it is only removed.
     """
 
     name: str
@@ -118,7 +118,7 @@ def _known_as(path: Path) -> Path:
     return path.with_name(path.name.removeprefix(".").removesuffix(".tmp").rpartition(".")[0])
 
 
-def at_once(work: Callable[[Item], Answer], items: Iterable[Item]) -> list[Answer]:
+def at_once(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
     """Call the function with all items, as many at a time as there are cores."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(work, items))

@@ -1,11 +1,11 @@
-/* Loaded before the C library (LD_PRELOAD): counts a process's calls on the files of one
-   folder, and makes one of them fail, or kills the process there.
+/* Loaded before the C library (LD_PRELOAD): counts a process's calls on the files in one
+   folder, and makes one of them fail, or kills the process at it.
 
-   SHIM_FOLDER   the folder; calls on anything else pass and are not counted
-   SHIM_LOG      where each call is noted, a line a call: its name, a space, its path
-   SHIM_AT       which call, from 1; 0 for none
-   SHIM_ERRNO    the error it fails with; 0: the process is killed, amid the write if it is one
-   SHIM_ONWARD   1: so do all calls after it (a full disk still reads and removes) */
+   SHIM_FOLDER   the folder; calls on other files pass and are not counted
+   SHIM_LOG      the log, with one line for each call: its name, a space, its path
+   SHIM_AT       the number of the call, from 1; 0 for none
+   SHIM_ERRNO    the error with which it fails; 0: kill the process (a write is half done)
+   SHIM_ONWARD   1: all later calls fail too (a full disk still reads and removes) */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -42,7 +42,7 @@ static void note(const char *name, const char *path) {
     syscall(SYS_close, file);
 }
 
-/* Count a call; the error it is to fail with, 0 if it is to pass, or -1 for death. */
+/* Count a call; return the error with which it must fail, 0 for none, or -1 to kill. */
 static int fate(const char *name, const char *path, int takes_space) {
     static long calls;
     long at = number("SHIM_AT"), error = number("SHIM_ERRNO"), call;

@@ -222,10 +222,10 @@ def test_no_metadata_crashes_a_command(finished, last, dlcli, workdir, long, tal
         Path("run/best.npz").write_bytes(changed)
         Path("run/summary.json").unlink(missing_ok=True)  # a finished run is not read to resume
         with no_hanging():
-            judged = dlcli("eval", "run/last.npz", "--format", "json")
-            assert_civil(judged, {0, 3, 4})
-            if judged.code == 0:
-                assert json.loads(judged.stdout)["accuracy"] == accuracy
+            evaluated = dlcli("eval", "run/last.npz", "--format", "json")
+            assert_civil(evaluated, {0, 3, 4})
+            if evaluated.code == 0:
+                assert json.loads(evaluated.stdout)["accuracy"] == accuracy
             assert_civil(dlcli("train", "-q", "--resume", "run"), {0, 1, 2, 3, 4})
             assert_civil(dlcli("runs", "--runs-dir", "."), {0})
     tally("hostile checkpoints", len(chosen))

@@ -35,7 +35,7 @@ class Watch(threading.Thread):
         try:
             name = str(self.link.readlink())
             checkpoint.load(self.link.parent / name / "best.npz")
-        except Exception as error:  # noqa: BLE001 - whatever is wrong is to be told
+        except Exception as error:  # noqa: BLE001 - any error is reported by the test
             return repr(error)
         return name
 
@@ -58,9 +58,12 @@ def test_eight_concurrent_trainings_give_eight_complete_runs(
     arguments += ["--set=epochs=6", "--format=json"]
     for attempt in range(10 if long else 1):
         folder = workdir / str(attempt)
-        with Watch(folder / "runs" / "latest") as watch, (workdir / "terminal").open("ab") as told:
+        with (
+            Watch(folder / "runs" / "latest") as watch,
+            (workdir / "terminal").open("ab") as stderr,
+        ):
             started = [
-                start(folder, [*arguments, f"--set=seed={seed}"], program=program, stderr=told)
+                start(folder, [*arguments, f"--set=seed={seed}"], program=program, stderr=stderr)
                 for seed in range(PROCESSES)
             ]
             results = [finish(process) for process in started]
@@ -77,7 +80,7 @@ def test_eight_concurrent_trainings_give_eight_complete_runs(
         assert temporary_files(folder) == []
         tally(f"{PROCESSES} trainings at once, in one runs directory and with one empty cache", 1)
         requested = mirror.requested()
-        assert len(requested) == 4 * (attempt + 1)  # by the one that came first
+        assert len(requested) == 4 * (attempt + 1)  # by the first process
     assert_lines_are_whole((workdir / "terminal").read_text())
 
 

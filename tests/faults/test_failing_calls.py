@@ -90,7 +90,7 @@ def test_a_failing_call_is_reported_in_one_line_and_nothing_is_lost(
                 assert result.stdout == f"{RUN}\n"
                 assert temporary_files(folder) == []
             else:
-                assert_told(result, fault, training.calls)
+                assert_reported(result, fault, training.calls)
             training.check(folder, dlcli)
     tally(
         "system call of a training failed: full disk, I/O error, no permission, too many files",
@@ -98,7 +98,7 @@ def test_a_failing_call_is_reported_in_one_line_and_nothing_is_lost(
     )
 
 
-def assert_told(result, fault: Fault, calls: list[Call]):
+def assert_reported(result, fault: Fault, calls: list[Call]):
     """The message is one line with the file's name, as the user knows it, and the error."""
     failed = calls[fault.at - 1 :] if fault.onward else [calls[fault.at - 1]]
     assert result.returncode in {1, 4}

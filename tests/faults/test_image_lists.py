@@ -143,7 +143,7 @@ def test_deeply_nested_folders_are_searched_or_reported(dlcli, workdir, tally):
         os.chdir("d")
     os.chdir(workdir)
     result = dlcli("predict", "-q", ".")
-    os.removedirs("/".join(["d"] * 1_500))  # pytest's own cleaning would stumble over them
+    os.removedirs("/".join(["d"] * 1_500))  # too deep for pytest's own clean-up
     assert_civil(result, {0, 4})
     assert "\ta.png\n" in result.stdout
     tally("hostile names", 1)
@@ -221,8 +221,8 @@ def test_other_pictures_are_predicted_when_one_cannot_be_read(workdir, tally):
     assert found.returncode == 4
     names = ["scans/a.png", "a.png", "scans/unlisted/c.png"]
     assert [line.split("\t")[2] for line in found.stdout.splitlines()] == names
-    told = [line.split(": ")[1] for line in found.stderr.splitlines()]
-    assert sorted(told) == ["list", "scans/locked", "scans/secret.png"]
+    reported = [line.split(": ")[1] for line in found.stderr.splitlines()]
+    assert sorted(reported) == ["list", "scans/locked", "scans/secret.png"]
     assert found.stderr.count("Permission denied") == 3
     for arguments in (["eval", "run"], ["predict", "-m", "run", "a.png"]):
         refused = dlcli(*arguments)

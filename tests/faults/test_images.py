@@ -102,21 +102,21 @@ def predict_all(files: Files, workdir: Path, together: int = 50) -> tuple[list[d
         for start in range(0, len(paths), together)
     ]
     outcome = run_apart(commands, workdir)
-    answers = []
+    predictions = []
     for result in outcome.results:
         assert_civil(result, {0, 4})
-        answers += [json.loads(line) for line in result.stdout.splitlines()]
-    assert [answer["path"] for answer in answers] == paths
+        predictions += [json.loads(line) for line in result.stdout.splitlines()]
+    assert [prediction["path"] for prediction in predictions] == paths
     assert outcome.peak < MAX_MEMORY
-    return answers, sum("error" in answer for answer in answers)
+    return predictions, sum("error" in prediction for prediction in predictions)
 
 
 def test_damaged_pictures_of_every_format_are_predicted_or_refused(workdir, long, tally):
     files = dict(damaged(long))
-    answers, refused = predict_all(files, workdir)
-    whole = [answer for answer in answers if answer["path"].endswith("-whole")]
-    for answer in whole:
-        assert "error" not in answer, answer
+    predictions, refused = predict_all(files, workdir)
+    whole = [prediction for prediction in predictions if prediction["path"].endswith("-whole")]
+    for prediction in whole:
+        assert "error" not in prediction, prediction
     assert 0.2 * len(files) < refused < 0.9 * len(files)
     tally("hostile pictures", len(files))
 
@@ -204,7 +204,7 @@ REFUSED: dict[str, Callable[[], bytes]] = {
     "html": lambda: b"<img src=x onerror=alert(1)>",
     "x-bitmap-of-gigapixels": lambda: b"#define x_width 99999\n#define x_height 99999\n",
 }
-ANSWERED: dict[str, Callable[[], bytes]] = {
+PREDICTED: dict[str, Callable[[], bytes]] = {
     "png-named-jpeg.jpg": lambda: DIGIT,
     "jpeg-named-png.png": lambda: encoded("JPEG", "L"),
     "webp-named-text.txt": lambda: encoded("WEBP", "RGB"),
@@ -251,9 +251,11 @@ def saved(picture: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def test_impossible_pictures_are_refused_and_unusual_ones_predicted(workdir, tally):
-    files = {name: make() for name, make in (REFUSED | ANSWERED).items()}
-    answers, _ = predict_all(files, workdir)
-    refused = {answer["path"].partition("/")[2] for answer in answers if "error" in answer}
+    files = {name: make() for name, make in (REFUSED | PREDICTED).items()}
+    predictions, _ = predict_all(files, workdir)
+    refused = {
+        prediction["path"].partition("/")[2] for prediction in predictions if "error" in prediction
+    }
     assert refused == set(REFUSED)
     tally("hostile pictures", len(files))
 
@@ -263,8 +265,11 @@ def test_decompression_bombs_use_limited_memory_and_time(workdir, long, tally):
     kinds = BOMBS if long else {"png": BOMBS["png"]}
     made = {kind: make() for kind, make in kinds.items()}
     files = {f"{kind}{again}": made[kind] for kind in made for again in ("", " again")}
-    answers, _ = predict_all(files, workdir, together=2)
-    faults = {answer["path"]: answer.get("error", answer.get("reason")) for answer in answers}
+    predictions, _ = predict_all(files, workdir, together=2)
+    faults = {
+        prediction["path"]: prediction.get("error", prediction.get("reason"))
+        for prediction in predictions
+    }
     assert faults["pictures/png"] == faults["pictures/png again"] == "blank: there is no ink on it"
     if long:
         assert "takes more than 4 s" in faults["pictures/plain ppm"]

@@ -59,7 +59,7 @@ def test_a_training_killed_at_a_random_moment(training, dlcli, tmp_path, monkeyp
         return finish(process).returncode == -signal.SIGKILL
 
     names = [f"kill {number}" for number in range(20 if long else 2)]
-    killed = at_once(kill, names)  # a few may have come to their end before
+    killed = at_once(kill, names)  # a few may have ended before
     for name in names:
         with said_of(name):
             monkeypatch.chdir(tmp_path / name)

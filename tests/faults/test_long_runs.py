@@ -68,13 +68,13 @@ def pictures(tmp_path) -> list[Path]:
     folder = tmp_path / "digits"
     assert run(["data", "export", "--dataset=sample", "--limit=50", f"--output={folder}"]) == 0
     digits = sorted(folder.iterdir())
-    paper = np.full((300, 300), 200, np.uint8)
-    paper[60:228, 70:238] -= np.kron(np.asarray(Image.open(digits[0])) // 2, np.ones((6, 6), "u1"))
-    Image.fromarray(paper).save(folder / "paper.png")
-    return [*digits, folder / "paper.png"]
+    photo = np.full((300, 300), 200, np.uint8)
+    photo[60:228, 70:238] -= np.kron(np.asarray(Image.open(digits[0])) // 2, np.ones((6, 6), "u1"))
+    Image.fromarray(photo).save(folder / "photo.png")
+    return [*digits, folder / "photo.png"]
 
 
-def predict(paths: Iterable[str], answers: int) -> tuple[int, list[str], list[int]]:
+def predict(paths: Iterable[str], count: int) -> tuple[int, list[str], list[int]]:
     """Predict a list of paths on stdin: exit code, predictions, and the memory meanwhile."""
     lines, samples = [], []
     command = ("predict", "--model=pretrained", "--from-file=-", "--quiet")
@@ -90,7 +90,7 @@ def predict(paths: Iterable[str], answers: int) -> tuple[int, list[str], list[in
         writer.start()
         for line in process.stdout:
             lines.append(line.decode())
-            if len(lines) % (answers // SAMPLES) == 0:
+            if len(lines) % (count // SAMPLES) == 0:
                 samples.append(resident(process))
         writer.join()
     return process.returncode, lines, samples
@@ -100,9 +100,9 @@ def test_pictures(long, tally, pictures):
     """One in fifty is a photograph, which is prepared in threads."""
     count = 100_000 if long else 2_000
     paths = itertools.islice(itertools.cycle(map(str, pictures)), count)
-    code, answers, samples = predict(paths, count)
-    assert (code, len(answers)) == (0, count)
-    assert len(set(answers)) == len(pictures)  # the same picture has the same answer for ever
+    code, predictions, samples = predict(paths, count)
+    assert (code, len(predictions)) == (0, count)
+    assert len(set(predictions)) == len(pictures)  # a picture always gets the same prediction
     assert growth(samples) < ALLOWANCE
     tally("pictures in one prediction, its memory flat", count)
 
@@ -119,9 +119,9 @@ def test_a_list_of_paths(long, tally, pictures):
         for number in range(found * every):
             yield str(pictures[0]) if number % every == 0 else f"{number:08}{missing}"
 
-    code, answers, samples = predict(paths(), found)
-    assert (code, len(answers)) == (4, found)
-    assert len(set(answers)) == 1
+    code, predictions, samples = predict(paths(), found)
+    assert (code, len(predictions)) == (4, found)
+    assert len(set(predictions)) == 1
     assert growth(samples) < ALLOWANCE
     gigabytes = "10 GB" if long else "20 MB"
     tally(f"paths in a list of {gigabytes} on stdin, memory flat", found * every)

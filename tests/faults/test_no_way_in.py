@@ -53,7 +53,7 @@ def dangers(tree: ast.AST) -> list[str]:
     """Every use of these in a program, with its line."""
     found: list[tuple[int, str]] = []
     without_pickle: set[ast.AST] = set()
-    for node in ast.walk(tree):  # calls come before what is called
+    for node in ast.walk(tree):  # breadth first: a call comes before its parts
         if isinstance(node, ast.Import):
             found += [(node.lineno, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -130,7 +130,7 @@ def serve(monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
     servers = ExitStack()
 
-    def start(answer: Callable[[object], None], *, tls: bool = False) -> str:
+    def start(respond: Callable[[object], None], *, tls: bool = False) -> str:
         class Handler(socketserver.StreamRequestHandler):
             def setup(self):
                 if tls:
@@ -143,7 +143,7 @@ def serve(monkeypatch):
                 while self.rfile.readline().strip():
                     pass
                 with suppress(OSError):
-                    answer(self.request)
+                    respond(self.request)
 
             def finish(self):
                 super().finish()
@@ -175,19 +175,19 @@ def right(connection) -> None:
 
 
 def moved(target: str, rest: bytes = b"Content-Length: 0\r\n\r\n") -> Callable[[object], None]:
-    def answer(connection) -> None:
+    def respond(connection) -> None:
         connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: %s\r\n" % target.encode() + rest)
 
-    return answer
+    return respond
 
 
 def endless(start: bytes, block: bytes = bytes(1 << 16)) -> Callable[[object], None]:
-    def answer(connection) -> None:
+    def respond(connection) -> None:
         connection.sendall(start)
         while True:
             connection.sendall(block)
 
-    return answer
+    return respond
 
 
 def fetch(url: str) -> bytes:
@@ -270,27 +270,27 @@ def test_the_body_of_a_redirect_is_not_read(serve, tally):
 
 def test_a_gzip_bomb_from_a_mirror_is_not_unpacked(serve, tally):
     bomb = idx.compress(bytes(200_000_000))
-    answer = OK + b"Content-Length: %d\r\n\r\n" % len(bomb) + bomb
+    response = OK + b"Content-Length: %d\r\n\r\n" % len(bomb) + bomb
     with pytest.raises(DatasetError, match="larger than 64,000,000 bytes"):
-        fetch(serve(lambda connection: connection.sendall(answer)))
+        fetch(serve(lambda connection: connection.sendall(response)))
     tally("hostile servers", 1)
 
 
 def test_no_server_writes_to_the_terminal(serve, mirror, dlcli, monkeypatch, tally):
     evil = b"\x1b[2J\x1b]0;title\x07"
-    answers = [
+    responses = [
         lambda connection: connection.sendall(b"HTTP/1.1 404 " + evil + b"\r\n\r\n" + evil),
         lambda connection: connection.sendall(evil * 100),
         lambda connection: connection.sendall(OK + b"Content-Length: " + evil + b"\r\n\r\n" + evil),
         moved("http://\x1b[2J/"),
         moved("\x1b[2J://x"),
     ]
-    urls = tuple(serve(answer) for answer in answers)
+    urls = tuple(serve(respond) for respond in responses)
     monkeypatch.setitem(DATASETS, "mnist", replace(DATASETS["mnist"], mirrors=urls))
     result = dlcli("data", "fetch")
     assert_civil(result, {3})
     assert all(url in result.stderr for url in urls)
-    tally("hostile servers", len(answers))
+    tally("hostile servers", len(responses))
 
 
 # Where things are written.
