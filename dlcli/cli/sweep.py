@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from dlcli.sweep.plan import Plan
-    from dlcli.sweep.sweep import Standing
-    from dlcli.sweep.worker import Place
+    from dlcli.sweep.progress import Progress
+    from dlcli.sweep.storage import StudyLocation
 
 
 class _Duration(click.ParamType[float]):
-    """Seconds, or a number with s, m or h."""
+    """A number of seconds, or a number with the unit s, m or h."""
 
     name = "duration"
 
@@ -42,7 +42,7 @@ class _Duration(click.ParamType[float]):
     ) -> float:
         found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", str(value))
         if not found or not float(found[1]):
-            self.fail(f"{value!r} is no duration like 90, 90s, 5m or 2h", param, ctx)
+            self.fail(f"{value!r} is not a duration such as 90, 90s, 5m or 2h", param, ctx)
         return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
 
 
@@ -52,7 +52,7 @@ class _Duration(click.ParamType[float]):
 @click.option(
     "--trials",
     type=click.IntRange(min=1),
-    help="Trials of the study, all machines and earlier starts counted.  [default: the config's]",
+    help="Trials in all, over all machines and earlier starts.  [default: the config's]",
 )
 @click.option(
     "--jobs",
@@ -62,12 +62,12 @@ class _Duration(click.ParamType[float]):
     help="Trials at once on this machine, each in a process with one thread.",
 )
 @storage_option
-@click.option("--study", help="Name of the study, and of its folder of runs.  [default: config]")
+@click.option("--study", help="Name of the study and of its folder of runs.  [default: config]")
 @click.option(
     "--timeout",
     type=_Duration(),
     metavar="TIME",
-    help="Stop after so long: seconds, or as 90s, 5m, 2h. The same command goes on.",
+    help="Stop after this time: seconds, or e.g. 90s, 5m, 2h. The same command continues.",
 )
 @runs_dir_option
 @data_dir_option
@@ -87,12 +87,12 @@ def command(
     data_dir: Path,
     output_format: str,
 ) -> None:
-    """Search hyperparameters: many trainings, each proposed by what the earlier ones gave.
+    """Search hyperparameters: train many times, with values that depend on earlier results.
 
     The config is a normal one in which any value may be a range or a list of choices. Every
-    trial is a run directory; at the end the best config is in best.yaml beside them, and the
-    path of the best run is the only line on stdout. Started on several machines with one
-    --storage, they share the work. Ctrl-C stops; the same command goes on.
+    trial is a run directory. At the end the best config is in best.yaml beside them, and the
+    path of the best run is the only line on stdout. Several machines that are given the same
+    --storage share the work. Ctrl-C stops the search; the same command continues it.
 
     \b
     Examples:
@@ -116,106 +116,104 @@ def command(
         raise ConfigError(f"--study {name!r}: use letters, digits, '.', '_' and '-'")
 
     with needs("sweep"):
-        from dlcli.sweep.storage import address
-        from dlcli.sweep.worker import Place
+        from dlcli.sweep.storage import StudyLocation, address
+    location = StudyLocation(address(storage, runs_dir), name, runs_dir, data_dir)
     runs_dir.mkdir(parents=True, exist_ok=True)
-    place = Place(address(storage, runs_dir), name, runs_dir, data_dir)
-    _search(plan, place, jobs, timeout, output_format)
+    _search(plan, location, jobs, timeout, output_format)
 
 
 def _search(
-    plan: "Plan", place: "Place", jobs: int, timeout: float | None, output_format: str
+    plan: "Plan", location: "StudyLocation", jobs: int, timeout: float | None, output_format: str
 ) -> None:
-    """Work on a study, then tell its best trial."""
+    """Work on a study, then print its best trial."""
     from dlcli.data import datasets
-    from dlcli.sweep import samplers, storage, sweep
+    from dlcli.sweep import samplers, storage
+    from dlcli.sweep.progress import Progress
 
     samplers.check_sampler(plan)
-    with download_progress() as progress:
+    with download_progress() as bar:
         for dataset in plan.datasets:
-            datasets.load(dataset, place.data_dir, progress)
-    database = storage.connect(place.url, plan.search.worker_timeout)
-    database.on_wait = warn
-    with closing(database):
-        study = storage.open_study(database, plan, place.study, create=True)
-        standing = sweep.standing_of(study, plan.trials)
-        _announce(plan, place, standing)
-        if not standing.is_done:
-            standing = _work(plan, place, study, standing, jobs, timeout)
-    config = _write_best(plan, place, standing)
-    best = standing.best
-    if best is None or config is None:
-        raise DlcliError(_why_nothing(standing))
-    _conclude(plan, place, standing, best, config, output_format)
+            datasets.load(dataset, location.data_dir, bar)
+    study, first_worker = storage.create_study(plan, location, jobs)
+    progress = Progress(plan, study.get_trials(deepcopy=False))
+    _announce(progress, location)
+    if not progress.is_done:
+        workers = range(first_worker, first_worker + jobs)
+        progress = _work(progress, location, study, workers, timeout)
+    config = _write_best(progress, location)
+    if progress.best is None or config is None:
+        raise DlcliError(_why_nothing(progress))
+    _conclude(progress, location, progress.best, config, output_format)
 
 
 def _work(
-    plan: "Plan",
-    place: "Place",
+    progress: "Progress",
+    location: "StudyLocation",
     study: "Study",
-    standing: "Standing",
-    jobs: int,
+    workers: range,
     timeout: float | None,
-) -> "Standing":
-    """Do trials, showing each, and say how the study stands then."""
-    from dlcli.sweep import sweep
+) -> "Progress":
+    """Run trials and show each; return the progress at the end."""
+    from dlcli.sweep.processes import run_workers
+    from dlcli.sweep.progress import Progress
 
-    progress = TrialProgress(standing)
+    plan = progress.plan
+    display = TrialProgress(progress)
     try:
-        with closing(sweep.conduct(plan, place, study, jobs, timeout, warn)) as standings:
-            for latest in standings:
-                progress.show(latest)
+        with closing(run_workers(plan, location, study, workers, timeout, warn)) as updates:
+            for update in updates:
+                display.show(update)
     except (KeyboardInterrupt, Terminated):
-        progress.close()
-        standing = sweep.standing_of(study, plan.trials)
-        _write_best(plan, place, standing)
-        message(_stopped(standing))
+        display.close()
+        progress = Progress(plan, study.get_trials(deepcopy=False))
+        _write_best(progress, location)
+        message(_stopped(progress))
         raise
     finally:
-        progress.close()
-    standing = sweep.standing_of(study, plan.trials)
-    if not standing.is_done:
-        message(_stopped(standing))
-    return standing
+        display.close()
+    progress = Progress(plan, study.get_trials(deepcopy=False))
+    if not progress.is_done:
+        message(_stopped(progress))
+    return progress
 
 
-def _announce(plan: "Plan", place: "Place", standing: "Standing") -> None:
+def _announce(progress: "Progress", location: "StudyLocation") -> None:
     from dlcli.sweep.storage import shown
 
+    plan = progress.plan
     message(
-        f"study {place.study} in {printable(shown(place.url))}: searches {', '.join(plan.space)}; "
-        f"sampler {plan.search.sampler}, pruner {plan.search.pruner}, {standing.limit} trials"
+        f"study {location.study} in {printable(shown(location.url))}: searches "
+        f"{', '.join(plan.space)}; sampler {plan.search.sampler}, pruner {plan.search.pruner}, "
+        f"{progress.wanted} trials"
     )
-    done = len(standing.settled)
-    if standing.is_done:
-        message("The study is done already; to go on with it: --trials N")
-    elif done:
-        message(f"Goes on after {done} of {standing.limit} trials")
+    if progress.is_done:
+        message("The study is done already; to continue it, add --trials N")
+    elif progress.done:
+        message(f"Continues after {progress.done} of {progress.wanted} trials")
 
 
-def _write_best(plan: "Plan", place: "Place", standing: "Standing") -> Path | None:
+def _write_best(progress: "Progress", location: "StudyLocation") -> Path | None:
     """Write the best trial's config, for ``dlcli train --config``."""
     from dlcli.config.schema import to_yaml
     from dlcli.files import atomic_write
 
-    best = standing.best
+    best = progress.best
     if best is None:
         return None
-    place.folder.mkdir(parents=True, exist_ok=True)
-    path = place.folder / "best.yaml"
-    text = to_yaml(plan.config(best.params))
+    location.folder.mkdir(parents=True, exist_ok=True)
+    path = location.folder / "best.yaml"
+    text = to_yaml(progress.plan.config(best.params))
     with atomic_write(path) as file:
         file.write(
-            f"# Trial {best.number} of study {place.study}: validation accuracy "
+            f"# Trial {best.number} of study {location.study}: validation accuracy "
             f"{percent(best.value)}\n{text}".encode()
         )
     return path
 
 
 def _conclude(
-    plan: "Plan",
-    place: "Place",
-    standing: "Standing",
+    progress: "Progress",
+    location: "StudyLocation",
     best: "FrozenTrial",
     config: Path,
     output_format: str,
@@ -226,27 +224,24 @@ def _conclude(
     from dlcli.sweep.storage import shown
 
     row = row_of(best)
-    trained = sum(len(trial.intermediate_values) for trial in standing.tickets)
+    epochs = sum(len(trial.intermediate_values) for trial in progress.finished)
     counts = {
-        name: standing.count(state)
-        for name, state in (
-            ("complete", TrialState.COMPLETE),
-            ("pruned", TrialState.PRUNED),
-            ("failed", TrialState.FAIL),
-        )
+        "complete": len(progress.in_state(TrialState.COMPLETE)),
+        "pruned": len(progress.in_state(TrialState.PRUNED)),
+        "failed": len(progress.given_up),
     }
     message(
         f"{counts['complete']} trials complete, {counts['pruned']} pruned, "
-        f"{counts['failed']} failed; {trained:,} epochs in all"
+        f"{counts['failed']} failed; {epochs:,} epochs in all"
     )
-    scored = f"trial {best.number}, validation accuracy {percent(best.value)}"
-    message(f"Best: {scored}, {shown_params(best)}")
+    score = f"trial {best.number}, validation accuracy {percent(best.value)}"
+    message(f"Best: {score}, {shown_params(best)}")
     message(f"Its config: dlcli train --config {printable(str(config))}")
     if output_format == "json":
         print_json(
             {
-                "study": place.study,
-                "storage": shown(place.url),
+                "study": location.study,
+                "storage": shown(location.url),
                 "run": row["run"],
                 "worker": row["worker"],
                 "trial": best.number,
@@ -254,25 +249,27 @@ def _conclude(
                 "validation_loss": row["validation_loss"],
                 "params": row["params"],
                 "best_config": str(config),
-                "trials": counts | {"wanted": standing.limit},
-                "epochs": trained,
-                "sampler": plan.search.sampler,
-                "pruner": plan.search.pruner,
+                "trials": counts | {"wanted": progress.wanted},
+                "epochs": epochs,
+                "sampler": progress.plan.search.sampler,
+                "pruner": progress.plan.search.pruner,
             }
         )
     else:
         click.echo(row["run"])
 
 
-def _stopped(standing: "Standing") -> str:
-    done = len(standing.settled)
-    return f"Stopped after {done} of {standing.limit} trials; the same command goes on"
+def _stopped(progress: "Progress") -> str:
+    return (
+        f"Stopped after {progress.done} of {progress.wanted} trials; "
+        "run the same command to continue"
+    )
 
 
-def _why_nothing(standing: "Standing") -> str:
-    from dlcli.sweep.worker import REASON
+def _why_nothing(progress: "Progress") -> str:
+    from dlcli.sweep.results import REASON
 
-    reasons = [trial.user_attrs.get(REASON) for trial in standing.settled]
+    reasons = [trial.user_attrs.get(REASON) for trial in progress.finished]
     last = next((reason for reason in reversed(reasons) if reason), None)
     return "no trial was completed" + (f"; the last one: {last}" if last else "")
 

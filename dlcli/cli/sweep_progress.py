@@ -1,4 +1,4 @@
-"""How ``dlcli sweep`` shows its trials while they are done."""
+"""How ``dlcli sweep`` shows its trials as they end."""
 
 import sys
 from time import monotonic
@@ -11,42 +11,42 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
     from tqdm import tqdm
 
-    from dlcli.sweep.sweep import Standing
+    from dlcli.sweep.progress import Progress
 
 
 class TrialProgress:
-    """A line a trial and, on a terminal, a bar."""
+    """A line for each trial and, on a terminal, a bar."""
 
-    def __init__(self, standing: "Standing") -> None:
-        self._told = {trial.number for trial in standing.settled}
-        self._before = len(self._told)
+    def __init__(self, progress: "Progress") -> None:
+        self._printed = {trial.number for trial in _ended(progress)}
+        self._done_before = progress.done
         self._started = monotonic()
-        self._bar = self._make_bar(standing) if shows_bars() else None
+        self._bar = self._make_bar(progress) if shows_bars() else None
 
-    def _make_bar(self, standing: "Standing") -> "tqdm[Any]":
+    def _make_bar(self, progress: "Progress") -> "tqdm[Any]":
         from tqdm import tqdm
 
         return tqdm(
-            total=standing.limit,
-            initial=self._before,
+            total=progress.wanted,
+            initial=progress.done,
             desc="trials",
             unit=" trials",
             file=sys.stderr,
         )
 
-    def show(self, standing: "Standing") -> None:
-        """Tell what has ended since the last time."""
+    def show(self, progress: "Progress") -> None:
+        """Print the trials that have ended since the last time."""
         from optuna.trial import TrialState
 
-        best = standing.best
+        best = progress.best
         so_far = f"best {percent(best.value)} (trial {best.number})" if best else "none yet"
-        for trial in standing.settled:
-            if trial.number not in self._told:
-                self._told.add(trial.number)
-                self._tell(f"{_line(trial)}  {so_far}{self._left(standing)}")
+        for trial in _ended(progress):
+            if trial.number not in self._printed:
+                self._printed.add(trial.number)
+                self._print(f"{_line(trial)}  {so_far}{self._time_left(progress)}")
         if self._bar is not None:
-            self._bar.n = len(standing.settled)
-            running = standing.count(TrialState.RUNNING)
+            self._bar.n = progress.done
+            running = len(progress.in_state(TrialState.RUNNING))
             self._bar.set_postfix_str(f"{so_far}, {running} running", refresh=True)
 
     def close(self) -> None:
@@ -55,21 +55,28 @@ class TrialProgress:
             self._bar.close()
             self._bar = None
 
-    def _tell(self, line: str) -> None:
+    def _print(self, line: str) -> None:
         if self._bar is not None:
             self._bar.write(line, file=sys.stderr)
         else:
             message(line)
 
-    def _left(self, standing: "Standing") -> str:
-        """An estimate of the time that is left."""
-        done = len(self._told)
-        rate = (monotonic() - self._started) / (done - self._before)
-        return f"  {done}/{standing.limit}, about {_duration(rate * (standing.limit - done))} left"
+    def _time_left(self, progress: "Progress") -> str:
+        """The trials done so far, with an estimate of the time that the others need."""
+        done_now = progress.done - self._done_before
+        if not done_now:
+            return ""
+        pace = (monotonic() - self._started) / done_now
+        left = _duration(pace * (progress.wanted - progress.done))
+        return f"  {progress.done}/{progress.wanted}, about {left} left"
+
+
+def _ended(progress: "Progress") -> list["FrozenTrial"]:
+    return [*progress.finished, *progress.given_up]
 
 
 def _line(trial: "FrozenTrial") -> str:
-    from dlcli.sweep.worker import REASON
+    from dlcli.sweep.results import REASON
 
     epochs = len(trial.intermediate_values)
     reason = trial.user_attrs.get(REASON)
@@ -85,10 +92,10 @@ def _duration(seconds: float) -> str:
 
 
 def shown_params(trial: "FrozenTrial") -> str:
-    """What was searched, as a trial has it."""
+    """The searched keys with their values in a trial."""
     return ", ".join(f"{key} {short(value)}" for key, value in trial.params.items())
 
 
 def short(value: Any) -> str:
-    """A value of a trial, with four digits if it is a number."""
+    """A value of a trial; a float has four digits."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,7 +1,6 @@
 """``dlcli sweep report``: what a search has learned."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -63,21 +62,19 @@ def report(
         from dlcli.sweep import report as reports
         from dlcli.sweep.results import best_of, row_of
         from dlcli.sweep.storage import FILE, address, connect
-        from dlcli.sweep.tickets import wanted
     if output is not None:
         refuse_to_overwrite(output, force=force)
     if storage is None and not (runs_dir / FILE).exists():
         raise ConfigError(f"{runs_dir / FILE}: no such file; dlcli sweep makes it")
-    with closing(connect(address(storage, runs_dir))) as database:
-        found = reports.load_study(database, study)
-        trials = wanted(found.get_trials(deepcopy=False))
-        name, best = found.study_name, best_of(trials)
-        importances = reports.importances(found)
-        if output is not None:
-            text = reports.page(found, best)
-            with atomic_write(output) as file:
-                file.write(text.encode())
-            message(f"{printable(str(output))}: written")
+    found = reports.load_study(connect(address(storage, runs_dir)), study)
+    trials = found.get_trials(deepcopy=False)
+    name, best = found.study_name, best_of(trials)
+    importances = reports.importances(found)
+    if output is not None:
+        text = reports.page(found, best)
+        with atomic_write(output) as file:
+            file.write(text.encode())
+        message(f"{printable(str(output))}: written")
     rows = [row_of(trial) for trial in trials]
     if output_format == "json":
         print_json(

@@ -1,12 +1,13 @@
-"""Hyperparameter search on Optuna (the extra ``sweep``), on one machine or many.
+"""Hyperparameter search with Optuna (the extra ``sweep``), on one machine or many.
 
-- ``space``     what may be searched: ranges and choices, checked as strictly as a config
-- ``plan``      a search file: the space, the fixed keys and the settings of the search
-- ``samplers``  who proposes the next trial, and who cuts it short
-- ``storage``   the database that is the only thing workers share
-- ``tickets``   which trial a worker takes next; none is lost, none done twice
-- ``worker``    one process that does one trial after the other, each a run directory
-- ``sweep``     the processes of this machine, and how the study stands
-- ``results``   the best trial and the table of all
-- ``report``    what was learned, as one page
+- ``space``      search spaces: ranges and choices, validated as strictly as a config
+- ``plan``       a search file: the search spaces, the fixed keys and the section ``sweep``
+- ``samplers``   Optuna's samplers and pruners, and a grid that many workers can share
+- ``storage``    the database with the study, which is all that workers share
+- ``retries``    Optuna's retries of trials whose workers died
+- ``worker``     one process that runs trials; each trial is a run directory
+- ``progress``   which trials of a study are finished, and whether any are left
+- ``processes``  the worker processes of this machine
+- ``results``    the best trial, and trials as rows of a table
+- ``report``     the page that shows what was learned
 """

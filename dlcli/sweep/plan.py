@@ -1,5 +1,6 @@
-"""A search file: a config in which keys may be search spaces, and a section ``sweep``."""
+"""A search file: a config in which keys may be search spaces, with a section ``sweep``."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
@@ -25,7 +26,7 @@ class Search(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     sampler: Annotated[
         Literal["tpe", "random", "grid", "gp"],
         Meta(
-            description="Who proposes the next trial: tpe (tree-structured Parzen estimator), "
+            description="How the next trial is chosen: tpe (tree-structured Parzen estimator), "
             "random, grid (every combination, in random order) or gp (Gaussian process; needs "
             "PyTorch)."
         ),
@@ -33,19 +34,19 @@ class Search(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     pruner: Annotated[
         Literal["median", "hyperband", "none"],
         Meta(
-            description="Who cuts a trial short: median (worse than half of the earlier trials "
-            "were after as many epochs), hyperband, or none."
+            description="How poor trials are stopped early: median (below the median of the "
+            "earlier trials at the same epoch), hyperband, or none."
         ),
     ] = "median"
     trials: Annotated[
-        int, Meta(ge=1, le=1_000_000, description="Trials of the study, over all machines.")
+        int, Meta(ge=1, le=1_000_000, description="Number of trials, over all machines.")
     ] = 60
     seed: Annotated[
         int,
         Meta(
             ge=0,
             le=2**32 - 1,
-            description="Of the proposals; with one worker the same seed gives the same trials.",
+            description="Seed of the sampler; with one worker, equal seeds give equal trials.",
         ),
     ] = 0
     worker_timeout: Annotated[
@@ -53,34 +54,34 @@ class Search(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             ge=2,
             le=86_400,
-            description="Seconds without a sign of life after which a worker counts as dead, "
-            "and its trial is tried again.",
+            description="Seconds without a heartbeat after which a worker counts as dead and "
+            "its trial is tried again.",
         ),
     ] = 60
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is searched, and how."""
+    """A search: fixed keys, search spaces, and the settings of the search."""
 
     fixed: Settings
     space: Space
     search: Search
 
     def config(self, labels: Mapping[str, Label]) -> Config:
-        """The config of a trial, from the label or number that each searched key has in it.
+        """The config of a trial, given a label for each searched key.
 
         Raises
         ------
         ConfigError
-            They contradict each other.
+            The values contradict each other.
         """
-        drawn = {key: Setting(plain(label), "proposed") for key, label in labels.items()}
-        return resolve(self.fixed | drawn)
+        proposed = {key: Setting(plain(label), "proposed") for key, label in labels.items()}
+        return resolve(self.fixed | proposed)
 
     @property
-    def most_epochs(self) -> int:
-        """The most epochs that a trial can have."""
+    def max_epochs(self) -> int:
+        """The largest number of epochs that a trial can have."""
         space = self.space.get("epochs")
         if isinstance(space, Range):
             return int(space.high)
@@ -99,20 +100,25 @@ class Plan:
     @property
     def grid_size(self) -> int:
         """The number of combinations of a grid."""
-        size = 1
-        for space in self.space.values():
-            size *= len(space.values if isinstance(space, Choices) else space.points or ())
-        return size
+        return math.prod(map(len, self.grid.values()))
 
     @property
     def trials(self) -> int:
-        """How many trials the study is to have."""
+        """The number of trials that the study is to have."""
         if self.search.sampler == "grid":
             return min(self.search.trials, self.grid_size)
         return self.search.trials
 
-    def described(self) -> dict[str, Any]:
-        """What must be equal for two workers to take part in one study, as plain values."""
+    @property
+    def grid(self) -> dict[str, Sequence[Label]]:
+        """The values of each searched key in a grid."""
+        return {
+            key: space.labels if isinstance(space, Choices) else space.points or ()
+            for key, space in self.space.items()
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """Everything that must be equal in all workers of a study, as plain values."""
         search = msgspec.to_builtins(self.search)
         spaces: dict[str, Any] = {
             key: {"choices": list(space.values)}
@@ -127,7 +133,7 @@ class Plan:
 
 
 def is_search(source: str) -> bool:
-    """Whether a file is meant for a search, and so is no config."""
+    """Whether a file describes a search rather than a single training."""
     settings, _ = config_files.read([source], [], {})
     _, words, section = _split(settings)
     return bool(words or section)
@@ -139,7 +145,7 @@ def load(sources: Sequence[str], overrides: Sequence[str], trials: int | None) -
     Raises
     ------
     ConfigError
-        With every problem found, one a line.
+        With one line for each problem.
     """
     settings, problems = config_files.read(sources, overrides, {})
     fixed, words, section = _split(settings)
@@ -147,40 +153,35 @@ def load(sources: Sequence[str], overrides: Sequence[str], trials: int | None) -
     space: Space = {}
     for key, about in words.items():
         if key not in types:
-            fixed[key] = next(iter(about.values()))  # to be told that there is no such key
+            fixed[key] = next(iter(about.values()))  # resolve() reports the unknown key
             continue
         try:
             space[key] = parse(key, about, types[key])
         except ConfigError as error:
             problems += error.args
-    search = _search(section, problems)
+    search = _read_section(section, problems)
     if trials is not None:
-        search = replace_trials(search, trials)
+        search = msgspec.structs.replace(search, trials=trials)
     try:
         config = resolve(fixed, words)
     except ConfigError as error:
         problems += error.args
     else:
-        problems += _judged_by_nothing(config, fixed, space, words)
+        problems += _without_validation(config, fixed, space, words)
     if not words and not problems:
         problems.append(
-            "nothing to search: give a key a range, as learning_rate: {low: 0.01, high: 1, "
-            "log: true}, or choices, as activation: {choices: [relu, tanh]}"
+            "nothing to search: give a key a range, such as learning_rate: {low: 0.01, high: 1, "
+            "log: true}, or choices, such as activation: {choices: [relu, tanh]}"
         )
     if search.sampler == "grid":
-        problems += _no_grid(space, words)
+        problems += _not_a_grid(space, words)
     if problems:
         raise ConfigError(*problems)
     return Plan(fixed, space, search)
 
 
-def replace_trials(search: Search, trials: int) -> Search:
-    """The same search with another number of trials."""
-    return msgspec.structs.replace(search, trials=trials)
-
-
 def _split(settings: Settings) -> tuple[Settings, dict[str, Settings], Settings]:
-    """Fixed settings, what was written of each search space, and the section ``sweep``."""
+    """The fixed settings, the words of each search space, and the section ``sweep``."""
     fixed: Settings = {}
     words: dict[str, Settings] = {}
     section: Settings = {}
@@ -201,8 +202,8 @@ def _split(settings: Settings) -> tuple[Settings, dict[str, Settings], Settings]
     return fixed, words, section
 
 
-def _search(section: Settings, problems: list[str]) -> Search:
-    """The settings of the section ``sweep``; what is wrong there is added to ``problems``."""
+def _read_section(section: Settings, problems: list[str]) -> Search:
+    """The settings of the section ``sweep``; its mistakes are added to ``problems``."""
     types = {field.name: field.type for field in msgspec.structs.fields(Search)}
     values = {}
     for key, setting in section.items():
@@ -221,10 +222,10 @@ def _search(section: Settings, problems: list[str]) -> Search:
     return Search(**values)
 
 
-def _judged_by_nothing(
+def _without_validation(
     config: Config, fixed: Settings, space: Space, words: Mapping[str, Settings]
 ) -> list[str]:
-    """A problem, if a trial could have no validation images."""
+    """The problem that a trial may have no validation images, if so."""
     key = "validation_size"
     if key in fixed:
         smallest, origin = config.validation_size, fixed[key].origin
@@ -236,21 +237,19 @@ def _judged_by_nothing(
         return []
     if smallest > 0:
         return []
-    return [f"{origin}: {key}: a search judges by validation images; set it above 0"]
+    return [f"{origin}: {key}: a search compares trials on validation images; set it above 0"]
 
 
-def _no_grid(space: Space, words: Mapping[str, Settings]) -> list[str]:
-    """The keys that a grid cannot be made of."""
+def _not_a_grid(space: Space, words: Mapping[str, Settings]) -> list[str]:
+    """The problems that keep the search spaces from being a grid."""
     problems = []
-    size = 1.0
+    size = 1
     for key, values in space.items():
         points = values.values if isinstance(values, Choices) else values.points
         if points is None:
             origin = next(iter(words[key].values())).origin
-            problems.append(f"{origin}: {key}: sampler grid needs a step, or choices")
+            problems.append(f"{origin}: {key}: sampler grid needs a step or choices")
         size *= len(points or (0,))
     if size > MAX_GRID:
-        problems.append(
-            f"a grid of {size:,.0f} combinations is too large; the most is {MAX_GRID:,}"
-        )
+        problems.append(f"a grid of {size:,} combinations is too large; the most is {MAX_GRID:,}")
     return problems

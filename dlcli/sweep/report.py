@@ -10,13 +10,13 @@ from optuna.trial import FrozenTrial, TrialState
 
 from dlcli.cli.requirements import needs
 from dlcli.errors import ConfigError
-from dlcli.sweep.storage import PatientStorage, shown
-from dlcli.sweep.tickets import wanted
+from dlcli.sweep.retries import HeartbeatStorage
+from dlcli.sweep.storage import shown
 
 METHOD = "PED-ANOVA"
 
 
-def load_study(storage: PatientStorage, name: str | None) -> optuna.Study:
+def load_study(storage: HeartbeatStorage, name: str | None) -> optuna.Study:
     """The study of a name; without one, the only study there is.
 
     Raises
@@ -94,7 +94,7 @@ def _complete(study: optuna.Study) -> Sequence[FrozenTrial]:
 
 
 def _summary(study: optuna.Study, best: FrozenTrial) -> str:
-    trials = wanted(study.get_trials(deepcopy=False))
+    trials = study.get_trials(deepcopy=False)
     counts = ", ".join(
         f"{sum(trial.state is state for trial in trials)} {state.name.lower()}"
         for state in TrialState

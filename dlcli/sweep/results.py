@@ -1,4 +1,4 @@
-"""The best trial of a study, its config, and the table of all trials."""
+"""The best trial of a study, and trials as rows of a table."""
 
 import math
 from collections.abc import Sequence
@@ -6,13 +6,18 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from dlcli.sweep.retries import retry_history
 from dlcli.sweep.space import plain
-from dlcli.sweep.tickets import WORKER
-from dlcli.sweep.worker import LOSS, REASON, RUN
+
+# What a worker stores with a trial, beside its parameters and accuracies.
+REASON = "dlcli:reason"
+RUN = "dlcli:run"
+LOSS = "dlcli:validation_loss"
+WORKER = "dlcli:worker"
 
 
 def best_of(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
-    """The complete trial of the highest validation accuracy; of equals, of the lowest loss."""
+    """The complete trial with the highest validation accuracy; among equals, the lowest loss."""
     complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
     return max(
         complete,
@@ -21,10 +26,19 @@ def best_of(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
     )
 
 
+def worker_of(trial: FrozenTrial) -> str | None:
+    """The host and process that run or ran a trial; None if no worker has signed it yet.
+
+    A retry starts with a copy of the attributes of the trial that it repeats, so the signature
+    names the trial that it belongs to.
+    """
+    signature = trial.user_attrs.get(WORKER, {})
+    return signature.get("worker") if signature.get("trial") == trial.number else None
+
+
 def row_of(trial: FrozenTrial) -> dict[str, Any]:
-    """A trial as a row of the table: its scores, what was searched, where it ran, and why."""
-    retries = trial.system_attrs.get("retry_history", [])
-    worker = trial.user_attrs.get(WORKER, {})
+    """A trial as a row of a table: scores, parameters, run directory, worker and reason."""
+    retries = retry_history(trial)
     return {
         "trial": trial.number,
         "state": trial.state.name.lower(),
@@ -34,7 +48,7 @@ def row_of(trial: FrozenTrial) -> dict[str, Any]:
         "seconds": None if trial.duration is None else round(trial.duration.total_seconds(), 3),
         "params": {key: plain(label) for key, label in trial.params.items()},
         "run": trial.user_attrs.get(RUN),
-        "worker": worker.get("worker") if worker.get("trial") == trial.number else None,
+        "worker": worker_of(trial),
         "retry_of": retries[-1] if retries else None,
         "reason": trial.user_attrs.get(REASON),
     }

@@ -1,4 +1,4 @@
-"""What may be searched: ranges and choices, checked as strictly as a config."""
+"""Search spaces: ranges and choices, validated as strictly as a config."""
 
 import json
 import math
@@ -20,14 +20,15 @@ Label: TypeAlias = str | int | float | bool | None
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from ``low`` to ``high``, both included; whole ones, if both are.
+    """Numbers from ``low`` to ``high``, both included; whole numbers if both are whole.
 
     Attributes
     ----------
     log
-        Search the logarithm: as many trials between 0.001 and 0.01 as between 0.01 and 0.1.
+        Search on a logarithmic scale: as many trials between 0.001 and 0.01 as between 0.01
+        and 0.1.
     step
-        Only ``low`` plus multiples of it; None: every number, or every whole one.
+        The distance between two values; None for any number, or any whole number.
     """
 
     low: float
@@ -42,7 +43,7 @@ class Range:
 
     @property
     def points(self) -> list[float] | None:
-        """Every number in the range; None if there are too many to tell apart."""
+        """Every number in the range; None if the range is continuous."""
         if self.step is None and not self.whole:
             return None
         step = self.step or 1
@@ -52,20 +53,20 @@ class Range:
 
 @dataclass(frozen=True)
 class Choices:
-    """Values to choose from, as they stand in a config."""
+    """Values to choose from, as written in a config."""
 
     values: tuple[Any, ...]
 
     @property
     def labels(self) -> list[Label]:
-        """A name for each value, by which the storage knows it: itself, or a list as JSON."""
+        """Each value as Optuna stores it: a scalar as it is, a list or mapping as JSON."""
         return [
             json.dumps(value) if isinstance(value, (list, dict)) else value for value in self.values
         ]
 
 
 def plain(label: Label) -> Any:
-    """The value that a label stands for: itself, or the list that it is as JSON."""
+    """The value that a label stands for: the label itself, or what its JSON contains."""
     return json.loads(label) if isinstance(label, str) and label[:1] in {"[", "{"} else label
 
 
@@ -80,18 +81,18 @@ def parse(key: str, words: Settings, kind: Any) -> Range | Choices:
     key
         The key of the config.
     words
-        What was written about it, by ``low``, ``high``, ``log``, ``step`` or ``choices``.
+        The settings of the space, by ``low``, ``high``, ``log``, ``step`` or ``choices``.
     kind
         The type of the key.
 
     Raises
     ------
     ConfigError
-        With every problem found, one a line.
+        With one line for each problem.
     """
     unknown = [
         f"{setting.origin}: {key}.{word}: unknown in a search space, which has low and high "
-        f"(with log or step), or choices{did_you_mean(word, WORDS)}"
+        f"(with log or step) or choices{did_you_mean(word, WORDS)}"
         for word, setting in words.items()
         if word not in WORDS
     ]
@@ -101,7 +102,7 @@ def parse(key: str, words: Settings, kind: Any) -> Range | Choices:
         for word in RANGE_WORDS:
             if word in words:
                 raise ConfigError(
-                    f"{words[word].origin}: {key}.{word}: has no place beside choices"
+                    f"{words[word].origin}: {key}.{word}: cannot be combined with choices"
                 )
         return _choices(key, words["choices"], kind)
     return _range(key, words, kind)
@@ -122,7 +123,7 @@ def _choices(key: str, setting: Setting, kind: Any) -> Choices:
     choices = Choices(tuple(setting.value))
     labels = [repr(label) for label in choices.labels]
     problems += [
-        f"{setting.origin}: {name}: {shown(value)} stands there twice"
+        f"{setting.origin}: {name}: {shown(value)} is listed twice"
         for index, value in enumerate(choices.values)
         if labels.index(labels[index]) < index
     ]
@@ -137,14 +138,14 @@ def _range(key: str, words: Settings, kind: Any) -> Range:
     if missing:
         raise ConfigError(
             f"{origin}: {key}: {' and '.join(missing)} missing; a search space has low and high "
-            "(with log or step), or choices"
+            "(with log or step) or choices"
         )
     schema = msgspec.json.schema(kind)
     types = {part.get("type") for part in schema.get("anyOf", [schema])}
     if not types & {"integer", "number"}:
         raise ConfigError(
-            f"{origin}: {key}: only numbers have a range; give choices, each of them "
-            f"{describe_allowed(kind)}"
+            f"{origin}: {key}: only numbers can have a range; give choices, each of "
+            f"them {describe_allowed(kind)}"
         )
     problems = [
         f"{setting.origin}: {key}.{word}: expected a value, got null"
@@ -172,7 +173,7 @@ def _range(key: str, words: Settings, kind: Any) -> Range:
 
 
 def _contradiction(space: Range) -> tuple[str, str] | None:
-    """The word to blame and what is wrong between low, high, log and step."""
+    """The word to blame and the problem, if low, high, log and step contradict each other."""
     if space.low >= space.high:
         return "high", f"{space.high:g} is not above low, {space.low:g}"
     if space.log and space.low <= 0:
@@ -180,11 +181,11 @@ def _contradiction(space: Range) -> tuple[str, str] | None:
     if space.step is None:
         return None
     if space.log:
-        return "step", "a logarithmic range has no even steps; leave out step or log"
+        return "step", "a logarithmic range has no even steps; remove step or log"
     if space.step <= 0:
         return "step", f"must be above 0, not {space.step:g}"
     if space.whole and space.step != int(space.step):
-        return "step", f"{space.step:g} leads from whole numbers to others; give a whole number"
+        return "step", f"{space.step:g} is not a whole number, as low and high are"
     steps = (space.high - space.low) / space.step
     if not math.isclose(steps, round(steps), rel_tol=1e-9) or steps < 1:
         return "step", f"{space.step:g} does not lead from {space.low:g} to {space.high:g}"

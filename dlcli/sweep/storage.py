@@ -1,118 +1,138 @@
-"""The database that holds the study: all that workers, here and elsewhere, share."""
+"""The database with the study: all that workers, on this machine or others, share."""
 
-import functools
 import json
 import random
 import time
-import warnings
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import optuna
-from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning, StorageInternalError
-from optuna.storages import (
-    RDBStorage,
-    RetryHeartbeatStaleTrialCallback,
-    get_storage,
-)
-from sqlalchemy import event, exc
+from filelock import FileLock
+from optuna.study import StudyDirection
+from sqlalchemy import create_engine, exc, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.pool import NullPool
 
 from dlcli.errors import ConfigError, DlcliError
 from dlcli.sweep.plan import Plan
+from dlcli.sweep.retries import HeartbeatStorage, make_storage
 from dlcli.sweep.samplers import make_pruner, make_sampler
-from dlcli.sweep.tickets import MAX_RETRIES
 
 FILE = "sweeps.db"
-PATIENCE_SECONDS = 120.0
-PAUSE_SECONDS = (0.2, 1.0)  # between two tries, at random, so that workers do not come together
-RIVAL_SECONDS = 10.0  # for which several workers may be making the tables
-PLAN_SECONDS = 10.0  # between making a study and writing down what it searches, at most
+PATIENCE_SECONDS = 120.0  # a restart of a database server takes less
+PAUSE_SECONDS = (0.2, 1.0)  # random, so that workers do not all come back at once
+SQLITE_TIMEOUT_SECONDS = 60  # for which a process waits while others write to the file
+CONNECT_TIMEOUT_SECONDS = 10
+CREATION_LOCK = 0x646C636C69  # "dlcli"; an arbitrary number that PostgreSQL knows the lock by
 _PLAN = "dlcli:plan"
+_WORKERS = "dlcli:workers"
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class StorageError(DlcliError):
-    """The database of a study cannot be reached."""
+    """The database of a study cannot be used."""
 
 
-class PatientStorage(RDBStorage):
-    """Optuna's storage in a database that may be away for a while, as when it is restarted.
+@dataclass(frozen=True)
+class StudyLocation:
+    """Where a study lives.
 
     Attributes
     ----------
-    patience
-        Seconds for which an operation is tried again.
-    on_wait
-        Told once why an operation is tried again.
-    gives_up
-        Asked whether to try no more.
+    url
+        The database, in SQLAlchemy's notation.
+    study
+        The study's name in it.
+    runs_dir
+        The folder in which the study has a folder with its runs.
+    data_dir
+        The dataset cache.
     """
 
-    patience = PATIENCE_SECONDS
-    on_wait: Callable[[str], None] | None = None
-    gives_up: Callable[[], bool] | None = None
+    url: str
+    study: str
+    runs_dir: Path
+    data_dir: Path
 
-    def close(self) -> None:
-        """Close every connection."""
-        self.remove_session()
-        self.engine.dispose()
+    @property
+    def folder(self) -> Path:
+        """The folder with the study's runs."""
+        return self.runs_dir / self.study
 
 
-def _patient(operation: Callable[P, T]) -> Callable[P, T]:
-    """The operation, tried again while the database does not answer."""
+@dataclass(frozen=True)
+class Patience:
+    """Retries what fails because the database is away, for instance while it restarts.
 
-    @functools.wraps(operation)
-    def persist(*args: P.args, **kwargs: P.kwargs) -> T:
-        storage: Any = args[0]
-        deadline = time.monotonic() + storage.patience
-        told = False
+    Attributes
+    ----------
+    url
+        The database, for messages.
+    seconds
+        How long to retry.
+    gives_up
+        Says whether to stop retrying.
+    on_wait
+        Receives a message before the first retry.
+    """
+
+    url: str
+    seconds: float = PATIENCE_SECONDS
+    gives_up: Callable[[], bool] = lambda: False
+    on_wait: Callable[[str], None] = lambda _: None
+
+    def __call__(self, operation: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call ``operation``.
+
+        Raises
+        ------
+        StorageError
+            The database stays away, or refuses the operation.
+        """
+        failing_since = None
         while True:
+            started = time.monotonic()
             try:
                 return operation(*args, **kwargs)
-            except (StorageInternalError, exc.SQLAlchemyError) as error:
-                gives_up = storage.gives_up is not None and storage.gives_up()
-                if not _passes(error) or gives_up or time.monotonic() > deadline:
-                    raise StorageError(f"{shown(storage.url)}: {_reason(error)}") from error
-                if not told and storage.on_wait is not None:
-                    storage.on_wait(f"{shown(storage.url)}: {_reason(error)}; trying again")
-                told = True
-            with suppress(exc.SQLAlchemyError):
-                storage.remove_session()  # its transaction is lost, and would spoil the next
+            except Exception as error:
+                cause = _database_error(error)
+                if cause is None:
+                    raise
+                now = time.monotonic()
+                message = f"{shown(self.url)}: {_reason(cause)}"
+                if failing_since is None or now - started > self.seconds:
+                    self.on_wait(f"{message}; trying again")
+                    failing_since = now
+                if not _is_away(cause) or self.gives_up() or now - failing_since >= self.seconds:
+                    raise StorageError(message) from error
             time.sleep(random.uniform(*PAUSE_SECONDS))  # noqa: S311 - no secret
-
-    return persist
-
-
-for _name in (  # what Optuna's cache calls when trials are made, run and read
-    "_create_new_trial",
-    "_get_stale_trial_ids",
-    "_get_trials",
-    "_set_trial_param",
-    "get_study_system_attrs",
-    "get_study_user_attrs",
-    "get_trial",
-    "get_trial_id_from_study_id_trial_number",
-    "record_heartbeat",
-    "set_trial_intermediate_value",
-    "set_trial_state_values",
-    "set_trial_system_attr",
-    "set_trial_user_attr",
-):
-    setattr(PatientStorage, _name, _patient(getattr(RDBStorage, _name)))
 
 
 def address(storage: str | None, runs_dir: Path) -> str:
-    """The URL of a study's database as SQLAlchemy has it; a file in ``runs_dir`` for None."""
+    """The URL of a database in SQLAlchemy's notation; None means a file in ``runs_dir``.
+
+    Raises
+    ------
+    ConfigError
+        The URL is malformed.
+    """
     if storage is None:
         return f"sqlite:///{runs_dir / FILE}"
     for scheme in ("postgresql://", "postgres://"):
         if storage.startswith(scheme):
             return f"postgresql+psycopg://{storage.removeprefix(scheme)}"
+    try:
+        make_url(storage)
+    except exc.ArgumentError:
+        raise ConfigError(
+            f"--storage {storage}: expected postgresql://USER:PASSWORD@HOST/DATABASE or "
+            "sqlite:///FILE"
+        ) from None
     return storage
 
 
@@ -121,137 +141,153 @@ def shown(url: str) -> str:
     return make_url(url).render_as_string(hide_password=True)
 
 
-def connect(url: str, worker_timeout: int = 60, patience: float = 0) -> PatientStorage:
-    """Connect to a database, which is made ready for studies if it is new.
+def connect(
+    url: str, worker_timeout: int = 60, patience: Patience | None = None
+) -> HeartbeatStorage:
+    """Connect to a database, and create Optuna's tables if it is new.
 
     Parameters
     ----------
     url
-        Where it is, as SQLAlchemy has it.
+        The database, in SQLAlchemy's notation.
     worker_timeout
-        Seconds without a sign of life after which a worker counts as dead.
+        Seconds without a heartbeat after which a worker counts as dead.
     patience
-        Seconds for which a database that does not answer is asked again.
+        Retries the connection; by default the first failure is final.
 
     Raises
     ------
     ConfigError
-        The URL is none, or its driver is missing.
+        The driver is missing, or the database is of another version of Optuna.
     StorageError
         The database does not answer.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        sqlite = make_url(url).get_backend_name() == "sqlite"
-    except exc.ArgumentError:
-        raise ConfigError(
-            f"--storage {url}: expected postgresql://USER:PASSWORD@HOST/DATABASE or sqlite:///FILE"
-        ) from None
-    started = time.monotonic()
-    while True:
-        try:
-            storage = _connect_once(url, worker_timeout, sqlite=sqlite)
-            break
-        except (ImportError, RuntimeError, exc.ArgumentError) as error:
-            raise ConfigError(f"--storage {shown(url)}: {error}") from error
-        except (exc.SQLAlchemyError, StorageInternalError) as error:
-            # Another worker may be making the tables at this very moment.
-            rival = isinstance(error, (exc.IntegrityError, exc.ProgrammingError))
-            if time.monotonic() - started > max(patience, RIVAL_SECONDS if rival else 0):
-                raise StorageError(f"{shown(url)}: {_reason(error)}") from error
-        time.sleep(random.uniform(*PAUSE_SECONDS))  # noqa: S311 - no secret
-    if sqlite:
-        _serialize(storage)
-    return storage
+    patience = patience or Patience(url, seconds=0)
+    with _explained(url):
+        return patience(make_storage, url, _engine_options(url), worker_timeout)
 
 
-def _connect_once(url: str, worker_timeout: int, *, sqlite: bool) -> PatientStorage:
-    options = {"connect_args": {"timeout": 60}} if sqlite else {"pool_pre_ping": True}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        return PatientStorage(
-            url,
-            options,
-            heartbeat_interval=max(worker_timeout // 4, 1),
-            grace_period=worker_timeout,
-            heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(MAX_RETRIES),
-        )
+def create_study(plan: Plan, location: StudyLocation, workers: int = 1) -> tuple[optuna.Study, int]:
+    """Open the study of a plan, and create it if there is none of that name.
 
-
-def open_study(
-    database: PatientStorage, plan: Plan, name: str, *, create: bool = False
-) -> optuna.Study:
-    """The study of a plan; with ``create``, a new one if there is none of that name.
+    Returns
+    -------
+    study
+        The study.
+    first_worker
+        The first of ``workers`` numbers that no other worker of the study has.
 
     Raises
     ------
     ConfigError
-        The study of that name searches something else.
+        The study of that name is another search.
     StorageError
         The database does not answer.
     """
-    storage = get_storage(database)
-    if create:
-        try:
-            study = optuna.create_study(storage=storage, study_name=name, direction="maximize")
-        except DuplicatedStudyError:
-            pass
-        else:
-            study.set_user_attr(_PLAN, json.dumps(plan.described()))
-    study = optuna.load_study(
-        study_name=name, storage=storage, sampler=make_sampler(plan), pruner=make_pruner(plan)
+    with _explained(location.url):
+        return Patience(location.url, seconds=0)(_create_study, plan, location, workers)
+
+
+def _create_study(plan: Plan, location: StudyLocation, workers: int) -> tuple[optuna.Study, int]:
+    with _creation_lock(location.url):
+        study = optuna.create_study(
+            storage=connect(location.url, plan.search.worker_timeout),
+            study_name=location.study,
+            direction="maximize",
+            load_if_exists=True,
+        )
+        attributes, trials = study.user_attrs, study.get_trials(deepcopy=False)
+        if not attributes and not trials:
+            study.set_user_attr(_PLAN, json.dumps(plan.describe()))
+        _refuse_other_plan(study, plan)
+        first_worker: int = attributes.get(_WORKERS, len(trials))
+        study.set_user_attr(_WORKERS, first_worker + workers)
+    return study, first_worker
+
+
+def load_study(
+    plan: Plan, location: StudyLocation, worker: int, patience: Patience
+) -> optuna.Study:
+    """Open an existing study for the worker of a number.
+
+    Raises
+    ------
+    StorageError
+        The database stays away.
+    """
+    storage = connect(location.url, plan.search.worker_timeout, patience)
+    return patience(
+        optuna.load_study,
+        study_name=location.study,
+        storage=storage,
+        sampler=make_sampler(plan, worker),
+        pruner=make_pruner(plan),
     )
-    _refuse_other_plan(study, plan)
-    return study
+
+
+def _engine_options(url: str) -> dict[str, Any]:
+    """Without a pool, each operation has its own connection: none can be stale or left open."""
+    if make_url(url).get_backend_name() == "sqlite":
+        return {"poolclass": NullPool, "connect_args": {"timeout": SQLITE_TIMEOUT_SECONDS}}
+    return {"poolclass": NullPool, "connect_args": {"connect_timeout": CONNECT_TIMEOUT_SECONDS}}
+
+
+@contextmanager
+def _explained(url: str) -> Iterator[None]:
+    """Report what is wrong with a URL as a mistake in the configuration."""
+    try:
+        yield
+    except (ImportError, RuntimeError, exc.ArgumentError) as error:
+        raise ConfigError(f"--storage {shown(url)}: {error}") from error
+
+
+@contextmanager
+def _creation_lock(url: str) -> Iterator[None]:
+    """Let one process at a time create tables and studies; Optuna does not."""
+    database = make_url(url)
+    if database.get_backend_name() == "sqlite" and database.database:
+        with FileLock(f"{database.database}.lock"):
+            yield
+    elif database.get_backend_name() == "postgresql":
+        engine = create_engine(url, **_engine_options(url))
+        with engine.connect() as connection:  # the lock ends with the connection
+            connection.execute(text(f"SELECT pg_advisory_lock({CREATION_LOCK})"))
+            yield
+    else:
+        yield
 
 
 def _refuse_other_plan(study: optuna.Study, plan: Plan) -> None:
-    deadline = time.monotonic() + PLAN_SECONDS
-    while _PLAN not in study.user_attrs and time.monotonic() < deadline:
-        time.sleep(0.1)  # whoever made the study is about to write it down
-    if _PLAN not in study.user_attrs:
+    recorded = study.user_attrs.get(_PLAN)
+    if recorded is None or study.direction is not StudyDirection.MAXIMIZE:
         raise ConfigError(
-            f"study {study.study_name}: was not made by dlcli sweep; name another with --study"
+            f"study {study.study_name}: was not created by dlcli sweep; choose another --study"
         )
-    theirs, ours = json.loads(study.user_attrs[_PLAN]), plan.described()
+    theirs, ours = json.loads(recorded), plan.describe()
     other = sorted(key for key in theirs | ours if theirs.get(key) != ours.get(key))
     if other:
         raise ConfigError(
-            f"study {study.study_name}: was begun with another {', '.join(other)}; to search "
-            "anew, name another with --study"
+            f"study {study.study_name}: was started with another {', '.join(other)}; for a new "
+            "search, choose another --study"
         )
 
 
-def _serialize(storage: PatientStorage) -> None:
-    """Let one process at a time look and write: what it saw is still so when it writes.
-
-    SQLite has no row locks, and Python begins a transaction only where it first writes; two
-    workers could both take the same waiting trial.
-    """
-    engine = storage.engine
-
-    def leave_transactions_to_us(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
-
-    def begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    event.listen(engine, "connect", leave_transactions_to_us)
-    event.listen(engine, "begin", begin)
-    engine.dispose()
+def _database_error(error: BaseException | None) -> exc.SQLAlchemyError | None:
+    """SQLAlchemy's error behind one of Optuna's, which may follow from it indirectly."""
+    while error is not None and not isinstance(error, (exc.DBAPIError, exc.PendingRollbackError)):
+        error = error.__cause__ or error.__context__
+    return error
 
 
-def _passes(error: Exception) -> bool:
-    """Whether the database may answer again in a while."""
-    cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+def _is_away(error: exc.SQLAlchemyError) -> bool:
+    """Whether the database may answer again after a while."""
     lost = (exc.OperationalError, exc.InterfaceError, exc.PendingRollbackError)
-    return isinstance(cause, lost) or (
-        isinstance(cause, exc.DBAPIError) and cause.connection_invalidated
+    return isinstance(error, lost) or (
+        isinstance(error, exc.DBAPIError) and error.connection_invalidated
     )
 
 
-def _reason(error: Exception) -> str:
-    """The database's own words, on one line."""
-    cause = error.__cause__ if isinstance(error, StorageInternalError) else error
-    words = str(getattr(cause, "orig", None) or cause)
-    return " ".join(words.split()) or type(cause).__name__
+def _reason(error: exc.SQLAlchemyError) -> str:
+    """The database's own message, on one line."""
+    return " ".join(str(getattr(error, "orig", None) or error).split())

@@ -1,14 +1,16 @@
-"""One process that does one trial after the other; each is a run directory."""
+"""One process that runs trials; each trial is a run directory."""
 
 import os
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import optuna
-from optuna.trial import Trial, TrialState
+from optuna import TrialPruned
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.study import MaxTrialsCallback
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from dlcli.config.schema import Config
 from dlcli.data import datasets
@@ -19,144 +21,167 @@ from dlcli.files import make_folder
 from dlcli.runs import directory
 from dlcli.runs import run as runs
 from dlcli.sweep.plan import Plan
+from dlcli.sweep.progress import Progress
+from dlcli.sweep.results import LOSS, REASON, RUN, WORKER, worker_of
+from dlcli.sweep.retries import fail_stale, queue_again
 from dlcli.sweep.samplers import suggest
-from dlcli.sweep.storage import StorageError
-from dlcli.sweep.tickets import Desk
+from dlcli.sweep.storage import Patience, StudyLocation, connect
 from dlcli.training.state import initial_state, why_finished
 
-REASON = "dlcli:reason"
-RUN = "dlcli:run"
-LOSS = "dlcli:validation_loss"
 POLL_SECONDS = 0.5
+COUNTED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
 
 
 class Stopped(Exception):  # noqa: N818 - it is no error
-    """The worker was asked to stop, or its trial is no longer its own."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a study lives.
-
-    Attributes
-    ----------
-    url
-        The database, as SQLAlchemy has it.
-    study
-        The study's name there.
-    runs_dir
-        Its runs are in the folder of its name in here.
-    data_dir
-        The dataset cache.
-    """
-
-    url: str
-    study: str
-    runs_dir: Path
-    data_dir: Path
-
-    @property
-    def folder(self) -> Path:
-        """Where the study's runs are."""
-        return self.runs_dir / self.study
+    """The worker was asked to stop."""
 
 
 class Worker:
-    """Does the trials of a study.
+    """Runs trials of a study with ``study.optimize``.
 
     Parameters
     ----------
-    plan, place
+    plan, location
         What is searched, and where it is stored.
     study
         The study.
     is_stopped
-        Asked often (every 2,000 images); the trial is put back when it says so.
+        Says whether to stop; it is asked after each block of batches (2,000 images).
+    patience
+        Retries what fails because the database is away.
     """
 
     def __init__(
-        self, plan: Plan, place: Place, study: optuna.Study, is_stopped: Callable[[], bool]
+        self,
+        plan: Plan,
+        location: StudyLocation,
+        study: optuna.Study,
+        is_stopped: Callable[[], bool],
+        patience: Patience,
     ) -> None:
         self._plan = plan
-        self._place = place
+        self._location = location
         self._study = study
         self._is_stopped = is_stopped
-        self._desk = Desk(study, plan.trials, plan.search.worker_timeout)
+        self._patience = patience
         self._datasets: dict[str, Dataset] = {}
-        self._beat_every = plan.search.worker_timeout / 4
-        self._last_beat = time.monotonic()
-        self._accuracy: float | None = None
+        self._number = -1  # of the current trial
+        self._error: Exception | None = None  # of the current trial
+        self._stuck_since: dict[int, float] = {}
 
     def work(self) -> None:
-        """Do trials until the study is done, or the worker is asked to stop."""
+        """Run trials until the study is done or the worker is asked to stop."""
         while not self._is_stopped():
-            trial_id = self._desk.take()
-            if trial_id is not None:
-                self._try(trial_id)
-            elif self._desk.is_done:
+            trials = self._patience(self._study.get_trials, deepcopy=False)
+            progress = Progress(self._plan, trials)
+            if progress.is_done:
                 return
+            if progress.has_open:
+                self._optimize()
             else:
-                time.sleep(POLL_SECONDS)
+                self._wait_for_others(progress)
 
-    def _try(self, trial_id: int) -> None:
-        """Do one trial; if it is kept from its end, it is put back."""
+    def _optimize(self) -> None:
+        """Run trials while there are open ones."""
+        enough = MaxTrialsCallback(self._plan.trials, COUNTED)
         try:
-            self._desk.sign(trial_id, f"{platform.node()}:{os.getpid()}")
-            self._last_beat = time.monotonic()
-            trial = Trial(self._study, trial_id)
-            self._accuracy = None
-            try:
-                state, reason = self._outcome(trial, lambda: self._look_up(trial_id)), None
-            except (ConfigError, DivergenceError, MemoryError) as error:
-                state, reason = TrialState.PRUNED, str(error) or type(error).__name__
-            if reason is not None:
-                trial.set_user_attr(REASON, reason)
-            self._desk.settle(trial_id, state, self._accuracy)
-        except Stopped:
-            self._desk.put_back(trial_id)
-        except StorageError:
-            raise  # the missing signs of life will tell the others
-        except BaseException:
-            self._desk.put_back(trial_id)
+            self._patience(
+                self._study.optimize,
+                self._run_trial,
+                catch=(Exception,),
+                callbacks=[self._after_trial, enough],
+            )
+        except (UpdateFinishedTrialError, ValueError):
+            if not self._is_taken_over():
+                raise
+            return
+        if self._error is not None and not isinstance(self._error, Stopped):
+            raise self._error
+
+    def _is_taken_over(self) -> bool:
+        """Whether others have finished the current trial: its heartbeat was too late for them."""
+        trials = self._patience(self._study.get_trials, deepcopy=False)
+        return any(t.number == self._number and t.state.is_finished() for t in trials)
+
+    def _after_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """Queue a trial again that was stopped, and stop if there is reason to."""
+        if trial.state is TrialState.FAIL:
+            queue_again(study, trial)
+        if self._error is not None or self._is_stopped():
+            study.stop()
+
+    def _run_trial(self, trial: Trial) -> float:
+        """The validation accuracy with the sampler's proposals: Optuna's objective."""
+        self._number, self._error = trial.number, None
+        try:
+            return self._train(trial)
+        except (ConfigError, DivergenceError, MemoryError) as error:
+            reason = str(error) or type(error).__name__
+            self._patience(trial.set_user_attr, REASON, reason)
+            raise TrialPruned from error
+        except TrialPruned:
+            raise
+        except Exception as error:
+            self._error = error
             raise
 
-    def _outcome(self, trial: Trial, look_up: Callable[[], None]) -> TrialState:
-        """Train as the sampler proposes, and say how it ended."""
+    def _train(self, trial: Trial) -> float:
+        persist = self._patience
         space = self._plan.space
-        labels = {key: suggest(trial, key, space[key]) for key in space}
+        labels = {key: persist(suggest, trial, key, space[key]) for key in space}
+        signature = {"trial": trial.number, "worker": f"{platform.node()}:{os.getpid()}"}
+        persist(trial.set_user_attr, WORKER, signature)
         config = self._plan.config(labels)
         dataset = self._dataset(config)
         train, validation = split_validation(dataset.train, config.validation_size, config.seed)
         path = self._new_folder(trial.number)
-        trial.set_user_attr(RUN, str(path))
+        persist(trial.set_user_attr, RUN, str(path))
         with directory.locked(path):
             run, state = runs.Run(path, config, dataset, threads=1), initial_state(config)
             run.start(state)
-            for record in run.train(train, validation, state, lambda _: look_up()):
-                self._accuracy = record.validation_accuracy
-                trial.report(record.validation_accuracy or 0.0, record.epoch)
-                look_up()
-                if why_finished(config, state) is None and trial.should_prune():
-                    return TrialState.PRUNED
+            for record in run.train(train, validation, state, lambda _: self._raise_if_stopped()):
+                persist(trial.report, record.validation_accuracy or 0.0, record.epoch)
+                self._raise_if_stopped()
+                if why_finished(config, state) is None and persist(trial.should_prune):
+                    raise TrialPruned
             summary = run.finish(state)
-        self._accuracy = summary.validation_accuracy
-        trial.set_user_attr(LOSS, summary.validation_loss)
-        return TrialState.COMPLETE
+        persist(trial.set_user_attr, LOSS, summary.validation_loss)
+        return summary.validation_accuracy or 0.0
 
-    def _look_up(self, trial_id: int) -> None:
-        """Give a sign of life, now and then, and stop when asked to."""
+    def _raise_if_stopped(self) -> None:
         if self._is_stopped():
             raise Stopped
-        if time.monotonic() - self._last_beat > self._beat_every:
-            self._desk.beat(trial_id)
-            self._last_beat = time.monotonic()
 
     def _dataset(self, config: Config) -> Dataset:
         if config.dataset not in self._datasets:
-            self._datasets[config.dataset] = datasets.load(config.dataset, self._place.data_dir)
+            self._datasets[config.dataset] = datasets.load(config.dataset, self._location.data_dir)
         return self._datasets[config.dataset]
 
     def _new_folder(self, number: int) -> Path:
-        """A new run directory for a trial, whatever an older study of this name left there."""
-        make_folder(self._place.folder)
-        return directory.create_numbered(self._place.folder, f"trial-{number:04d}")
+        """A new run directory; an older study of this name may have left others."""
+        make_folder(self._location.folder)
+        return directory.create_numbered(self._location.folder, f"trial-{number:04d}")
+
+    def _wait_for_others(self, progress: Progress) -> None:
+        """Wait for the trials of other workers, and queue those of dead ones again.
+
+        Optuna overlooks a trial whose worker died before the first heartbeat, and one whose
+        worker died between failing it and queueing it again.
+        """
+        self._patience(fail_stale, self._study)
+        unsigned = [t for t in progress.in_state(TrialState.RUNNING) if worker_of(t) is None]
+        now = time.monotonic()
+        stuck = [trial.number for trial in (*unsigned, *progress.lost)]
+        self._stuck_since = {number: self._stuck_since.get(number, now) for number in stuck}
+        for number, since in self._stuck_since.items():
+            if now - since > self._plan.search.worker_timeout:
+                self._patience(self._fail_and_queue_again, number)
+        time.sleep(POLL_SECONDS)
+
+    def _fail_and_queue_again(self, number: int) -> None:
+        # With Optuna's grid sampler, a study accepts no tell() outside of optimize().
+        database = connect(self._location.url)
+        study = optuna.load_study(study_name=self._location.study, storage=database)
+        trial = study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
+        if trial.state is TrialState.FAIL:
+            queue_again(study, trial)

@@ -1,10 +1,12 @@
-"""``dlcli sweep``: what it prints, writes, refuses, and how it stops and goes on."""
+"""``dlcli sweep``: what it prints, writes and refuses, how it stops and continues."""
 
 import csv
 import io
 import json
 import os
+import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -13,13 +15,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from optuna.trial import TrialState
 
 from dlcli.cli.main import run
 from dlcli.runs.listing import list_runs
 from dlcli.sweep import plan as plans
-from dlcli.sweep.storage import address, connect, open_study
-from dlcli.sweep.tickets import Desk
+from dlcli.sweep.storage import StudyLocation, address, create_study
 
 SEARCH = """
 dataset: {tiny}
@@ -56,12 +56,12 @@ def test_a_search_ends_with_the_best_run_and_a_config_to_train(dlcli, search):
     assert result.code == 0, result.stderr
     (line,) = result.stdout.splitlines()
     rows = {row["run"]: row for row in list_runs(Path("runs/mine"))}
-    assert len(rows) == 6
+    assert 6 <= len(rows) <= 7  # both jobs may begin a last trial at the same moment
     finished = [row for row in rows.values() if row["status"] == "finished"]
     assert rows[line]["validation_accuracy"] == max(r["validation_accuracy"] for r in finished)
     lines = result.stderr.splitlines()
     assert lines[0].startswith("study mine in sqlite:///runs/sweeps.db: searches hidden_layers, l")
-    assert sum(text.startswith("trial ") for text in lines) == 6
+    assert sum(text.startswith("trial ") for text in lines) == len(rows)
     assert "6/6, about 0 s left" in result.stderr
     assert lines[-1] == "Its config: dlcli train --config runs/mine/best.yaml"
 
@@ -70,7 +70,7 @@ def test_a_search_ends_with_the_best_run_and_a_config_to_train(dlcli, search):
     assert dlcli("train", "-q", "--config", "runs/mine/best.yaml", "--name", "again").code == 0
 
     again = dlcli("sweep", "--config", search(), "--format", "json")
-    assert "The study is done already; to go on with it: --trials N" in again.stderr
+    assert "The study is done already; to continue it, add --trials N" in again.stderr
     summary = json.loads(again.stdout)
     assert set(summary) == {
         "study",
@@ -88,17 +88,18 @@ def test_a_search_ends_with_the_best_run_and_a_config_to_train(dlcli, search):
         "pruner",
     }
     assert summary["run"] == line
-    assert summary["trials"]["complete"] + summary["trials"]["pruned"] == 6
+    assert summary["trials"]["complete"] + summary["trials"]["pruned"] == len(rows)
+    assert summary["trials"]["wanted"] == 6
     assert summary["params"]["hidden_layers"] in ([4], [8])
 
-    more = dlcli("sweep", "-q", "--config", search(), "--trials", 7)
+    more = dlcli("sweep", "-q", "--config", search(), "--trials", 8)
     assert more.code == 0
     assert more.stderr == ""
-    assert len(list(Path("runs/mine").glob("trial-*"))) == 7
+    assert len(list(Path("runs/mine").glob("trial-*"))) == 8
 
     report = dlcli("sweep", "report", "--format", "csv")
     table = list(csv.DictReader(io.StringIO(report.stdout)))
-    assert len({row["trial"] for row in table}) == len(table) == 7
+    assert len({row["trial"] for row in table}) == len(table) == 8
     assert {row["run"] for row in table} == {r["run"] for r in list_runs(Path("runs/mine"))}
     text = dlcli("sweep", "report", "--study", "mine", "-o", "page.html")
     assert text.code == 0, text.stderr
@@ -114,7 +115,7 @@ def test_a_search_ends_with_the_best_run_and_a_config_to_train(dlcli, search):
     assert found["best_trial"] in {row["trial"] for row in found["trials"]}
 
 
-def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(search, dlcli):
+def test_ctrl_c_ends_a_search_and_the_same_command_continues_it(search, dlcli):
     arguments = ["--config", search(epochs=60), "--jobs", "2", "--trials", "3"]
     process = start(*arguments)
     deadline = time.monotonic() + 60
@@ -125,7 +126,7 @@ def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(search, dlcli):
     assert process.returncode == 130
     assert stdout == ""
     assert "Traceback" not in stderr
-    assert "trials; the same command goes on" in stderr
+    assert "trials; run the same command to continue" in stderr
     assert stderr.endswith("Error: interrupted\n")
     rows = json.loads(dlcli("sweep", "report", "--format", "json").stdout)["trials"]
     assert "running" not in {row["state"] for row in rows}
@@ -136,11 +137,28 @@ def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(search, dlcli):
     assert dlcli("sweep", "-q", *arguments).code == 0
     rows = json.loads(dlcli("sweep", "report", "--format", "json").stdout)["trials"]
     ended = [row for row in rows if row["state"] in {"complete", "pruned"}]
-    assert len(ended) == 3
+    assert len(ended) >= 3
     assert {row["trial"] for row in stopped} == {row["retry_of"] for row in ended} - {None}
 
 
-def test_a_worker_that_is_killed_is_told_and_its_trial_is_tried_again(search, dlcli):
+def test_an_interrupt_at_any_moment_ends_a_search_and_leaves_the_database_unlocked(search):
+    chance = random.Random(0)
+    for _ in range(3):
+        process = start("--config", search(), "--jobs", "2", "--trials", "10000")
+        try:
+            assert process.stderr.readline().startswith("study mine in ")
+            time.sleep(chance.uniform(0, 4))
+            os.killpg(process.pid, signal.SIGINT)
+            _, stderr = process.communicate(timeout=60)
+        finally:
+            process.kill()
+        assert process.returncode == 130
+        assert "Traceback" not in stderr
+        with closing(sqlite3.connect("runs/sweeps.db", timeout=1)) as database:
+            database.execute("BEGIN IMMEDIATE")
+
+
+def test_a_killed_worker_is_reported_and_its_trial_is_tried_again(search, dlcli):
     process = start("--config", search(epochs=60), "--jobs", "2", "--trials", "4")
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not list(Path("runs").glob("mine/*/metrics.jsonl")):
@@ -152,16 +170,16 @@ def test_a_worker_that_is_killed_is_told_and_its_trial_is_tried_again(search, dl
     assert process.returncode == 0, stderr
     assert "Warning: a worker died (SIGKILL); its trial will be tried again" in stderr
     rows = json.loads(dlcli("sweep", "report", "--format", "json").stdout)["trials"]
-    assert sum(row["state"] in {"complete", "pruned"} for row in rows) == 4
+    assert sum(row["state"] in {"complete", "pruned"} for row in rows) >= 4
     (lost,) = [row for row in rows if row["state"] == "fail"]
     assert lost["trial"] in {row["retry_of"] for row in rows}
 
 
-def test_a_timeout_stops_and_tells_the_best_so_far(search, dlcli):
+def test_a_timeout_stops_with_the_best_so_far(search, dlcli):
     assert dlcli("sweep", "-q", "--config", search(), "--trials", "1").code == 0
     result = dlcli("sweep", "--config", "mine.yaml", "--trials", "10000", "--timeout", "2s")
     assert result.code == 0, result.stderr
-    assert " of 10000 trials; the same command goes on" in result.stderr
+    assert " of 10000 trials; run the same command to continue" in result.stderr
     assert Path(result.stdout.strip()).is_dir()
 
 
@@ -174,7 +192,7 @@ def test_no_completed_trial_is_an_error_with_the_reason(search, dlcli):
     assert "importances need" in dlcli("sweep", "report").stderr.lower()
 
 
-def test_a_workers_error_is_the_commands(search, dlcli):
+def test_an_error_in_a_worker_is_the_commands_error(search, dlcli):
     Path("runs").mkdir()
     Path("runs/mine").write_text("a file where the folder of the study's runs should be")
     result = dlcli("sweep", "--config", search())
@@ -191,8 +209,8 @@ def test_a_workers_error_is_the_commands(search, dlcli):
         (["--config", "quickstart"], "nothing to search"),
         (["--config", "nosuch"], "nosuch: no such config file"),
         (["--config", "sweep", "--study", "../x"], "--study '../x': use letters"),
-        (["--config", "sweep", "--timeout", "soon"], "'soon' is no duration like 90, 90s, 5m or"),
-        (["--config", "sweep", "--timeout", "0"], "is no duration"),
+        (["--config", "sweep", "--timeout", "soon"], "'soon' is not a duration such as 90, 90s"),
+        (["--config", "sweep", "--timeout", "0"], "is not a duration"),
         (["--config", "sweep", "--jobs", "0"], "--jobs"),
         (["--config", "sweep", "--storage", "x"], "--storage x: expected postgresql://"),
         (["--trials", "3", "report"], "options go after report, not before"),
@@ -207,27 +225,13 @@ def test_what_is_refused(dlcli, arguments, message):
     assert result.stdout == ""
 
 
-def test_a_report_is_silent_about_a_trial_that_was_one_too_many(dlcli, search):
-    Path("runs").mkdir()
-    plan = plans.load([str(search())], [], None)
-    with closing(connect(address(None, Path("runs")))) as database:
-        study = open_study(database, plan, "a", create=True)
-        early, late = Desk(study, 2, 100), Desk(study, 1, 100)
-        early.settle(early.take(), TrialState.COMPLETE, 0.5)
-        late._discard(early.take())
-        found = json.loads(dlcli("sweep", "report", "--format", "json").stdout)
-        assert dlcli("sweep", "report", "-o", "page.html").code == 0
-    assert [(row["trial"], row["state"]) for row in found["trials"]] == [(0, "complete")]
-    assert "1 trials (1 complete)" in Path("page.html").read_text()
-
-
 def test_a_report_names_the_studies_there_are(dlcli, search):
     Path("runs").mkdir()
     plan = plans.load([str(search())], [], None)
-    with closing(connect(address(None, Path("runs")))) as database:
-        open_study(database, plan, "a", create=True)
-        assert dlcli("sweep", "report", "--format", "csv").code == 0
-        open_study(database, plan, "b", create=True)
+    runs = Path("runs")
+    create_study(plan, StudyLocation(address(None, runs), "a", runs, runs))
+    assert dlcli("sweep", "report", "--format", "csv").code == 0
+    create_study(plan, StudyLocation(address(None, runs), "b", runs, runs))
     assert "name a study with --study; it has a, b" in dlcli("sweep", "report").stderr
     assert "no study c; it has a, b" in dlcli("sweep", "report", "--study", "c").stderr
     assert dlcli("sweep", "report", "--study", "b").code == 0

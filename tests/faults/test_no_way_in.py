@@ -45,7 +45,7 @@ DANGERS = {
     *("shell=True",),
 }
 # A search communicates only with its own worker processes.
-ALLOWED = {"sweep.py": "multiprocessing"}
+ALLOWED = {"processes.py": "multiprocessing"}
 KEYWORDS = {("allow_pickle", True), ("allow_pickle", False), ("verify", False), ("shell", True)}
 
 

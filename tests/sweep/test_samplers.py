@@ -7,16 +7,17 @@ from optuna.pruners import HyperbandPruner, MedianPruner, NopPruner
 from dlcli.errors import ConfigError
 from dlcli.sweep import samplers
 from dlcli.sweep.samplers import check_sampler, make_pruner, make_sampler, suggest
-from dlcli.sweep.storage import open_study
 
 
-def proposals(plan, count: int) -> list[dict]:
-    study = optuna.create_study(direction="maximize", sampler=make_sampler(plan))
-    for _ in range(count):
-        trial = study.ask()
+def proposals(plan, count: int, worker: int = 0) -> list[dict]:
+    def objective(trial):
         for key, space in plan.space.items():
             suggest(trial, key, space)
-        study.tell(trial, trial.params["learning_rate"])
+        return trial.params["learning_rate"]
+
+    sampler, pruner = make_sampler(plan, worker), make_pruner(plan)
+    study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
+    study.optimize(objective, count)
     return [trial.params for trial in study.trials]
 
 
@@ -29,21 +30,26 @@ def test_a_seed_gives_the_same_proposals_and_no_trial_the_same_twice(make_plan, 
     assert proposals(make_plan(f"sweep: {{sampler: {sampler}, seed: 1}}"), 15) != first
 
 
-def test_tpe_comes_closer_to_the_best_than_its_first_trials(make_plan):
-    rates = [params["learning_rate"] for params in proposals(make_plan(), 40)]
-    assert sum(rates[-10:]) > 1.5 * sum(rates[:10])
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_workers_propose_different_values(make_plan, sampler):
+    plan = make_plan(f"sweep: {{sampler: {sampler}}}")
+    rates = [p["learning_rate"] for worker in range(3) for p in proposals(plan, 5, worker)]
+    assert len(set(rates)) == 15
 
 
-def test_a_grid_has_every_combination_once_shuffled(make_plan):
+@pytest.mark.parametrize("pruner", ["none", "hyperband"])
+def test_a_grid_has_every_combination_once_shuffled(make_plan, pruner):
     grid = (
         "learning_rate: {choices: [0.1, 0.2]}\nmomentum: {low: 0.7, high: 0.9, step: 0.1}\n"
-        "seed: {low: 1, high: 2}\nsweep: {sampler: grid}"
+        f"seed: {{low: 1, high: 2}}\nsweep: {{sampler: grid, pruner: {pruner}}}"
     )
     plan = make_plan(grid, trials=100)
     found = [tuple(params.values()) for params in proposals(plan, plan.trials)]
     assert len(set(found)) == plan.trials == 24
     assert found != sorted(found)
-    assert proposals(make_plan(f"{grid}\n"), 24) == proposals(plan, 24)
+    assert proposals(make_plan(f"{grid}\n", trials=100), 24) == proposals(plan, 24)
+    others = [tuple(params.values()) for params in proposals(plan, 24, worker=1)]
+    assert set(others) == set(found)
 
 
 def test_spaces_keep_their_kind(make_plan):
@@ -71,8 +77,7 @@ def test_gp_says_what_it_needs(make_plan, monkeypatch):
     check_sampler(plan)
 
 
-def test_the_sampler_of_a_study_is_the_plans(make_plan, database):
-    plan = make_plan("sweep: {sampler: random, pruner: none}")
-    study = open_study(database, plan, "s", create=True)
-    assert isinstance(study.sampler, samplers.SeededSampler)
+def test_the_sampler_and_the_pruner_of_a_study_are_the_plans(make_plan, open_study):
+    study = open_study(make_plan("sweep: {sampler: random, pruner: none}"))
+    assert isinstance(study.sampler, optuna.samplers.RandomSampler)
     assert isinstance(study.pruner, NopPruner)

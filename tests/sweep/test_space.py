@@ -1,4 +1,4 @@
-"""Search spaces: what is one, what is none, and what is said about it."""
+"""Search spaces: which are valid, and what is reported about the others."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def parsed(key: str, **words) -> Range | Choices:
     return parse(key, settings, key_types()[key])
 
 
-def test_a_range_is_of_whole_numbers_where_the_key_and_both_ends_are():
+def test_a_range_has_whole_numbers_if_the_key_and_both_ends_do():
     assert parsed("epochs", low=2, high=9).whole
     assert parsed("validation_size", low=100, high=200).whole
     assert not parsed("validation_size", low=0.1, high=0.2).whole
@@ -33,7 +33,7 @@ def test_the_points_of_a_range(key, words, points):
     assert parsed(key, **words).points == points
 
 
-def test_choices_are_known_by_themselves_or_as_json():
+def test_choices_are_stored_as_they_are_or_as_json():
     space = parsed("hidden_layers", choices=[[128], [256, 128], []])
     assert space.labels == ["[128]", "[256, 128]", "[]"]
     assert [plain(label) for label in space.labels] == list(space.values)
@@ -63,25 +63,25 @@ def test_a_mapping_may_be_a_choice():
         ("dropout", {"low": 0, "high": 0.5, "step": 0}, "dropout.step: must be above 0"),
         ("dropout", {"low": 0, "high": 1}, "dropout.high: expected a number at least 0, below 1"),
         ("epochs", {"low": 1, "high": 4.5}, "epochs.high: expected a whole number"),
-        ("epochs", {"low": 1, "high": 4, "step": 1.5}, "epochs.step: 1.5 leads from whole"),
+        ("epochs", {"low": 1, "high": 4, "step": 1.5}, "epochs.step: 1.5 is not a whole"),
         ("epochs", {"low": 1, "high": 4, "log": True, "step": 1}, "epochs.step: a logarithmic"),
-        ("activation", {"low": 1, "high": 2}, "activation: only numbers have a range; give ch"),
-        ("batch_norm", {"low": 0, "high": 1}, "batch_norm: only numbers have a range"),
+        ("activation", {"low": 1, "high": 2}, "activation: only numbers can have a range; gi"),
+        ("batch_norm", {"low": 0, "high": 1}, "batch_norm: only numbers can have a range"),
         ("activation", {"choices": []}, "activation.choices: expected a list of values, got []"),
         ("activation", {"choices": "relu"}, "activation.choices: expected a list"),
         ("activation", {"choices": ["rellu"]}, "did you mean relu?"),
-        ("activation", {"choices": ["relu", "relu"]}, "activation.choices: relu stands there t"),
-        ("epochs", {"choices": [1], "low": 1}, "epochs.low: has no place beside choices"),
+        ("activation", {"choices": ["relu", "relu"]}, "activation.choices: relu is listed twice"),
+        ("epochs", {"choices": [1], "low": 1}, "epochs.low: cannot be combined with choices"),
     ],
 )
-def test_what_is_wrong_is_said_with_its_place(key, words, message):
+def test_problems_are_reported_with_file_line_and_key(key, words, message):
     with pytest.raises(ConfigError) as error:
         parsed(key, **words)
     assert message in str(error.value)
     assert all(line.startswith("a.yaml:3: ") for line in str(error.value).splitlines())
 
 
-def test_all_problems_are_told_at_once():
+def test_all_problems_are_reported_at_once():
     with pytest.raises(ConfigError) as error:
         parsed("learning_rate", low=-1, high=2000)
     assert len(str(error.value).splitlines()) == 2

@@ -1,17 +1,19 @@
-"""The database: its address, its patience, and whose study is whose."""
+"""The database: its address, patience while it is away, and who may use which study."""
 
-import sqlite3
-from contextlib import closing
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
 import pytest
-from optuna.trial import TrialState
-from sqlalchemy.exc import OperationalError
+from optuna.exceptions import StorageInternalError
+from optuna.trial import TrialState, create_trial
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from dlcli.errors import ConfigError
 from dlcli.sweep import storage
-from dlcli.sweep.storage import PatientStorage, StorageError, address, connect, open_study, shown
+from dlcli.sweep.storage import Patience, StorageError, address, connect, create_study, shown
 
 
 def test_addresses():
@@ -20,18 +22,19 @@ def test_addresses():
         assert address(f"{scheme}://a:b@host/db", Path()) == "postgresql+psycopg://a:b@host/db"
     assert address("sqlite:///x.db", Path("runs")) == "sqlite:///x.db"
     assert shown("postgresql+psycopg://a:secret@host/db") == "postgresql+psycopg://a:***@host/db"
+    with pytest.raises(ConfigError, match="--storage x: expected postgresql://USER:PASSWORD@"):
+        address("x", Path())
 
 
 @pytest.mark.parametrize(
     ("url", "kind", "message"),
     [
-        ("nonsense", ConfigError, "--storage nonsense: expected postgresql://USER:PASSWORD@HOST"),
         ("nosuchdb://host/db", ConfigError, "--storage nosuchdb://host/db: "),
         ("sqlite:////no/such/folder/x.db", StorageError, "unable to open database file"),
         ("postgresql+psycopg://a:secret@127.0.0.1:1/db", StorageError, "onnection"),
     ],
 )
-def test_what_cannot_be_reached_is_said_without_the_password(url, kind, message):
+def test_what_cannot_be_reached_is_reported_without_the_password(url, kind, message):
     with pytest.raises(kind) as error:
         connect(url)
     assert message in str(error.value)
@@ -39,77 +42,142 @@ def test_what_cannot_be_reached_is_said_without_the_password(url, kind, message)
     assert "secret" not in str(error.value)
 
 
+def test_a_new_study_on_a_server_that_does_not_answer_is_refused(make_plan, location):
+    gone = replace(location, url="postgresql+psycopg://a:secret@127.0.0.1:1/db")
+    with pytest.raises(StorageError, match="onnection"):
+        create_study(make_plan(), gone)
+
+
 @pytest.fixture
 def failing(monkeypatch):
-    """Make reading trials fail so many times: ``failing(3)``; returns the errors left."""
+    """An operation that fails so many times: ``failing(3)``."""
+    monkeypatch.setattr(storage, "PAUSE_SECONDS", (0, 0))
 
-    def fail(times: int) -> list[OperationalError]:
-        errors = [OperationalError("SELECT", {}, Exception("the server is gone"))] * times
-        real = optuna.storages.RDBStorage._get_trials
+    def make(times: int, kind: type = OperationalError):
+        left = iter(range(times))
 
-        def read(*arguments, **options):
-            if errors:
-                raise errors.pop()
-            return real(*arguments, **options)
+        def operation() -> str:
+            if next(left, None) is not None:
+                raise StorageInternalError from kind("SELECT", {}, Exception("the server\nis gone"))
+            return "done"
 
-        monkeypatch.setattr(PatientStorage, "_get_trials", storage._patient(read))
-        monkeypatch.setattr(storage, "PAUSE_SECONDS", (0, 0))
-        return errors
+        return operation
 
-    return fail
+    return make
 
 
-def test_what_fails_for_a_while_is_tried_again_and_told_once(make_plan, database, failing):
-    study = open_study(database, make_plan(), "s", create=True)
-    told = []
-    database.on_wait = told.append
-    errors = failing(3)
-    assert study.trials == []
-    assert errors == []
-    (text,) = told
-    assert text.endswith("sweeps.db: the server is gone; trying again")
+def test_what_fails_for_a_while_is_tried_again_with_one_message(failing):
+    messages = []
+    patience = Patience("sqlite:///sweeps.db", on_wait=messages.append)
+    assert patience(failing(3)) == "done"
+    assert messages == ["sqlite:///sweeps.db: the server is gone; trying again"]
 
 
-def test_patience_ends(make_plan, database, failing):
-    study = open_study(database, make_plan(), "s", create=True)
-    database.patience = 0
-    failing(5)
+def test_patience_ends(failing):
     with pytest.raises(StorageError, match=r"sweeps\.db: the server is gone$"):
-        assert study.trials
-    database.patience, database.gives_up = 100, lambda: True
+        Patience("sqlite:///sweeps.db", seconds=0)(failing(99))
     with pytest.raises(StorageError, match="the server is gone"):
-        assert study.trials
+        Patience("sqlite:///sweeps.db", gives_up=lambda: True)(failing(99))
 
 
-def test_no_other_fault_is_tried_again(make_plan, database, monkeypatch):
-    study = open_study(database, make_plan(), "s", create=True)
-    with closing(sqlite3.connect(database.engine.url.database)) as file:
-        file.execute("DROP TABLE trials")
-    monkeypatch.setattr(database, "patience", 0)
-    with pytest.raises(StorageError, match="no such table: trials"):
-        assert study.trials
+def test_the_error_behind_an_error_counts(failing):
+    read = failing(1)
+
+    def operation():
+        try:
+            state = read()
+        finally:
+            assert state  # UnboundLocalError, as in Optuna at the end of a trial
+        return state
+
+    assert Patience("sqlite:///sweeps.db")(operation) == "done"
 
 
-def test_a_study_is_made_once_and_its_values_are_read_by_optuna_itself(make_plan, database):
-    plan = make_plan()
-    study = open_study(database, plan, "s", create=True)
-    again = open_study(database, plan, "s", create=True)
-    again.add_trial(optuna.trial.create_trial(state=TrialState.COMPLETE, value=0.5))
+def test_no_other_error_is_tried_again(failing):
+    with pytest.raises(StorageError, match="the server is gone"):
+        Patience("sqlite:///sweeps.db")(failing(1, ProgrammingError))
+    with pytest.raises(KeyError):
+        Patience("sqlite:///sweeps.db")({}.__getitem__, "missing")
+
+
+def test_a_heartbeat_is_skipped_while_the_database_is_away(location):
+    database = connect(location.url)
+    (location.runs_dir / "sweeps.db").unlink()
+    database.record_heartbeat(1)
+
+
+def test_a_study_is_created_once_and_optuna_alone_can_read_it(
+    make_plan, location, open_study, open_elsewhere
+):
+    study, again = open_study(make_plan()), open_study(make_plan())
+    again.add_trial(create_trial(state=TrialState.COMPLETE, value=0.5))
     assert study.best_value == 0.5
-    plain = optuna.load_study(study_name="s", storage=str(database.engine.url))
-    assert plain.best_value == 0.5
-    plain._storage._backend.engine.dispose()
+    assert open_elsewhere().best_value == 0.5
 
 
-def test_a_study_of_another_search_is_refused(make_plan, database):
-    open_study(database, make_plan(), "s", create=True)
-    with pytest.raises(ConfigError, match=r"study s: was begun with another momentum, sweep.seed;"):
-        open_study(database, make_plan("momentum: 0.5\nsweep: {seed: 3}"), "s", create=True)
-    open_study(database, make_plan("sweep: {worker_timeout: 7}", trials=9), "s", create=True)
+def test_every_worker_of_a_study_has_a_number_of_its_own(make_plan, location):
+    plan = make_plan()
+    assert [create_study(plan, location, workers=3)[1] for _ in range(3)] == [0, 3, 6]
 
 
-def test_a_study_that_dlcli_did_not_make_is_refused(make_plan, database, monkeypatch):
-    optuna.create_study(study_name="s", storage=database, direction="maximize")
-    monkeypatch.setattr(storage, "PLAN_SECONDS", 0)
-    with pytest.raises(ConfigError, match="study s: was not made by dlcli sweep; name another"):
-        open_study(database, make_plan(), "s", create=True)
+def test_a_study_of_another_search_is_refused(make_plan, location):
+    create_study(make_plan(), location)
+    with pytest.raises(ConfigError, match="study s: was started with another momentum, sweep"):
+        create_study(make_plan("momentum: 0.5\nsweep: {seed: 3}"), location)
+    create_study(make_plan("sweep: {worker_timeout: 7}", trials=9), location)
+
+
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+def test_a_study_that_dlcli_did_not_create_is_refused(make_plan, location, direction):
+    study = optuna.create_study(study_name="s", storage=connect(location.url), direction=direction)
+    study.set_user_attr("owner", "someone else")
+    with pytest.raises(ConfigError, match="study s: was not created by dlcli sweep; choose anot"):
+        create_study(make_plan(), location)
+
+
+def test_a_study_is_continued_whose_process_was_killed_right_after_creating_it(make_plan, location):
+    optuna.create_study(study_name="s", storage=connect(location.url), direction="maximize")
+    assert create_study(make_plan(), location)[1] == 0
+
+
+START = """
+import sys
+from pathlib import Path
+from dlcli.sweep import plan
+from dlcli.sweep.storage import StudyLocation, address, create_study
+
+found = plan.load(["start.yaml", "search.yaml"], [], None)
+print("ready", flush=True)
+for folder in map(str.strip, sys.stdin):
+    where = Path(folder)
+    study, number = create_study(found, StudyLocation(address(None, where), "s", where, where))
+    print(number, len(study.trials), flush=True)
+"""
+
+
+def test_processes_may_start_at_once_on_a_new_file(make_plan, workdir):
+    make_plan()
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", START],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(6)
+    ]
+    try:
+        assert [process.stdout.readline() for process in processes] == ["ready\n"] * 6
+        for round_number in range(4):
+            folder = workdir / f"runs-{round_number}"
+            folder.mkdir()
+            for process in processes:
+                process.stdin.write(f"{folder}\n")
+                process.stdin.flush()
+            answers = [process.stdout.readline() for process in processes]
+            assert sorted(answers) == [f"{number} 0\n" for number in range(6)]
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()

@@ -1,38 +1,42 @@
-"""A worker: each trial a run directory, and whatever happens to a trial, nothing is lost."""
+"""A worker: each trial is a run directory, and no trial is lost, whatever happens to it."""
 
 import json
+import os
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
 
 import optuna
 import pytest
+from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
+from sqlalchemy.exc import OperationalError
 
 from dlcli.errors import DatasetError
 from dlcli.runs import listing, metrics_log, resume
 from dlcli.runs.run import Run
+from dlcli.sweep import storage
 from dlcli.sweep import worker as workers
 from dlcli.sweep.results import best_of, row_of
-from dlcli.sweep.storage import StorageError, open_study
-from dlcli.sweep.worker import Place, Worker
+from dlcli.sweep.retries import MAX_RETRIES, queue_again
+from dlcli.sweep.samplers import make_sampler, suggest
+from dlcli.sweep.storage import Patience, StorageError
 
 
-@pytest.fixture
-def start(make_plan, database, workdir):
-    """Make a study and a worker for it: ``study, worker = start("epochs: 3")``."""
-
-    def begin(text: str = "", is_stopped=lambda: False, trials: int = 4):
-        plan = make_plan(text, trials)
-        study = open_study(database, plan, "s", create=True)
-        place = Place(str(database.engine.url), "s", workdir / "runs", workdir / "data")
-        return study, Worker(plan, place, study, is_stopped)
-
-    return begin
+def states(study) -> list[str]:
+    return [trial.state.name for trial in study.trials]
 
 
-def test_every_trial_is_a_finished_run_with_the_proposed_config(start, workdir):
+def suggest_all(trial, plan) -> None:
+    for key, space in plan.space.items():
+        suggest(trial, key, space)
+
+
+def test_every_trial_is_a_finished_run_with_the_proposed_config(start, runs_folder, workdir):
     study, worker = start("sweep: {pruner: none}")
     worker.work()
-    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 4
-    rows = {row["run"]: row for row in listing.list_runs(workdir / "runs" / "s")}
+    assert states(study) == ["COMPLETE"] * 4
+    rows = {row["run"]: row for row in listing.list_runs(runs_folder)}
     assert len(rows) == 4
     for trial in study.trials:
         row = row_of(trial)
@@ -40,6 +44,7 @@ def test_every_trial_is_a_finished_run_with_the_proposed_config(start, workdir):
         assert (run["status"], run["epochs"]) == ("finished", 2)
         assert row["validation_accuracy"] == run["validation_accuracy"]
         assert row["validation_loss"] == run["validation_loss"]
+        assert row["worker"].endswith(f":{os.getpid()}")
         summary = json.loads((workdir / row["run"] / "summary.json").read_text())
         assert summary["config"]["learning_rate"] == row["params"]["learning_rate"]
         assert summary["config"]["hidden_layers"] == row["params"]["hidden_layers"]
@@ -49,17 +54,16 @@ def test_every_trial_is_a_finished_run_with_the_proposed_config(start, workdir):
         assert trial.intermediate_values == reported
 
 
-def test_two_searches_with_one_seed_give_the_same_trials(start, database, make_plan, workdir):
+def test_two_searches_with_one_seed_give_the_same_trials(start, location):
     study, worker = start(trials=6)
     worker.work()
-    again = open_study(database, make_plan(trials=6), "t", create=True)
-    place = Place(str(database.engine.url), "t", workdir / "runs", workdir / "data")
-    Worker(make_plan(trials=6), place, again, lambda: False).work()
+    again, worker = start(trials=6, location=replace(location, study="t"))
+    worker.work()
     assert [t.params for t in again.trials] == [t.params for t in study.trials]
     assert [t.values for t in again.trials] == [t.values for t in study.trials]
 
 
-def test_a_pruned_trial_leaves_a_run_that_can_go_on(start, workdir, monkeypatch):
+def test_a_pruned_trial_leaves_a_run_that_can_be_resumed(start, workdir, monkeypatch):
     study, worker = start("epochs: 3", trials=1)
     monkeypatch.setattr(optuna.trial.Trial, "should_prune", lambda _: True)
     worker.work()
@@ -70,19 +74,19 @@ def test_a_pruned_trial_leaves_a_run_that_can_go_on(start, workdir, monkeypatch)
     assert resume.read(workdir / row_of(trial)["run"]).state.epoch == 1
 
 
-def test_what_has_had_its_last_epoch_is_complete(start, monkeypatch):
+def test_a_trial_is_not_pruned_after_its_last_epoch(start, monkeypatch):
     study, worker = start("epochs: 1", trials=1)
     monkeypatch.setattr(optuna.trial.Trial, "should_prune", lambda _: True)
     worker.work()
-    assert study.trials[0].state is TrialState.COMPLETE
+    assert states(study) == ["COMPLETE"]
 
 
-def test_proposals_that_contradict_each_other_are_pruned_with_the_reason(start, workdir):
+def test_values_that_contradict_each_other_are_pruned_with_the_reason(start, runs_folder):
     study, worker = start("warmup_epochs: {choices: [3, 4]}")
     worker.work()
-    assert [trial.state for trial in study.trials] == [TrialState.PRUNED] * 4
+    assert states(study) == ["PRUNED"] * 4
     assert "epochs of warm-up do not fit into 2 epochs" in row_of(study.trials[0])["reason"]
-    assert not (workdir / "runs" / "s").exists()
+    assert not runs_folder.exists()
     assert best_of(study.trials) is None
 
 
@@ -91,31 +95,36 @@ def test_a_training_that_diverges_is_pruned_with_the_reason(start):
         "learning_rate: {choices: [900, 1000]}\nloss: mse\noutput_activation: linear", trials=1
     )
     worker.work()
-    assert [trial.state for trial in study.trials] == [TrialState.PRUNED]
+    assert states(study) == ["PRUNED"]
     assert "training diverged" in row_of(study.trials[0])["reason"]
 
 
-def test_a_stopped_worker_puts_its_trial_back(start):
+def test_a_training_that_needs_too_much_memory_is_pruned_with_the_reason(start, monkeypatch):
+    def fail(*_):
+        raise MemoryError
+
+    study, worker = start(trials=1)
+    monkeypatch.setattr(Run, "start", fail)
+    worker.work()
+    assert states(study) == ["PRUNED"]
+    assert row_of(study.trials[0])["reason"] == "MemoryError"
+
+
+def test_the_trial_of_a_stopped_worker_is_tried_again_with_the_same_values(start):
     calls = iter(range(100))
     study, worker = start(is_stopped=lambda: next(calls) > 2, trials=2)
     worker.work()
-    assert [t.state for t in study.trials if t.state is not TrialState.COMPLETE][:2] == [
-        TrialState.FAIL,
-        TrialState.WAITING,
-    ]
-    stopped = study.trials
+    assert states(study) == ["FAIL", "WAITING"]
     study, worker = start(trials=2)
     worker.work()
-    complete = [t for t in study.trials if t.state is TrialState.COMPLETE]
-    assert len(complete) == 2
-    assert stopped[-1].params in [t.params for t in complete]
-    assert {row_of(t)["retry_of"] for t in complete} == {None, stopped[-2].number}
+    stopped, *complete = study.trials
+    assert states(study) == ["FAIL", "COMPLETE", "COMPLETE"]
+    assert complete[0].params == stopped.params
+    assert [row_of(trial)["retry_of"] for trial in study.trials] == [None, stopped.number, None]
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), DatasetError("gone")])
-def test_what_is_not_the_trials_fault_ends_the_worker_and_the_trial_is_put_back(
-    start, monkeypatch, error
-):
+def test_an_error_that_is_not_the_trials_fault_ends_the_worker(start, monkeypatch, error):
     def fail(*_):
         raise error
 
@@ -123,65 +132,123 @@ def test_what_is_not_the_trials_fault_ends_the_worker_and_the_trial_is_put_back(
     monkeypatch.setattr(Run, "start", fail)
     with pytest.raises(type(error)):
         worker.work()
-    assert [trial.state for trial in study.trials] == [TrialState.FAIL, TrialState.WAITING]
+    assert states(study) == ["FAIL", "WAITING"]
 
 
-def test_too_little_memory_is_the_trials_own_fault(start, monkeypatch):
-    def fail(*_):
-        raise MemoryError
+@pytest.fixture
+def break_reports(monkeypatch):
+    """Let the next reports of an accuracy fail: ``break_reports(3)``."""
+    monkeypatch.setattr(storage, "PAUSE_SECONDS", (0, 0))
+    real = optuna.trial.Trial.report
 
+    def break_next(times: int) -> None:
+        left = iter(range(times))
+
+        def report(trial, value, step):
+            if next(left, None) is not None:
+                cause = OperationalError("UPDATE", {}, Exception("the server is gone"))
+                raise StorageInternalError from cause
+            real(trial, value, step)
+
+        monkeypatch.setattr(optuna.trial.Trial, "report", report)
+
+    return break_next
+
+
+def test_a_trial_outlives_a_database_that_is_away_for_a_while(start, break_reports):
     study, worker = start(trials=1)
-    monkeypatch.setattr(Run, "start", fail)
+    break_reports(3)
     worker.work()
-    assert row_of(study.trials[0])["reason"] == "MemoryError"
+    assert states(study) == ["COMPLETE"]
+    assert list(study.trials[0].intermediate_values) == [1, 2]
 
 
-def test_a_database_that_is_gone_ends_the_worker(start, monkeypatch):
-    def fail(*_):
-        raise StorageError("gone")
-
-    study, worker = start()
-    monkeypatch.setattr(optuna.trial.Trial, "report", fail)
-    with pytest.raises(StorageError, match="gone"):
+def test_a_database_that_stays_away_ends_the_worker(start, location, break_reports):
+    _, worker = start(patience=Patience(location.url, seconds=0))
+    break_reports(100)
+    with pytest.raises(StorageError, match=r"sweeps\.db: the server is gone$"):
         worker.work()
-    assert [trial.state for trial in study.trials] == [TrialState.RUNNING]
 
 
-def test_signs_of_life_are_given_while_a_trial_runs(start, monkeypatch):
-    _, worker = start(trials=1)
-    beats = []
-    monkeypatch.setattr(worker, "_beat_every", -1.0)
-    monkeypatch.setattr(worker._desk, "beat", beats.append)
+def test_a_worker_whose_trial_was_given_to_another_continues(start, open_elsewhere, monkeypatch):
+    study, worker = start(trials=2)
+    real = optuna.trial.Trial.should_prune
+
+    def give_away(trial):
+        if trial.number == 0:
+            elsewhere = open_elsewhere()
+            queue_again(elsewhere, elsewhere.tell(0, state=TrialState.FAIL))
+        return real(trial)
+
+    monkeypatch.setattr(optuna.trial.Trial, "should_prune", give_away)
     worker.work()
-    assert len(beats) > 2
+    assert states(study) == ["FAIL", "COMPLETE", "COMPLETE"]
 
 
-def test_run_directories_of_an_older_study_are_left_alone(start, workdir):
-    (workdir / "runs" / "s" / "trial-0000").mkdir(parents=True)
+def test_the_trials_of_dead_workers_are_tried_again(start, open_elsewhere, location):
+    study, worker = start("sweep: {worker_timeout: 2}", trials=3)
+    elsewhere = open_elsewhere()
+    silent, beating = elsewhere.ask(), elsewhere.ask()  # one died before its first heartbeat
+    rates = [trial.suggest_float("learning_rate", 0.01, 1, log=True) for trial in (silent, beating)]
+    storage.connect(location.url).record_heartbeat(beating._trial_id)
+    with closing(sqlite3.connect(location.runs_dir / "sweeps.db")) as database, database:
+        database.execute("UPDATE trial_heartbeats SET heartbeat = datetime('now', '-1 hour')")
+    worker.work()
+    rows = [row_of(trial) for trial in study.trials]
+    assert [row["state"] for row in rows] == ["fail"] * 2 + ["complete"] * 3
+    retries = {row["retry_of"]: row["params"]["learning_rate"] for row in rows[2:]}
+    assert [retries[silent.number], retries[beating.number]] == rates
+
+
+GRID = "learning_rate: {choices: [0.1, 0.2]}\nsweep: {sampler: grid, worker_timeout: 2}"
+
+
+def test_a_point_of_a_grid_is_not_lost_with_a_worker_that_died_before_queueing_it_again(
+    start, open_elsewhere, make_plan
+):
+    study, worker = start(GRID)
+    elsewhere = open_elsewhere()
+    elsewhere.sampler = make_sampler(make_plan(GRID), worker=1)
+    lost = elsewhere.ask()
+    suggest_all(lost, make_plan(GRID))
+    elsewhere.tell(lost, state=TrialState.FAIL)
+    worker.work()
+    points = {tuple(t.params.values()) for t in study.trials if t.state is TrialState.COMPLETE}
+    assert len(points) == 4
+
+
+def test_a_point_of_a_grid_that_fails_again_and_again_is_given_up(start, open_elsewhere, make_plan):
+    study, worker = start(GRID)
+    elsewhere = open_elsewhere()
+    elsewhere.sampler = make_sampler(make_plan(GRID), worker=1)
+    for _ in range(MAX_RETRIES + 1):
+        trial = elsewhere.ask()
+        suggest_all(trial, make_plan(GRID))
+        failed = elsewhere.tell(trial, state=TrialState.FAIL)
+        if trial.number < MAX_RETRIES:
+            queue_again(elsewhere, failed)
+    worker.work()
+    assert states(study) == ["FAIL"] * (MAX_RETRIES + 1) + ["COMPLETE"] * 3
+
+
+def test_a_worker_waits_for_trials_that_others_are_running(start, open_elsewhere, monkeypatch):
+    study, worker = start(trials=1)
+    elsewhere = open_elsewhere()
+    trial = elsewhere.ask()
+    waits = []
+
+    def finish(seconds):
+        waits.append(seconds)
+        elsewhere.tell(trial, 0.5)
+
+    monkeypatch.setattr(workers.time, "sleep", finish)
+    worker.work()
+    assert waits == [workers.POLL_SECONDS]
+    assert states(study) == ["COMPLETE"]
+
+
+def test_run_directories_of_an_older_study_are_left_alone(start, runs_folder):
+    (runs_folder / "trial-0000").mkdir(parents=True)
     study, worker = start(trials=1)
     worker.work()
     assert row_of(study.trials[0])["run"].endswith("trial-0000-2")
-
-
-def test_a_worker_waits_for_trials_that_others_are_at(start, monkeypatch):
-    _, worker = start(trials=1)
-    trial_id = worker._desk.take()
-    waits = []
-
-    def settle(seconds):
-        waits.append(seconds)
-        worker._desk.settle(trial_id, TrialState.COMPLETE, 0.5)
-
-    monkeypatch.setattr(workers.time, "sleep", settle)
-    worker.work()
-    assert waits == [workers.POLL_SECONDS]
-
-
-def test_of_equal_trials_the_one_of_the_lowest_loss_is_the_best():
-    def trial(value, loss):
-        return optuna.trial.create_trial(
-            state=TrialState.COMPLETE, value=value, user_attrs={workers.LOSS: loss}
-        )
-
-    trials = [trial(0.8, 0.1), trial(0.9, 0.4), trial(0.9, 0.3)]
-    assert best_of(trials) is trials[2]

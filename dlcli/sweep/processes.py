@@ -1,0 +1,204 @@
+"""The worker processes of this machine."""
+
+import multiprocessing
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from types import FrameType
+
+import optuna
+from threadpoolctl import threadpool_limits
+
+from dlcli.errors import DlcliError, Terminated
+from dlcli.sweep.plan import Plan
+from dlcli.sweep.progress import Progress
+from dlcli.sweep.storage import Patience, StorageError, StudyLocation, load_study
+from dlcli.sweep.worker import POLL_SECONDS, Worker
+
+STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
+STOP_SECONDS = 30.0  # for a worker to finish its block of batches and to queue its trial again
+
+
+class WorkerError(DlcliError):
+    """The worker processes ended before the study was done."""
+
+
+class StopFlag:
+    """Set by Ctrl-C and SIGTERM while installed.
+
+    The handlers raise nothing: an exception in the middle of a database transaction could leave
+    the database locked.
+    """
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Handle the signals with this flag."""
+        before = {number: signal.signal(number, self._set) for number in STOP_SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def raise_if_set(self) -> None:
+        """Raise what the signal would have raised without the flag."""
+        if self.signal == signal.SIGINT:
+            raise KeyboardInterrupt
+        if self.signal is not None:
+            raise Terminated("terminated")
+
+    def _set(self, number: int, _frame: FrameType | None) -> None:
+        self.signal = number
+
+
+def run_workers(
+    plan: Plan,
+    location: StudyLocation,
+    study: optuna.Study,
+    numbers: range,
+    timeout: float | None,
+    warn: Callable[[str], None],
+) -> Generator[Progress]:
+    """Work on a study in a process for each of ``numbers``, for at most ``timeout`` seconds.
+
+    When it ends, however it does, the processes have ended, and the trials that they were running
+    are queued again.
+
+    Parameters
+    ----------
+    numbers
+        The numbers of the workers.
+    warn
+        Receives a message about a process that died (the others continue), and one when the
+        database is away.
+
+    Yields
+    ------
+    Progress
+        Twice a second.
+
+    Raises
+    ------
+    KeyboardInterrupt, Terminated
+        The search was interrupted.
+    DlcliError, OSError, RuntimeError
+        A process failed.
+    WorkerError
+        All processes died.
+    """
+    flag = StopFlag()
+    patience = Patience(location.url, gives_up=lambda: flag.signal is not None, on_wait=warn)
+    deadline = None if timeout is None else time.monotonic() + timeout
+    with flag.installed(), _processes(plan, location, numbers) as processes:
+        while flag.signal is None and (deadline is None or time.monotonic() < deadline):
+            try:
+                yield Progress(plan, patience(study.get_trials, deepcopy=False))
+            except StorageError:
+                if flag.signal is None:
+                    raise
+            _reap(processes, warn)
+            if not processes:
+                break
+            time.sleep(POLL_SECONDS)
+    flag.raise_if_set()
+    progress = Progress(plan, patience(study.get_trials, deepcopy=False))
+    yield progress
+    if not processes and not progress.is_done:
+        raise WorkerError("all workers of this machine died; run the same command to continue")
+
+
+def _reap(processes: dict[SpawnProcess, Connection], warn: Callable[[str], None]) -> None:
+    """Forget the processes that have ended, and raise the error of one that failed."""
+    for process in [process for process in processes if not process.is_alive()]:
+        errors = processes.pop(process)
+        with suppress(EOFError):  # it sent no error
+            raise errors.recv()
+        if process.exitcode:
+            warn(f"a worker died ({_cause(process)}); its trial will be tried again")
+
+
+@contextmanager
+def _processes(
+    plan: Plan, location: StudyLocation, numbers: range
+) -> Iterator[dict[SpawnProcess, Connection]]:
+    """Running workers, each with the end of a pipe that its error comes through."""
+    context = multiprocessing.get_context("spawn")
+    processes: dict[SpawnProcess, Connection] = {}
+    try:
+        with _signals_blocked():
+            for number in numbers:
+                errors, end = context.Pipe(duplex=False)
+                process = context.Process(
+                    target=_work, args=(plan, location, number, end, os.getpid()), daemon=True
+                )
+                process.start()
+                end.close()
+                processes[process] = errors
+        yield processes
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.join(STOP_SECONDS)
+            process.kill()  # if it still has not ended
+            process.join()
+
+
+@contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """Block signals; processes started here receive theirs once they are ready for them."""
+    resource_tracker.ensure_running()  # multiprocessing unblocks signals when it starts this
+    if os.name != "nt":  # Windows cannot block signals
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        _unblock_signals()
+
+
+def _unblock_signals() -> None:
+    if os.name != "nt":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+
+def _work(
+    plan: Plan, location: StudyLocation, number: int, errors: Connection, parent: int
+) -> None:
+    """Work in this process, which was started with signals blocked."""
+    flag = StopFlag()
+    with flag.installed():
+        _unblock_signals()
+
+        def is_stopped() -> bool:
+            return flag.signal is not None or os.getppid() != parent
+
+        patience = Patience(location.url, gives_up=is_stopped)
+        try:
+            with threadpool_limits(1, "blas"):
+                study = load_study(plan, location, number, patience)
+                Worker(plan, location, study, is_stopped, patience).work()
+        except Exception as error:  # noqa: BLE001 - the parent raises it
+            errors.send(_sendable(error))
+
+
+def _sendable(error: Exception) -> Exception:
+    """An error that can be sent to another process."""
+    if isinstance(error, (DlcliError, OSError)):
+        return error
+    other = RuntimeError(f"{type(error).__name__}: {error}")
+    other.add_note("".join(traceback.format_exception(error)))
+    return other
+
+
+def _cause(process: SpawnProcess) -> str:
+    code = process.exitcode or 0
+    return f"exit code {code}" if code > 0 else signal.Signals(-code).name

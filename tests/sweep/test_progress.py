@@ -1,0 +1,49 @@
+"""The progress of a study: what counts as done, and what is left to begin."""
+
+from itertools import product
+
+from optuna.distributions import CategoricalDistribution
+from optuna.trial import TrialState, create_trial
+
+from dlcli.sweep.progress import Progress
+
+GRID = "learning_rate: {choices: [0.1, 0.2]}\nsweep: {sampler: grid}"
+POINTS = list(product(["[4]", "[8]"], [0.1, 0.2]))
+
+
+def trial(state=TrialState.COMPLETE, point=None):
+    keys = ("hidden_layers", "learning_rate")
+    return create_trial(
+        state=state,
+        value=0.5 if state is TrialState.COMPLETE else None,
+        params=dict(zip(keys, point or (), strict=False)),
+        distributions={
+            key: CategoricalDistribution(sorted({point[index] for point in POINTS}))
+            for index, key in enumerate(keys if point else ())
+        },
+    )
+
+
+def test_a_study_without_trials_has_nothing_done(make_plan):
+    progress = Progress(make_plan(), [])
+    assert (progress.done, progress.is_done, progress.has_open) == (0, False, True)
+    assert progress.best is None
+
+
+def test_complete_and_pruned_trials_count_and_running_ones_are_waited_for(make_plan):
+    trials = [trial(), trial(TrialState.PRUNED), trial(TrialState.RUNNING)]
+    progress = Progress(make_plan(trials=3), [*trials, trial(TrialState.WAITING)])
+    assert (progress.done, progress.is_done, progress.has_open) == (2, False, False)
+    progress = Progress(make_plan(trials=2), trials)
+    assert (progress.done, progress.is_done, progress.has_open) == (2, True, False)
+
+
+def test_a_grid_is_done_when_each_of_its_points_is(make_plan):
+    plan = make_plan(GRID, trials=100)
+    twice = [trial(point=POINTS[0]), *(trial(point=point) for point in POINTS[:3])]
+    progress = Progress(plan, twice)
+    assert (progress.done, progress.is_done, progress.has_open) == (3, False, True)
+    progress = Progress(plan, [*twice, trial(TrialState.RUNNING, POINTS[3])])
+    assert (progress.done, progress.is_done, progress.has_open) == (3, False, False)
+    progress = Progress(plan, [*twice, trial(point=POINTS[3])])
+    assert (progress.done, progress.is_done) == (4, True)
