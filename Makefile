@@ -6,7 +6,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # two targets must not install into the same environment at once
-.PHONY: help train test lint format faults readme photographs rejection pretrained oracle exports accuracy \
+.PHONY: help train test lint format faults readme photographs rejection pretrained checkpoints oracle exports accuracy \
 	sweep bench lowest audit clean
 
 help: ## List the targets
@@ -44,6 +44,9 @@ rejection: .venv/installed-dev ## Train the network that tells digits from other
 
 pretrained: .venv/installed-dev ## Publish the best of RUNS as the pretrained model (needs the full MNIST)
 	$(BIN)/python -m tools.publish_pretrained $(RUNS)
+
+checkpoints: .venv/installed-dev ## Write runs in the current format that later versions must read
+	$(BIN)/python -m tools.generate_checkpoints
 
 oracle: benchmarks/.venv/installed ## Record what PyTorch computes, for the tests to compare with
 	benchmarks/.venv/bin/python -m tools.generate_oracle

@@ -1,7 +1,10 @@
-"""Small runs whose checkpoints every later dlcli must read, evaluate and go on with.
+"""Write small runs whose checkpoints every later dlcli must read, evaluate and resume.
 
-``python -m tools.generate_checkpoints`` writes them for the present format, once: those of a
-format that was ever released are never written anew.
+Writes a folder in ``tests/checkpoints`` for the current format of checkpoints, from the embedded
+sample, and with it the scores that later versions must reproduce. It refuses to replace a folder
+that exists, because released formats stay as they are. Takes a few seconds.
+
+    make checkpoints
 """
 
 import json
@@ -16,7 +19,7 @@ from dlcli.evaluation import evaluate
 from dlcli.runs import checkpoint, layout, lookup, metrics_log
 
 FOLDER = Path(__file__).parents[1] / "tests" / "checkpoints"
-# .1: the optimiser's state has the names and the meaning of the papers.
+# Since .1 the optimiser's state has the names and the meaning of the papers.
 NAME = f"version-{checkpoint.FORMAT_VERSION}.1"
 RECORD = "record.json"
 EPOCHS = 2
@@ -35,7 +38,7 @@ SETTINGS = {
 
 
 def write(folder: Path) -> None:
-    """Train each of the runs, and record what it is worth and how it goes on."""
+    """Train each of the runs and record its scores, and those after resuming a copy of it."""
     recorded = {}
     for name, settings in SETTINGS.items():
         options = [f"--set={setting}" for setting in ("dataset=sample", *settings)]
@@ -43,16 +46,16 @@ def write(folder: Path) -> None:
         train(*where, f"--set=epochs={EPOCHS}", *options)
         with TemporaryDirectory() as copy:
             shutil.copytree(folder / name, copy, dirs_exist_ok=True)
-            go_on(Path(copy))
-            recorded[name] = {"scores": scores(folder / name), "gone on": scores(Path(copy))}
-        for needless in ("summary.json", ".lock"):
-            (folder / name / needless).unlink()
+            resume(Path(copy))
+            recorded[name] = {"scores": scores(folder / name), "resumed": scores(Path(copy))}
+        for unneeded in ("summary.json", ".lock"):
+            (folder / name / unneeded).unlink()
     (folder / layout.LATEST).unlink()
     (folder / RECORD).write_text(json.dumps(recorded, indent=2) + "\n", encoding="utf-8")
 
 
 def scores(folder: Path) -> dict[str, Any]:
-    """How many of the sample's test images a run's model gets right, and its log."""
+    """The number of the sample's test images that a run's model predicts right, and its losses."""
     model = lookup.load_named(str(folder))
     records = metrics_log.read(folder)
     return {
@@ -62,21 +65,21 @@ def scores(folder: Path) -> dict[str, Any]:
     }
 
 
-def go_on(folder: Path) -> None:
-    """Train a run for as many epochs again."""
+def resume(folder: Path) -> None:
+    """Train a run for as many epochs again as it has."""
     train(f"--resume={folder}", f"--set=epochs={2 * EPOCHS}")
 
 
 def train(*arguments: str) -> None:
-    """``dlcli train``, which must succeed."""
+    """Run ``dlcli train``, which must succeed."""
     if run(["train", "--quiet", *arguments]):
         raise RuntimeError(f"dlcli train {arguments} failed")
 
 
 def main() -> None:
-    """Write the runs of the present format."""
+    """Write the runs of the current format."""
     folder = FOLDER / NAME
-    folder.mkdir(parents=True)  # an old one stays as it is
+    folder.mkdir(parents=True)
     write(folder)
 
 

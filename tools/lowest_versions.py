@@ -1,4 +1,7 @@
-"""The lowest versions that ``pyproject.toml`` allows, as constraints for pip (``make lowest``)."""
+"""Print the lowest versions that ``pyproject.toml`` allows, as constraints for pip.
+
+make lowest
+"""
 
 import re
 import tomllib
@@ -10,14 +13,14 @@ PYPROJECT = Path(__file__).parent.parent / "pyproject.toml"
 
 
 def constraints(pyproject: dict[str, Any]) -> Iterator[str]:
-    """``NAME==VERSION`` for every direct dependency, those of the extras and the build too."""
+    """``NAME==VERSION`` for every direct dependency, including those of extras and the build."""
     project = pyproject["project"]
     requirements = [
         *pyproject["build-system"]["requires"],
         *project["dependencies"],
         *(r for extra in project["optional-dependencies"].values() for r in extra),
     ]
-    # An extra that asks for another one of this project has no version.
+    # An extra that names other extras of this project has no version.
     for requirement in sorted({r for r in requirements if not r.startswith(project["name"])}):
         match = re.fullmatch(r"([\w.-]+)(?:>=|==)([\w.]+)", requirement)
         if match is None:

@@ -1,4 +1,4 @@
-"""Checkpoints of every format that was ever released are read, evaluated and gone on with."""
+"""Checkpoints of every format that was ever released are read, evaluated and resumed."""
 
 import json
 import shutil
@@ -7,7 +7,7 @@ import pytest
 
 from dlcli.config.files import load
 from dlcli.runs import checkpoint
-from tools.generate_checkpoints import FOLDER, NAME, RECORD, go_on, scores
+from tools.generate_checkpoints import FOLDER, NAME, RECORD, resume, scores
 
 VERSIONS = sorted(FOLDER.iterdir())
 RUNS = [path.parent for path in sorted(FOLDER.glob("*/*/last.npz"))]
@@ -37,8 +37,8 @@ def test_an_old_run_is_read_judged_and_gone_on_with(run, tmp_path):
     copy = tmp_path / "run"
     shutil.copytree(run, copy)
     assert_alike(scores(copy), recorded(run)["scores"], images=2)
-    go_on(copy)
-    assert_alike(scores(copy), recorded(run)["gone on"], images=10)
+    resume(copy)
+    assert_alike(scores(copy), recorded(run)["resumed"], images=10)
 
 
 @pytest.mark.parametrize("command", [("eval",), ("predict", "x.png", "--model")])
