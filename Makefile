@@ -1,4 +1,5 @@
-# Every target installs what it needs and works as the first command in a fresh clone.
+# Every target installs what it needs and works as the first command in a fresh clone. Those with
+# MNIST in their help need the full MNIST: dlcli data fetch.
 PYTHON ?= python3
 MODEL ?= runs/latest
 RUNS ?= runs/best-0 runs/best-1 runs/best-2
@@ -10,12 +11,12 @@ BIN := .venv/bin
 	sweep bench lowest audit clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 train: .venv/installed ## Train on the embedded sample for a few seconds, then evaluate
 	run=$$($(BIN)/dlcli train --config configs/quickstart.yaml) && $(BIN)/dlcli eval "$$run"
 
-test: lint ## Check everything: style, types, import contract, tests with coverage
+test: lint ## Check everything: style, types, import contract, tests
 	$(BIN)/pytest --cov --numprocesses auto --dist loadfile
 
 lint: .venv/installed-dev ## Check style, types and the import contract
@@ -28,43 +29,43 @@ format: .venv/installed-dev ## Format the code and fix what the linter can fix
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-faults: .venv/installed-dev ## Try every kill, failing call and hostile file, and count them in the README (20 minutes)
+faults: .venv/installed-dev ## Try every kill, failing call and hostile file (20 minutes)
 	$(BIN)/pytest --long tests/faults
 	$(BIN)/python -m tools.generate_readme
 
-readme: .venv/installed-dev ## Update the generated parts of the README and the model card
+readme: .venv/installed-dev ## Update the generated parts of the README, and the model card
 	$(BIN)/python -m tools.generate_readme
 
-photographs: .venv/installed-dev ## Count the synthetic photographs that MODEL reads (20 minutes; needs the full MNIST)
+photographs: .venv/installed-dev ## Count the photographs that MODEL reads (20 minutes; MNIST)
 	$(BIN)/pytest --long tests/tools/test_photographs.py
 	$(BIN)/python -m tools.photograph_accuracy $(MODEL) --output benchmarks/PHOTOGRAPHS.md
 
-rejection: .venv/installed-dev ## Train the network that tells digits from other things (10 minutes; needs the full MNIST)
+rejection: .venv/installed-dev ## Train the rejection network (10 minutes; MNIST)
 	$(BIN)/python -m tools.train_rejection
 
-pretrained: .venv/installed-dev ## Publish the best of RUNS as the pretrained model (needs the full MNIST)
+pretrained: .venv/installed-dev ## Publish the best of RUNS as the pretrained model (MNIST)
 	$(BIN)/python -m tools.publish_pretrained $(RUNS)
 
-checkpoints: .venv/installed-dev ## Write runs in the current format that later versions must read
+checkpoints: .venv/installed-dev ## Write runs that later versions must be able to read
 	$(BIN)/python -m tools.generate_checkpoints
 
-oracle: benchmarks/.venv/installed ## Record what PyTorch computes, for the tests to compare with
+oracle: benchmarks/.venv/installed ## Record PyTorch's values for the tests (5 GB of packages)
 	benchmarks/.venv/bin/python -m tools.generate_oracle
 
-exports: benchmarks/.venv/installed .venv/installed-dev ## Compare exported models in PyTorch and onnxruntime with dlcli (needs the full MNIST)
+exports: benchmarks/.venv/installed .venv/installed-dev ## Compare exported models with dlcli (5 GB of packages; MNIST)
 	benchmarks/.venv/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .
 	benchmarks/.venv/bin/python -m benchmarks.exports
 	$(BIN)/python -m tools.generate_readme
 
-accuracy: .venv/installed-dev ## Train every config with three seeds, evaluate it, keep the logs (2 hours)
+accuracy: .venv/installed-dev ## Train and evaluate every config with three seeds (2 hours)
 	$(BIN)/python -m benchmarks.accuracy
 	$(BIN)/python -m tools.generate_readme
 
-bench: benchmarks/.venv/installed ## Compare the speed of dlcli, PyTorch, JAX and scikit-learn (15 minutes, 5 GB)
+bench: benchmarks/.venv/installed ## Compare dlcli with PyTorch, JAX, scikit-learn (15 min; 5 GB)
 	benchmarks/.venv/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .
 	benchmarks/.venv/bin/python -m benchmarks --output benchmarks/RESULTS.md
 
-sweep: .venv/installed-dev ## Measure searches: what they find, and what pruning and a second job save (11 minutes)
+sweep: .venv/installed-dev ## Measure searches, with pruning and a second job (11 minutes)
 	$(BIN)/python -m benchmarks.sweep --output benchmarks/SWEEP.md
 
 lowest: .venv-lowest/installed ## Run the tests with the lowest versions of the dependencies
@@ -73,7 +74,7 @@ lowest: .venv-lowest/installed ## Run the tests with the lowest versions of the 
 audit: .venv-audit/installed ## Ask PyPI whether the dependencies have known vulnerabilities
 	.venv-audit/bin/pip-audit --strict --progress-spinner off .
 
-clean: ## Remove environments, caches and builds, but not runs/ or data/
+clean: ## Remove environments, caches and builds, but not runs or data
 	rm -rf .venv .venv-lowest .venv-audit benchmarks/.venv dist build .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
