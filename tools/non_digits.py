@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from dlcli.nn.types import Labels
-from dlcli.vision.components import label
+from dlcli.vision.morphology import label_components
 from tools import characters
 from tools.characters import Points, Strokes
 from tools.photographs import Marks
@@ -296,7 +296,7 @@ def _touching(one: Marks, two: Marks, columns: int) -> Marks:
     for shared in range(min(columns, most), most + 1):
         middle = np.maximum(left[:, left.shape[1] - shared :], right[:, :shared])
         both = np.hstack([left[:, : left.shape[1] - shared], middle, right[:, shared:]])
-        if label(both > 127)[1] == 1:
+        if label_components(both > 127)[1] == 1:
             break
     return both
 

@@ -24,7 +24,8 @@ from tqdm import tqdm
 from dlcli.data import datasets
 from dlcli.data.datasets import Examples
 from dlcli.files import DEFAULT_DATA_DIR
-from dlcli.inference.predictor import Picture, predict
+from dlcli.inference.predictor import predict
+from dlcli.inference.sources import ImageSource
 from dlcli.runs import lookup
 from dlcli.runs.checkpoint import Model
 from tools import conditions
@@ -53,7 +54,7 @@ def files_of(kind: str, digits: Examples, numbers: range) -> Iterator[tuple[byte
 def count(model: Model, kind: str, digits: Examples, numbers: range) -> Counter[str]:
     """How many photographs of a kind the model reads right, reads wrong, and refuses (``?``)."""
     made = list(files_of(kind, digits, numbers))
-    pictures = [Picture(io.BytesIO(content), kind) for content, _ in made]
+    pictures = [ImageSource(io.BytesIO(content), kind) for content, _ in made]
     counts: Counter[str] = Counter()
     for answer, (_, label) in zip(predict(model, pictures, raw=False), made, strict=True):
         if answer.error is not None:

@@ -27,14 +27,13 @@ from dlcli.config.schema import Augmentation, Config
 from dlcli.data import datasets
 from dlcli.data.datasets import Examples
 from dlcli.files import DEFAULT_DATA_DIR, atomic_write
-from dlcli.inference import predictor
 from dlcli.nn.network import Network
 from dlcli.nn.types import Labels, Pixels
 from dlcli.runs import lookup
 from dlcli.training.loop import fit
 from dlcli.training.state import initial_state
-from dlcli.vision import components, decode, foreground, localization, mnist_format, rejection
-from dlcli.vision.rejection import ACTIVATION, FILE, SOMETHING_ELSE
+from dlcli.vision import augmentation, decode, localization, mnist_format, morphology, rejection
+from dlcli.vision.rejection import ACTIVATION, OOD_CLASS, WEIGHTS_FILE, RejectionReason
 from tools import non_digits
 from tools.conditions import CONDITIONS, EMPTY
 from tools.photographs import Marks, Scene, photograph
@@ -110,15 +109,15 @@ def photographed(number: int, digits: Examples) -> Example | None:
     elif kind < _MNIST_DIGITS + _PRINTED_DIGITS:
         marks, label = _printed_digit(random)
     elif kind < _MNIST_DIGITS + _PRINTED_DIGITS + _EMPTY_PAGES:
-        marks, label = EMPTY, SOMETHING_ELSE
+        marks, label = EMPTY, OOD_CLASS
     else:
-        marks, label = _something_else(images, labels, random), SOMETHING_ELSE
+        marks, label = _something_else(images, labels, random), OOD_CLASS
     if kind >= _MNIST_DIGITS:  # the drawing was made with a pen already
         scene = replace(scene, pen_width=None)
     file = io.BytesIO(photograph(marks, scene, random, _CANVAS_SIDE_PX))
-    picture = decode.to_colours(decode.read(file, "example"), "example")
-    found = localization.look_at(picture, unlike=lambda _: 0.0)
-    if found.pixels is None or found.doubt == components.SEVERAL:
+    picture = decode.to_grey_or_rgb(decode.read_image(file, "example"), "example")
+    found = localization.locate_digit(picture, scorer=lambda images: np.zeros(len(images)))
+    if found.pixels is None or found.rejection == RejectionReason.SEVERAL_DIGITS:
         return None
     return found.pixels, label
 
@@ -130,15 +129,15 @@ def drawn(number: int, digits: Examples) -> Example:
     if random.random() < _PRINTED_DIGITS_DRAWN:
         marks, label = _printed_digit(random)
     else:
-        marks, label = _something_else(images, labels, random), SOMETHING_ELSE
+        marks, label = _something_else(images, labels, random), OOD_CLASS
     mask = marks > 127
-    rows, columns = mnist_format.extent(mask)
+    rows, columns = mnist_format.bounding_box(mask)
     pixel = max(rows.stop - rows.start, columns.stop - columns.start) / _DIGIT_SIDE_PX
-    (width,) = foreground.quantiles(foreground.stroke_widths(mask), 0.5)
+    (width,) = morphology.quantiles(morphology.stroke_widths(mask), 0.5)
     missing = round((_MIN_STROKE_WIDTH_PX * pixel - width) / 2)
     levels = marks.astype(np.float32) / np.float32(255)
-    strokes = foreground.thicken(levels, max(missing, 0))
-    return mnist_format.centre(mnist_format.fit(strokes)).reshape(-1), label
+    strokes = morphology.thicken(levels, max(missing, 0))
+    return mnist_format.to_mnist_format(strokes), label
 
 
 def _scene(random: Random) -> Scene:
@@ -196,20 +195,20 @@ def collect(examples: Iterable[Example | None]) -> Examples:
     kept = [
         (pixels, label)
         for pixels, label in filter(None, examples)
-        if not (label == SOMETHING_ELSE and _is_bar(pixels))
+        if not (label == OOD_CLASS and _is_bar(pixels))
     ]
     pixels, labels = zip(*kept, strict=True)
     return Examples(np.stack(pixels), np.array(labels, np.uint8))
 
 
 def _is_bar(pixels: Pixels) -> bool:
-    rows, columns = mnist_format.extent(pixels.reshape(28, 28) > 127)
+    rows, columns = mnist_format.bounding_box(pixels.reshape(28, 28) > 127)
     return bool(columns.stop - columns.start <= _MAX_BAR_ASPECT * (rows.stop - rows.start))
 
 
 def train(examples: Examples, validation: Examples, config: Config = CONFIG) -> Network:
     """A network with eleven outputs."""
-    state = initial_state(config, classes=SOMETHING_ELSE + 1)
+    state = initial_state(config, classes=OOD_CLASS + 1)
     for record in fit(config, examples, validation, state):
         print(record)
     return state.evaluated_network.fuse_batch_norm()
@@ -230,10 +229,11 @@ def rejection_rates(validation: Examples) -> str:
     model = lookup.load_named(lookup.PRETRAINED)
     rejected = []
     for pixels in validation.images:
-        variants = rejection.looks(pixels)
+        variants = augmentation.tta_variants(pixels)
         probabilities = model.infer(variants)[1].mean(axis=0)
-        rejected.append(predictor.doubt_of(variants, probabilities) is not None)
-    is_digit = validation.labels != SOMETHING_ELSE
+        ood_score = float(rejection.ood_scores(variants).mean())
+        rejected.append(rejection.rejection_reason(ood_score, probabilities) is not None)
+    is_digit = validation.labels != OOD_CLASS
     rates = [np.mean(np.array(rejected)[which]) for which in (is_digit, ~is_digit)]
     return "rejected: {:.1%} of digits, {:.1%} of other things".format(*rates)
 
@@ -256,7 +256,7 @@ def main() -> None:
         np.concatenate([plain.images[::MNIST_STEP], *(part.images for part in learned)]),
         np.concatenate([plain.labels[::MNIST_STEP], *(part.labels for part in learned)]),
     )
-    save(train(examples, validation), FILE)
+    save(train(examples, validation), WEIGHTS_FILE)
     print(rejection_rates(validation))
 
 

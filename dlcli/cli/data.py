@@ -250,7 +250,7 @@ def show(
     from dlcli.config import files as config_files
     from dlcli.data import datasets, pictures
     from dlcli.files import refuse_to_overwrite
-    from dlcli.vision.pipeline import write_grid
+    from dlcli.vision.preview import write_grid
 
     config = config_files.load(sources, overrides)
     if augmented and config.augmentation is None:

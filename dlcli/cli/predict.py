@@ -1,10 +1,7 @@
 """``dlcli predict``."""
 
-import io
-import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +15,12 @@ from dlcli.cli.options import (
     threads_option,
 )
 from dlcli.cli.output import echo_error, message, print_csv, print_json, printable, shows_bars, warn
-from dlcli.errors import ImageError, InputError
-from dlcli.files import stdin
+from dlcli.errors import InputError
 
 if TYPE_CHECKING:
-    from dlcli.inference.predictor import Picture, Prediction
+    from collections.abc import Iterable, Iterator
+
+    from dlcli.inference.predictor import Prediction
 
 
 @click.command("predict")
@@ -57,7 +55,7 @@ if TYPE_CHECKING:
     type=click.FloatRange(0, 1),
     default=0.0,
     metavar="P",
-    help="Answer ? where the probability is below P; dlcli eval shows what that wins on MNIST.",
+    help="Print ? where the probability is below P; dlcli eval shows the accuracy of the rest.",
 )
 @click.option("--raw", is_flag=True, help="Take 28x28 pictures, light on dark, as they are.")
 @click.option(
@@ -65,7 +63,7 @@ if TYPE_CHECKING:
     "shown_dir",
     type=click.Path(readable=False, path_type=Path),
     metavar="DIR",
-    help="Write a PNG for each image: what was found on it and what the network saw.",
+    help="Write a PNG for each image: what was found on it and what the network was shown.",
 )
 @force_option
 @threads_option
@@ -83,7 +81,7 @@ def command(
     threads: int | None,
     output_format: str,
 ) -> None:
-    """Say which digit each picture shows.
+    """Predict the digit on each picture.
 
     IMAGE is a picture of one handwritten digit (a scan, a drawing, a photo of a page) in any
     format that Pillow reads, a folder of them, or - for one picture on stdin. Prints DIGIT,
@@ -93,8 +91,9 @@ def command(
     The model is a run directory, an .npz file, or "pretrained", which comes with dlcli; without
     one, $DLCLI_MODEL, else runs/latest, else pretrained.
 
-    A picture that shows no digit, or several, is answered ? with the reason on stderr. One that
-    cannot be used is reported on stderr, the others go on, and the exit code is 4.
+    For a picture that shows no digit, or several, the digit is ? and stderr says why. A picture
+    that cannot be used is reported on stderr; the others are still predicted, and the exit code
+    is 4.
 
     \b
     Examples:
@@ -109,9 +108,10 @@ def command(
     if images.count("-") + lists.count("-") > 1:
         raise click.UsageError("stdin (-) can be read only once")
     if top > 1 and output_format == "csv":
-        raise click.UsageError("--top has no place in csv, which holds all ten probabilities")
+        raise click.UsageError("csv has all ten probabilities; use --top with text or json")
     from dlcli.files import refuse_full_folder
     from dlcli.inference.predictor import predict
+    from dlcli.inference.sources import find_sources, is_folder
     from dlcli.runs import lookup
 
     model = lookup.load_named(model_path)
@@ -122,192 +122,89 @@ def command(
     if threads is not None:
         click.get_current_context().with_resource(limit_threads(threads))
 
-    pictures = _Pictures(images, lists)
     predictions = predict(
         model,
-        pictures,
+        find_sources(images, lists),
         raw=raw,
         reject=reject,
         explain=shown_dir is not None,
         threads=threads,
     )
-    if shows_bars() and not pictures.is_single:
+    is_single = len(images) == 1 and not lists and not is_folder(images[0])
+    if shows_bars() and not is_single:
         predictions = _with_bar(predictions)
-    answers = _usable(predictions, pictures, as_json=output_format == "json")
+    failures: list[str] = []
+    usable = _report_failures(predictions, failures, as_json=output_format == "json")
     if shown_dir is not None:
-        answers = _shown(answers, shown_dir)
-    _print(answers, output_format, top, str(model.path))
-    if pictures.failures:
+        usable = _write_previews(usable, shown_dir)
+    _print(usable, output_format, top, str(model.path))
+    if failures:
         click.get_current_context().exit(InputError.exit_code)
 
 
-def _print(answers: "Iterator[Prediction]", output_format: str, top: int, model: str) -> None:
-    """Print each answer as it comes."""
+def _print(predictions: "Iterator[Prediction]", output_format: str, top: int, model: str) -> None:
+    """Print each prediction as it comes."""
     if output_format == "csv":
         columns = ["path", "digit", "probability", *[f"p{digit}" for digit in range(10)]]
-        print_csv((_csv_row(answer) for answer in answers), columns)
+        print_csv((_csv_row(prediction) for prediction in predictions), columns)
     elif output_format == "json":
-        for answer in answers:
-            print_json(_json_object(answer, top, model), indent=None)
+        for prediction in predictions:
+            print_json(_json_object(prediction, top, model), indent=None)
     else:
-        for answer in answers:
-            click.echo(_text_line(answer, top))
+        for prediction in predictions:
+            click.echo(_text_line(prediction, top))
 
 
 def _with_bar(predictions: "Iterator[Prediction]") -> "Iterator[Prediction]":
     """Show on stderr how many pictures are done, and how fast."""
     from tqdm import tqdm
 
-    shares_terminal = sys.stdout.isatty()
+    stdout_is_terminal = sys.stdout.isatty()
     with tqdm(unit=" pictures", file=sys.stderr) as bar:
         for prediction in predictions:
-            # The bar makes room for lines that are about to be written over it.
-            if shares_terminal or prediction.error or prediction.doubt:
+            # Clear the bar where a line is about to be written.
+            if stdout_is_terminal or prediction.error or prediction.reason:
                 bar.clear()
             yield prediction
             bar.update()
 
 
-class _Pictures:
-    """The pictures named on the command line, found as they are asked for."""
-
-    def __init__(self, images: Iterable[str], lists: Iterable[str]) -> None:
-        self._images = tuple(images)
-        self._lists = tuple(lists)
-        self.failures = 0
-
-    @property
-    def is_single(self) -> bool:
-        """Whether there can be no more than one."""
-        return len(self._images) == 1 and not self._lists and not _is_folder(self._images[0])
-
-    def __iter__(self) -> "Iterator[Picture | None]":
-        from dlcli.inference.predictor import Picture
-        from dlcli.vision.decode import MAX_BYTES
-
-        for name in self._images:
-            if name == "-":
-                yield Picture(io.BytesIO(stdin().read(MAX_BYTES + 1)), "-")
-            else:
-                yield from self._at(name)
-        for name in self._lists:
-            yield from self._listed_in(name)
-
-    def report(self, error: str) -> None:
-        """Tell of a picture that cannot be used; the others go on."""
-        self.failures += 1
-        echo_error(f"Error: {printable(error)}")
-
-    def _named_in(self, stream: io.BufferedIOBase) -> "Iterator[Picture | None]":
-        for path in split_list(stream):
-            if path is None:
-                yield None
-            else:
-                yield from self._at(path)
-
-    def _listed_in(self, name: str) -> "Iterator[Picture | None]":
-        from dlcli.inference.predictor import Picture
-
-        path = Path(name)
-        try:
-            if name == "-":
-                yield from self._named_in(stdin())
-            else:
-                with path.open("rb") as stream:
-                    yield from self._named_in(stream)
-        except OSError as error:
-            yield Picture(path, name, f"{name}: cannot be read: {error.strerror}")
-        except InputError as error:
-            yield Picture(path, name, f"{name}: {error}")
-
-    def _at(self, name: str) -> "Iterator[Picture]":
-        from dlcli.inference.predictor import Picture, find_pictures
-
-        path = Path(name)
-        if not _is_folder(name):
-            yield Picture(path, name)
-            return
-        try:
-            for found in find_pictures(path):
-                yield Picture(found, str(found))
-        except ImageError as error:
-            yield Picture(path, name, str(error))
-
-
-# No system has paths of more than a few thousand bytes.
-_MAX_NAMELESS = 1 << 20
-
-
-def _is_folder(name: str) -> bool:
-    return os.path.isdir(name)  # noqa: PTH112 - Path.is_dir raises where it may not look
-
-
-def split_list(stream: io.BufferedIOBase) -> Iterator[str | None]:
-    """The paths in a list: NUL-separated if it holds a NUL, else one a line (LF or CRLF).
-
-    None stands where more may be long in coming.
-
-    Raises
-    ------
-    InputError
-        It goes on and on without naming anything.
-    """
-    separator, line_end = None, b"\r"
-    rest = b""
-    nameless = 0
-    while chunk := stream.read1(1 << 16):
-        rest += chunk
-        if separator is None:
-            separator = b"\0" if b"\0" in rest else b"\n"
-            line_end = b"" if separator == b"\0" else b"\r"
-        *paths, rest = rest.split(separator)
-        names = [os.fsdecode(path.removesuffix(line_end)) for path in paths if path]
-        yield from names
-        yield None
-        nameless = 0 if names else nameless + len(chunk)
-        if nameless > _MAX_NAMELESS:
-            raise InputError(f"no list of paths: {_MAX_NAMELESS:,} bytes without a name")
-    if rest:
-        yield os.fsdecode(rest.removesuffix(line_end))
-
-
-def _usable(
-    predictions: "Iterable[Prediction]", pictures: _Pictures, *, as_json: bool
+def _report_failures(
+    predictions: "Iterable[Prediction]", failures: list[str], *, as_json: bool
 ) -> "Iterator[Prediction]":
-    """Pass on what has an answer; report the rest."""
+    """Report pictures that could not be used and pass on the others."""
     for prediction in predictions:
         if prediction.error is None:
-            if prediction.doubt is not None:
-                warn(f"{prediction.name}: {prediction.doubt}")
+            if prediction.reason is not None:
+                warn(f"{prediction.name}: {prediction.reason}")
             yield prediction
             continue
-        pictures.report(prediction.error)
+        failures.append(prediction.name)
+        echo_error(f"Error: {printable(prediction.error)}")
         if as_json:
             print_json({"path": prediction.name, "error": prediction.error}, indent=None)
 
 
-def _shown(predictions: "Iterable[Prediction]", folder: Path) -> "Iterator[Prediction]":
-    """Write into ``folder`` what was found on each picture and what the network saw."""
-    from dlcli.vision import preview
+def _write_previews(predictions: "Iterable[Prediction]", folder: Path) -> "Iterator[Prediction]":
+    """Write for each picture what was found on it and what the network was shown."""
+    from dlcli.vision.preview import write_preview
 
     for number, prediction in enumerate(predictions):
-        if prediction.steps is None:
-            raise AssertionError("predictions were asked to explain themselves")
-        # Short enough that no file system refuses it.
+        if prediction.trace is None:
+            raise AssertionError("predictions were made without traces")
+        # Short enough for every file system.
         stem = re.sub(r"[^\w.-]", "_", Path(prediction.name).stem)[:40]
-        answer = " ".join(_cells(prediction, top=1))
-        preview.write(
-            prediction.steps, prediction.pixels, answer, folder / f"{number:05d}-{stem}.png"
-        )
+        path = folder / f"{number:05d}-{stem}.png"
+        write_preview(prediction.trace, prediction.pixels, " ".join(_cells(prediction, 1)), path)
         yield prediction
 
 
 def _ranking(prediction: "Prediction") -> list[tuple[int, float]]:
-    """Digits with their probabilities, the most probable first; none in doubt."""
+    """Digits with their probabilities, the most probable first; empty if it was rejected."""
     if prediction.probabilities is None:
         return []
-    shares = [float(share) for share in prediction.probabilities]
-    return sorted(enumerate(shares), key=lambda pair: -pair[1])
+    probabilities = [float(probability) for probability in prediction.probabilities]
+    return sorted(enumerate(probabilities), key=lambda pair: -pair[1])
 
 
 def _cells(prediction: "Prediction", top: int) -> list[str]:
@@ -325,10 +222,10 @@ def _json_object(prediction: "Prediction", top: int, model: str) -> dict[str, An
     result: dict[str, Any] = {"path": prediction.name}
     if ranking:
         result["digit"], result["probability"] = ranking[0]
-        result["probabilities"] = [share for _, share in sorted(ranking)]
+        result["probabilities"] = [probability for _, probability in sorted(ranking)]
     else:
         result |= {"digit": None, "probability": None, "probabilities": None}
-        result["reason"] = prediction.doubt
+        result["reason"] = prediction.reason
     result["model"] = model
     if top > 1:
         result["top"] = [{"digit": d, "probability": p} for d, p in ranking[:top]]
@@ -337,9 +234,8 @@ def _json_object(prediction: "Prediction", top: int, model: str) -> dict[str, An
 
 def _csv_row(prediction: "Prediction") -> dict[str, Any]:
     ranking = _ranking(prediction)
-    path = prediction.name
     if not ranking:
-        return {"path": path, "digit": "?"}
+        return {"path": prediction.name, "digit": "?"}
     digit, probability = ranking[0]
-    shares = {f"p{d}": f"{p:.6g}" for d, p in ranking}
-    return {"path": path, "digit": digit, "probability": f"{probability:.6g}", **shares}
+    row = {"path": prediction.name, "digit": digit, "probability": f"{probability:.6g}"}
+    return row | {f"p{d}": f"{p:.6g}" for d, p in ranking}

@@ -9,7 +9,7 @@ from dlcli.data.augmentation import Distortions
 from dlcli.data.datasets import Examples
 from dlcli.nn.random import random_stream
 from dlcli.nn.types import Pixels
-from dlcli.vision.pipeline import write_pixels
+from dlcli.vision.preview import write_image
 
 _COLUMNS = 10
 
@@ -20,7 +20,7 @@ def export(examples: Examples, folder: Path, limit: int | None) -> int:
     count = min(limit or len(examples), len(examples))
     for index in range(count):
         name = f"{index:05d}-{examples.labels[index]}.png"
-        write_pixels(examples.images[index], folder / name)
+        write_image(examples.images[index], folder / name)
     return count
 
 

@@ -1,4 +1,4 @@
-"""Pictures to digits, as they come: read on all cores, answered in order."""
+"""Pictures to predictions: preprocessed in parallel, classified in batches, returned in order."""
 
 import math
 import os
@@ -7,167 +7,151 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 from dlcli.errors import ImageError, Terminated
+from dlcli.inference.sources import ImageSource
 from dlcli.nn.types import Array, Pixels
 from dlcli.runs.checkpoint import Model
 from dlcli.vision import pipeline
-from dlcli.vision.decode import read, without_warnings
-from dlcli.vision.localization import Steps
-from dlcli.vision.pipeline import Prepared
-from dlcli.vision.rejection import DOUBTFUL, looks, unlikeness
+from dlcli.vision.decode import ignore_warnings, read_image
+from dlcli.vision.localization import Candidate, PreprocessingTrace
+from dlcli.vision.rejection import RejectionReason, rejection_reason
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
-# Few enough that answers appear soon, enough that the matrix products are efficient.
-_BLOCK = 16
-# Seconds a picture takes from which on threads pay: Python runs one at a time, and only while
-# Pillow or NumPy are at work on larger ones does another get its turn. Small PNG files take
-# 0.1 ms each, and half as long again in two threads.
-_WORTH_THREADS = 0.001
+    Preprocessed = tuple[ImageSource, Candidate | ImageError]
 
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture to read: its file, or an open stream, and what to call it.
-
-    Attributes
-    ----------
-    error
-        Why there is nothing to read.
-    """
-
-    source: Path | BinaryIO
-    name: str
-    error: str | None = None
+# Pictures in a batch: few enough that predictions appear soon, enough that the matrix products
+# are efficient.
+_BATCH_SIZE = 16
+# Pictures that take longer are preprocessed in threads. Python runs one thread at a time, except
+# while Pillow or NumPy work on large arrays: small PNG files take 0.1 ms each, and half as long
+# again in two threads.
+_MIN_SECONDS_FOR_THREADS = 0.001
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answer to one picture.
+    """The prediction for one picture.
 
     Attributes
     ----------
+    name
+        The picture's.
     pixels
-        What the network saw, shape (784,); None if there was nothing to see.
+        What the network was shown, shape (784,); None if nothing was found.
     probabilities
-        Shape (10,); None without an answer.
-    doubt
-        Why there is no answer to a picture that could be read: it shows no digit, or several,
-        or one that the network is not sure enough of.
+        Of the ten digits, shape (10,); None if the picture was rejected.
+    rejection
+        Why it was rejected: it shows no digit, or several, or the network is not confident.
+    reason
+        The same for users, with details.
     error
-        Why the picture could not be used.
-    steps
-        How it was prepared, if that was asked for.
+        Why the picture could not be used at all.
+    trace
+        The steps of the preprocessing, if they were asked for.
     """
 
     name: str
     pixels: Pixels | None = None
     probabilities: Array | None = None
-    doubt: str | None = None
+    rejection: RejectionReason | None = None
+    reason: str | None = None
     error: str | None = None
-    steps: Steps | None = None
+    trace: PreprocessingTrace | None = None
 
 
 def predict(
     model: Model,
-    pictures: Iterable[Picture | None],
+    sources: Iterable[ImageSource | None],
     *,
     raw: bool,
     reject: float = 0.0,
     explain: bool = False,
     threads: int | None = None,
 ) -> Iterator[Prediction]:
-    """Answer each picture, in order; one that cannot be used does not stop the others.
+    """Predict each picture, in order; one that cannot be used does not stop the others.
 
-    A picture like MNIST's own is answered as ``evaluate`` would. Any other is shown to the
-    network several times, a little turned, scaled and shifted, and the mean of its answers
-    counts.
+    For a picture in MNIST's format the prediction is that of ``evaluate``. For any other it is
+    the mean over variants of the picture (test-time augmentation).
 
     Parameters
     ----------
     model
-        The network to ask.
-    pictures
-        What to read; consumed as answers are. None among them: what comes next may take a
-        while, so all before it is answered first.
+        The classifier.
+    sources
+        The pictures, read as predictions are asked for. None among them says that the next one
+        may take a while, so everything before it is predicted first.
     raw
-        Take 28x28 pictures as they are, light on dark, without any preparation.
+        Take 28x28 pictures, light on dark, without preprocessing.
     reject
-        Give no answer whose probability is below this.
+        Reject predictions whose probability is lower.
     explain
-        Keep how each picture was prepared.
+        Keep the steps of the preprocessing.
     threads
-        How many pictures to prepare at once, where that pays; None for as many as there are
-        cores.
+        How many pictures to preprocess at once, where that pays; None for the number of cores.
     """
     as_is = raw or model.metadata.preprocessing == "none"
+    preprocess = pipeline.take_as_is if as_is else pipeline.preprocess
 
-    def prepare(picture: Picture) -> _Ready:
-        return _prepare(picture, as_is=as_is, explain=explain)
+    def prepare(source: ImageSource) -> "Preprocessed":
+        try:
+            if source.error is not None:
+                raise ImageError(source.error)  # noqa: TRY301 - as if reading it had failed
+            image = read_image(source.file, source.name)
+            return source, preprocess(image, source.name, explain=explain)
+        except ImageError as error:
+            return source, error
 
-    with without_warnings():
-        for block in _in_order(prepare, pictures, threads or _cores()):
-            yield from _answer(model, block, reject)
-
-
-@dataclass(frozen=True)
-class _Ready:
-    """A picture on its way to the network."""
-
-    name: str
-    prepared: Prepared | None = None
-    error: str | None = None
+    with ignore_warnings():
+        for batch in _in_order(prepare, sources, threads or _available_cores()):
+            yield from _classify(model, batch, reject)
 
 
 def _in_order(
-    prepare: Callable[[Picture], _Ready], pictures: Iterable[Picture | None], threads: int
-) -> Iterator[list[_Ready]]:
-    """Prepare pictures and pass them on in order.
+    prepare: "Callable[[ImageSource], Preprocessed]",
+    sources: Iterable[ImageSource | None],
+    threads: int,
+) -> "Iterator[list[Preprocessed]]":
+    """Preprocess pictures in batches if they are fast, else one by one in threads."""
 
-    Those that take hardly any time go on in blocks, which the network answers at once; others
-    are prepared in threads, one each, and go on one by one.
-    """
-
-    def timed(block: list[Picture]) -> tuple[list[_Ready], float]:
+    def timed(batch: list[ImageSource]) -> "tuple[list[Preprocessed], float]":
         start = time.perf_counter()
-        return [prepare(picture) for picture in block], (time.perf_counter() - start) / len(block)
+        return [prepare(source) for source in batch], (time.perf_counter() - start) / len(batch)
 
-    waiting: deque[Future[tuple[list[_Ready], float]]] = deque()
-    block: list[Picture] = []
-    seconds = math.inf  # the first picture, prepared alone, tells how long one takes
+    pending: deque[Future[tuple[list[Preprocessed], float]]] = deque()
+    batch: list[ImageSource] = []
+    seconds = math.inf  # unknown until the first picture is done, alone
     with ExitStack() as stack:
         pool: Executor | None = None
-        for picture in pictures:
-            is_slow = _WORTH_THREADS < seconds < math.inf and threads > 1
-            if picture is not None and is_slow:
-                pool = pool or stack.enter_context(_pool(threads))
-                waiting.append(pool.submit(timed, [picture]))
-            while len(waiting) > (2 * threads if picture is not None and is_slow else 0):
-                ready, seconds = waiting.popleft().result()
-                yield ready
-            if picture is not None and not is_slow:
-                block.append(picture)
-            size = 1 if seconds > _WORTH_THREADS else _BLOCK
-            if block and (picture is None or len(block) >= size):
-                ready, seconds = timed(block)
-                block = []
-                yield ready
-        while waiting:
-            yield waiting.popleft().result()[0]
-        if block:
-            yield timed(block)[0]
+        for source in sources:
+            is_slow = _MIN_SECONDS_FOR_THREADS < seconds < math.inf and threads > 1
+            if source is not None and is_slow:
+                pool = pool or stack.enter_context(_thread_pool(threads))
+                pending.append(pool.submit(timed, [source]))
+            while len(pending) > (2 * threads if source is not None and is_slow else 0):
+                done, seconds = pending.popleft().result()
+                yield done
+            if source is not None and not is_slow:
+                batch.append(source)
+            size = 1 if seconds > _MIN_SECONDS_FOR_THREADS else _BATCH_SIZE
+            if batch and (source is None or len(batch) >= size):
+                done, seconds = timed(batch)
+                batch = []
+                yield done
+        while pending:
+            yield pending.popleft().result()[0]
+        if batch:
+            yield timed(batch)[0]
 
 
 @contextmanager
-def _pool(threads: int) -> Iterator["Executor"]:
-    """Threads; what they have not begun when nobody wants it any more is left undone."""
+def _thread_pool(threads: int) -> Iterator["Executor"]:
+    """A thread pool that cancels what it has not begun when it is left."""
     from concurrent.futures import ThreadPoolExecutor
 
     pool = ThreadPoolExecutor(threads, "pictures")
@@ -175,112 +159,68 @@ def _pool(threads: int) -> Iterator["Executor"]:
     try:
         yield pool
     except (KeyboardInterrupt, Terminated):
-        # A reader that waits for ever, as of a named pipe, must not make the user wait as well.
+        # Do not wait for a read that may block for ever, as of a named pipe.
         wait = False
         raise
     finally:
         pool.shutdown(wait=wait, cancel_futures=True)
 
 
-def _cores() -> int:
-    """Cores that this process may use."""
+def _available_cores() -> int:
+    """The cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def _prepare(picture: Picture, *, as_is: bool, explain: bool) -> _Ready:
-    if picture.error is not None:
-        return _Ready(picture.name, error=picture.error)
-    try:
-        image = read(picture.source, picture.name)
-        prepare = pipeline.plain if as_is else pipeline.prepare
-        return _Ready(picture.name, prepare(image, picture.name, explain=explain))
-    except ImageError as error:
-        return _Ready(picture.name, error=str(error))
-
-
-def _answer(model: Model, block: list[_Ready], reject: float) -> Iterator[Prediction]:
-    """Show the network what there is to see of a block, all at once."""
+def _classify(model: Model, batch: "list[Preprocessed]", reject: float) -> Iterator[Prediction]:
+    """Predict a batch with one forward pass over the variants of all its pictures."""
     shown = [
-        item.prepared.pixels[np.newaxis] if item.prepared.unchanged else looks(item.prepared.pixels)
-        for item in block
-        if item.prepared is not None and item.prepared.pixels is not None
+        found.variants
+        for _, found in batch
+        if isinstance(found, Candidate) and found.variants is not None
     ]
-    probabilities = np.empty((0, model.network.layer_sizes[-1]), np.float32)
+    outputs: Iterator[Array] = iter(())
     if shown:
-        _, probabilities = model.infer(np.concatenate(shown))
-    done = 0
-    views = iter(shown)
-    for item in block:
-        prepared = item.prepared
-        if prepared is None:
-            yield Prediction(item.name, error=item.error)
-        elif prepared.pixels is None:
-            yield Prediction(item.name, doubt=prepared.doubt, steps=prepared.steps)
-        else:
-            seen = next(views)
-            shares = probabilities[done : done + len(seen)].mean(axis=0)
-            done += len(seen)
-            doubt = None if prepared.unchanged else prepared.doubt or doubt_of(seen, shares)
-            if doubt is None and not shares.max() >= reject:  # nan is never reached
-                doubt = f"not sure enough ({shares.max():.4f}): {_either(shares)}"
-            answer = shares if doubt is None else None
-            yield Prediction(item.name, prepared.pixels, answer, doubt, steps=prepared.steps)
+        ends = np.cumsum([len(variants) for variants in shown])
+        outputs = iter(np.split(model.infer(np.concatenate(shown))[1], ends[:-1]))
+    for source, found in batch:
+        if isinstance(found, ImageError):
+            yield Prediction(source.name, error=str(found))
+            continue
+        probabilities, rejection = None, found.rejection
+        reason = rejection and str(rejection)
+        if found.variants is not None:
+            probabilities = next(outputs).mean(axis=0)
+            rejection = _rejection(found, probabilities, reject)
+            reason = rejection and _explained(rejection, probabilities)
+        yield Prediction(
+            source.name,
+            found.pixels,
+            probabilities if rejection is None else None,
+            rejection,
+            reason,
+            trace=found.trace,
+        )
 
 
-def doubt_of(seen: Pixels, probabilities: Array) -> str | None:
-    """Why what the network saw is no digit, or not clearly one.
-
-    Parameters
-    ----------
-    seen
-        What it was shown of one picture, shape (looks, 784).
-    probabilities
-        Its mean answer, shape (10,).
-    """
-    no_digit, another = unlikeness(seen), 1 - float(probabilities.max())
-    if no_digit > DOUBTFUL:
-        return "unlike any digit"
-    if no_digit + another > DOUBTFUL:
-        return f"not clear: {_either(probabilities)}"
-    return None
+def _rejection(
+    found: Candidate, probabilities: Array, min_probability: float
+) -> RejectionReason | None:
+    """Why a candidate is rejected by its scores, if it is."""
+    reason = None
+    if found.ood_score is not None:
+        reason = rejection_reason(found.ood_score, probabilities)
+    if reason is None and not probabilities.max() >= min_probability:  # true for nan as well
+        reason = RejectionReason.LOW_CONFIDENCE
+    return reason
 
 
-def _either(probabilities: Array) -> str:
+def _explained(rejection: RejectionReason, probabilities: Array) -> str:
+    """A rejection reason for users, with the two most probable digits where it is between them."""
     first, second = np.argsort(-probabilities, kind="stable")[:2]
-    return f"{first} or {second}"
-
-
-def find_pictures(folder: Path) -> Iterator[Path]:
-    """The picture files in a folder and the folders below it, in order of their names.
-
-    Hidden files and folders are passed over.
-
-    Raises
-    ------
-    ImageError
-        There is none; or, after those that there are, a folder could not be looked into.
-    """
-    Image.init()
-    kinds = Image.registered_extensions().items()
-    known = {suffix for suffix, kind in kinds if kind in Image.OPEN}
-    found = False
-    unreadable: list[OSError] = []
-    try:
-        for parent, folders, files in os.walk(folder, onerror=unreadable.append):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for file in sorted(files):
-                path = Path(parent, file)
-                if file.startswith(".") or path.suffix.lower() not in known:
-                    continue
-                # What is no file, as a named pipe, could keep a reader waiting for ever.
-                if not path.is_fifo():
-                    found = True
-                    yield path
-    except RecursionError:  # up to Python 3.11, os.walk calls itself
-        raise ImageError(f"{folder}: folders are nested too deeply in it") from None
-    for error in unreadable:
-        raise ImageError(f"{error.filename}: cannot be read: {error.strerror}") from error
-    if not found:
-        raise ImageError(f"{folder}: holds no pictures")
+    if rejection == RejectionReason.AMBIGUOUS:
+        return f"{rejection}: {first} or {second}"
+    if rejection == RejectionReason.LOW_CONFIDENCE:
+        return f"{rejection} ({probabilities.max():.4f}): {first} or {second}"
+    return str(rejection)

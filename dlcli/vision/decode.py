@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from dlcli.errors import ImageError
 from dlcli.files import open_file
-from dlcli.vision.foreground import quantiles
+from dlcli.vision.morphology import quantiles
 
 # JPEG decodes to an eighth, a quarter or a half at a fraction of the cost; more detail than
 # this is never used.
@@ -46,7 +46,7 @@ _PAPER_SHARE = 0.5
 _PAPER_SPREAD = 60
 
 
-def read(source: Path | BinaryIO, name: str) -> Image.Image:
+def read_image(source: Path | BinaryIO, name: str) -> Image.Image:
     """Decode a picture, upright as its EXIF data says, large ones in less than full detail.
 
     Raises
@@ -138,7 +138,7 @@ def _decoded(image: Image.Image, name: str, alone: ExitStack) -> Image.Image:
         image.draft("", _ENOUGH_DETAIL)
     if size > most / _LARGE:
         image.load()
-        return to_colours(_upright(image), name)
+        return to_grey_or_rgb(_upright(image), name)
     alone.close()
     image.load()
     return _upright(image)
@@ -160,7 +160,7 @@ def _refuse_programs(image: Image.Image, name: str) -> None:
 
 
 @contextmanager
-def without_warnings() -> Iterator[None]:
+def ignore_warnings() -> Iterator[None]:
     """Hear nothing of what Pillow remarks upon, such as a damaged EXIF block that is not used.
 
     All threads share what warnings are heard; so this goes around them, not into each.
@@ -170,7 +170,7 @@ def without_warnings() -> Iterator[None]:
         yield
 
 
-def to_colours(image: Image.Image, name: str) -> Image.Image:
+def to_grey_or_rgb(image: Image.Image, name: str) -> Image.Image:
     """The picture in mode L or RGB, without transparency, its longest side below 2,000 pixels.
 
     Raises

@@ -1,8 +1,12 @@
-"""What can be seen on a picture, and which of it is likest a digit.
+"""Localisation: the digit on a picture of any size, or why there is none.
 
-A picture is looked at twice: as a whole, to find the digit, and closely, to see its strokes. If
-that does not look like a digit, the next likely place is tried, then what remains without lines
-and boxes, then what there is if paper was taken for ink.
+The picture is searched twice, from coarse to fine: an overview of at most 256 pixels shows where
+candidates are, and a crop around each shows its strokes. Candidates follow one another from the
+likeliest on; the first that the rejection network accepts is the digit. If none is, digits are
+separated from lines and boxes that they are joined with, and a page that was taken for a digit is
+searched with the other polarity.
+
+Constants without a source were set by hand on synthetic photographs (``make photographs``).
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -10,352 +14,383 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from dlcli.config.dimensions import IMAGE_SIDE
-from dlcli.nn.types import Pixels
-from dlcli.vision.components import MARKED, SEVERAL, Found, find_digit
-from dlcli.vision.foreground import Colours, Ink, Levels, is_dark, strength, without_lines
-from dlcli.vision.mnist_format import centre, extent, fit, stroke_width, strokes_of
-from dlcli.vision.rejection import unlikeness
+from dlcli.nn.types import Array, Pixels
+from dlcli.vision.augmentation import tta_variants
+from dlcli.vision.components import THRESHOLDS, ComponentGroup, find_digit
+from dlcli.vision.foreground import (
+    Foreground,
+    extract_foreground,
+    is_dark_on_light,
+    remove_lines,
+)
+from dlcli.vision.mnist_format import (
+    bounding_box,
+    extract_digit,
+    median_stroke_width,
+    to_mnist_format,
+)
+from dlcli.vision.morphology import FloatImage, Mask
+from dlcli.vision.rejection import RejectionReason, ood_scores
 
-Box = tuple[int, int, int, int]
-Judge = Callable[[Pixels], float]
+Box = tuple[float, float, float, float]  # left, top, right, bottom
+Scorer = Callable[[Pixels], Array]
 
-BLANK = "blank: there is no ink on it"
-NO_DIGIT = "no digit: nothing but an edge, lines or specks"
+# The longest side of the overview, and the length of the digit in a crop.
+_OVERVIEW_SIDE_PX = 256
+_CROP_DIGIT_LENGTH_PX = 100
+# Room around the digit in a crop, as a fraction of its length.
+_CROP_MARGIN = 0.4
+# Windows for closing: in the overview, fractions of its longest side, for strokes of any width;
+# in a crop, so many times the width of the strokes, and at most a fraction of its longest side.
+_OVERVIEW_WINDOWS = (0.05, 0.12, 0.35)
+_CROP_WINDOW_STROKES = 4
+_MAX_CROP_WINDOW = 0.6
 
-# The longest side of a picture that a person is shown.
-SHOWN_SIDE = 280
-# The longest side at which a picture is looked at as a whole, and the length of the digit when
-# it is looked at closely.
-_WHOLE_SIDE = 256
-_CLOSE_LENGTH = 100
-# Windows for closing strokes: shares of the whole picture's longest side; close, times the
-# strokes' width, and at most a share of what is in view.
-_WHOLE_WINDOWS = (0.05, 0.12, 0.35)
-_CLOSE_WINDOW = 4
-_LARGEST_CLOSE_WINDOW = 0.6
-# Shares of overlap: from the first on, two boxes are one place; from the second on, what is seen
-# closely is what was found; below the third it is something else, and a fleck of the paper if it
-# is so faint, of 255 levels. A bar that is fainter still, or beside something so
-# much stronger, is one wherever it is: the edge of something, or a line of a grid.
-_SAME = 0.8
-_EXPECTED = 0.6
-_ANOTHER = 0.2
-_FAINT = 32.0
-_FAINT_BAR = 24.0
-_FAINT_BESIDE = 0.125
-_BAR = 0.35
-# A line is at least this share of what it is part of, at least this much longer than the digit
-# itself, and at most so many times as thick as strokes.
-_LINE = 0.85
-_LONGER = 1.15
-_LINE_WIDTH = 2.0
-# When lines are taken away, at least this share of the rest must be the digit.
-_MOST = 0.7
-# The part of a height or a width that is at its end.
-_BESIDE = 0.25
-# Pixels that the edges of a box may be wrong by, looked at closely.
-_SLACK = 2
-# Digits of MNIST that are wider than a stroke, for their height, cover less of their box.
-_FILLED = 0.7
-_NARROW = 0.5
-# Room around the digit when it is looked at closely, as a share of its length.
-_MARGIN = 0.4
-# A view whose unlikeness is below these may, surely and clearly does show a digit: over the
-# photographs of digits by which `make likeness` judges, that of about 99 %, 99 % and 92 % is.
-_LIKE = 0.2
-_SURELY_LIKE = 0.1
-_CLEARLY_LIKE = 0.01
+# Intersection over union (IoU) of two boxes: at least so much if they are the same place, if the
+# crop shows what the overview did, and less than the third if it shows something else.
+_MIN_IOU_SAME_PLACE = 0.8
+_MIN_IOU_SAME_DIGIT = 0.6
+_MAX_IOU_OTHER = 0.2
+# Something else is background if it is fainter than this, of 255.
+_MIN_OTHER_LEVEL = 32.0
+# A bar is at most so wide, as a fraction of its height. If it is fainter than a level of 255, or
+# than a fraction of the strongest foreground, it is no 1 but the edge of something, or a line of a
+# grid. None of 480 synthetic photographs of ones is fainter than 36.
+_MAX_BAR_ASPECT = 0.35
+_MIN_BAR_LEVEL = 24.0
+_MIN_BAR_TO_STRONGEST = 0.125
+
+# A line that a digit is joined with is at least this fraction as long as both together, or so many
+# times as long as the digit, and at most so many times as thick as its strokes.
+_MIN_LINE_LENGTH = 0.85
+_MIN_LINE_TO_DIGIT = 1.15
+_MAX_LINE_THICKNESS = 2.0
+# The fraction of a box's height or width in which its own lines run.
+_BORDER = 0.25
+# Without the lines, at least this fraction of the foreground must be the digit.
+_MIN_DIGIT_FRACTION = 0.7
+# How far, in a crop, a digit may reach beyond the box found in the overview.
+_BOX_TOLERANCE_PX = 2
+
+# What covers more of its bounding box than MNIST's digits do, and is wider than a bar, is a page.
+_MAX_COVERAGE = 0.7
+_MIN_PAGE_ASPECT = 0.5
+
+# Up to these OOD scores a candidate may be a digit, is accepted at once, and is accepted although
+# an earlier one may be a digit. Of the digits on synthetic photographs, 99 %, 99 % and 92 % are
+# below (``tools/train_rejection.py``).
+_MAX_OOD_POSSIBLE = 0.2
+_MAX_OOD_ACCEPTED = 0.1
+_MAX_OOD_PREFERRED = 0.01
 
 
 @dataclass(frozen=True)
-class Steps:
-    """What was seen of a picture on the way, to be shown to a person.
+class PreprocessingTrace:
+    """The steps from the picture to the digit, to be shown to users.
 
     Attributes
     ----------
     picture
-        The picture, shrunk to a longest side of at most ``SHOWN_SIDE``.
-    part
-        Left, top, right and bottom of what was looked at closely, in pixels of ``picture``;
-        None, as all that follows, for a picture that needed no preparation or is blank.
-    ink
-        How strong the ink is there, 0 to 1 (the pen's strength) and more.
-    box
-        Left, top, right and bottom of the digit in ``ink``.
+        The picture as it was decoded.
+    crop_box
+        The part around the digit; None, as all that follows, if the picture was in MNIST's
+        format, or nothing was found.
+    foreground
+        The foreground of that part, 1 at the pen's level.
+    digit_box
+        The digit in ``foreground``.
     strokes
-        The digit alone, 0 to 1, thickened if it was thin.
+        The digit alone, 0 to 1, thickened if its strokes were thin.
     """
 
     picture: Image.Image
-    part: Box | None = None
-    ink: Levels | None = None
-    box: Box | None = None
-    strokes: Levels | None = None
+    crop_box: Box | None = None
+    foreground: FloatImage | None = None
+    digit_box: Box | None = None
+    strokes: FloatImage | None = None
 
 
 @dataclass(frozen=True)
-class View:
-    """What was taken for the digit.
+class Candidate:
+    """What may be the digit on a picture.
 
     Attributes
     ----------
     pixels
-        The 28x28, shape (784,), 0 (paper) to 255 (ink); None: there is nothing.
-    doubt
-        Why it does not show one digit, if it does not.
-    steps
-        What was seen on the way.
+        The digit in MNIST's format, shape (784,); None if nothing was found.
+    rejection
+        Why it is not a single digit, if its shape tells.
+    variants
+        What a classifier is to average over, shape (n, 784); None if it is rejected.
+    ood_score
+        The mean probability of the variants that they show no digit; None if none is expected.
+    trace
+        How it was found.
     """
 
     pixels: Pixels | None
-    doubt: str | None
-    steps: Steps
+    rejection: RejectionReason | None = None
+    variants: Pixels | None = None
+    ood_score: float | None = None
+    trace: PreprocessingTrace | None = None
 
 
-def look_at(picture: Image.Image, unlike: Judge = unlikeness) -> View:
-    """The digit on a picture in mode L or RGB, or why there is none.
+def locate_digit(picture: Image.Image, scorer: Scorer = ood_scores) -> Candidate:
+    """The digit on a picture in mode L or RGB, or a rejected candidate.
 
     Parameters
     ----------
     picture
-        What to look at.
-    unlike
-        Tells of a view, shape (1, 784), how unlike a digit it is, from 0 to 1.
+        The picture.
+    scorer
+        The OOD score of each image, shape (n, 784).
     """
-    whole = picture.copy()
-    whole.thumbnail((_WHOLE_SIDE, _WHOLE_SIDE), Image.Resampling.BOX)
-    dark = is_dark(_channels(whole), _windows(whole)[1:])
-    inks = _inks(whole, dark=dark)
-    # Of a narrow picture the short side is rounded too much to tell the scale.
-    scale = max(picture.size) / max(whole.size)
-    views = chain(_views(picture, inks, scale), _views_apart(picture, inks, scale))
-    best = _best(views, unlike)
-    if best is not None and _is_filled(best):
-        # A sheet of paper on a dark desk may pass for ink.
-        other = _best(_views(picture, _inks(whole, dark=not dark), scale), unlike)
-        if other is not None and other.doubt is None and not _is_filled(other):
-            best = other
+    overview = picture.copy()
+    overview.thumbnail((_OVERVIEW_SIDE_PX, _OVERVIEW_SIDE_PX), Image.Resampling.BOX)
+    dark_on_light = is_dark_on_light(_channels(overview), _overview_windows(overview)[1:])
+    search = _Search(picture, overview, dark_on_light=dark_on_light)
+    best = _select(chain(search.candidates(), search.candidates_without_lines()), scorer)
     if best is None:
-        doubt = BLANK if all(ink.is_blank for ink in inks) else NO_DIGIT
-        best = View(None, doubt, Steps(picture))
+        is_blank = all(foreground.is_blank for foreground in search.foregrounds)
+        reason = RejectionReason.BLANK if is_blank else RejectionReason.NO_DIGIT
+        return Candidate(None, reason, trace=PreprocessingTrace(picture))
+    if _is_page(best):
+        inverted = _Search(picture, overview, dark_on_light=not dark_on_light)
+        other = _select(inverted.candidates(), scorer)
+        if other is not None and other.rejection is None and not _is_page(other):
+            return other
     return best
 
 
-def _best(views: Iterable[View], unlike: Judge) -> View | None:
-    """The first view that surely shows a digit, or several.
+def _select(candidates: Iterable[Candidate], scorer: Scorer) -> Candidate | None:
+    """The first candidate that is certainly a digit, or several digits.
 
-    If one only may, it is compared with those that follow; if none does, it is the very first.
+    Else the first that may be a digit, else the very first. Each candidate's variants are scored
+    in one batch; the score of the first variant, the candidate as it is, selects.
     """
-    first = likely = None
-    for view in views:
-        first = first or view
-        if view.doubt == SEVERAL and likely is None:
-            return view
-        no_digit = 1.0 if view.doubt else unlike(_seen(view).reshape(1, -1))
-        if no_digit < (_SURELY_LIKE if likely is None else _CLEARLY_LIKE):
-            return view
-        if no_digit < _LIKE:
-            likely = likely or view
-    return likely or first
-
-
-def _is_filled(view: View) -> bool:
-    """Whether ink covers more of its box than that of a digit does, unless it is a stroke."""
-    ink = _seen(view) > np.iinfo(np.uint8).max / 2
-    box = ink[extent(ink)]
-    return bool(box.mean() > _FILLED) and min(box.shape) > _NARROW * max(box.shape)
-
-
-def _seen(view: View) -> Pixels:
-    """The 28x28, shape (28, 28)."""
-    if view.pixels is None:
-        raise AssertionError("a view shows something")
-    return view.pixels.reshape(IMAGE_SIDE, IMAGE_SIDE)
-
-
-def shrunk(steps: Steps) -> Steps:
-    """With a picture no larger than is shown, so that many of them can be kept."""
-    scale = min(SHOWN_SIDE / max(steps.picture.size), 1)
-    picture = steps.picture.copy()
-    picture.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
-    return replace(steps, picture=picture, part=steps.part and _scaled(steps.part, scale))
-
-
-def _scaled(box: Box, scale: float) -> Box:
-    left, top, right, bottom = (round(edge * scale) for edge in box)
-    return left, top, right, bottom
-
-
-def _windows(whole: Image.Image) -> list[int]:
-    return [_odd(share * max(whole.size)) for share in _WHOLE_WINDOWS]
-
-
-def _inks(whole: Image.Image, *, dark: bool) -> list[Ink]:
-    """The ink of a picture, as windows of several sizes show it."""
-    colours = _channels(whole)
-    inks = [strength(colours, window, dark=dark) for window in _windows(whole)]
-    if all(ink.is_blank for ink in inks):
-        inks = [strength(colours, _last_resort(whole), dark=dark)]
-    return inks
-
-
-def _views(picture: Image.Image, inks: list[Ink], scale: float) -> Iterator[View]:
-    """What can be seen on a picture, the likeliest first; ``scale`` is its to the ink's."""
-    tried: list[Found] = []
-    for share in MARKED:
-        candidates = [find_digit(ink, share) for ink in inks]
-        for found in sorted(filter(None, candidates), key=lambda found: -found.score):
-            if all(_overlap(found.box, other.box) < _SAME for other in tried):
-                tried.append(found)
-                yield from _close_views(picture, found, inks, scale)
-
-
-def _views_apart(picture: Image.Image, inks: list[Ink], scale: float) -> Iterator[View]:
-    """What can be seen when a digit is parted from the box or the line that it is joined with."""
-    for ink in inks:
-        joined = find_digit(ink)
-        if joined is None:
+    first = possible = None
+    for candidate in candidates:
+        if candidate.rejection is not None or candidate.pixels is None:
+            first = first or candidate
+            if candidate.rejection == RejectionReason.SEVERAL_DIGITS and possible is None:
+                return candidate
             continue
-        left, top, right, bottom = joined.box
-        width, height = right - left, bottom - top
-        for lengths in ((_LINE * width, _LINE * height), (_LINE * width, np.inf)):
-            level = MARKED[0] * joined.pieces.level
-            parted = without_lines(ink, level, _LINE_WIDTH * stroke_width(joined), lengths)
-            lines = joined.marked & (parted.levels == 0)
-            if not _is_box_or_underline(lines[top:bottom, left:right]):
-                continue
-            found = find_digit(parted)
-            rest = float(ink.levels[joined.marked & ~lines].sum())
-            if found is not None and ink.levels[found.marked].sum() >= _MOST * rest:
-                yield from _close_views(picture, found, inks, scale, lines=False)
+        variants = tta_variants(candidate.pixels)
+        scores = scorer(variants)
+        scored = replace(candidate, variants=variants, ood_score=float(scores.mean()))
+        first = first or scored
+        if scores[0] < (_MAX_OOD_ACCEPTED if possible is None else _MAX_OOD_PREFERRED):
+            return scored
+        if scores[0] < _MAX_OOD_POSSIBLE:
+            possible = possible or scored
+    return possible or first
 
 
-def _is_box_or_underline(lines: npt.NDArray[np.bool_]) -> bool:
-    """Whether lines run along all sides of what they are part of, or along the lower alone."""
-    if not lines.any():
+def _is_page(candidate: Candidate) -> bool:
+    """Whether a candidate covers so much of its bounding box that it may be a sheet of paper."""
+    if candidate.pixels is None:
         return False
+    mask = candidate.pixels.reshape(IMAGE_SIDE, IMAGE_SIDE) > np.iinfo(np.uint8).max / 2
+    box = mask[bounding_box(mask)]
+    return bool(box.mean() > _MAX_COVERAGE) and min(box.shape) > _MIN_PAGE_ASPECT * max(box.shape)
+
+
+class _Search:
+    """The search for the digit on a picture, for one polarity."""
+
+    def __init__(self, picture: Image.Image, overview: Image.Image, *, dark_on_light: bool) -> None:
+        self.picture = picture
+        # From the longer side, because that of the shorter one is rounded too much.
+        self.scale = max(picture.size) / max(overview.size)
+        channels = _channels(overview)
+        self.foregrounds = [
+            extract_foreground(channels, window, dark_on_light=dark_on_light)
+            for window in _overview_windows(overview)
+        ]
+        if all(foreground.is_blank for foreground in self.foregrounds):
+            window = _largest_window(overview)
+            self.foregrounds = [extract_foreground(channels, window, dark_on_light=dark_on_light)]
+        self.strongest = max(float(foreground.levels.max()) for foreground in self.foregrounds)
+        self.dark_on_light = dark_on_light
+
+    def candidates(self) -> Iterator[Candidate]:
+        """The candidates on the picture, from the likeliest on."""
+        tried: list[Box] = []
+        for threshold in THRESHOLDS:
+            found = [find_digit(foreground, threshold) for foreground in self.foregrounds]
+            for group in sorted(filter(None, found), key=lambda group: -group.score):
+                if all(_iou(group.box, box) < _MIN_IOU_SAME_PLACE for box in tried):
+                    tried.append(group.box)
+                    yield from self._refine(group)
+
+    def candidates_without_lines(self) -> Iterator[Candidate]:
+        """The candidates that appear when lines and boxes joined with a digit are removed."""
+        for foreground in self.foregrounds:
+            joined = find_digit(foreground)
+            if joined is None:
+                continue
+            left, top, right, bottom = joined.box
+            rows, columns = _MIN_LINE_LENGTH * (right - left), _MIN_LINE_LENGTH * (bottom - top)
+            for lengths in ((rows, columns), (rows, np.inf)):
+                separated = _without_lines(foreground, joined, lengths)
+                lines = joined.mask & (separated.levels == 0)
+                if not _is_box_or_underline(lines[top:bottom, left:right]):
+                    continue
+                group = find_digit(separated)
+                rest = float(foreground.levels[joined.mask & ~lines].sum())
+                if (
+                    group is not None
+                    and foreground.levels[group.mask].sum() >= _MIN_DIGIT_FRACTION * rest
+                ):
+                    yield from self._refine(group, lines_removed=True)
+
+    def _refine(self, group: ComponentGroup, *, lines_removed: bool = False) -> Iterator[Candidate]:
+        """The candidates in a crop around a group of the overview."""
+        crop_box, crop, crop_scale = self._crop(group)
+        window = _CROP_WINDOW_STROKES * median_stroke_width(group) * self.scale * crop_scale
+        window = _odd(min(window, _MAX_CROP_WINDOW * max(crop.size)))
+        channels = _channels(crop)
+        foreground = extract_foreground(channels, window, dark_on_light=self.dark_on_light)
+        if foreground.is_blank:
+            window = _largest_window(crop)
+            foreground = extract_foreground(channels, window, dark_on_light=self.dark_on_light)
+        expected = self._box_in_crop(group.box, crop_box, crop_scale)
+        for threshold in THRESHOLDS:
+            digit = find_digit(foreground, threshold)
+            if digit is not None and lines_removed:
+                digit = find_digit(_restricted(foreground, digit, expected), threshold)
+            if digit is None:
+                continue
+            strokes = extract_digit(foreground.levels, digit)
+            levels = foreground.levels / digit.components.level
+            yield Candidate(
+                to_mnist_format(strokes),
+                self._rejection(group, digit, _iou(expected, digit.box), crop_box),
+                trace=PreprocessingTrace(self.picture, crop_box, levels, digit.box, strokes),
+            )
+
+    def _crop(self, group: ComponentGroup) -> tuple[tuple[int, int, int, int], Image.Image, float]:
+        """The box around a group in the picture, and that part scaled, with its scale."""
+        left, top, right, bottom = (edge * self.scale for edge in group.box)
+        length = max(right - left, bottom - top)
+        margin = _CROP_MARGIN * length
+        box = (
+            max(0, int(left - margin)),
+            max(0, int(top - margin)),
+            min(self.picture.width, int(right + margin) + 1),
+            min(self.picture.height, int(bottom + margin) + 1),
+        )
+        scale = _CROP_DIGIT_LENGTH_PX / length
+        width, height = (max(1, round(side * scale)) for side in (box[2] - box[0], box[3] - box[1]))
+        method = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
+        return box, self.picture.crop(box).resize((width, height), method), scale
+
+    def _box_in_crop(self, box: Box, crop_box: Box, crop_scale: float) -> Box:
+        """A box of the overview in the coordinates of a crop."""
+        x, y = crop_box[:2]
+        left, top, right, bottom = (edge * self.scale for edge in box)
+        return (
+            (left - x) * crop_scale,
+            (top - y) * crop_scale,
+            (right - x) * crop_scale,
+            (bottom - y) * crop_scale,
+        )
+
+    def _rejection(
+        self, group: ComponentGroup, digit: ComponentGroup, iou: float, crop_box: Box
+    ) -> RejectionReason | None:
+        """Why the digit of a crop, which overlaps with that of the overview, is not one."""
+        if digit.rejection is not None:
+            return digit.rejection
+        if self._is_faint(digit, iou) or self._is_cut_off(digit, crop_box):
+            return RejectionReason.NO_DIGIT
+        if digit.has_others or (group.has_others and iou >= _MIN_IOU_SAME_DIGIT):
+            return RejectionReason.SEVERAL_DIGITS
+        return None
+
+    def _is_faint(self, digit: ComponentGroup, iou: float) -> bool:
+        """Whether it is too faint for a bar, or for something that the overview did not show."""
+        left, top, right, bottom = digit.box
+        level = digit.components.level
+        if right - left <= _MAX_BAR_ASPECT * (bottom - top) and level < max(
+            _MIN_BAR_LEVEL, _MIN_BAR_TO_STRONGEST * self.strongest
+        ):
+            return True
+        return level < _MIN_OTHER_LEVEL and iou < _MAX_IOU_OTHER
+
+    def _is_cut_off(self, digit: ComponentGroup, crop_box: Box) -> bool:
+        """Whether the digit continues beyond the crop."""
+        left, top, right, bottom = crop_box
+        width, height = self.picture.size
+        continues = np.array([top > 0, bottom < height, left > 0, right < width])
+        touched = (digit.components.on_sides[:, digit.parts] > 0).any(axis=1)
+        return bool((touched & continues).any())
+
+
+def _without_lines(
+    foreground: Foreground, group: ComponentGroup, lengths: tuple[float, float]
+) -> Foreground:
+    """The foreground without lines of these lengths that are as thin and strong as the group."""
+    threshold = THRESHOLDS[0] * group.components.level
+    thickness = _MAX_LINE_THICKNESS * median_stroke_width(group)
+    return remove_lines(foreground, threshold, thickness, lengths)
+
+
+def _is_box_or_underline(lines: Mask) -> bool:
+    """Whether lines run along all sides of a bounding box, or along its lower side alone."""
     height, width = lines.shape
-    rows = lines.mean(axis=1) > _LINE / 2
-    columns = lines.mean(axis=0) > _LINE / 2
-    beside = round(_BESIDE * height), round(_BESIDE * width)
-    below = rows[-beside[0] :].any()
-    others = rows[: -beside[0]].any()
-    around = rows[: beside[0]].any() and columns[: beside[1]].any() and columns[-beside[1] :].any()
+    rows = lines.mean(axis=1) > _MIN_LINE_LENGTH / 2
+    columns = lines.mean(axis=0) > _MIN_LINE_LENGTH / 2
+    border_rows, border_columns = round(_BORDER * height), round(_BORDER * width)
+    below = rows[-border_rows:].any()
+    others = rows[:-border_rows].any()
+    around = (
+        rows[:border_rows].any()
+        and columns[:border_columns].any()
+        and columns[-border_columns:].any()
+    )
     return bool(below and (around or not (others or columns.any())))
 
 
-def _close_views(
-    picture: Image.Image, found: Found, inks: list[Ink], scale: float, *, lines: bool = True
-) -> Iterator[View]:
-    """What can be seen close to where a digit was found, with or without longer lines."""
-    dark, strongest = inks[0].is_dark, max(float(ink.levels.max()) for ink in inks)
-    part, close, close_scale = _zoom(picture, found, scale)
-    window = _CLOSE_WINDOW * stroke_width(found) * scale * close_scale
-    window = min(window, _LARGEST_CLOSE_WINDOW * max(close.size))
-    ink = strength(_channels(close), _odd(window), dark=dark)
-    if ink.is_blank:
-        ink = strength(_channels(close), _last_resort(close), dark=dark)
-    expected = _in_part(found.box, part, scale, close_scale)
-    for share in MARKED:
-        closely = find_digit(ink, share)
-        if closely is not None and not lines:
-            closely = find_digit(_alone(ink, closely, expected), share)
-        if closely is None:
-            continue
-        strokes = strokes_of(ink.levels, closely)
-        alike = _overlap(expected, closely.box)
-        several = closely.has_others or (found.has_others and alike >= _EXPECTED)
-        is_other = _is_fleck(closely, alike, strongest) or _is_cut_off(closely, part, picture)
-        yield View(
-            pixels=centre(fit(strokes)).reshape(-1),
-            doubt=closely.doubt or (NO_DIGIT if is_other else SEVERAL if several else None),
-            steps=Steps(picture, part, ink.levels / closely.pieces.level, closely.box, strokes),
-        )
-
-
-def _in_part(box: Box, part: Box, scale: float, close_scale: float) -> tuple[float, ...]:
-    """A box found on the whole picture, as it lies in a part of it that is looked at closely."""
-    origin = (part[0], part[1], part[0], part[1])
-    return tuple(
-        (edge * scale - start) * close_scale for edge, start in zip(box, origin, strict=True)
-    )
-
-
-def _alone(ink: Ink, seen: Found, expected: tuple[float, ...]) -> Ink:
-    """The ink where a digit is expected, without lines that are longer than it."""
+def _restricted(foreground: Foreground, digit: ComponentGroup, expected: Box) -> Foreground:
+    """The foreground in the expected box, without lines that are longer than the box."""
     left, top, right, bottom = expected
-    inside = np.zeros(ink.levels.shape, np.bool_)
+    inside = np.zeros(foreground.levels.shape, np.bool_)
     inside[
-        max(round(top) - _SLACK, 0) : round(bottom) + _SLACK,
-        max(round(left) - _SLACK, 0) : round(right) + _SLACK,
+        max(round(top) - _BOX_TOLERANCE_PX, 0) : round(bottom) + _BOX_TOLERANCE_PX,
+        max(round(left) - _BOX_TOLERANCE_PX, 0) : round(right) + _BOX_TOLERANCE_PX,
     ] = True
-    lengths = (_LONGER * (right - left), _LONGER * (bottom - top))
-    thickness = _LINE_WIDTH * stroke_width(seen)
-    parted = without_lines(ink, MARKED[0] * seen.pieces.level, thickness, lengths)
-    return replace(parted, levels=np.where(inside, parted.levels, np.float32(0)))
+    lengths = (_MIN_LINE_TO_DIGIT * (right - left), _MIN_LINE_TO_DIGIT * (bottom - top))
+    separated = _without_lines(foreground, digit, lengths)
+    return replace(separated, levels=np.where(inside, separated.levels, np.float32(0)))
 
 
-def _is_fleck(found: Found, alike: float, strongest: float) -> bool:
-    """Whether it is too faint for what it is, so ``alike`` what was to be found there.
-
-    ``strongest`` is the strength of the strongest ink on the whole picture.
-    """
-    left, top, right, bottom = found.box
-    is_bar = right - left <= _BAR * (bottom - top)
-    level = found.pieces.level
-    faint_bar = is_bar and level < max(_FAINT_BAR, _FAINT_BESIDE * strongest)
-    return faint_bar or (level < _FAINT and alike < _ANOTHER)
-
-
-def _is_cut_off(found: Found, part: Box, picture: Image.Image) -> bool:
-    """Whether the digit goes on beyond the part of the picture that is in view."""
-    left, top, right, bottom = part
-    goes_on = np.array([top > 0, bottom < picture.height, left > 0, right < picture.width])
-    touched = (found.pieces.on_sides[:, found.members] > 0).any(axis=1)
-    return bool((touched & goes_on).any())
-
-
-def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
-    """The area that two boxes share, as a share of what they cover together."""
+def _iou(one: Box, other: Box) -> float:
+    """Intersection over union of two boxes."""
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])
-    shared = max(width, 0) * max(height, 0)
+    intersection = max(width, 0) * max(height, 0)
     areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
-    return shared / (sum(areas) - shared)
+    return intersection / (sum(areas) - intersection)
 
 
-def _channels(picture: Image.Image) -> Colours:
-    """Shape (channels, height, width)."""
-    levels = np.asarray(picture)
-    return np.ascontiguousarray(np.atleast_3d(levels).transpose(2, 0, 1))
+def _channels(picture: Image.Image) -> Pixels:
+    """The picture as an array of shape (channels, height, width)."""
+    return np.ascontiguousarray(np.atleast_3d(np.asarray(picture)).transpose(2, 0, 1))
+
+
+def _overview_windows(overview: Image.Image) -> list[int]:
+    return [_odd(fraction * max(overview.size)) for fraction in _OVERVIEW_WINDOWS]
+
+
+def _largest_window(picture: Image.Image) -> int:
+    """A window for strokes so thick that smaller windows left nothing of them."""
+    return _odd(2 * max(picture.size))
 
 
 def _odd(side: float) -> int:
-    """The side of a window with a pixel in its middle."""
+    """The nearest odd number, so that a window has a pixel in its middle."""
     return max(3, round(side) | 1)
-
-
-def _last_resort(view: Image.Image) -> int:
-    """A window for strokes so thick that all others left nothing of them."""
-    return _odd(2 * max(view.size))
-
-
-def _zoom(picture: Image.Image, found: Found, scale: float) -> tuple[Box, Image.Image, float]:
-    """The part of the picture around the digit, and that part scaled, with its scale."""
-    left, top, right, bottom = (edge * scale for edge in found.box)
-    length = max(right - left, bottom - top)
-    room = _MARGIN * length
-    part = (
-        max(0, int(left - room)),
-        max(0, int(top - room)),
-        min(picture.width, int(right + room) + 1),
-        min(picture.height, int(bottom + room) + 1),
-    )
-    close_scale = _CLOSE_LENGTH / length
-    size = [max(1, round(side * close_scale)) for side in (part[2] - part[0], part[3] - part[1])]
-    filter_ = Image.Resampling.BOX if close_scale < 1 else Image.Resampling.BICUBIC
-    return part, picture.crop(part).resize((size[0], size[1]), filter_), close_scale

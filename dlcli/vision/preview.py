@@ -1,5 +1,7 @@
-"""What became of a picture, as a picture: what was found on it and what the network saw."""
+"""PNG files to look at: images, grids of images, and the steps of the preprocessing."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,63 +10,99 @@ from PIL import Image, ImageDraw
 from dlcli.config.dimensions import IMAGE_SIDE
 from dlcli.files import atomic_write
 from dlcli.nn.types import Pixels
-from dlcli.vision.foreground import Levels
-from dlcli.vision.localization import SHOWN_SIDE, Box, Steps
+from dlcli.vision.localization import Box, PreprocessingTrace
+from dlcli.vision.morphology import FloatImage
 
-_SIDE = SHOWN_SIDE
-_CAPTION = 16
-_GAP = 8
+# Sizes in pixels.
+TILE_SIDE = 280
+_CAPTION_HEIGHT = 16
+_TILE_GAP = 8
+_GRID_SCALE = 3
+_GRID_GAP = 4
+_GREY = 90
 _RED = (220, 40, 40)
 
 
-def write(steps: Steps, pixels: Pixels | None, answer: str, path: Path) -> None:
-    """Write a PNG file with a row of tiles: the picture, its ink, the digit, the 28x28."""
-    tiles = [("picture", _picture(steps))]
-    if steps.ink is not None and steps.strokes is not None:
-        tiles += [("ink", _ink(steps.ink, steps)), ("digit", _fit(_grey(steps.strokes)))]
+def write_image(pixels: Pixels, path: Path) -> None:
+    """Write a 28x28 image, shape (784,)."""
+    _write(_image(pixels), path)
+
+
+def write_grid(rows: Sequence[Pixels], path: Path) -> None:
+    """Write a grid of enlarged images, a row for each array of shape (n, 784)."""
+    side = _GRID_SCALE * IMAGE_SIDE
+    step = side + _GRID_GAP
+    columns = max(len(row) for row in rows)
+    grid = Image.new("L", (columns * step + _GRID_GAP, len(rows) * step + _GRID_GAP), _GREY)
+    for down, row in enumerate(rows):
+        for across, pixels in enumerate(row):
+            enlarged = _image(pixels).resize((side, side), Image.Resampling.NEAREST)
+            grid.paste(enlarged, (_GRID_GAP + across * step, _GRID_GAP + down * step))
+    _write(grid, path)
+
+
+def write_preview(
+    trace: PreprocessingTrace, pixels: Pixels | None, prediction: str, path: Path
+) -> None:
+    """Write a row of tiles: the picture, its foreground, the digit, and the 28x28 image."""
+    tiles = [("picture", _boxed(trace.picture.convert("RGB"), trace.crop_box))]
+    if trace.foreground is not None and trace.strokes is not None:
+        foreground = _boxed(_grey(trace.foreground), trace.digit_box)
+        tiles += [("foreground", foreground), ("digit", _tile(_grey(trace.strokes)))]
     if pixels is not None:
-        square = Image.fromarray(pixels.reshape(IMAGE_SIDE, IMAGE_SIDE))
-        seen = square.resize((_SIDE, _SIDE), Image.Resampling.NEAREST)
-        tiles.append((f"28x28: {answer}", seen))
-    width = len(tiles) * (_SIDE + _GAP) - _GAP
-    row = Image.new("RGB", (width, _CAPTION + _SIDE), (90, 90, 90))
+        enlarged = _image(pixels).resize((TILE_SIDE, TILE_SIDE), Image.Resampling.NEAREST)
+        tiles.append((f"28x28: {prediction}", enlarged))
+    step = TILE_SIDE + _TILE_GAP
+    size = (len(tiles) * step - _TILE_GAP, _CAPTION_HEIGHT + TILE_SIDE)
+    row = Image.new("RGB", size, (_GREY, _GREY, _GREY))
     draw = ImageDraw.Draw(row)
     for number, (caption, tile) in enumerate(tiles):
-        left = number * (_SIDE + _GAP)
-        row.paste(tile, (left, _CAPTION))
-        draw.text((left + 2, 2), caption, fill=(255, 255, 255))
+        row.paste(tile, (number * step, _CAPTION_HEIGHT))
+        draw.text((number * step + 2, 2), caption, fill=(255, 255, 255))
+    _write(row, path)
+
+
+def shrink_trace(trace: PreprocessingTrace) -> PreprocessingTrace:
+    """Shrink the picture to the size of a tile, so that many traces fit in memory."""
+    scale = min(TILE_SIDE / max(trace.picture.size), 1)
+    picture = trace.picture.copy()
+    picture.thumbnail((TILE_SIDE, TILE_SIDE))
+    return replace(
+        trace, picture=picture, crop_box=trace.crop_box and _scaled(trace.crop_box, scale)
+    )
+
+
+def _image(pixels: Pixels) -> Image.Image:
+    return Image.fromarray(pixels.reshape(IMAGE_SIDE, IMAGE_SIDE))
+
+
+def _write(image: Image.Image, path: Path) -> None:
     with atomic_write(path, durable=False) as file:
-        row.save(file, format="PNG")
+        image.save(file, format="PNG")
 
 
-def _picture(steps: Steps) -> Image.Image:
-    """The picture with a box around the part that was looked at closely."""
-    return _boxed(steps.picture.convert("RGB"), steps.part)
+def _grey(levels: FloatImage) -> Image.Image:
+    return Image.fromarray((np.clip(levels, 0, 1) * 255).astype(np.uint8)).convert("RGB")
 
 
-def _ink(ink: Levels, steps: Steps) -> Image.Image:
-    """How strong the ink is, with a box around what was taken for the digit."""
-    return _boxed(_grey(ink), steps.box)
+def _tile(picture: Image.Image) -> Image.Image:
+    """Scaled to the size of a tile, the aspect ratio kept."""
+    scale = TILE_SIDE / max(picture.size)
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    return picture.resize(size)
 
 
 def _boxed(picture: Image.Image, box: Box | None) -> Image.Image:
     """A tile of a picture with a box drawn on it."""
-    tile = _fit(picture)
+    tile = _tile(picture)
     if box is not None:
-        scale = _SIDE / max(picture.size)
-        left, top, right, bottom = (round(edge * scale) for edge in box)
+        left, top, right, bottom = _scaled(box, TILE_SIDE / max(picture.size))
         right, bottom = min(right, tile.width - 1), min(bottom, tile.height - 1)
         corners = (min(left, right), min(top, bottom), right, bottom)
         ImageDraw.Draw(tile).rectangle(corners, outline=_RED, width=2)
     return tile
 
 
-def _grey(levels: Levels) -> Image.Image:
-    return Image.fromarray((np.clip(levels, 0, 1) * 255).astype(np.uint8)).convert("RGB")
-
-
-def _fit(picture: Image.Image) -> Image.Image:
-    """Scaled to the size of a tile, the aspect ratio kept."""
-    scale = _SIDE / max(picture.size)
-    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    return picture.resize(size)
+def _scaled(box: Box, scale: float) -> tuple[int, int, int, int]:
+    left, top, right, bottom = (round(edge * scale) for edge in box)
+    return left, top, right, bottom

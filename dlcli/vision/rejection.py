@@ -1,90 +1,68 @@
-"""Whether a picture looks like a digit at all: a network answers whatever it is shown.
+"""Rejection of what is not a digit: a classifier assigns a digit to whatever it is shown.
 
-So another network is asked as well, which knows an eleventh answer: something else. It has learned
-from MNIST's training digits, as they are and on photographs, and from photographs of printed
-digits, letters, signs, shapes, scribbles, ruined digits and empty pages. ``make likeness`` trains
-it.
+A second network has an eleventh class, "not a digit"; the probability of that class is the
+out-of-distribution (OOD) score. The network was trained on MNIST's training digits, plain and on
+synthetic photographs, and on photographs of letters, signs, shapes, scribbles, damaged digits and
+empty pages (outlier exposure; Hendrycks, Mazeika and Dietterich, "Deep anomaly detection with
+outlier exposure", 2019). ``tools/train_rejection.py`` trains it.
 """
 
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+import numpy.typing as npt
 
-from dlcli.config.dimensions import CLASSES, IMAGE_SIDE, IMAGE_SIZE
+from dlcli.config.dimensions import CLASSES, IMAGE_SIZE
 from dlcli.nn.network import Network
-from dlcli.nn.types import Pixels
+from dlcli.nn.types import Array, Pixels
 
 ACTIVATION = "gelu"
-FILE = Path(__file__).with_name("rejection.npz")
-SOMETHING_ELSE = CLASSES
-# An answer is doubtful where the probabilities that there is no digit, and that there is another,
-# add up to more; benchmarks/PHOTOGRAPHS.md counts how many are.
-DOUBTFUL = 0.65
-
-_MIDDLE = (IMAGE_SIDE - 1) / 2
-_TURNS = (-10, 0, 10)
-_SCALES = (0.9, 1.0, 1.1)
-_SHIFTS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
+WEIGHTS_FILE = Path(__file__).with_name("rejection.npz")
+OOD_CLASS = CLASSES
+# A picture is rejected if the probability that it shows no digit plus the probability that it
+# shows another digit exceeds this; benchmarks/PHOTOGRAPHS.md counts how many are.
+REJECTION_THRESHOLD = 0.65
 
 
-def looks(pixels: Pixels) -> Pixels:
-    """A picture turned, scaled and shifted a little, as the same digit could have been.
+class RejectionReason(StrEnum):
+    """Why a picture that could be read gets no prediction; the texts are shown to users."""
 
-    Parameters
-    ----------
-    pixels
-        Shape (784,).
-
-    Returns
-    -------
-    ndarray
-        Shape (46, 784), the picture itself first.
-    """
-    image = Image.fromarray(pixels.reshape(IMAGE_SIDE, IMAGE_SIDE))
-    changed = [pixels]
-    for coefficients in look_maps():
-        look = image.transform(
-            image.size, Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR
-        )
-        changed.append(np.asarray(look).reshape(-1))
-    return np.stack(changed)
+    BLANK = "the picture is blank"
+    NO_DIGIT = "no digit found"
+    SEVERAL_DIGITS = "more than one digit"
+    TOO_WIDE = "too wide for one digit"
+    BLOT = "a blot or an edge, not pen strokes"
+    DRAWING = "a drawing, not a digit"
+    NOT_A_DIGIT = "not a digit"
+    AMBIGUOUS = "ambiguous"
+    LOW_CONFIDENCE = "not confident enough"
 
 
-def look_maps() -> list[tuple[float, ...]]:
-    """The affine maps of the looks but the first, six coefficients each, as Pillow takes them."""
-    maps = []
-    for degrees in _TURNS:
-        for scale in _SCALES:
-            cosine, sine = np.cos(np.radians(degrees)) / scale, np.sin(np.radians(degrees)) / scale
-            for right, down in _SHIFTS:
-                x = _MIDDLE * (1 - cosine - sine) + right
-                y = _MIDDLE * (1 + sine - cosine) + down
-                maps.append(tuple(map(float, (cosine, sine, x, -sine, cosine, y))))
-    return maps
+def ood_scores(images: Pixels) -> npt.NDArray[np.floating]:
+    """The probability of each image, shape (n, 784), that it shows no digit: shape (n,)."""
+    _, probabilities = network().infer(images)
+    return probabilities[:, OOD_CLASS]
 
 
-def unlikeness(pixels: Pixels) -> float:
-    """The probability that pictures of one thing show no digit: the mean over them.
-
-    Parameters
-    ----------
-    pixels
-        Shape (pictures, 784).
-    """
-    _, shares = network().infer(pixels)
-    return float(shares[:, SOMETHING_ELSE].mean())
+def rejection_reason(ood_score: float, probabilities: Array) -> RejectionReason | None:
+    """Why a digit is rejected, given its OOD score and the probabilities of the ten digits."""
+    if ood_score > REJECTION_THRESHOLD:
+        return RejectionReason.NOT_A_DIGIT
+    if ood_score + 1 - float(probabilities.max()) > REJECTION_THRESHOLD:
+        return RejectionReason.AMBIGUOUS
+    return None
 
 
 @cache
 def network() -> Network:
-    """The network, read once."""
-    with np.load(FILE, allow_pickle=False) as arrays:
+    """The rejection network, read once."""
+    with np.load(WEIGHTS_FILE, allow_pickle=False) as arrays:
         layers = range(len(arrays) // 2)
         sizes = [IMAGE_SIZE, *(arrays[f"layers.{layer}.bias"].size for layer in layers)]
-        read = Network(sizes, [ACTIVATION] * (len(layers) - 1), "softmax")
+        loaded = Network(sizes, [ACTIVATION] * (len(layers) - 1), "softmax")
         for layer in layers:
-            read.weights[layer][...] = arrays[f"layers.{layer}.weight"]
-            read.biases[layer][...] = arrays[f"layers.{layer}.bias"]
-    return read
+            loaded.weights[layer][...] = arrays[f"layers.{layer}.weight"]
+            loaded.biases[layer][...] = arrays[f"layers.{layer}.bias"]
+    return loaded

@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from dlcli.inference import predictor
-from dlcli.inference.predictor import Picture
+from dlcli.inference.sources import ImageSource
 from dlcli.nn.activations import ACTIVATIONS
 from dlcli.nn.backpropagation import Backpropagation
 from dlcli.nn.losses import LOSSES, one_hot
@@ -88,7 +88,7 @@ def png(page):
 
 def predicted(model, source):
     """The digit that ``dlcli predict`` prints."""
-    [result] = predictor.predict(model, [Picture(source, "drawn")], raw=False)
+    [result] = predictor.predict(model, [ImageSource(source, "drawn")], raw=False)
     return "?" if result.probabilities is None else str(result.probabilities.argmax())
 
 

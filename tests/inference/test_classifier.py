@@ -13,7 +13,7 @@ from dlcli.errors import CheckpointError
 from dlcli.evaluation import evaluate
 from dlcli.nn.network import Network
 from dlcli.runs import lookup
-from dlcli.vision.pipeline import write_pixels
+from dlcli.vision.preview import write_image
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def test_probabilities_are_those_of_eval(classifier, trained_model, sample):
 
 
 def test_probabilities_are_those_of_predict_raw(classifier, trained_model, sample, dlcli):
-    write_pixels(sample.test.images[3], Path("three.png"))
+    write_image(sample.test.images[3], Path("three.png"))
     line = dlcli("predict", "three.png", "--raw", "-m", trained_model, "-f", "json").stdout
     (shares,) = classifier.predict_proba(sample.test.images[3])
     assert json.loads(line)["probabilities"] == pytest.approx(shares.tolist(), abs=1e-6)

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from dlcli.runs import lookup
-from dlcli.vision import components, localization
+from dlcli.vision import localization, morphology
 from tools import non_digits
 from tools.non_digits import DRAWINGS, MIRRORED, SIDE, drawn, penned_digit, ruined, typed
 
@@ -39,7 +39,7 @@ def test_penned_digits_are_read():
     for digit in [*range(10)] * 10:
         marks = drawn(penned_digit(random, digit), random)
         _, shares = model.infer(
-            localization.look_at(Image.fromarray(255 - marks)).pixels[np.newaxis]
+            localization.locate_digit(Image.fromarray(255 - marks)).pixels[np.newaxis]
         )
         right.append(shares.argmax() == digit)
     assert np.mean(right) >= 0.85
@@ -60,7 +60,7 @@ def test_typed_digits_are_read():
     right = []
     for digit in [*range(10)] * 5:
         page = Image.fromarray(255 - np.pad(typed(random, str(digit)), 20))
-        _, shares = model.infer(localization.look_at(page).pixels[np.newaxis])
+        _, shares = model.infer(localization.locate_digit(page).pixels[np.newaxis])
         right.append(shares.argmax() == digit)
     assert np.mean(right) >= 0.8
 
@@ -70,7 +70,7 @@ def test_touching_digits_are_one_piece_wider_than_each(sample, columns):
     for first in range(0, 40, 2):
         one, two = sample.train.images[first : first + 2].reshape(2, 28, 28)
         both = non_digits._touching(one, two, columns)
-        assert components.label(both > 127)[1] == 1 or columns == 12
+        assert morphology.label_components(both > 127)[1] == 1 or columns == 12
         assert both.shape[1] >= max(one.any(axis=0).sum(), two.any(axis=0).sum())
 
 

@@ -21,13 +21,13 @@ def test_an_example_depends_on_its_number_alone(sample):
 
 def test_about_half_of_the_photographs_show_digits(sample):
     labels = collect(photographed(number, sample.train) for number in range(60)).labels
-    assert 0.3 < np.mean(labels == rejection.SOMETHING_ELSE) < 0.7
+    assert 0.3 < np.mean(labels == rejection.OOD_CLASS) < 0.7
 
 
 def test_drawings_show_every_digit_and_mostly_other_things(sample):
     examples = collect(drawn(number, sample.train) for number in range(200))
     assert set(examples.labels) == set(range(11))
-    assert 0.7 < np.mean(examples.labels == rejection.SOMETHING_ELSE) < 0.9
+    assert 0.7 < np.mean(examples.labels == rejection.OOD_CLASS) < 0.9
     assert examples.images.max(axis=1).min() > 200
 
 
@@ -45,7 +45,7 @@ def test_predict_uses_the_network_that_was_trained(sample, tmp_path, monkeypatch
     config = msgspec.structs.replace(CONFIG, hidden_layers=(16,), epochs=2)
     network = train(examples, examples, config)
     save(network, tmp_path / "rejection.npz")
-    monkeypatch.setattr(rejection, "FILE", tmp_path / "rejection.npz")
+    monkeypatch.setattr(rejection, "WEIGHTS_FILE", tmp_path / "rejection.npz")
     used = rejection.network.__wrapped__()
     assert used.layer_sizes == (784, 16, 11)
     _, expected = network.infer(examples.images)

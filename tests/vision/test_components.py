@@ -2,12 +2,9 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
-from dlcli.vision.components import MARKED, Found, find_digit, label
-from dlcli.vision.foreground import Ink
+from dlcli.vision.components import THRESHOLDS, ComponentGroup, find_digit
+from dlcli.vision.foreground import Foreground
 
 
 def canvas(*boxes: tuple[int, int, int, int], level: float = 200) -> np.ndarray:
@@ -18,9 +15,13 @@ def canvas(*boxes: tuple[int, int, int, int], level: float = 200) -> np.ndarray:
     return levels
 
 
-def find(levels: np.ndarray, noise: float = 0, share: float = MARKED[0]) -> Found | None:
+def find(
+    levels: np.ndarray, noise: float = 0, share: float = THRESHOLDS[0]
+) -> ComponentGroup | None:
     """The digit in ink on even paper."""
-    return find_digit(Ink(levels, noise, levels, np.ones_like(levels), is_dark=True), share)
+    return find_digit(
+        Foreground(levels, noise, levels, np.ones_like(levels), dark_on_light=True), share
+    )
 
 
 ONE = (50, 20, 56, 80)
@@ -29,10 +30,10 @@ ONE = (50, 20, 56, 80)
 def test_the_digit_is_where_the_ink_is():
     found = find(canvas(ONE))
     assert found.box == ONE
-    assert (found.marked == (canvas(ONE) > 0)).all()
-    assert found.pieces.level == 200
-    assert found.pieces.thickness[found.main] == 6
-    assert found.doubt is None
+    assert (found.mask == (canvas(ONE) > 0)).all()
+    assert found.components.level == 200
+    assert found.components.thickness[found.main] == 6
+    assert found.rejection is None
 
 
 @pytest.mark.parametrize(("level", "noise"), [(0, 0), (15, 0), (40, 9)])
@@ -56,7 +57,7 @@ def test_other_things_are_left_aside(other, level):
     ink = np.maximum(canvas(ONE), canvas(other, level=level))
     found = find(ink)
     assert found.box == ONE
-    assert found.doubt is None
+    assert found.rejection is None
 
 
 def test_faint_lines_across_the_digit_are_left_aside():
@@ -69,15 +70,15 @@ def test_what_is_darker_than_the_pen_but_no_digit_does_not_hide_it():
     ink = canvas((0, 0, 120, 8), level=250)
     found = find(np.maximum(ink, canvas(ONE, level=60)))
     assert found.box == ONE
-    assert found.pieces.level == 60
+    assert found.components.level == 60
 
 
 def test_a_broken_digit_is_whole():
     bar, body = (40, 20, 70, 26), (38, 30, 44, 80)
     found = find(canvas(bar, body))
     assert found.box == (38, 20, 70, 80)
-    assert np.count_nonzero(found.members) == 2
-    assert found.doubt is None
+    assert np.count_nonzero(found.parts) == 2
+    assert found.rejection is None
 
 
 def test_a_digit_beside_it_is_no_part_of_it():
@@ -100,12 +101,12 @@ def test_a_digit_that_touches_all_edges_is_found():
 
 
 DOUBTS = {
-    "more than one digit: show one at a time": [],
-    "wider than a digit: show one at a time": [
+    "more than one digit": [],
+    "too wide for one digit": [
         [(10, 40, 110, 46), (10, 46, 16, 80)],
     ],
-    "a blot or an edge, no strokes of a pen": [[(40, 30, 80, 70)], [(40, 20, 70, 75)]],
-    "a drawing, no digit": [
+    "a blot or an edge, not pen strokes": [[(40, 30, 80, 70)], [(40, 20, 70, 75)]],
+    "a drawing, not a digit": [
         [(20, 20, 26, 80), (40, 20, 46, 30), (40, 40, 46, 50), (40, 60, 46, 70)],
         [(x, 20, x + 4, 80) for x in (20, 40, 60, 80)] + [(20, y, 84, y + 4) for y in (20, 48, 76)],
     ],
@@ -116,7 +117,7 @@ DOUBTS = {
     ("doubt", "boxes"), [(doubt, boxes) for doubt, cases in DOUBTS.items() for boxes in cases]
 )
 def test_what_is_no_single_digit_is_doubted(doubt, boxes):
-    assert find(canvas(*boxes)).doubt == doubt
+    assert find(canvas(*boxes)).rejection == doubt
 
 
 SLANTED = [(40 - 2 * i, 20 + 6 * i, 46 - 2 * i, 26 + 6 * i) for i in range(10)]
@@ -128,7 +129,7 @@ SLANTED = [(40 - 2 * i, 20 + 6 * i, 46 - 2 * i, 26 + 6 * i) for i in range(10)]
         ([(20, 20, 26, 80), (60, 20, 66, 80)], True),
         ([(20, 20, 26, 80), (60, 30, 66, 80), (100, 20, 106, 70)], True),
         ([*SLANTED, (50, 22, 56, 80), (42, 74, 80, 80)], True),  # their boxes overlap
-        ([(20, 20, 26, 80), (20, 60, 50, 66), (40, 40, 44, 82)], False),  # a 4 of two pieces
+        ([(20, 20, 26, 80), (20, 60, 50, 66), (40, 40, 44, 82)], False),  # a 4 of two components
         ([ONE, (90, 60, 94, 64)], False),  # a speck
         ([ONE, (90, 20, 91, 80)], False),  # a thin line
         ([ONE, (114, 20, 120, 80)], False),  # cut off
@@ -153,7 +154,7 @@ def test_other_digits_beside_it_are_seen(boxes, others):
     ],
 )
 def test_shapes_of_digits_are_not_doubted(boxes):
-    assert find(canvas(*boxes)).doubt is None
+    assert find(canvas(*boxes)).rejection is None
 
 
 FRAME = [(30, 8, 80, 11), (30, 89, 80, 92), (30, 8, 33, 92), (77, 8, 80, 92)]
@@ -163,14 +164,14 @@ FRAME = [(30, 8, 80, 11), (30, 89, 80, 92), (30, 8, 33, 92), (77, 8, 80, 92)]
 def test_a_frame_around_the_digit_is_left_aside(sides):
     found = find(canvas(ONE, *FRAME[sides]))
     assert found.box == ONE
-    assert found.doubt is None
+    assert found.rejection is None
 
 
 @pytest.mark.parametrize("underline", [(30, 82, 80, 85), (48, 84, 62, 86), (10, 83, 115, 86)])
 def test_a_line_below_the_digit_is_left_aside(underline):
     found = find(canvas(ONE, underline))
     assert found.box == ONE
-    assert found.doubt is None
+    assert found.rejection is None
 
 
 def test_a_line_is_no_digit_however_much_ink_it_has():
@@ -209,48 +210,13 @@ def test_what_is_as_dark_on_one_side_is_an_edge():
     levels = canvas(ONE)
     darkness = levels.copy()
     darkness[:, 56:] = 200
-    found = find_digit(Ink(levels, 0, darkness, np.ones_like(levels), is_dark=True))
+    found = find_digit(Foreground(levels, 0, darkness, np.ones_like(levels), dark_on_light=True))
     assert found.box == ONE
-    assert found.doubt == "a blot or an edge, no strokes of a pen"
+    assert found.rejection == "a blot or an edge, not pen strokes"
 
 
 def test_a_higher_mark_parts_the_pen_from_lines_nearly_as_strong():
     lines = canvas(*((0, y, 120, y + 2) for y in range(5, 100, 10)), level=110)
     levels = np.maximum(lines, canvas(ONE))
     assert find(levels).box != ONE
-    assert find(levels, share=MARKED[1]).box == ONE
-
-
-def test_diagonal_neighbours_are_connected():
-    marked = np.array([[1, 0, 0, 1], [0, 1, 0, 1], [0, 0, 0, 0], [1, 1, 0, 1]], bool)
-    labels, count = label(marked)
-    assert count == 4
-    expected = [[1, 0, 0, 2], [0, 1, 0, 2], [0, 0, 0, 0], [3, 3, 0, 4]]
-    np.testing.assert_array_equal(labels, expected)
-
-
-def test_nothing_marked_is_no_piece():
-    labels, count = label(np.zeros((3, 4), bool))
-    assert count == 0
-    assert not labels.any()
-
-
-@given(arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12))))
-def test_pieces_are_those_a_flood_fill_finds(marked):
-    labels, count = label(marked)
-    expected = np.zeros(marked.shape, int)
-    found = 0
-    for start in np.argwhere(marked):
-        if expected[tuple(start)]:
-            continue
-        found += 1
-        waiting = [tuple(start)]
-        while waiting:
-            y, x = waiting.pop()
-            if 0 <= y < marked.shape[0] and 0 <= x < marked.shape[1]:
-                is_new = marked[y, x] and not expected[y, x]
-                if is_new:
-                    expected[y, x] = found
-                    waiting += [(y + dy, x + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
-    assert count == found
-    np.testing.assert_array_equal(labels, expected)
+    assert find(levels, share=THRESHOLDS[1]).box == ONE

@@ -30,7 +30,7 @@ def png(width: int, height: int, colour_type: int, *chunks: bytes) -> io.BytesIO
 
 def test_a_picture_that_is_absurdly_large_is_refused_before_it_is_decoded():
     with pytest.raises(ImageError, match=r"^x: more than 120,000,000 pixels; make it smaller"):
-        decode.read(png(50_000, 50_000, 0), "x")
+        decode.read_image(png(50_000, 50_000, 0), "x")
 
 
 def test_a_picture_that_takes_too_long_is_given_up(monkeypatch):
@@ -38,7 +38,7 @@ def test_a_picture_that_takes_too_long_is_given_up(monkeypatch):
     Image.new("L", (40, 30)).save(file, "PNG")
     monkeypatch.setattr(decode, "_MAX_SECONDS", -1)
     with pytest.raises(ImageError, match=r"^x: takes more than -1 s to decode"):
-        decode.read(file, "x")
+        decode.read_image(file, "x")
     assert not file.closed
 
 
@@ -47,13 +47,13 @@ def test_an_empty_file_is_called_so(tmp_path, source):
     (tmp_path / "a.png").touch()
     empty = tmp_path / "a.png" if source == "path" else io.BytesIO()
     with pytest.raises(ImageError, match=r"^x: an empty file$"):
-        decode.read(empty, "x")
+        decode.read_image(empty, "x")
 
 
 def test_a_palette_without_the_transparent_entry_is_damage():
     colours = chunk(b"PLTE", b"\xff\xff\xff\0\0\0")
-    picture = decode.read(png(28, 28, 3, colours, chunk(b"tRNS", b"\x80" * 500)), "x")
-    for prepare in (pipeline.prepare, pipeline.plain):
+    picture = decode.read_image(png(28, 28, 3, colours, chunk(b"tRNS", b"\x80" * 500)), "x")
+    for prepare in (pipeline.preprocess, pipeline.take_as_is):
         with pytest.raises(ImageError, match=r"^x: damaged picture"):
             prepare(picture, "x")
 
@@ -74,21 +74,21 @@ def test_whatever_pillow_answers_becomes_one_kind_of_error(monkeypatch, error, m
 
     monkeypatch.setattr(Image, "open", fail)
     with pytest.raises(ImageError) as raised:
-        decode.read(io.BytesIO(b"x"), "x")
+        decode.read_image(io.BytesIO(b"x"), "x")
     assert str(raised.value) == message
 
 
 def test_a_picture_of_no_pixels_is_refused(monkeypatch):
     monkeypatch.setattr(Image, "open", lambda _source: Image.new("L", (0, 5)))
     with pytest.raises(ImageError, match=r"^x: an empty picture \(0x5\)"):
-        decode.read(io.BytesIO(b"x"), "x")
+        decode.read_image(io.BytesIO(b"x"), "x")
 
 
 def test_postscript_is_refused_before_it_is_run(tmp_path):
     path = tmp_path / "digit.eps"
     Image.new("L", (28, 28), 255).save(path)
     with pytest.raises(ImageError, match="PostScript is not read"):
-        decode.read(path, "digit.eps")
+        decode.read_image(path, "digit.eps")
 
 
 def inked(paper: tuple[int, ...], ink: tuple[int, ...]) -> Image.Image:
@@ -99,7 +99,7 @@ def inked(paper: tuple[int, ...], ink: tuple[int, ...]) -> Image.Image:
 
 
 def levels_of(picture: Image.Image) -> np.ndarray:
-    return np.asarray(decode.to_colours(picture, "x").convert("L")).astype(int)
+    return np.asarray(decode.to_grey_or_rgb(picture, "x").convert("L")).astype(int)
 
 
 @pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (30, 60, 200)])
@@ -145,7 +145,7 @@ def test_a_large_jpeg_is_decoded_small():
     file = io.BytesIO()
     Image.new("L", (4000, 3000), 200).save(file, "JPEG")
     file.seek(0)
-    assert decode.read(file, "x").size == (2000, 1500)
+    assert decode.read_image(file, "x").size == (2000, 1500)
 
 
 @pytest.mark.parametrize("odd", [np.inf, -np.inf, np.nan, -1e38])
@@ -153,16 +153,16 @@ def test_a_number_that_is_no_level_spoils_no_other(odd):
     numbers = np.full((20, 20), 100, np.float32)
     numbers[5:15, 9:11] = 250
     numbers[0, 0] = odd
-    levels = np.asarray(decode.to_colours(Image.fromarray(numbers), "x"))
+    levels = np.asarray(decode.to_grey_or_rgb(Image.fromarray(numbers), "x"))
     assert (levels[8, 9], levels[8, 3]) == (250, 100)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "F", "I;16", "LA", "LAB"])
 def test_large_pictures_are_shrunk(mode):
     picture = Image.new(mode, (4100, 30))
-    assert decode.to_colours(picture, "x").size == (1025, 8)
+    assert decode.to_grey_or_rgb(picture, "x").size == (1025, 8)
 
 
 def test_an_opaque_picture_keeps_its_colours():
     picture = Image.new("RGBA", (30, 30), (200, 100, 50, 255))
-    assert decode.to_colours(picture, "x").getpixel((3, 3)) == (200, 100, 50)
+    assert decode.to_grey_or_rgb(picture, "x").getpixel((3, 3)) == (200, 100, 50)

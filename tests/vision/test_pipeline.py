@@ -15,7 +15,7 @@ from dlcli.vision import decode, pipeline, preview
 
 
 def is_unchanged(pixels, picture: Image.Image) -> bool:
-    return (pipeline.prepare(picture, "x").pixels == pixels).all()
+    return (pipeline.preprocess(picture, "x").pixels == pixels).all()
 
 
 def square(pixels) -> np.ndarray:
@@ -23,14 +23,14 @@ def square(pixels) -> np.ndarray:
 
 
 def prepared(picture: Image.Image) -> np.ndarray:
-    return square(pipeline.prepare(picture, "x").pixels)
+    return square(pipeline.preprocess(picture, "x").pixels)
 
 
 def through_file(picture: Image.Image, kind: str, **options) -> Image.Image:
     file = io.BytesIO()
     picture.save(file, kind, **options)
     file.seek(0)
-    return decode.read(file, "x")
+    return decode.read_image(file, "x")
 
 
 def length(pixels) -> int:
@@ -252,7 +252,7 @@ def test_pictures_are_set_upright_as_exif_says(page, orientation, kind):
 
 @pytest.mark.parametrize("exif", [b"Exif\x00\x00garbage", b"Exif\x00\x00MM\x00*\xff\xff\xff\xff"])
 def test_damaged_exif_does_not_matter(page, exif):
-    with decode.without_warnings():
+    with decode.ignore_warnings():
         found = prepared(through_file(page, "JPEG", quality=100, exif=exif))
     assert np.abs(found - prepared(page).astype(int)).max() <= 12
 
@@ -296,26 +296,26 @@ def with_a_faint_dot() -> Image.Image:
     ),
 )
 def test_a_picture_without_ink_is_blank(blank):
-    found = pipeline.prepare(blank, "scan.png")
+    found = pipeline.preprocess(blank, "scan.png")
     assert found.pixels is None
-    assert found.doubt == "blank: there is no ink on it"
+    assert found.rejection == "the picture is blank"
 
 
 @pytest.mark.parametrize("specks", [speckled((60, 60), 240, 8), speckled((28, 28), 9, 9)])
 def test_specks_are_no_digit(specks):
-    found = pipeline.prepare(specks, "x")
+    found = pipeline.preprocess(specks, "x")
     assert found.pixels is None
-    assert found.doubt == "no digit: nothing but an edge, lines or specks"
+    assert found.rejection == "no digit found"
 
 
 @pytest.mark.parametrize(
     ("strength", "doubt"),
-    [(20, "no digit: nothing but an edge, lines or specks"), (40, None)],
+    [(20, "no digit found"), (40, None)],
 )
 def test_a_bar_is_a_digit_unless_it_is_faint(strength, doubt):
     picture = Image.new("L", (300, 200), 240)
     picture.paste(240 - strength, (150, 60, 158, 120))
-    assert pipeline.prepare(picture, "x").doubt == doubt
+    assert pipeline.preprocess(picture, "x").rejection == doubt
 
 
 @pytest.mark.parametrize("colour", [20, 160])
@@ -323,8 +323,8 @@ def test_a_bar_beside_something_stronger_is_no_digit(colour):
     picture = Image.new("L", (300, 200), 240)
     picture.paste(colour, (20, 40, 110, 130))
     picture.paste(240 - 24, (150, 60, 158, 120))
-    found = pipeline.prepare(picture, "x")
-    assert (found.doubt is None) == (colour == 160)
+    found = pipeline.preprocess(picture, "x")
+    assert (found.rejection is None) == (colour == 160)
 
 
 @pytest.mark.parametrize(
@@ -349,20 +349,20 @@ def test_extreme_shapes_are_scaled_and_thickened_like_others(size, ink):
 
 def test_plain_pixels_are_taken_as_they_are(sample):
     upside = 255 - sample.test.images[3]
-    assert (pipeline.plain(Image.fromarray(square(upside)), "x").pixels == upside).all()
+    assert (pipeline.take_as_is(Image.fromarray(square(upside)), "x").pixels == upside).all()
 
 
 @pytest.mark.parametrize("size", [(27, 28), (28, 29), (56, 56), (1, 784)])
 def test_plain_refuses_other_sizes(size):
     with pytest.raises(ImageError, match=rf"^scan\.png: {size[0]}x{size[1]}, expected 28x28"):
-        pipeline.plain(Image.new("L", size), "scan.png")
+        pipeline.take_as_is(Image.new("L", size), "scan.png")
 
 
 def test_written_pixels_are_read_again(sample, tmp_path):
-    pipeline.write_pixels(sample.test.images[0], tmp_path / "seven.png")
-    again = decode.read(tmp_path / "seven.png", "seven.png")
+    preview.write_image(sample.test.images[0], tmp_path / "seven.png")
+    again = decode.read_image(tmp_path / "seven.png", "seven.png")
     assert again.size == (28, 28)
-    assert (pipeline.plain(again, "x").pixels == sample.test.images[0]).all()
+    assert (pipeline.take_as_is(again, "x").pixels == sample.test.images[0]).all()
 
 
 @pytest.mark.parametrize("size", [(34, 1000), (60, 1900), (100, 1900), (45, 2600)])
@@ -399,21 +399,23 @@ def test_any_picture_is_prepared_and_drawn(tmp_path_factory, mode, size, seed):
         picture = Image.fromarray(numbers)
     elif mode != "L":
         picture = picture.convert("RGB").convert(mode) if mode == "HSV" else picture.convert(mode)
-    found = pipeline.prepare(picture, "x", explain=True)
-    assert (found.pixels is None) <= (found.doubt is not None)
-    preview.write(found.steps, found.pixels, "?", tmp_path_factory.getbasetemp() / "panel.png")
+    found = pipeline.preprocess(picture, "x", explain=True)
+    assert (found.pixels is None) <= (found.rejection is not None)
+    preview.write_preview(
+        found.trace, found.pixels, "?", tmp_path_factory.getbasetemp() / "panel.png"
+    )
 
 
 def test_what_is_kept_to_be_shown_is_small():
     page = Image.new("RGB", (1900, 1500), (255, 255, 255))
     page.paste((0, 0, 0), (900, 500, 940, 1000))
-    steps = pipeline.prepare(page, "x", explain=True).steps
-    assert max(steps.picture.size) == 280
-    left, top, right, bottom = steps.part
+    trace = pipeline.preprocess(page, "x", explain=True).trace
+    assert max(trace.picture.size) == 280
+    left, top, right, bottom = trace.crop_box
     scale = 280 / 1900
     assert left <= 900 * scale <= 940 * scale <= right
     assert top <= 500 * scale <= 1000 * scale <= bottom
-    assert pipeline.prepare(page, "x").steps is None
+    assert pipeline.preprocess(page, "x").trace is None
 
 
 def with_lines(sample, *lines: tuple[int, int, int, int]) -> tuple[Image.Image, np.ndarray]:
@@ -438,8 +440,8 @@ def with_lines(sample, *lines: tuple[int, int, int, int]) -> tuple[Image.Image, 
 )
 def test_a_digit_is_parted_from_the_lines_it_is_joined_with(sample, lines):
     page, pixels = with_lines(sample, *lines)
-    found = pipeline.prepare(page, "x")
-    assert found.doubt is None
+    found = pipeline.preprocess(page, "x")
+    assert found.rejection is None
     assert np.corrcoef(found.pixels, pixels)[0, 1] > 0.55
 
 
@@ -447,6 +449,6 @@ def test_a_sheet_on_a_dark_desk_is_no_ink(sample):
     page, pixels = with_lines(sample)
     desk = Image.new("L", (500, 400), 40)
     desk.paste(page.resize((280, 260)), (100, 70))
-    found = pipeline.prepare(desk.rotate(4, fillcolor=40), "x")
-    assert found.doubt is None
+    found = pipeline.preprocess(desk.rotate(4, fillcolor=40), "x")
+    assert found.rejection is None
     assert np.corrcoef(found.pixels, pixels)[0, 1] > 0.6

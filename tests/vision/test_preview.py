@@ -7,8 +7,8 @@ from dlcli.vision import pipeline, preview
 
 
 def drawn(path, picture: Image.Image) -> np.ndarray:
-    prepared = pipeline.prepare(picture, "x", explain=True)
-    preview.write(prepared.steps, prepared.pixels, "1 0.9876", path)
+    prepared = pipeline.preprocess(picture, "x", explain=True)
+    preview.write_preview(prepared.trace, prepared.pixels, "1 0.9876", path)
     with Image.open(path) as written:
         assert written.format == "PNG"
         return np.asarray(written.convert("RGB")).astype(int)
@@ -28,7 +28,7 @@ def test_four_tiles_show_the_way_from_the_picture_to_the_28x28(tmp_path):
     assert rows.min() < 100 * scale < 200 * scale < rows.max()
     assert ink.max() == digit.max() == 255
     assert (ink == (220, 40, 40)).all(axis=2).any()
-    pixels = pipeline.prepare(page, "x").pixels.reshape(28, 28)
+    pixels = pipeline.preprocess(page, "x").pixels.reshape(28, 28)
     np.testing.assert_array_equal(seen[5::10, 5::10, 0], pixels)
 
 

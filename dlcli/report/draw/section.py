@@ -14,7 +14,7 @@ from dlcli.nn.network import Network
 from dlcli.report import frame
 from dlcli.runs import lookup
 from dlcli.runs.checkpoint import Model
-from dlcli.vision import rejection
+from dlcli.vision import augmentation, rejection
 
 _FOLDER = Path(__file__).parent
 _SCRIPTS = (
@@ -90,8 +90,8 @@ def _data(model: Model) -> dict[str, Any]:
         "network": _stored(model.network)
         | {"loss": model.loss, "temperature": model.metadata.temperature},
         "rejection": _stored(rejection.network()),
-        "threshold": rejection.DOUBTFUL,
-        "maps": rejection.look_maps(),
+        "threshold": rejection.REJECTION_THRESHOLD,
+        "maps": augmentation.tta_affine_maps(),
         "examples": _examples(),
         "batchNorm": bool(config.get("batch_norm", False)),
         "learningRate": config.get("learning_rate", 0.1),

@@ -1,0 +1,148 @@
+"""Where pictures come from: files, folders, lists of paths, and stdin."""
+
+import io
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import Image
+
+from dlcli.errors import ImageError, InputError
+from dlcli.files import stdin
+from dlcli.vision.decode import MAX_BYTES
+
+# No system has paths of more than a few thousand bytes: a list is none if this many do not end one.
+_MAX_BYTES_WITHOUT_PATH = 1 << 20
+_READ_SIZE = 1 << 16
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """One picture to predict.
+
+    Attributes
+    ----------
+    file
+        Its path, or a stream that holds it.
+    name
+        What to call it.
+    error
+        Why it cannot be read, if that is known already.
+    """
+
+    file: Path | BinaryIO
+    name: str
+    error: str | None = None
+
+
+def find_sources(names: Iterable[str], lists: Iterable[str]) -> Iterator[ImageSource | None]:
+    """The pictures of names and of lists of names, found as they are asked for.
+
+    A name is a picture, a folder of pictures, or - for stdin. None among the sources says that
+    the next one may take a while.
+    """
+    for name in names:
+        if name == "-":
+            yield ImageSource(io.BytesIO(stdin().read(MAX_BYTES + 1)), "-")
+        else:
+            yield from _at(name)
+    for name in lists:
+        yield from _listed_in(name)
+
+
+def is_folder(name: str) -> bool:
+    """Whether there is a folder of this name, which may be looked into or not."""
+    return os.path.isdir(name)  # noqa: PTH112 - Path.is_dir raises where it may not look
+
+
+def _at(name: str) -> Iterator[ImageSource]:
+    path = Path(name)
+    if not is_folder(name):
+        yield ImageSource(path, name)
+        return
+    try:
+        for found in find_images(path):
+            yield ImageSource(found, str(found))
+    except ImageError as error:
+        yield ImageSource(path, name, str(error))
+
+
+def _listed_in(name: str) -> Iterator[ImageSource | None]:
+    path = Path(name)
+    try:
+        with nullcontext(stdin()) if name == "-" else path.open("rb") as stream:
+            for listed in split_list(stream):
+                if listed is None:
+                    yield None
+                else:
+                    yield from _at(listed)
+    except OSError as error:
+        yield ImageSource(path, name, f"{name}: cannot be read: {error.strerror}")
+    except InputError as error:
+        yield ImageSource(path, name, f"{name}: {error}")
+
+
+def find_images(folder: Path) -> Iterator[Path]:
+    """The image files in a folder and its subfolders, in order of their names.
+
+    Hidden files and folders are skipped.
+
+    Raises
+    ------
+    ImageError
+        There are none; or, after all others, a folder that could not be read.
+    """
+    Image.init()
+    kinds = Image.registered_extensions().items()
+    suffixes = {suffix for suffix, kind in kinds if kind in Image.OPEN}
+    found = False
+    unreadable: list[OSError] = []
+    try:
+        for parent, folders, files in os.walk(folder, onerror=unreadable.append):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for file in sorted(files):
+                path = Path(parent, file)
+                if file.startswith(".") or path.suffix.lower() not in suffixes:
+                    continue
+                # A named pipe could block for ever.
+                if not path.is_fifo():
+                    found = True
+                    yield path
+    except RecursionError:  # up to Python 3.11, os.walk is recursive
+        raise ImageError(f"{folder}: folders are nested too deeply in it") from None
+    for error in unreadable:
+        raise ImageError(f"{error.filename}: cannot be read: {error.strerror}") from error
+    if not found:
+        raise ImageError(f"{folder}: holds no pictures")
+
+
+def split_list(stream: io.BufferedIOBase) -> Iterator[str | None]:
+    """The paths in a list: NUL-separated if it holds a NUL, else one a line (LF or CRLF).
+
+    None follows each read that may be the last for a while.
+
+    Raises
+    ------
+    InputError
+        It is so long without a separator that it is no list of paths.
+    """
+    separator, line_end = None, b"\r"
+    rest = b""
+    without_path = 0
+    while chunk := stream.read1(_READ_SIZE):
+        rest += chunk
+        if separator is None:
+            separator = b"\0" if b"\0" in rest else b"\n"
+            line_end = b"" if separator == b"\0" else b"\r"
+        *lines, rest = rest.split(separator)
+        paths = [os.fsdecode(line.removesuffix(line_end)) for line in lines if line]
+        yield from paths
+        yield None
+        without_path = 0 if paths else without_path + len(chunk)
+        if without_path > _MAX_BYTES_WITHOUT_PATH:
+            raise InputError(f"no list of paths: {_MAX_BYTES_WITHOUT_PATH:,} bytes without a name")
+    if rest:
+        yield os.fsdecode(rest.removesuffix(line_end))
