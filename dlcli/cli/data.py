@@ -102,9 +102,10 @@ def status(data_dir: Path, output_format: str) -> None:
 @data_dir_option
 @debug_and_quiet
 def verify(names: tuple[str, ...], data_dir: Path) -> None:
-    """Check every file of cached datasets (by default of all that are there).
+    """Check every file of the cached datasets.
 
-    Prints one line for each file; exits with 3 if one is missing or corrupt.
+    Without NAME, checks all datasets in the cache. Prints one line for each file; exits with 3
+    if one is missing or corrupt.
 
     \b
     Examples:
