@@ -1,10 +1,6 @@
-"""A checkpoint comes back bit by bit, or is refused by name; nothing in it is trusted."""
+"""A checkpoint is restored bit by bit or refused by name; nothing in it is trusted."""
 
-import io
 import json
-import os
-import pickle
-import struct
 import subprocess
 import sys
 import zipfile
@@ -19,45 +15,32 @@ from PIL import Image
 from dlcli.errors import CheckpointError
 from dlcli.nn.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from dlcli.nn.losses import LOSSES
-from dlcli.nn.network import Network
 from dlcli.runs import checkpoint, lookup
-from dlcli.runs.metadata import DatasetIdentity, Metadata, Scores
-
-METADATA = Metadata(
-    config={"dataset": "sample"},
-    epoch=3,
-    scores=Scores(0.25, 0.9, 0.5, None),
-    dataset=DatasetIdentity("sample", "abc"),
-    preprocessing="digit",
-    threads=1,
+from tests.runs.checkpoints import (
+    ARCHITECTURE,
+    B0,
+    METADATA,
+    STEPS,
+    VELOCITY,
+    W0,
+    W1,
+    Arrays,
+    assert_refused,
+    header,
+    members,
+    normalised_network,
+    npy,
+    random_network,
+    rewrite,
+    save,
+    with_member,
+    write_members,
 )
-ARCHITECTURE = {
-    "layer_sizes": [784, 3, 10],
-    "activations": ["relu"],
-    "output_activation": "softmax",
-    "batch_norm": False,
-    "loss": "cross_entropy",
-}
-Arrays = dict[str, np.ndarray]
-
-
-def random_network(hidden=(3,), activation="relu", output="softmax") -> Network:
-    network = Network([784, *hidden, 10], [activation] * len(hidden), output)
-    random = np.random.default_rng(0)
-    network.parameters[...] = random.standard_normal(network.parameters.size)
-    return network
-
-
-def save(path: Path, network: Network | None = None, loss="cross_entropy", **metadata) -> Network:
-    network = network or random_network()
-    state = {"velocity": network.parameters * 2, "steps": np.array([7], np.float32)}
-    checkpoint.save(path, network, loss, replace(METADATA, **metadata), state)
-    return network
 
 
 @pytest.mark.parametrize("hidden", [(), (3,), (5, 4), (1,) * 100])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_a_model_comes_back_bit_by_bit(tmp_path, hidden, activation):
+def test_a_model_is_restored_bit_by_bit(tmp_path, hidden, activation):
     network = save(tmp_path / "a.npz", random_network(hidden, activation))
     model = checkpoint.load(tmp_path / "a.npz")
     assert model.path == tmp_path / "a.npz"
@@ -72,7 +55,7 @@ def test_a_model_comes_back_bit_by_bit(tmp_path, hidden, activation):
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("output", OUTPUT_ACTIVATIONS)
-def test_outputs_and_losses_come_back(tmp_path, output, loss):
+def test_output_activation_and_loss_are_restored(tmp_path, output, loss):
     save(tmp_path / "a.npz", random_network(output=output), loss)
     model = checkpoint.load(tmp_path / "a.npz")
     assert (model.network.output_activation, model.loss) == (output, loss)
@@ -102,7 +85,7 @@ def test_a_failed_save_leaves_the_old_checkpoint(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64])
-def test_other_precisions_are_taken(tmp_path, dtype):
+def test_other_float_types_are_accepted(tmp_path, dtype):
     network = save(tmp_path / "a.npz")
     rewrite(tmp_path / "a.npz", replaced("layers.0.weight", lambda array: array.astype(dtype)))
     found = checkpoint.load(tmp_path / "a.npz").network
@@ -110,14 +93,7 @@ def test_other_precisions_are_taken(tmp_path, dtype):
     np.testing.assert_allclose(found.parameters, network.parameters, rtol=1e-3)
 
 
-def normalised_network() -> Network:
-    network = Network([784, 3, 4, 10], ["relu", "tanh"], "softmax", batch_norm=True)
-    network.parameters[...] = np.random.default_rng(1).standard_normal(network.parameters.size)
-    network.statistics[...] = np.random.default_rng(2).uniform(0.5, 2, network.statistics.size)
-    return network
-
-
-def test_batch_normalisation_and_the_running_mean_come_back_bit_by_bit(tmp_path):
+def test_batch_norm_and_the_running_mean_are_restored_bit_by_bit(tmp_path):
     network, average = normalised_network(), normalised_network()
     average.parameters *= 2
     average.statistics *= 3
@@ -130,24 +106,7 @@ def test_batch_normalisation_and_the_running_mean_come_back_bit_by_bit(tmp_path)
         assert found.batch_norm
 
 
-def test_a_named_model_is_folded_for_use(tmp_path):
-    network = normalised_network()
-    checkpoint.save(tmp_path / "a.npz", network, "cross_entropy", METADATA, {})
-    model = lookup.load_named(str(tmp_path / "a.npz"))
-    assert not model.network.batch_norm
-    images = np.random.default_rng(0).integers(0, 256, (5, 784), dtype=np.uint8)
-    np.testing.assert_array_equal(model.infer(images)[0], network.infer(images)[0])
-
-
-def test_a_running_mean_is_what_is_used(tmp_path):
-    network, average = normalised_network(), normalised_network()
-    average.parameters *= 2
-    checkpoint.save(tmp_path / "a.npz", network, "cross_entropy", METADATA, {}, average)
-    model = lookup.load_named(str(tmp_path / "a.npz"))
-    np.testing.assert_array_equal(model.network.parameters, average.fuse_batch_norm().parameters)
-
-
-def test_weights_that_overflow_only_when_divided_or_folded_are_told_in_one_line(tmp_path, recwarn):
+def test_outputs_that_overflow_are_reported_in_one_line(tmp_path, recwarn):
     images = np.full((1, 784), 255, np.uint8)
     cool, plain = replace(METADATA, temperature=0.1), random_network()
     plain.parameters *= 1e17
@@ -176,7 +135,7 @@ def test_negative_variances_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("output", "scales"), [("softmax", True), ("sigmoid", False), ("linear", False)]
 )
-def test_the_temperature_divides_the_logits_that_softmax_gets(tmp_path, output, scales):
+def test_the_temperature_divides_the_logits_before_softmax(tmp_path, output, scales):
     loss = "mse" if output == "linear" else "cross_entropy"
     images = np.random.default_rng(0).integers(0, 256, (5, 784), dtype=np.uint8)
     found = []
@@ -191,15 +150,6 @@ def test_the_temperature_divides_the_logits_that_softmax_gets(tmp_path, output, 
         np.testing.assert_allclose(cool, shares / shares.sum(axis=1, keepdims=True), rtol=1e-5)
     else:
         np.testing.assert_array_equal(cool, plain)
-
-
-# Broken checkpoints: each entry breaks a good one's arrays, or its bytes.
-
-
-def rewrite(path: Path, change: Callable[[Arrays], Arrays]) -> None:
-    with np.load(path) as arrays:
-        changed = change(dict(arrays))
-    np.savez(path, **changed)
 
 
 def replaced(name: str, change: Callable[[np.ndarray], object]) -> Callable[[Arrays], Arrays]:
@@ -241,10 +191,11 @@ def sizes(*layer_sizes: object) -> Callable[[Arrays], Arrays]:
     return architecture(layer_sizes=list(layer_sizes))
 
 
-W0, B0, W1 = "layers.0.weight", "layers.0.bias", "layers.1.weight"
-VELOCITY, STEPS = "optimizer.velocity", "optimizer.steps"
 NOT_FINITE = "holds values that are not finite numbers"
+
+
 IMPOSSIBLE = "metadata: impossible layer_sizes"
+
 
 BROKEN_ARRAYS = {
     "weight missing": (without(W0), f"{W0}: missing"),
@@ -371,7 +322,7 @@ BROKEN_ARRAYS = {
 
 
 @pytest.mark.parametrize("kind", BROKEN_ARRAYS)
-def test_what_does_not_fit_is_refused_by_name(tmp_path, kind):
+def test_a_broken_checkpoint_is_refused_by_name(tmp_path, kind):
     change, message = BROKEN_ARRAYS[kind]
     path = tmp_path / "model.npz"
     save(path)
@@ -379,242 +330,7 @@ def test_what_does_not_fit_is_refused_by_name(tmp_path, kind):
     assert_refused(path, message)
 
 
-def assert_refused(path: Path, message: str) -> None:
-    with pytest.raises(CheckpointError) as raised:
-        checkpoint.load(path)
-    text = str(raised.value)
-    assert text.startswith(f"{path}: ")
-    assert message in text
-    assert "\n" not in text
-    assert len(text) < len(str(path)) + 250
-
-
-def members(path: Path) -> dict[str, bytes]:
-    with zipfile.ZipFile(path) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-def write_members(path: Path, contents: list[tuple[str, bytes]], **options) -> None:
-    with zipfile.ZipFile(path, "w", **options) as archive:
-        for name, content in contents:
-            archive.writestr(name, content)
-
-
-def with_member(path: Path, name: str, content: bytes) -> None:
-    write_members(path, list((members(path) | {name: content}).items()))
-
-
-def npy(header: str, content: bytes = b"") -> bytes:
-    return (
-        b"\x93NUMPY\x01\x00"
-        + struct.pack("<H", len(header) + 1)
-        + header.encode()
-        + b"\n"
-        + content
-    )
-
-
-def header(descr="'<f4'", order="False", shape="(3,)") -> str:
-    return f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}"
-
-
-class Explosive:
-    """Leaves a file behind where it is unpickled."""
-
-    def __reduce__(self):
-        return os.mkdir, ("exploded",)
-
-
-@pytest.mark.parametrize("descr", ["'|O'", "'O'"])
-def test_pickles_are_never_opened(tmp_path, monkeypatch, descr):
-    monkeypatch.chdir(tmp_path)
-    save(Path("model.npz"))
-    content = pickle.dumps(np.array([Explosive()] * 3, object))
-    with_member(Path("model.npz"), f"{B0}.npy", npy(header(descr), content))
-    assert_refused(Path("model.npz"), f"{B0}: ")
-    assert not Path("exploded").exists()
-
-
-HEADERS = {
-    "a trillion elements": header(shape="(1000000000000,)"),
-    "negative elements": header(shape="(-3,)"),
-    "a nested element": header(descr="'(1000000000,)f4'"),
-    "not a dictionary": "[1, 2]",
-    "not closed": "{'descr'",
-    "a text not closed": "'''",
-    "deeply nested": "(" * 9000,
-    "deeply negated": "-" * 9000 + "1",
-    "unhashable": "{[]: 1}",
-    "of Python 2": header(shape="(3L,)"),
-    "wrongly indented": "  x\n y",
-    "no type": header(descr="('<f4',)"),
-    "an unknown type": header(descr="'<q9'"),
-    "a deprecated type": header(descr="'a4'"),
-    "an invalid text": header(descr="'\\ud800'"),
-    "too long": header() + " " * 20_000,
-    "empty": "",
-}
-
-
-@pytest.mark.parametrize("kind", HEADERS)
-def test_damaged_array_headers_are_refused(tmp_path, kind):
-    save(tmp_path / "model.npz")
-    with_member(tmp_path / "model.npz", f"{B0}.npy", npy(HEADERS[kind], b"\0" * 12))
-    assert_refused(tmp_path / "model.npz", f"{B0}: ")
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"\x93NUMPY",
-        b"\x93NUMPY\x02\x00" + b"\0" * 20,
-        b"\x93NUMPY\x01\x00\xff",
-        b"\x93NUMPY\x01\x00\xff\xff",
-        b"no array",
-        npy(header(), b"\0" * 11),
-        npy(header(), b"\0" * 13),
-        npy(header()),
-    ],
-)
-@pytest.mark.parametrize("name", [W0, B0, VELOCITY, "metadata"])
-def test_damaged_arrays_are_refused(tmp_path, name, content):
-    save(tmp_path / "model.npz")
-    with_member(tmp_path / "model.npz", f"{name}.npy", content)
-    assert_refused(tmp_path / "model.npz", f"{name}: ")
-
-
-def test_metadata_of_impossible_characters_is_refused(tmp_path):
-    save(tmp_path / "model.npz")
-    content = npy(header("'<U2'", shape="()"), b"\xff" * 8)
-    with_member(tmp_path / "model.npz", "metadata.npy", content)
-    assert_refused(tmp_path / "model.npz", "metadata: not JSON")
-
-
-def flip(path: Path, offset: int, bits: int = 0xFF) -> None:
-    content = bytearray(path.read_bytes())
-    content[offset] ^= bits
-    path.write_bytes(content)
-
-
-@pytest.mark.parametrize("name", ["metadata", W0, B0, W1, VELOCITY])
-def test_a_single_flipped_bit_is_noticed(tmp_path, name):
-    path = tmp_path / "model.npz"
-    save(path)
-    content = members(path)[f"{name}.npy"]
-    flip(path, path.read_bytes().index(content) + len(content) - 1, bits=1)
-    assert_refused(path, f"Bad CRC-32 for file '{name}.npy'")
-
-
-@pytest.mark.parametrize("share", [0, 0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999])
-def test_truncated_checkpoints_are_refused(tmp_path, share):
-    path = tmp_path / "model.npz"
-    save(path)
-    content = path.read_bytes()
-    path.write_bytes(content[: int(share * len(content))])
-    assert_refused(path, "not a whole .npz checkpoint")
-
-
-def png() -> bytes:
-    file = io.BytesIO()
-    Image.new("L", (28, 28)).save(file, "PNG")
-    return file.getvalue()
-
-
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"hidden_layers: [128]\n", png(), b"PK\x03\x04", pickle.dumps([1]), npy(header())],
-    ids=["empty", "text", "picture", "zip signature", "pickle", "lone array"],
-)
-def test_files_of_another_kind_are_refused(tmp_path, content):
-    (tmp_path / "model.npz").write_bytes(content)
-    assert_refused(tmp_path / "model.npz", "not a whole .npz checkpoint")
-
-
-def test_other_zip_files_are_refused(tmp_path):
-    write_members(tmp_path / "model.npz", [("readme.txt", b"hello")])
-    assert_refused(tmp_path / "model.npz", "holds no metadata: not a dlcli checkpoint")
-    np.savez(tmp_path / "model.npz", np.zeros(3))
-    assert_refused(tmp_path / "model.npz", "holds no metadata: not a dlcli checkpoint")
-
-
-def test_compressed_arrays_are_refused(tmp_path):
-    save(tmp_path / "model.npz")
-    with np.load(tmp_path / "model.npz") as arrays:
-        np.savez_compressed(tmp_path / "model.npz", **dict(arrays))
-    assert_refused(tmp_path / "model.npz", "metadata: compressed")
-
-
-@pytest.mark.parametrize("twin", [f"{B0}.npy", B0])
-@pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_two_arrays_of_one_name_are_refused(tmp_path, twin):
-    save(tmp_path / "model.npz")
-    contents = members(tmp_path / "model.npz")
-    pairs = [*contents.items(), (twin, contents[f"{B0}.npy"])]
-    write_members(tmp_path / "model.npz", pairs)
-    assert_refused(tmp_path / "model.npz", "holds two arrays of one name")
-
-
-def directory_entry(path: Path, name: str) -> int:
-    """Where the zip's directory describes a member (APPNOTE.TXT 4.3.12)."""
-    content = path.read_bytes()
-    return content.rindex(b"PK\x01\x02", 0, content.rindex(f"{name}.npy".encode()))
-
-
-@pytest.mark.parametrize("name", ["metadata", B0])
-def test_encrypted_arrays_are_refused(tmp_path, name):
-    path = tmp_path / "model.npz"
-    save(path)
-    flip(path, directory_entry(path, name) + 8, bits=1)  # the flag's lowest bit
-    assert_refused(path, f"{name}.npy")
-    assert_refused(path, "is encrypted")
-
-
-@pytest.mark.parametrize("field", [20, 24])  # compressed and uncompressed size
-def test_a_directory_that_lies_about_a_size_is_refused(tmp_path, field):
-    path = tmp_path / "model.npz"
-    save(path)
-    content = bytearray(path.read_bytes())
-    struct.pack_into("<I", content, directory_entry(path, W0) + field, 2**31)
-    path.write_bytes(content)
-    assert_refused(path, f"{W0}: ")
-
-
-def refusal(path: Path) -> str:
-    """Why a checkpoint is refused; its path alone if it is not, as many flips do no harm."""
-    try:
-        checkpoint.load(path)
-    except CheckpointError as error:
-        return str(error)
-    return f"{path}: "
-
-
-def test_no_byte_of_a_zips_structure_can_cause_another_error(tmp_path):
-    path = tmp_path / "model.npz"
-    save(path)
-    good = path.read_bytes()
-    with zipfile.ZipFile(path) as archive:
-        starts = [info.header_offset for info in archive.infolist()]
-        directory = archive.start_dir
-    places = [offset for start in starts for offset in range(start, start + 60, 3)]
-    for place in [*places, *range(directory, len(good), 2)]:
-        path.write_bytes(good)
-        flip(path, place)
-        assert refusal(path).startswith(f"{path}: ")
-
-
-def test_a_disk_that_fails_is_not_taken_for_a_damaged_file(make_checkpoint, monkeypatch):
-    path = make_checkpoint("a.npz")
-
-    def fails(_file):
-        raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr(zipfile, "_EndRecData", fails)
-    with pytest.raises(CheckpointError, match=r"a\.npz: cannot be read: Input/output error"):
-        checkpoint.load(path)
-
-
-def test_missing_and_unreadable_files_are_told_apart(tmp_path):
+def test_missing_and_unreadable_files_have_different_messages(tmp_path):
     with pytest.raises(CheckpointError, match=r"none\.npz: no such checkpoint$"):
         checkpoint.load(tmp_path / "none.npz")
     with pytest.raises(CheckpointError, match="cannot be read: Is a directory"):
@@ -622,70 +338,6 @@ def test_missing_and_unreadable_files_are_told_apart(tmp_path):
     with pytest.raises(CheckpointError, match="cannot be read: File name too long"):
         checkpoint.load(tmp_path / ("x" * 300))
 
-
-# Which model is meant.
-
-
-def test_a_model_is_a_run_directory_or_a_file(tmp_path):
-    (tmp_path / "run").mkdir()
-    save(tmp_path / "run" / "best.npz")
-    for name in ("run", "run/best.npz"):
-        assert lookup.load_named(str(tmp_path / name)).path == tmp_path / "run" / "best.npz"
-
-
-def test_without_a_name_the_environment_and_then_the_latest_run_decide(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for name in ("named.npz", "set.npz"):
-        save(Path(name))
-    Path("runs/latest").mkdir(parents=True)
-    save(Path("runs/latest/best.npz"))
-    assert lookup.load_named(None).path == Path("runs/latest/best.npz")
-    monkeypatch.setenv("DLCLI_MODEL", "set.npz")
-    assert lookup.load_named(None).path == Path("set.npz")
-    assert lookup.load_named("named.npz").path == Path("named.npz")
-    monkeypatch.setenv("DLCLI_MODEL", "")
-    assert lookup.load_named(None).path == Path("runs/latest/best.npz")
-
-
-def test_where_none_is_trained_or_named_there_is_the_pretrained_model(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Path("pretrained").mkdir()
-    save(Path("pretrained/best.npz"))
-    for argument in (None, "pretrained"):
-        model = lookup.load_named(argument)
-        assert str(model.path) == "pretrained"
-        assert model.metadata.dataset.name == "mnist"
-    assert lookup.load_named("./pretrained").path == Path("pretrained/best.npz")
-
-
-def test_the_pretrained_model_does_not_stand_in_for_a_run_that_is_gone(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Path("runs").mkdir()
-    Path("runs/latest").symlink_to("gone")
-    with pytest.raises(CheckpointError, match="runs/latest: the run that it links to is gone"):
-        lookup.load_named(None)
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("nope", "nope: no such run directory or checkpoint"),
-        ("run", "run/best.npz: no such checkpoint"),
-        ("x" * 300, "cannot be read: File name too long"),
-        ("text/below.npz", "text/below.npz: cannot be read: Not a directory"),
-        ("text", "text: not a whole .npz checkpoint"),
-    ],
-)
-def test_a_model_that_is_not_there_is_told(tmp_path, monkeypatch, name, message):
-    monkeypatch.chdir(tmp_path)
-    Path("run").mkdir()
-    Path("text").write_text("text")
-    with pytest.raises(CheckpointError) as raised:
-        lookup.load_named(name)
-    assert message in str(raised.value)
-
-
-# Through the command line.
 
 SHOWN = [
     "integers",
@@ -747,8 +399,3 @@ def test_no_checkpoint_can_fill_the_memory(workdir):
     assert len(files) == 6
     assert codes == "{4}"
     assert int(kilobytes) < 20_000
-
-
-def test_an_empty_name_is_no_name_of_the_latest_model():
-    with pytest.raises(CheckpointError, match="the model's name is empty"):
-        lookup.load_named("")

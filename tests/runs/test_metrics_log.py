@@ -1,0 +1,44 @@
+"""The metrics log: a line for each epoch, each of them checked."""
+
+import json
+
+import pytest
+
+from dlcli.errors import CheckpointError
+from dlcli.runs import metrics_log
+from tests.runs.small_runs import start, train
+
+
+def test_the_log_holds_a_line_for_each_epoch(tmp_path, dataset):
+    run, state = start(tmp_path / "run", dataset)
+    records = train(run, state)
+    assert metrics_log.read(run.path) == records
+    lines = (run.path / "metrics.jsonl").read_text().splitlines()
+    assert list(json.loads(lines[0])) == [
+        "epoch",
+        "train_loss",
+        "train_accuracy",
+        "validation_loss",
+        "validation_accuracy",
+        "learning_rate",
+        "gradient_norm",
+        "seconds",
+        "samples_per_second",
+    ]
+
+
+@pytest.mark.parametrize("line", ["not json", "[]", '{"epoch": 2}', '{"epoch": "<b>"}'])
+def test_a_damaged_line_is_named(tmp_path, dataset, line):
+    run, state = start(tmp_path / "run", dataset)
+    train(run, state, 1)
+    with (run.path / "metrics.jsonl").open("a") as file:
+        file.write(f"{line}\n")
+    with pytest.raises(CheckpointError, match=r"metrics\.jsonl:2: damaged line"):
+        metrics_log.read(run.path)
+
+
+def test_a_log_that_is_not_text_is_refused(tmp_path, dataset):
+    run, _ = start(tmp_path / "run", dataset)
+    (run.path / "metrics.jsonl").write_bytes(b"\xff\xff\n")
+    with pytest.raises(CheckpointError, match="not a text file"):
+        metrics_log.read(run.path)

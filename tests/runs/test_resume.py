@@ -1,0 +1,215 @@
+"""Resuming a run: it ends as if it had never stopped, or is refused."""
+
+import json
+import math
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from dlcli.data.splits import split_validation
+from dlcli.errors import CheckpointError, ConfigError
+from dlcli.runs import checkpoint, directory, listing, metrics_log, resume
+from dlcli.runs.run import Run
+from dlcli.training.loop import fit
+from tests.runs.small_runs import CONFIG, start, train
+
+
+def test_a_started_run_can_be_resumed_before_its_first_epoch(tmp_path, dataset):
+    run, state = start(tmp_path / "run", dataset)
+    resumed = resume.read(run.path)
+    assert resumed.config == CONFIG
+    assert resumed.state.epoch == 0
+    assert math.isinf(resumed.state.best_loss)
+    assert (resumed.state.network.parameters == state.network.parameters).all()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"optimizer": "sgd", "weight_decay": 0.01},
+        {"optimizer": "adam", "weight_decay": 0.01},
+        {"optimizer": "adamw", "weight_decay": 0.01},
+        {"batch_norm": True, "label_smoothing": 0.1, "schedule": "one_cycle"},
+        {"weight_averaging": 0.9, "max_norm": 1.0},
+        {"weight_averaging": 0.9, "batch_norm": True, "optimizer": "adamw"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("stopped_after", [0, 1, 2, 3])
+def test_stopped_after_any_epoch_and_resumed_ends_bit_identically(
+    tmp_path, dataset, settings, stopped_after
+):
+    config = msgspec.structs.replace(CONFIG, **settings)
+    whole, state = start(tmp_path / "whole", dataset, config)
+    train(whole, state)
+
+    broken, state = start(tmp_path / "broken", dataset, config)
+    if stopped_after:
+        train(broken, state, stopped_after)
+    resumed = resume.read(broken.path)
+    again = Run(broken.path, resumed.config, dataset, threads=1)
+    again.resume(resumed.state)
+    train(again, resumed.state)
+
+    for name in ("best.npz", "last.npz"):
+        assert (whole.path / name).read_bytes() == (broken.path / name).read_bytes()
+    strip = {"seconds", "samples_per_second"}
+    first, second = (
+        [
+            {key: value for key, value in json.loads(line).items() if key not in strip}
+            for line in (run.path / "metrics.jsonl").read_text().splitlines()
+        ]
+        for run in (whole, broken)
+    )
+    assert first == second
+
+
+def test_lines_of_the_log_that_are_newer_than_the_checkpoint_are_dropped(tmp_path, dataset):
+    run, state = start(tmp_path / "run", dataset)
+    records = train(run, state, 2)
+    with (run.path / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps({**json.loads(_last_line(run)), "epoch": 3}) + "\n")
+        file.write('{"epoch": 4, "train_')  # the line being written when the process died
+    run.resume(resume.read(run.path).state)
+    assert metrics_log.read(run.path) == records
+
+
+def _last_line(run: Run) -> str:
+    return (run.path / "metrics.jsonl").read_text().splitlines()[-1]
+
+
+def test_a_resumed_run_is_unfinished_again(tmp_path, dataset):
+    run, state = start(tmp_path / "run", dataset)
+    train(run, state)
+    run.finish(state)
+    run.resume(state)
+    assert [row["status"] for row in listing.list_runs(tmp_path)] == ["unfinished"]
+
+
+def test_only_a_run_can_be_resumed(tmp_path):
+    with pytest.raises(CheckpointError, match="no such run directory"):
+        directory.find(tmp_path / "nowhere")
+    with pytest.raises(CheckpointError, match=r"last\.npz: no such checkpoint"):
+        resume.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"training": None}, "holds no training state"),
+        ({"threads": None}, "metadata: threads: missing"),
+        ({"config": {"epochs": -1}}, "epochs: expected"),
+        ({"config": {"hidden_layers": [7]}}, "its network is not that of its config"),
+        ({"config": {"hidden_layers": [6], "optimizer": "adam"}}, "optimiser state is not that"),
+        ({"config": {"hidden_layers": [6], "batch_norm": True}}, "its network is not that"),
+        ({"config": {"hidden_layers": [6], "weight_averaging": 0.9}}, "its network is not that"),
+    ],
+)
+def test_a_checkpoint_that_contradicts_itself_is_refused(tmp_path, dataset, change, message):
+    run, state = start(tmp_path / "run", dataset)
+    metadata = checkpoint.load(run.path / "last.npz").metadata
+    checkpoint.save(
+        run.path / "last.npz",
+        state.network,
+        "cross_entropy",
+        replace(metadata, **change),
+        state.optimizer.state,
+    )
+    with pytest.raises(CheckpointError, match=message):
+        resume.read(run.path)
+
+
+def test_a_best_checkpoint_that_a_crash_prevented_is_written(tmp_path, dataset):
+    """Killed between last.npz and best.npz of an epoch that is the best."""
+    run, state = start(tmp_path / "run", dataset)
+    records = []
+    learn, validate = split_validation(dataset.train, 10, CONFIG.seed)
+    for record in fit(CONFIG, learn, validate, state):
+        run.record(state, record)
+        records.append(record)
+        if state.is_best and len(records) > 1:
+            break
+    expected = (run.path / "best.npz").read_bytes()
+    (run.path / "best.npz").unlink()
+    last = (run.path / "last.npz").read_bytes()
+    run.resume(resume.read(run.path).state)
+    assert (run.path / "best.npz").read_bytes() == expected
+    assert (run.path / "last.npz").read_bytes() == last
+
+
+def test_more_epochs_are_remembered_even_if_the_run_stops_at_once(tmp_path, dataset):
+    run, state = start(tmp_path / "run", dataset)
+    train(run, state)
+    longer = msgspec.structs.replace(CONFIG, epochs=9)
+    Run(run.path, longer, dataset, threads=1).resume(resume.read(run.path).state)
+    assert resume.read(run.path).config == longer
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seed": 9, "epochs": 9}, r"only epochs may be changed, not seed \(0 -> 9\)"),
+        ({"epochs": 1}, "the run has done 2 epochs, more than 1"),
+    ],
+)
+def test_only_epochs_may_change_and_not_to_fewer_than_are_done(change, message):
+    with pytest.raises(ConfigError, match=message):
+        resume.check_changes(CONFIG, msgspec.structs.replace(CONFIG, **change), epochs_done=2)
+    resume.check_changes(CONFIG, msgspec.structs.replace(CONFIG, epochs=2), epochs_done=2)
+
+
+@pytest.mark.parametrize(
+    ("change", "threads", "warned"),
+    [
+        ({}, 1, []),
+        ({"epochs": 9}, 1, ["schedule cosine ends"]),
+        ({}, 2, ["started with 1 threads"]),
+    ],
+)
+def test_there_is_a_warning_if_the_run_will_end_otherwise(
+    tmp_path, dataset, change, threads, warned
+):
+    run, _ = start(tmp_path / "run", dataset)
+    resumption = resume.Resumption(resume.read(run.path), msgspec.structs.replace(CONFIG, **change))
+    warnings = resumption.warnings(threads)
+    assert len(warnings) == len(warned)
+    assert all(part in text for part, text in zip(warned, warnings, strict=True))
+
+
+def test_other_data_is_refused(tmp_path, dataset):
+    run, _ = start(tmp_path / "run", dataset)
+    other = replace(dataset, checksum="0")
+    with pytest.raises(ConfigError, match="was trained on other data"):
+        resume.Resumption(resume.read(run.path), CONFIG).start(other, threads=1)
+
+
+def test_a_finished_run_is_not_locked_and_a_changed_one_is(tmp_path, dataset):
+    run, state = start(tmp_path / "run", dataset)
+    train(run, state)
+    summary = run.finish(state)
+    with directory.locked(run.path):
+        with resume.opened(run.path, [], []) as found:
+            assert found == summary
+        with (
+            pytest.raises(ConfigError, match="another process is training in it"),
+            resume.opened(run.path, [], ["epochs=9"]),
+        ):
+            pass
+    with resume.opened(run.path, [], ["epochs=9"]) as found:
+        assert found.config.epochs == 9
+
+
+def test_a_summary_with_an_invalid_config_is_named(tmp_path, dataset):
+    run, state = start(tmp_path / "run", dataset)
+    train(run, state)
+    run.finish(state)
+    path = run.path / "summary.json"
+    path.write_text(
+        path.read_text().replace('"epochs": 4,\n    "validation', '"warp": 4,\n    "validation')
+    )
+    with (
+        pytest.raises(CheckpointError, match=r"summary\.json: warp: unknown key"),
+        resume.opened(run.path, [], []),
+    ):
+        pass
