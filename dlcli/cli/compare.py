@@ -24,7 +24,7 @@ from dlcli.evaluation.formatting import percent
     "--dataset",
     metavar="NAME|DIR",
     shell_complete=complete_dataset,
-    help="Another dataset than the first model's own.",
+    help="Use another dataset than the first model's own.",
 )
 @data_dir_option
 @threads_option
@@ -77,7 +77,7 @@ def command(
         )
         return
     print_table(
-        ["model", "accuracy", "right", "only this one right"],
+        ["model", "accuracy", "correct", "only this one correct"],
         [
             [
                 path,
@@ -93,7 +93,7 @@ def command(
     )
     verdict = "is more than chance" if result.is_significant() else "may well be chance"
     click.echo(
-        f"\n{result.images:,} test images of {printable(name)}; both right {result.both_right:,}, "
-        f"both wrong {result.both_wrong:,}\nMcNemar's test: p = {result.p_value:.3g} (the "
-        f"difference {verdict})"
+        f"\n{result.images:,} test images of {printable(name)}; "
+        f"both correct {result.both_right:,}, both wrong {result.both_wrong:,}\n"
+        f"McNemar's test: p = {result.p_value:.3g} (the difference {verdict})"
     )

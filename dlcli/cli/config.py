@@ -51,7 +51,7 @@ def show(sources: tuple[str, ...], overrides: tuple[str, ...], output_format: st
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", shell_complete=complete_config)
 @debug_and_quiet
 def check(files: tuple[str, ...]) -> None:
-    """Validate config files, and those of a search; exit with 2 and every problem.
+    """Check config files, also those of a search; print every problem and exit with 2.
 
     \b
     Examples:
@@ -68,14 +68,14 @@ def check(files: tuple[str, ...]) -> None:
         try:
             if file != "-" and plan.is_search(file):  # stdin can be read only once
                 searched = plan.load([file], [], None).space
-                message(f"{file}: valid; a search, by {', '.join(searched)}")
+                message(f"{file}: valid; a search over {', '.join(searched)}")
                 continue
             config = config_files.load([file])
         except ConfigError as error:
             problems += error.args
             continue
-        for idle in warnings(config):
-            warn(f"{file}: {idle}")
+        for warning in warnings(config):
+            warn(f"{file}: {warning}")
         message(f"{file}: valid")
     if problems:
         raise ConfigError(*problems)
@@ -85,7 +85,7 @@ def check(files: tuple[str, ...]) -> None:
 @format_option("json", "markdown")
 @debug_and_quiet
 def schema(output_format: str) -> None:
-    """Describe every key: JSON Schema for editors, or a Markdown table.
+    """Describe every key: as JSON Schema for editors, or as a Markdown table.
 
     \b
     Examples:

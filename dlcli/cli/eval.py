@@ -29,24 +29,26 @@ if TYPE_CHECKING:
     type=click.Choice(["test", "validation", "train"]),
     default="test",
     show_default=True,
-    help="Which images to judge by.",
+    help="Which images to score on.",
 )
 @click.option(
     "--dataset",
     metavar="NAME|DIR",
     shell_complete=complete_dataset,
-    help="Another dataset than the model's own.",
+    help="Use another dataset than the model's own.",
 )
 @data_dir_option
 @click.option(
-    "--min-accuracy", type=click.FloatRange(0, 1), help="Exit with 5 below this, as in 0.98."
+    "--min-accuracy",
+    type=click.FloatRange(0, 1),
+    help="Exit with 5 if the accuracy is lower, as in 0.98.",
 )
 @click.option(
     "--predictions",
     "predictions_path",
     type=click.Path(readable=False, path_type=Path),
     metavar="FILE",
-    help="Write index, label, answer and probabilities of every image as CSV.",
+    help="Write index, label, prediction and probabilities of every image as CSV.",
 )
 @force_option
 @threads_option
@@ -63,13 +65,13 @@ def command(
     threads: int | None,
     output_format: str,
 ) -> None:
-    """Judge a model on images it has not seen.
+    """Score a model on images it has not seen.
 
     MODEL is a run directory, an .npz file, or "pretrained", which comes with dlcli; without
-    one, $DLCLI_MODEL, else runs/latest, else pretrained. Several are judged together, by the
-    mean of their probabilities. Prints accuracy with its 95 % Wilson interval, loss, calibration
-    error, the error that is left when the least sure answers are not given, precision, recall
-    and F1 of each digit, and the confusion matrix.
+    MODEL, it is $DLCLI_MODEL, else runs/latest, else pretrained. Several models are scored as
+    an ensemble, by the mean of their probabilities. Prints the accuracy with its 95 % Wilson
+    interval, loss, calibration error, the error rate when the least certain predictions are
+    rejected, precision, recall and F1 of each digit, and the confusion matrix.
 
     \b
     Examples:
@@ -103,7 +105,7 @@ def command(
         print_json({**named, "dataset": name, "split": split, **result.to_builtins()})
     else:
         _print_text(result)
-    if min_accuracy is not None and not result.accuracy >= min_accuracy:  # nan is never reached
+    if min_accuracy is not None and not result.accuracy >= min_accuracy:  # also if it is NaN
         raise ThresholdError(
             f"{', '.join(paths)}: accuracy {result.accuracy:.4f} is below {min_accuracy:g}"
         )
@@ -138,7 +140,7 @@ def _print_text(result: "Evaluation") -> None:
             for digit, scores in enumerate(result.classes)
         ],
     )
-    click.echo("\nconfusion matrix (row: label, column: answer)")
+    click.echo("\nconfusion matrix (row: label, column: prediction)")
     digits = [str(digit) for digit in range(len(result.classes))]
     rows = [[digits[i], *[str(n) for n in row]] for i, row in enumerate(result.confusion.tolist())]
     print_table(["", *digits], rows)
@@ -151,8 +153,8 @@ def _write_predictions(path: Path, result: "Evaluation") -> None:
     header = ",".join(["index", "label", "answer", *[f"p{digit}" for digit in digits]])
     with atomic_write(path) as file:
         file.write(f"{header}\n".encode())
-        for index, (label, answer, probabilities) in enumerate(
+        for index, (label, prediction, probabilities) in enumerate(
             zip(result.labels, result.predictions, result.probabilities, strict=True)
         ):
-            shares = ",".join(f"{share:.6g}" for share in probabilities)
-            file.write(f"{index},{label},{answer},{shares}\n".encode())
+            columns = ",".join(f"{probability:.6g}" for probability in probabilities)
+            file.write(f"{index},{label},{prediction},{columns}\n".encode())

@@ -35,8 +35,9 @@ def command(
 ) -> None:
     """Check backpropagation against finite differences, layer by layer.
 
-    The config's network is built in float64; the slope of the cost along up to 100 parameters
-    of each array is compared with (J(p + h) - J(p - h)) / 2h. Exits with 1 if they disagree.
+    The config's network is built in float64. For up to 100 parameters p of each array, the
+    derivative of the cost J is compared with (J(p + h) - J(p - h)) / 2h. Exits with 1 if they
+    differ.
 
     \b
     Examples:
@@ -79,6 +80,6 @@ def command(
 
 
 def _json_object(check: "LayerCheck") -> dict[str, Any]:
-    error = check.largest_relative_error  # infinite where a slope is no number; JSON has no such
+    error = check.largest_relative_error  # infinite if a derivative is NaN; JSON has no infinity
     shown = error if math.isfinite(error) else None
     return {**asdict(check), "largest_relative_error": shown, "passed": check.passed}

@@ -1,4 +1,4 @@
-"""The command group, loaded lazily; and the one place where errors become exit codes."""
+"""The command group, loaded lazily, and the one place where errors become exit codes."""
 
 import importlib
 import os
@@ -35,22 +35,22 @@ class LazyGroup(click.Group):
     """A group that imports a command's module when the command is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Names in the order a newcomer needs them."""
+        """Names, in the order in which a newcomer needs them."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
-        """Import and return a command; None if there is none of that name."""
+        """Import and return a command; None if there is no such command."""
         if cmd_name not in COMMANDS:
             return None
         command = importlib.import_module(COMMANDS[cmd_name]).command
         if not isinstance(command, click.Command):
-            raise TypeError(f"{COMMANDS[cmd_name]}.command is no click command")
+            raise TypeError(f"{COMMANDS[cmd_name]}.command is not a click command")
         return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, or say which one was probably meant."""
+        """Find the command, or suggest the one that was probably meant."""
         if args[0] not in COMMANDS:
             import difflib
 
@@ -70,7 +70,7 @@ def cli() -> None:
     Examples:
       dlcli train --config quickstart        train on the embedded sample, at once
       dlcli train --config mnist             download MNIST and train on it
-      dlcli eval                             judge the latest run on the test images
+      dlcli eval                             score the latest run on the test images
       dlcli predict photo.png                which digit is this?
 
     Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 failure, 2 wrong
@@ -94,8 +94,8 @@ def run(arguments: Sequence[str]) -> int:
         echo_error(error.format_message())
         return error.exit_code
     except BrokenPipeError:
-        # The reader has seen enough (| head -1). Python would complain when it flushes stdout
-        # at exit, so what is left goes nowhere.
+        # The reader has seen enough (| head -1). The rest of stdout is discarded, because
+        # Python would complain when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except BaseException as error:  # noqa: BLE001 - whatever it is, it becomes one message here
@@ -105,7 +105,7 @@ def run(arguments: Sequence[str]) -> int:
             import traceback
 
             lines = traceback.format_exc().splitlines() + lines
-        # They may quote a file's name or content, and that could be control sequences.
+        # Messages may quote a file's name or content, with control sequences in it.
         echo_error("\n".join(printable(line) for line in lines))
         return code
     return 0
@@ -114,15 +114,15 @@ def run(arguments: Sequence[str]) -> int:
 def main() -> NoReturn:
     """Run dlcli with the process's arguments and end the process at once.
 
-    Nothing is left to be done then, and Python would take 10 ms to take itself and NumPy
-    apart, a tenth of a prediction. (``python -m dlcli`` ends as usual, for profilers.)
+    Python would need 10 ms to tear down itself and NumPy, a tenth of the time of a prediction.
+    (``python -m dlcli`` ends as usual, for profilers.)
     """
     if "_DLCLI_COMPLETE" in os.environ:  # click answers the shell's completion
         cli.main(prog_name="dlcli")
     code = run(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
-        # What is left here after an error belongs to a reader who is gone, or to a full disk,
-        # which is the error that was told.
+        # After an error, the reader of what is left here is gone, or the disk is full, which
+        # was reported already.
         with suppress(OSError):
             if stream is not None:
                 stream.flush()
@@ -130,7 +130,7 @@ def main() -> NoReturn:
 
 
 def _explain(error: BaseException) -> tuple[int, list[str]]:
-    """The exit code and the lines of the message for an error; re-raises what is none."""
+    """The exit code and the lines of the message for an error; others are raised again."""
     if isinstance(error, (DlcliError, Terminated)):
         return error.exit_code, list(error.args)
     if isinstance(error, click.UsageError):

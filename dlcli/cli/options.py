@@ -32,7 +32,7 @@ def debug_and_quiet(function: Function) -> Function:
         expose_value=False,
         is_eager=True,
         callback=_set_quiet,
-        help="Print nothing to stderr but errors.",
+        help="Print only errors to stderr.",
     )
     debug = click.option(
         "--debug", is_flag=True, expose_value=False, help="Show the traceback of an error."
@@ -43,7 +43,7 @@ def debug_and_quiet(function: Function) -> Function:
 def complete_config(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> "list[CompletionItem]":
-    """Shipped configs by name, and files."""
+    """Complete the names of shipped configs, and files."""
     from click.shell_completion import CompletionItem
 
     from dlcli.config.files import shipped_configs
@@ -55,7 +55,7 @@ def complete_config(
 def _complete_setting(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[str]:
-    """The keys of a config."""
+    """Complete the keys of a config."""
     from dlcli.config.schema import key_types
 
     return [f"{key}=" for key in key_types() if key.startswith(incomplete)]
@@ -64,7 +64,7 @@ def _complete_setting(
 def complete_dataset(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> "list[CompletionItem]":
-    """Dataset names, and folders."""
+    """Complete the names of datasets, and folders."""
     from click.shell_completion import CompletionItem
 
     from dlcli.data.registry import DATASETS
@@ -106,7 +106,7 @@ runs_dir_option = click.option(
     type=click.Path(readable=False, path_type=Path),
     default=DEFAULT_RUNS_DIR,
     show_default=True,
-    help="Where run directories live.",
+    help="Folder of run directories.",
 )
 threads_option = click.option(
     "--threads",
@@ -114,13 +114,13 @@ threads_option = click.option(
     envvar="DLCLI_THREADS",
     show_envvar=True,
     help="Threads to compute with; fewer are faster while other programs keep the cores "
-    "busy.  [default: one a core]",
+    "busy.  [default: one per core]",
 )
 force_option = click.option("--force", is_flag=True, help="Replace an existing output file.")
 
 
 def output_option(help_text: str) -> Callable[[Function], Function]:
-    """``--output FILE``, for a command that always writes one."""
+    """``--output FILE``, for a command that always writes a file."""
     return click.option(
         "-o",
         "--output",
@@ -132,7 +132,7 @@ def output_option(help_text: str) -> Callable[[Function], Function]:
 
 
 def format_option(*formats: str) -> Callable[[Function], Function]:
-    """``--format``, offering ``formats``; the first is the default."""
+    """``--format`` with a choice of ``formats``; the first is the default."""
     return click.option(
         "-f",
         "--format",
@@ -145,17 +145,17 @@ def format_option(*formats: str) -> Callable[[Function], Function]:
 
 
 def config_stem(sources: tuple[str, ...]) -> str:
-    """What the config is called, for the names of what is made from it."""
+    """A word for the config, for the names of what is made from it."""
     if not sources:
         return "default"
     stem = "stdin" if sources[-1] == "-" else Path(sources[-1]).stem
-    # Short enough, in bytes too, that no file system refuses it.
+    # Short enough for every file system, in bytes too.
     return "".join(c if c.isalnum() or c in "-_" else "-" for c in stem[:50])
 
 
 @contextmanager
 def limit_threads(count: int | None) -> Iterator[int]:
-    """Use ``count`` BLAS threads (None: as many as BLAS chose) and tell how many they are."""
+    """Use ``count`` BLAS threads, or for None as many as BLAS chose; yield how many they are."""
     from threadpoolctl import ThreadpoolController
 
     controller = ThreadpoolController().select(user_api="blas")

@@ -1,4 +1,4 @@
-"""What an optional feature needs is there, or the user is told how to get it."""
+"""A missing library of an optional extra becomes a message that says how to install it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,12 +8,12 @@ from dlcli.errors import ConfigError
 
 @contextmanager
 def needs(extra: str) -> Iterator[None]:
-    """Import the libraries of an extra inside; a missing one is named with the remedy.
+    """Import the libraries of an extra in the block.
 
     Raises
     ------
     ConfigError
-        One is not installed.
+        A library is not installed; the message says how to install it.
     """
     try:
         yield

@@ -34,7 +34,7 @@ def command(runs_dir: Path, output_format: str) -> None:
     from dlcli.runs import listing
 
     if not runs_dir.exists():
-        message(f"{runs_dir}: no such folder, and so no runs yet")
+        message(f"{runs_dir}: no such folder, so there are no runs yet")
     rows = list(listing.list_runs(runs_dir)) if runs_dir.exists() else []
     if output_format == "json":
         print_json(rows)

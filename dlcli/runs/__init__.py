@@ -8,7 +8,10 @@
 - ``directory``    run directories: their names, the lock, the link ``latest``
 - ``run``          a run that is being trained
 - ``resume``       what resuming needs, and what it may change
+- ``interrupts``   Ctrl-C and SIGTERM, held back while files are written
 - ``metrics_log``  ``metrics.jsonl``, a line for each epoch
 - ``summary``      ``summary.json``, how a run ended
 - ``listing``      the runs in a folder
+
+``old_optimizer_state`` converts what older checkpoints hold.
 """

@@ -1,6 +1,6 @@
-"""The arrays of an ``.npz`` file, in which nothing is trusted.
+"""Reading the arrays of an ``.npz`` file without trusting anything in it.
 
-Nothing is unpickled, nothing unpacked, and nothing read before its size is known to be right.
+Nothing is unpickled or decompressed, and nothing is read before its size is known to be right.
 """
 
 import io
@@ -22,19 +22,19 @@ import numpy.typing as npt
 from dlcli.errors import CheckpointError
 from dlcli.files import open_file
 
-_MAX_HEADER_BYTES = 10_000
+_MAX_HEADER_BYTES = 10_000  # of an array; NumPy writes 118 or 182
 _NPY_MAGIC = np.lib.format.magic(1, 0)
 _ZIP_END = struct.Struct("<4s6xH10x")  # APPNOTE.TXT 4.3.16, without a comment
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Open a file for :func:`read_array` and :func:`read_member`, and close it after the block.
+    """Open a file for :func:`read_array` and :func:`read_member`, until the end of the block.
 
     Raises
     ------
     CheckpointError
-        It is damaged, be that seen now or in the block.
+        It is damaged, whether this is found at once or in the block.
     OSError
         It cannot be read.
     """
@@ -44,43 +44,43 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
             _BoundedReader(file) as reader,
             zipfile.ZipFile(reader) as archive,
         ):
-            reader.most = sys.maxsize
-            _refuse_lost_entries(reader, archive)
+            reader.max_bytes = sys.maxsize
+            _check_entry_count(reader, archive)
             yield archive
     except (
         zipfile.BadZipFile,
         zlib.error,
         struct.error,
         EOFError,
-        NotImplementedError,  # zipfile, of features it lacks
-        RuntimeError,  # zipfile, of encrypted members
+        NotImplementedError,  # from zipfile, for features it lacks
+        RuntimeError,  # from zipfile, for encrypted members
         ValueError,
     ) as error:
-        if isinstance(error.__context__, OSError):  # a disk that fails is no broken zip file
+        if isinstance(error.__context__, OSError):  # the disk failed; the zip file may be fine
             raise error.__context__ from None
         raise CheckpointError(f"not a whole .npz checkpoint: {error!s:.150}") from error
 
 
 class _BoundedReader(io.BufferedReader):
-    """A zip file, of which not much is read until its directory is known.
+    """A zip file that refuses to read much until its directory has been read.
 
-    ``zipfile`` makes an object of every entry, and those of millions would fill the memory.
+    ``zipfile`` makes an object of each entry, and millions of them would fill the memory.
     """
 
-    most = 1_000_000
-    """Bytes; the directory of the largest checkpoint has a fifth of it."""
+    max_bytes = 1_000_000
+    """Five times the size of the directory of the largest checkpoint."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if (size or 0) > self.most:
+        if (size or 0) > self.max_bytes:
             raise CheckpointError("its zip directory is far too long")
         return super().read(size)
 
 
-def _refuse_lost_entries(reader: io.BufferedReader, archive: zipfile.ZipFile) -> None:
-    """Count the directory's entries, which ``zipfile`` does not.
+def _check_entry_count(reader: io.BufferedReader, archive: zipfile.ZipFile) -> None:
+    """Compare the number of entries with the one in the file, which ``zipfile`` does not.
 
-    A single flipped bit in the length of a comment makes it take the entries that follow for the
-    comment; a running mean that has vanished in it would not be missed.
+    A single flipped bit in the length of a comment makes the following entries part of that
+    comment. If a running mean vanished that way, nothing else would notice.
     """
     reader.seek(-_ZIP_END.size, os.SEEK_END)
     signature, count = _ZIP_END.unpack(reader.read(_ZIP_END.size))
@@ -91,12 +91,12 @@ def _refuse_lost_entries(reader: io.BufferedReader, archive: zipfile.ZipFile) ->
 def read_array(
     archive: zipfile.ZipFile, member: zipfile.ZipInfo | None, name: str, shape: tuple[int, ...]
 ) -> npt.NDArray[np.floating[Any]]:
-    """A float array of exactly the expected shape; its content is not read if it has another.
+    """Read a float array, if it has exactly the expected shape.
 
     Raises
     ------
     CheckpointError
-        Naming the array, if it is missing or another one.
+        Naming the array, if it is missing, too large, or of another shape or type.
     """
     if member is None:
         raise CheckpointError(f"{name}: missing")
@@ -115,12 +115,12 @@ def read_array(
 def read_member(
     archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str
 ) -> tuple[memoryview, np.dtype[Any], tuple[int, ...]]:
-    """An array's bytes, element type and shape; the zip's CRC is checked on the way.
+    """Read an array's bytes, element type and shape; ``zipfile`` checks the CRC.
 
     Raises
     ------
     CheckpointError
-        Naming the array, if it is not as dlcli stores its own.
+        Naming the array, if it is not stored as dlcli stores arrays.
     """
     if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
         raise CheckpointError(f"{name}: compressed; dlcli stores its arrays as they are")
@@ -130,12 +130,12 @@ def read_member(
         raise CheckpointError(f"{name}: not an array of .npy format 1.0")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # of headers that no present NumPy writes
+            warnings.simplefilter("error")  # about headers that no current NumPy writes
             header = np.lib.format.read_array_header_1_0(file, _MAX_HEADER_BYTES)
-    # NumPy's parser answers broken headers with whatever it stumbles over.
+    # NumPy's parser raises errors of any kind for broken headers.
     except Exception as error:
         raise CheckpointError(f"{name}: damaged array header") from error
     shape, fortran_order, dtype = header
     if fortran_order and len(shape) > 1:
         raise CheckpointError(f"{name}: columns before rows; dlcli stores rows first")
-    return memoryview(content)[file.tell() :], dtype, shape  # no copy: it may be of a gigabyte
+    return memoryview(content)[file.tell() :], dtype, shape  # no copy of up to a gigabyte

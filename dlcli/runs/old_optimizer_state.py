@@ -24,7 +24,7 @@ def converted(stored: Mapping[str, Array], config: Config) -> Mapping[str, Array
         state = convert(stored, config)
     for name, array in state.items():
         if not np.isfinite(array).all():
-            raise CheckpointError(f"optimizer.{name}: holds values that are no finite numbers")
+            raise CheckpointError(f"optimizer.{name}: holds values that are not finite numbers")
     return state
 
 

@@ -70,7 +70,7 @@ def test_text_says_whether_the_difference_is_chance(dlcli, trained_model, untrai
     assert second.startswith(str(untrained))
     assert second.split()[-1] == f"{found['only_second_right']:,}"
     assert counts == (
-        f"2,000 test images of sample; both right {found['both_right']:,}, both wrong "
+        f"2,000 test images of sample; both correct {found['both_right']:,}, both wrong "
         f"{found['both_wrong']:,}"
     )
     assert verdict.endswith("(the difference is more than chance)")

@@ -69,7 +69,7 @@ def test_a_search_is_checked_too(dlcli, workdir):
     (workdir / "bad.yaml").write_text("dropout: {low: 0.1}\nsweep: {trials: 0}\n")
     result = dlcli("config", "check", "good.yaml", "sweep")
     assert result.code == 0
-    assert "good.yaml: valid; a search, by dropout\n" in result.stderr
+    assert "good.yaml: valid; a search over dropout\n" in result.stderr
     result = dlcli("config", "check", "good.yaml", "bad.yaml")
     assert result.code == 2
     assert "bad.yaml:1: dropout: high missing" in result.stderr

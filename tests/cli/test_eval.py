@@ -93,7 +93,7 @@ def test_text_shows_the_same(dlcli, trained_model, expected):
         "%",
         str(five.images),
     ]
-    assert lines[21] == "confusion matrix (row: label, column: answer)"
+    assert lines[21] == "confusion matrix (row: label, column: prediction)"
     assert lines[22].split() == [str(digit) for digit in range(10)]
     rows = [[int(cell) for cell in line.split()] for line in lines[23:]]
     assert rows == [[digit, *expected.confusion[digit].tolist()] for digit in range(10)]
