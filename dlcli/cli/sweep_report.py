@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,9 @@ from dlcli.cli.output import message, print_csv, print_json, print_table, printa
 from dlcli.cli.sweep_progress import short
 from dlcli.errors import ConfigError
 from dlcli.evaluation.formatting import percent
+
+if TYPE_CHECKING:
+    import optuna
 
 storage_option = click.option(
     "--storage",
@@ -30,7 +33,7 @@ storage_option = click.option(
     "--output",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write one HTML page: importances, slices, parallel coordinates.",
+    help="Also write an HTML page with figures.",
 )
 @force_option
 @runs_dir_option
@@ -44,11 +47,11 @@ def report(
     runs_dir: Path,
     output_format: str,
 ) -> None:
-    """Say what a search has learned: the importance of each key, and every trial.
+    """Show what a search has learned: the importance of each key, and every trial.
 
-    Importances are computed by PED-ANOVA from the complete trials. Prints them with the trials
-    (as CSV: the trials alone); with --output, draws them on a page as well, beside slices and
-    parallel coordinates.
+    Importances are computed by PED-ANOVA from the complete trials. The CSV format has only the
+    trials. With --output, also writes a page with the course of the search, the accuracy over
+    each key and parallel coordinates; this needs the extra "report" as well.
 
     \b
     Examples:
@@ -56,7 +59,7 @@ def report(
       dlcli sweep report --study sweep --format csv > trials.csv
     """
     from dlcli.cli.requirements import needs
-    from dlcli.files import atomic_write, refuse_to_overwrite
+    from dlcli.files import refuse_to_overwrite
 
     with needs("sweep"):
         from dlcli.sweep import report as reports
@@ -70,12 +73,10 @@ def report(
     trials = found.get_trials(deepcopy=False)
     name, best = found.study_name, best_of(trials)
     importances = reports.importances(found)
-    if output is not None:
-        text = reports.page(found, best)
-        with atomic_write(output) as file:
-            file.write(text.encode())
-        message(f"{printable(str(output))}: written")
     rows = [row_of(trial) for trial in trials]
+    if output is not None:
+        best_row = None if best is None else row_of(best)
+        _write_page(output, found, rows, best_row, importances)
     if output_format == "json":
         print_json(
             {
@@ -92,8 +93,28 @@ def report(
         _print_report(rows, importances, reports.METHOD)
 
 
+def _write_page(
+    output: Path,
+    study: "optuna.Study",
+    rows: Sequence[Mapping[str, Any]],
+    best: Mapping[str, Any] | None,
+    importances: Mapping[str, float],
+) -> None:
+    from dlcli.cli.requirements import needs
+    from dlcli.files import atomic_write
+
+    if best is None:
+        raise ConfigError(f"study {study.study_name}: no trial is complete yet; nothing to draw")
+    with needs("report"):
+        from dlcli.report import search
+    content = search.render(study, rows, best, importances)
+    with atomic_write(output) as file:
+        file.write(content)
+    message(f"{printable(str(output))}: written")
+
+
 def _keys(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Every key that was searched."""
+    """The keys that the search varied."""
     return list(dict.fromkeys(key for row in rows for key in row["params"]))
 
 

@@ -29,7 +29,7 @@ from dlcli.training.epoch_metrics import EpochRecord
 
 # Charts of a page are as wide as a phone, so that their text is readable there and on a desktop.
 PAGE_WIDTH, PAGE_HEIGHT = 420, 240
-_PIXELS_PER_INCH = 72
+PIXELS_PER_INCH = 72
 _LEGEND_ROW_PX = 18
 _LETTER_PX = 7.5  # the width of a letter of 12 px, about
 _LEGEND_HANDLE_LETTERS = 6  # the line before a name, and the space after it
@@ -150,7 +150,7 @@ def _add_legend(figure: Figure, handles: Sequence[Artist]) -> None:
     letters = max(map(len, labels)) + _LEGEND_HANDLE_LETTERS
     columns = max(int(PAGE_WIDTH / _LETTER_PX / letters), 1)
     rows = math.ceil(len(handles) / columns)
-    figure.set_figheight((PAGE_HEIGHT + rows * _LEGEND_ROW_PX) / _PIXELS_PER_INCH)
+    figure.set_figheight((PAGE_HEIGHT + rows * _LEGEND_ROW_PX) / PIXELS_PER_INCH)
     legend = figure.legend(
         handles, labels, loc="outside upper left", ncols=columns, handlelength=1.5, columnspacing=1
     )
@@ -166,7 +166,7 @@ def shortened(name: str, letters: int) -> str:
 
 def page_figure(width: float, height: float, **options: Any) -> Figure:
     """An empty figure of a page; its size is in pixels."""
-    size = (width / _PIXELS_PER_INCH, height / _PIXELS_PER_INCH)
+    size = (width / PIXELS_PER_INCH, height / PIXELS_PER_INCH)
     return Figure(figsize=size, **{"layout": "constrained", **options})
 
 

@@ -64,6 +64,7 @@ def _environment() -> Environment:
         "percent": percent,
         "probability": tables.probability,
         "number": tables.number,
+        "setting": tables.setting,
         "thousands": tables.thousands,
         "duration": tables.duration,
         "architecture": tables.architecture,

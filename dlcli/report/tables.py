@@ -26,6 +26,11 @@ def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
 
 
+def setting(value: object) -> str:
+    """A value of the config, to four digits if it is a float."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def thousands(count: int) -> str:
     """A whole number with commas."""
     return f"{count:,}"
