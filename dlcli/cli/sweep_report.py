@@ -62,20 +62,19 @@ def report(
     from dlcli.files import refuse_to_overwrite
 
     with needs("sweep"):
-        from dlcli.sweep import report as reports
-        from dlcli.sweep.results import best_of, row_of
+        from dlcli.sweep import results
         from dlcli.sweep.storage import FILE, address, connect
     if output is not None:
         refuse_to_overwrite(output, force=force)
     if storage is None and not (runs_dir / FILE).exists():
         raise ConfigError(f"{runs_dir / FILE}: no such file; dlcli sweep makes it")
-    found = reports.load_study(connect(address(storage, runs_dir)), study)
+    found = results.find_study(connect(address(storage, runs_dir)), study)
     trials = found.get_trials(deepcopy=False)
-    name, best = found.study_name, best_of(trials)
-    importances = reports.importances(found)
-    rows = [row_of(trial) for trial in trials]
+    name, best = found.study_name, results.best_of(trials)
+    importances = results.importances(found)
+    rows = [results.row_of(trial) for trial in trials]
     if output is not None:
-        best_row = None if best is None else row_of(best)
+        best_row = None if best is None else results.row_of(best)
         _write_page(output, found, rows, best_row, importances)
     if output_format == "json":
         print_json(
@@ -83,14 +82,14 @@ def report(
                 "study": name,
                 "best_trial": None if best is None else best.number,
                 "importance": importances,
-                "importance_method": reports.METHOD,
+                "importance_method": results.IMPORTANCE_METHOD,
                 "trials": rows,
             }
         )
     elif output_format == "csv":
         _print_trials_as_csv(rows)
     else:
-        _print_report(rows, importances, reports.METHOD)
+        _print_report(rows, importances, results.IMPORTANCE_METHOD)
 
 
 def _write_page(

@@ -8,6 +8,5 @@
 - ``worker``     one process that runs trials; each trial is a run directory
 - ``progress``   which trials of a study are finished, and whether any are left
 - ``processes``  the worker processes of this machine
-- ``results``    the best trial, and trials as rows of a table
-- ``report``     the page that shows what was learned
+- ``results``    the best trial, trials as rows of a table, and the importance of each key
 """

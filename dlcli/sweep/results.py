@@ -1,19 +1,42 @@
-"""The best trial of a study, and trials as rows of a table."""
+"""What a study has found: its best trial, all trials as rows, the importance of each key."""
 
 import math
 from collections.abc import Sequence
 from typing import Any
 
+import optuna
+from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
-from dlcli.sweep.retries import retry_history
+from dlcli.errors import ConfigError
+from dlcli.sweep.retries import HeartbeatStorage, retry_history
 from dlcli.sweep.space import plain
+from dlcli.sweep.storage import shown
 
+IMPORTANCE_METHOD = "PED-ANOVA"
 # What a worker stores with a trial, beside its parameters and accuracies.
 REASON = "dlcli:reason"
 RUN = "dlcli:run"
 LOSS = "dlcli:validation_loss"
 WORKER = "dlcli:worker"
+
+
+def find_study(storage: HeartbeatStorage, name: str | None) -> optuna.Study:
+    """The study of a name; without one, the only study there is.
+
+    Raises
+    ------
+    ConfigError
+        There is no such study, or several.
+    """
+    names = [study.study_name for study in storage.get_all_studies()]
+    if name is None and len(names) == 1:
+        (name,) = names
+    if name in names:
+        return optuna.load_study(study_name=name, storage=storage)
+    known = f"it has {', '.join(sorted(names))}" if names else "it has none yet"
+    wanted = "name a study with --study" if name is None else f"no study {name}"
+    raise ConfigError(f"{shown(storage.url)}: {wanted}; {known}")
 
 
 def best_of(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
@@ -52,3 +75,15 @@ def row_of(trial: FrozenTrial) -> dict[str, Any]:
         "retry_of": retries[-1] if retries else None,
         "reason": trial.user_attrs.get(REASON),
     }
+
+
+def importances(study: optuna.Study) -> dict[str, float]:
+    """The importance of each key, the largest first; they sum to 1. Empty with too few trials.
+
+    By PED-ANOVA (Watanabe, Bansal, Hutter, 2023): how much the distribution of a key's values in
+    the best tenth of the complete trials differs from that in all of them.
+    """
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if len({trial.value for trial in complete}) < 2:
+        return {}
+    return get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
