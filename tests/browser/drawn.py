@@ -9,16 +9,18 @@ _RING = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
 
 def strokes(pixels):
     """Trace the digit on an image, shape (784,): lists of points (x, y) from 0 to 1."""
-    remaining = {(int(row), int(column)) for row, column in np.argwhere(_skeleton(pixels))}
+    skeleton = {(int(row), int(column)) for row, column in np.argwhere(_skeleton(pixels))}
+    remaining = set(skeleton)
     paths = []
     while remaining:
         # Begin at an end of a line, if there is one.
         place = min(remaining, key=lambda at: (len(_neighbours(at, remaining)), at))
-        path = []
+        path = _neighbours(place, skeleton - remaining)[:1]  # a junction with an earlier path
         while place is not None:
             remaining.discard(place)
             path.append(place)
             place = next(iter(_neighbours(place, remaining)), None)
+        path += _neighbours(path[-1], skeleton - remaining - set(path[-3:]))[:1]
         if len(path) > 2 or not paths:
             every_other = [*path[:-1:2], path[-1]]
             paths.append([((column + 0.5) / 28, (row + 0.5) / 28) for row, column in every_other])

@@ -6,14 +6,15 @@ const DIGIT_SIDE = 20;
 const CENTRE = 14;
 const MIN_STROKE_WIDTH = 2.6; // in pixels of the 20x20; 95 % of MNIST's digits have wider strokes than 1.8
 
-// Limits of dlcli/vision/components.py, as fractions of the digit's largest component.
-const WIDEST = 1.8; // width of a digit to its height
-const BLOT = 0.5; // stroke width to length
-const NEAR = 0.25; // distance of another part to length
-const SPECK = 0.03; // path of another part to that of the digit
-const SIMILAR_HEIGHT = 0.6; // height of another digit to that of the digit
-const SIMILAR_PATH = 0.25;
-const SHARED_WIDTH = 0.25; // overlap with another digit to the width of the narrower
+// The limits of dlcli/vision/components.py, as ratios.
+const WIDEST = 1.8; // width of a digit to height
+const BLOT = 0.5; // width of a stroke to length of the digit
+const NEAR = 0.25; // distance of a part to length of the largest part
+const SPECK = 0.03; // path of a part to that of the largest
+const SIMILAR_HEIGHT = 0.6; // height of another digit to that of the largest
+const SIMILAR_PATH = 0.25; // path of another digit to that of the largest
+const FRAMED = 0.3; // length of a digit to that of the frame around it
+const SHARED_WIDTH = 0.25; // overlap of two digits to width of the narrower
 
 /**
  * @typedef {Object} Stroke
@@ -22,7 +23,7 @@ const SHARED_WIDTH = 0.25; // overlap with another digit to the width of the nar
  *
  * @typedef {Object} Component - strokes that touch each other
  * @property {Stroke[]} strokes
- * @property {number} left - of its box, as top, width and height are
+ * @property {number} left - of its box, as top, right, bottom, width and height are
  * @property {number} length - the longer side of its box
  * @property {number} path - the length of the strokes
  * @property {number} thickness - the mean width of the strokes, measured along rows or columns
@@ -75,8 +76,9 @@ function measure(strokes) {
     });
   }
   [left, top] = [Math.max(left, 0), Math.max(top, 0)];
-  const [width, height] = [Math.min(right, PICTURE_SIDE) - left, Math.min(bottom, PICTURE_SIDE) - top];
-  return { strokes, left, top, width, height, length: Math.max(width, height), path, thickness: area / path };
+  [right, bottom] = [Math.min(right, PICTURE_SIDE), Math.min(bottom, PICTURE_SIDE)];
+  const size = { width: right - left, height: bottom - top, length: Math.max(right - left, bottom - top) };
+  return { strokes, left, top, right, bottom, ...size, path, thickness: area / path };
 }
 
 /** Group strokes that touch. */
@@ -90,32 +92,42 @@ function componentsOf(strokes) {
 }
 
 /** The distance of two boxes along an axis; below 0 if they overlap. */
-function gap(one, other, start, side) {
-  return Math.max(one[start], other[start]) - Math.min(one[start] + one[side], other[start] + other[side]);
+function gap(one, other, start, end) {
+  return Math.max(one[start], other[start]) - Math.min(one[end], other[end]);
 }
 
 /** Whether a component looks like another digit beside the largest one. */
 function isOtherDigit(one, largest) {
-  return gap(one, largest, 'left', 'width') >= -SHARED_WIDTH * Math.min(one.width, largest.width)
-    && gap(one, largest, 'top', 'height') < 0
+  return gap(one, largest, 'left', 'right') >= -SHARED_WIDTH * Math.min(one.width, largest.width)
+    && gap(one, largest, 'top', 'bottom') < 0
     && one.height >= SIMILAR_HEIGHT * largest.height && largest.height >= SIMILAR_HEIGHT * one.height
     && one.path >= SIMILAR_PATH * largest.path;
+}
+
+/** Whether a component is drawn around another, as the box of a form is. */
+function isFrame(one, inner) {
+  const isInside = (pen) => ([x, y]) => x + pen > inner.left && x - pen < inner.right
+    && y + pen > inner.top && y - pen < inner.bottom;
+  return inner.length >= FRAMED * one.length
+    && one.left < inner.left && one.top < inner.top && one.right > inner.right && one.bottom > inner.bottom
+    && !one.strokes.some((stroke) => samples(stroke).some(isInside(stroke.width / 2)));
 }
 
 /** Whether a component is near the largest one, and no speck. */
 function isPart(one, largest) {
   return !isOtherDigit(one, largest) && one.path >= SPECK * largest.path
-    && gap(one, largest, 'left', 'width') < NEAR * largest.length
-    && gap(one, largest, 'top', 'height') < NEAR * largest.length;
+    && gap(one, largest, 'left', 'right') < NEAR * largest.length
+    && gap(one, largest, 'top', 'bottom') < NEAR * largest.length;
 }
 
 /**
- * Find the digit: the largest component and its other parts.
+ * Find the digit: the largest component that is no frame, and its other parts.
  * @param {Stroke[]} strokes
  * @returns {Digit}
  */
 function digitOf(strokes) {
-  const components = componentsOf(strokes);
+  const found = componentsOf(strokes);
+  const components = found.filter((one) => !found.some((inner) => isFrame(one, inner)));
   const largest = components.reduce((best, one) => (one.path > best.path ? one : best));
   const parts = components.filter((one) => isPart(one, largest));
   let reason = null;
