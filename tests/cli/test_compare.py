@@ -106,7 +106,7 @@ def test_names_are_shown_safely(dlcli, make_checkpoint, tiny):
 
 
 @pytest.mark.parametrize("place", [0, 1])
-def test_a_model_that_cannot_be_read_is_told(dlcli, untrained, place):
+def test_an_unreadable_model_is_reported(dlcli, untrained, place):
     Path("text.npz").write_text("no model")
     paths = [untrained, untrained]
     paths[place] = "text.npz"
@@ -115,7 +115,7 @@ def test_a_model_that_cannot_be_read_is_told(dlcli, untrained, place):
     assert result.stderr.startswith("Error: text.npz: not a whole .npz checkpoint")
 
 
-def test_weights_that_overflow_are_told(dlcli, untrained, make_checkpoint):
+def test_outputs_that_overflow_are_reported(dlcli, untrained, make_checkpoint):
     network = Network([784, 10, 10], ["relu"], "softmax")
     network.parameters[...] = 3e38
     result = dlcli("compare", untrained, make_checkpoint("huge.npz", network))

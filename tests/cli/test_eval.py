@@ -78,9 +78,9 @@ def test_text_shows_the_same(dlcli, trained_model, expected):
     assert lines[1] == f"loss               {expected.loss:.4f}"
     assert lines[2].startswith("calibration error  ")
     assert lines[4].split() == ["rejected", "below", "error"]
-    for line, share, rejection in zip(lines[5:8], "125", expected.rejections, strict=True):
+    for line, percentage, rejection in zip(lines[5:8], "125", expected.rejections, strict=True):
         below, error = f"{rejection.threshold:.4f}", f"{100 * rejection.error:.2f}"
-        assert line.split() == [share, "%", below, error, "%"]
+        assert line.split() == [percentage, "%", below, error, "%"]
     assert lines[9].split() == ["digit", "precision", "recall", "F1", "images"]
     five = expected.classes[5]
     assert lines[15].split() == [
@@ -118,7 +118,7 @@ def test_the_environment_and_then_the_latest_run_name_the_model(
 
 
 @pytest.fixture
-def committee(make_checkpoint, trained_model, sample):
+def ensemble(make_checkpoint, trained_model, sample):
     """The trained model and two that guess, all of the sample, as paths."""
     dataset = {"name": "sample", "checksum": sample.checksum}
     paths = [trained_model]
@@ -129,25 +129,25 @@ def committee(make_checkpoint, trained_model, sample):
     return paths
 
 
-def test_several_models_answer_by_the_mean_of_their_probabilities(dlcli, committee, sample):
-    scores = json_of(dlcli("eval", *committee, "--format", "json"))
-    names = [str(committee[0] / "best.npz"), *map(str, committee[1:])]
+def test_an_ensemble_predicts_by_the_mean_of_its_probabilities(dlcli, ensemble, sample):
+    scores = json_of(dlcli("eval", *ensemble, "--format", "json"))
+    names = [str(ensemble[0] / "best.npz"), *map(str, ensemble[1:])]
     assert list(scores) == ["models", *KEYS[1:]]
     assert scores["models"] == names
-    shares = [checkpoint.load(Path(n)).infer(sample.test.images)[1] for n in names]
-    mean = np.mean(shares, axis=0)
+    probabilities = [checkpoint.load(Path(n)).infer(sample.test.images)[1] for n in names]
+    mean = np.mean(probabilities, axis=0)
     right = mean.argmax(axis=1) == sample.test.labels
     assert scores["correct"] == np.count_nonzero(right)
     truth = mean[np.arange(len(mean)), sample.test.labels]
     assert scores["loss"] == pytest.approx(-np.log(truth).mean(), rel=1e-5)
 
 
-def test_each_member_of_a_committee_is_named(dlcli, committee):
-    result = dlcli("eval", *committee, "--min-accuracy", 1)
+def test_each_model_of_an_ensemble_is_named(dlcli, ensemble):
+    result = dlcli("eval", *ensemble, "--min-accuracy", 1)
     assert result.code == 5
-    *told, error = result.stderr.splitlines()
-    names = [str(committee[0] / "best.npz"), *map(str, committee[1:])]
-    assert told == [f"Model: {name}" for name in names]
+    *named, error = result.stderr.splitlines()
+    names = [str(ensemble[0] / "best.npz"), *map(str, ensemble[1:])]
+    assert named == [f"Model: {name}" for name in names]
     assert error.startswith(f"Error: {', '.join(names)}: accuracy 0.")
 
 
@@ -156,32 +156,30 @@ def test_a_model_twice_is_as_good_as_once(dlcli, trained_model, sample):
     twice = json_of(dlcli("eval", trained_model, trained_model, "--format", "json"))
     assert twice["confusion_matrix"] == once["confusion_matrix"]
     assert twice["expected_calibration_error"] == once["expected_calibration_error"]
-    shares = evaluate.evaluate(
+    probabilities = evaluate.evaluate(
         [checkpoint.load(trained_model / "best.npz")], sample.test
     ).probabilities[np.arange(2000), sample.test.labels]
-    assert twice["loss"] == pytest.approx(-np.log(shares).mean(), rel=1e-5)
+    assert twice["loss"] == pytest.approx(-np.log(probabilities).mean(), rel=1e-5)
 
 
-def test_models_of_different_data_need_to_be_told_which_to_judge_by(
-    dlcli, committee, make_checkpoint, tiny
-):
+def test_models_of_different_data_need_a_dataset(dlcli, ensemble, make_checkpoint, tiny):
     make_checkpoint("other.npz", dataset={"name": "mnist", "checksum": "0"})
-    result = dlcli("eval", committee[0], "other.npz", "-q")
+    result = dlcli("eval", ensemble[0], "other.npz", "-q")
     assert (result.code, result.stdout) == (2, "")
     assert result.stderr == (
         "Error: the models were trained on different data (mnist, sample); use --dataset\n"
     )
-    assert dlcli("eval", committee[0], "other.npz", "--dataset", tiny).code == 0
+    assert dlcli("eval", ensemble[0], "other.npz", "--dataset", tiny).code == 0
 
 
-def test_a_committee_is_judged_by_what_all_of_it_kept_aside(
-    dlcli, committee, make_checkpoint, sample
+def test_an_ensemble_is_scored_on_the_validation_images_of_all_its_models(
+    dlcli, ensemble, make_checkpoint, sample
 ):
-    both = json_of(dlcli("eval", *committee[1:], "--split", "validation", "--format", "json"))
+    both = json_of(dlcli("eval", *ensemble[1:], "--split", "validation", "--format", "json"))
     assert both["images"] == 1000
     dataset = {"name": "sample", "checksum": sample.checksum}
     make_checkpoint("other.npz", config={"dataset": "sample", "seed": 5}, dataset=dataset)
-    result = dlcli("eval", committee[0], "other.npz", "--split", "validation", "-q")
+    result = dlcli("eval", ensemble[0], "other.npz", "--split", "validation", "-q")
     assert (result.code, result.stdout) == (3, "")
     assert result.stderr == (
         "Error: --split validation: the models' trainings divided the images differently; only "
@@ -189,20 +187,20 @@ def test_a_committee_is_judged_by_what_all_of_it_kept_aside(
     )
 
 
-def test_where_none_was_trained_the_pretrained_model_is_judged(dlcli, sample):
+def test_without_any_run_the_pretrained_model_is_scored(dlcli, sample):
     result = dlcli("eval", "--dataset", "sample", "--min-accuracy", 0.99)
     assert result.code == 0
     assert result.stderr == "Model: pretrained\n"
     assert dlcli("eval", "pretrained", "--dataset", "sample").stdout == result.stdout
 
 
-def test_a_run_that_has_kept_nothing_yet_is_told(dlcli, workdir):
+def test_a_run_without_a_model_is_reported(dlcli, workdir):
     Path("run").mkdir()
     result = dlcli("eval", "run")
     assert (result.code, result.stderr) == (4, "Error: run/best.npz: no such checkpoint\n")
 
 
-def test_a_run_without_a_whole_epoch_is_told_how_to_go_on(dlcli, make_checkpoint):
+def test_a_run_without_a_complete_epoch_says_how_to_resume_it(dlcli, make_checkpoint):
     make_checkpoint("last.npz", epoch=0)
     result = dlcli("eval", ".")
     assert (result.code, result.stderr) == (
@@ -211,7 +209,7 @@ def test_a_run_without_a_whole_epoch_is_told_how_to_go_on(dlcli, make_checkpoint
     )
 
 
-def test_quiet_leaves_the_scores_alone(dlcli, trained_model):
+def test_quiet_does_not_hide_the_scores(dlcli, trained_model):
     assert dlcli("eval", trained_model, "--quiet").stderr == ""
 
 
@@ -228,7 +226,7 @@ def test_a_threshold_reached_exactly_is_reached(dlcli, trained_model, expected):
 
 @pytest.mark.parametrize("output", ["text", "json"])
 @pytest.mark.parametrize("threshold", ["0.999", "1", "nan"])
-def test_a_threshold_that_is_missed_is_told_after_the_scores(
+def test_a_missed_threshold_is_reported_after_the_scores(
     dlcli, trained_model, expected, threshold, output
 ):
     plain = dlcli("eval", trained_model, "--format", output)
@@ -242,12 +240,12 @@ def test_a_threshold_that_is_missed_is_told_after_the_scores(
 
 
 @pytest.mark.parametrize("threshold", ["-0.1", "1.1", "98", "high"])
-def test_a_threshold_is_a_share(dlcli, trained_model, threshold):
+def test_a_threshold_is_a_fraction(dlcli, trained_model, threshold):
     result = dlcli("eval", trained_model, "--min-accuracy", threshold)
     assert (result.code, result.stdout) == (2, "")
 
 
-def test_every_answer_is_written_as_csv(dlcli, trained_model, sample, expected):
+def test_every_prediction_is_written_as_csv(dlcli, trained_model, sample, expected):
     assert dlcli("eval", trained_model, "--predictions", "answers.csv").code == 0
     with Path("answers.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -256,11 +254,11 @@ def test_every_answer_is_written_as_csv(dlcli, trained_model, sample, expected):
     assert [int(row["index"]) for row in rows] == list(range(2000))
     assert [int(row["label"]) for row in rows] == sample.test.labels.tolist()
     assert [int(row["answer"]) for row in rows] == expected.predictions.tolist()
-    shares = [[float(row[digit]) for digit in digits] for row in rows]
-    np.testing.assert_allclose(shares, expected.probabilities, rtol=1e-5)
+    probabilities = [[float(row[digit]) for digit in digits] for row in rows]
+    np.testing.assert_allclose(probabilities, expected.probabilities, rtol=1e-5)
 
 
-def test_answers_are_replaced_only_by_force(dlcli, trained_model, workdir):
+def test_predictions_are_replaced_only_with_force(dlcli, trained_model, workdir):
     Path("answers.csv").write_text("mine")
     result = dlcli("eval", trained_model, "--predictions", "answers.csv")
     assert (result.code, result.stdout) == (2, "")
@@ -270,7 +268,7 @@ def test_answers_are_replaced_only_by_force(dlcli, trained_model, workdir):
     assert Path("answers.csv").read_text().startswith("index,label,answer,p0,")
 
 
-def test_answers_need_a_folder_that_exists(dlcli, trained_model):
+def test_predictions_need_a_folder_that_exists(dlcli, trained_model):
     result = dlcli("eval", trained_model, "--predictions", "nowhere/answers.csv", "--force")
     assert result.code == 2
     assert "the folder nowhere does not exist" in result.stderr
@@ -294,7 +292,7 @@ def test_the_validation_scores_are_those_of_the_training(dlcli, trained_model):
     assert scores["loss"] == pytest.approx(summary["validation_loss"], rel=1e-4)
 
 
-def test_another_dataset_is_judged_by_its_test_images(dlcli, trained_model, tiny):
+def test_another_dataset_is_scored_on_its_test_images(dlcli, trained_model, tiny):
     scores = json_of(dlcli("eval", trained_model, "--dataset", tiny, "--format", "json"))
     assert (scores["dataset"], scores["images"]) == (str(tiny), 20)
 
@@ -306,13 +304,15 @@ def test_another_dataset_has_no_other_split(dlcli, trained_model, tiny, split):
     assert result.stderr.startswith(f"Error: --split {split}: the model was trained on other data")
 
 
-def test_a_dataset_that_is_not_there_is_told(dlcli, trained_model):
+def test_a_missing_dataset_is_reported(dlcli, trained_model):
     result = dlcli("eval", trained_model, "--dataset", "nowhere", "-q")
     assert result.code == 3
     assert result.stderr == "Error: nowhere: no such folder of IDX files\n"
 
 
-def test_a_config_of_tomorrow_matters_only_where_it_is_needed(dlcli, make_checkpoint, sample):
+def test_an_unknown_key_in_the_config_matters_only_where_it_is_needed(
+    dlcli, make_checkpoint, sample
+):
     dataset = {"name": "sample", "checksum": sample.checksum}
     make_checkpoint("a.npz", config={"warp": 9}, dataset=dataset)
     assert dlcli("eval", "a.npz").code == 0
@@ -320,13 +320,13 @@ def test_a_config_of_tomorrow_matters_only_where_it_is_needed(dlcli, make_checkp
     assert (result.code, result.stderr) == (4, "Error: a.npz: warp: unknown key\n")
 
 
-def test_threads_change_no_answer(dlcli, trained_model):
+def test_threads_change_no_prediction(dlcli, trained_model):
     assert (
         dlcli("eval", trained_model, "--threads", 1).stdout == dlcli("eval", trained_model).stdout
     )
 
 
-def test_a_truncated_model_is_told(dlcli, trained_model, workdir):
+def test_a_truncated_model_is_reported(dlcli, trained_model, workdir):
     shutil.copy(trained_model / "best.npz", "cut.npz")
     with Path("cut.npz").open("r+b") as file:
         file.truncate(100_000)

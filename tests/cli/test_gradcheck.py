@@ -55,7 +55,7 @@ def test_json_says_the_same_in_numbers(dlcli):
     assert all(check["passed"] and check["largest_relative_error"] < 1e-5 for check in checks)
 
 
-def test_config_file_and_overrides_decide_what_is_checked(dlcli, workdir):
+def test_the_config_and_its_overrides_are_checked(dlcli, workdir):
     (workdir / "net.yaml").write_text("hidden_layers: [4]\nactivation: gelu\ndropout: 0.5\n")
     result = dlcli("gradcheck", "--config", "net.yaml", "--set", "loss=mse", "--format", "json")
     shapes = [check["shape"] for check in json.loads(result.stdout)]
@@ -73,19 +73,19 @@ def test_a_wrong_gradient_ends_with_1_and_a_message_naming_the_array(dlcli):
 
 
 @pytest.mark.usefixtures("missing_bias_gradients")
-def test_json_tells_of_a_wrong_gradient_too(dlcli):
+def test_json_reports_a_wrong_gradient_too(dlcli):
     result = dlcli("gradcheck", *SMALL, "--format", "json")
     assert result.code == 1
     assert [check["passed"] for check in json.loads(result.stdout)] == [True, False] + 4 * [True]
 
 
-def test_impossible_config_is_refused(dlcli):
+def test_an_invalid_config_is_refused(dlcli):
     result = dlcli("gradcheck", "--set", "activation=swish")
     assert (result.code, result.stdout) == (2, "")
     assert "activation" in result.stderr
 
 
-def test_a_slope_that_is_no_number_is_null_in_json(dlcli, monkeypatch):
+def test_a_derivative_of_nan_is_null_in_json(dlcli, monkeypatch):
     check = LayerCheck(0, "weight", (784, 2), 100, math.inf)
     monkeypatch.setattr("dlcli.training.builders.check_gradients", lambda _config: iter([check]))
     result = dlcli("gradcheck", "--format", "json")

@@ -143,7 +143,7 @@ def test_every_error_becomes_one_line_and_a_code(dlcli, monkeypatch, error, code
     assert result.stderr.count("\n") == 1
 
 
-def test_what_is_no_error_is_not_swallowed(workdir, monkeypatch):
+def test_an_exit_is_not_swallowed(workdir, monkeypatch):
     def leave(_runs_dir):
         raise SystemExit(7)
 
@@ -160,7 +160,7 @@ def test_debug_shows_the_traceback(workdir, capsys, arguments):
     assert "Error: nope: no such run directory or checkpoint" in stderr
 
 
-def test_a_full_disk_is_told(workdir):
+def test_a_full_disk_is_reported(workdir):
     with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
         finished = subprocess.run(
             [sys.executable, "-m", "dlcli", "config", "show"], stdout=full, stderr=subprocess.PIPE
@@ -261,9 +261,7 @@ def test_the_shell_completes_names_keys_and_files(workdir, words, expected):
         ("train -q --set dataset=sample --set epochs=1 2>&-", 0, ""),
     ],
 )
-def test_streams_that_were_closed_before_the_start_are_told_or_done_without(
-    workdir, trained_model, command, code, message
-):
+def test_closed_streams_are_reported_or_not_needed(workdir, trained_model, command, code, message):
     line = f"{sys.executable} -m dlcli {command.format(model=trained_model)}"
     finished = subprocess.run(["sh", "-c", line], stderr=subprocess.PIPE, text=True)
     assert (finished.returncode, finished.stderr.splitlines()[-1:]) == (
@@ -284,7 +282,7 @@ def test_sigterm_ends_any_command_with_143(workdir):
 
 
 @pytest.mark.parametrize("reading", ["PIL.Image.Image.load", "zipfile.ZipFile.read"])
-def test_sigterm_is_not_taken_for_a_fault_of_the_file_being_read(
+def test_sigterm_is_not_mistaken_for_a_problem_of_the_file_being_read(
     dlcli, trained_model, workdir, monkeypatch, reading
 ):
     Image.new("L", (28, 28)).save(workdir / "a.png")
@@ -297,7 +295,7 @@ def test_sigterm_is_not_taken_for_a_fault_of_the_file_being_read(
     assert (result.code, result.stderr) == (143, "Error: terminated\n")
 
 
-def test_when_nobody_reads_stderr_any_more_the_work_goes_on(workdir):
+def test_the_work_continues_when_nobody_reads_stderr_any_more(workdir):
     process = subprocess.Popen(
         [sys.executable, "-m", "dlcli", "train", "--set", "dataset=sample", "--set", "epochs=2"],
         stdout=subprocess.PIPE,
@@ -310,14 +308,14 @@ def test_when_nobody_reads_stderr_any_more_the_work_goes_on(workdir):
     assert (workdir / stdout.decode().strip() / "summary.json").exists()
 
 
-def test_when_stderr_takes_no_more_the_work_goes_on(workdir):
+def test_the_work_continues_when_stderr_is_full(workdir):
     line = f"{sys.executable} -m dlcli train --set dataset=sample --set epochs=2 2>/dev/full"
     finished = subprocess.run(["sh", "-c", line], stdout=subprocess.PIPE, text=True)
     assert finished.returncode == 0
     assert (workdir / finished.stdout.strip() / "summary.json").exists()
 
 
-def test_a_stdout_that_was_closed_before_the_start_is_no_failure(workdir):
+def test_a_closed_stdout_is_not_a_failure(workdir):
     command = f"{sys.executable} -m dlcli config show >&-"
     finished = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE)
     assert (finished.returncode, finished.stderr) == (0, b"")
@@ -348,7 +346,7 @@ def test_the_installed_command_ends_at_once_and_loses_nothing(dlcli, arguments, 
     assert finished.stdout == shown
 
 
-def test_the_installed_command_is_content_when_its_reader_has_seen_enough(workdir):
+def test_the_installed_command_succeeds_when_its_reader_has_seen_enough(workdir):
     command = Path(sys.executable).with_name("dlcli")
     line = f"{{ {command} config show; echo $? >&2; }} | :"
     finished = subprocess.run(["sh", "-c", line], capture_output=True, text=True)
@@ -365,10 +363,10 @@ def test_the_installed_command_is_content_when_its_reader_has_seen_enough(workdi
         ("bad\udcff", r"bad\udcff"),
     ],
 )
-def test_no_text_from_outside_acts_upon_the_terminal(text, shown):
+def test_text_from_outside_does_nothing_to_the_terminal(text, shown):
     assert output.printable(text) == shown
 
 
-def test_error_messages_do_not_act_upon_the_terminal_either(dlcli):
+def test_error_messages_do_nothing_to_the_terminal_either(dlcli):
     result = dlcli("eval", "\x1b[2Jmodel")
     assert result.stderr == "Error: \\x1b[2Jmodel: no such run directory or checkpoint\n"

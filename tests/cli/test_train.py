@@ -1,4 +1,4 @@
-"""``dlcli train``: what it prints, writes, refuses, and how it stops and goes on."""
+"""``dlcli train``: what it prints, writes, refuses, and how it stops and resumes."""
 
 import json
 import os
@@ -53,7 +53,7 @@ def test_the_run_directory_is_the_only_line_on_stdout(train):
     assert Path("runs/latest").resolve() == run.resolve()
 
 
-def test_progress_goes_to_stderr_a_line_an_epoch(train):
+def test_progress_goes_to_stderr_with_a_line_for_each_epoch(train):
     lines = train().stderr.splitlines()
     assert lines[0].startswith("784-8-10, 6,370 parameters; ")
     assert [line.split("  ")[0] for line in lines[1:3]] == ["epoch 1/2", "epoch 2/2"]
@@ -80,8 +80,8 @@ def test_a_sparkline_has_a_bar_for_each_loss_but_no_more_than_fit():
 
 def test_the_sparkline_of_a_resumed_run_is_of_all_its_epochs(train, dlcli):
     train("--name", "r")
-    told = dlcli("train", "--resume", "runs/r", "--set", "epochs=5").stderr
-    (line,) = [line for line in told.splitlines() if line.startswith("Validation loss: ")]
+    stderr = dlcli("train", "--resume", "runs/r", "--set", "epochs=5").stderr
+    (line,) = [line for line in stderr.splitlines() if line.startswith("Validation loss: ")]
     assert re.fullmatch(r"Validation loss: \d\.\d{4} [▁▂▃▄▅▆▇█]{5} \d\.\d{4}", line)
 
 
@@ -94,7 +94,7 @@ def test_quiet_says_nothing(train):
     assert train("-q").stderr == ""
 
 
-def test_a_name_that_cannot_be_is_refused_before_anything_is_fetched(dlcli, monkeypatch):
+def test_an_invalid_name_is_refused_before_anything_is_downloaded(dlcli, monkeypatch):
     monkeypatch.setattr("dlcli.data.datasets.load", None)
     result = dlcli("train", "--name", "../../x")
     assert (result.code, result.stdout) == (2, "")
@@ -137,7 +137,7 @@ def test_the_resolved_config_is_kept(train, dlcli):
     assert json.loads(shown.stdout)["seed"] == 7
 
 
-def test_equal_seeds_give_equal_bytes_and_others_do_not(train):
+def test_equal_seeds_give_equal_bytes_and_different_seeds_do_not(train):
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
         train("--name", name, "--set", f"seed={seed}", "--set", "dropout=0.2")
     a, b, c = (Path("runs", name, "best.npz").read_bytes() for name in "abc")
@@ -149,7 +149,7 @@ def test_threads_are_recorded(train):
     assert json.loads(train("--threads", "1", "-f", "json").stdout)["threads"] == 1
 
 
-def test_the_test_images_are_never_looked_at(train, tiny, monkeypatch):
+def test_the_test_images_are_never_used(train, tiny, monkeypatch):
     """Training on a dataset with other test images gives the same network."""
     train("--name", "a")
     test_images = tiny / "t10k-images-idx3-ubyte"
@@ -163,7 +163,7 @@ def test_the_test_images_are_never_looked_at(train, tiny, monkeypatch):
     assert first == second
 
 
-def test_resume_goes_on_bit_identically_and_may_extend_epochs(train, dlcli):
+def test_a_resumed_run_is_bit_identical_and_may_have_more_epochs(train, dlcli):
     train("--name", "whole", "--set", "epochs=5", "--set", "dropout=0.3")
     train("--name", "parts", "--set", "epochs=2", "--set", "dropout=0.3")
     result = dlcli("train", "--resume", "runs/parts", "--set", "epochs=5")
@@ -193,12 +193,14 @@ def test_resuming_a_finished_run_changes_nothing_on_disk(train, dlcli, tiny, opt
     before = on_disk(Path("runs"))
     again = dlcli("train", "--resume", "runs/done", *options, stdin=config.encode())
     assert (again.code, again.stdout) == (0, "runs/done\n")
-    told = "The run is already finished (stopped by epochs); to train longer, add --set epochs=N\n"
-    assert told in again.stderr
+    stderr = (
+        "The run is already finished (stopped by epochs); to train longer, add --set epochs=N\n"
+    )
+    assert stderr in again.stderr
     assert on_disk(Path("runs")) == before
 
 
-def test_a_finished_run_needs_no_data_to_be_shown_again(train, dlcli, tiny):
+def test_resuming_a_finished_run_needs_no_data(train, dlcli, tiny):
     first = json.loads(train("--name", "done", "-f", "json").stdout)
     for file in tiny.iterdir():
         file.unlink()
@@ -254,14 +256,14 @@ def test_resuming_another_folder_is_an_error_that_leaves_nothing_in_it(train, wo
 
 
 @pytest.mark.parametrize("path", ["nowhere", "runs/nowhere"])
-def test_resuming_what_does_not_exist_is_an_error_never_a_fresh_start(train, path):
+def test_resuming_a_missing_run_is_an_error_and_never_a_new_start(train, path):
     result = train("--resume", path)
     assert result.code == 4
     assert "no such run directory" in result.stderr
     assert not Path("runs").exists()
 
 
-def test_what_will_not_end_as_an_uninterrupted_run_is_warned_about(train, dlcli, monkeypatch):
+def test_a_resumed_run_that_will_end_differently_has_a_warning(train, dlcli, monkeypatch):
     train("--name", "r", "--threads", "1", "--set", "schedule=cosine")
     assert "Warning" not in dlcli("train", "--resume", "runs/r").stderr
     extended = dlcli("train", "--resume", "runs/r", "--set", "epochs=3").stderr
@@ -279,7 +281,7 @@ def test_a_run_that_is_being_trained_cannot_be_resumed(train, dlcli):
     assert "runs/r: another process is training in it" in result.stderr
 
 
-def test_a_latest_that_cannot_be_made_a_link_costs_no_run(train):
+def test_a_failure_to_link_latest_does_not_stop_a_run(train):
     Path("runs/latest").mkdir(parents=True)
     result = train("--name", "r")
     assert result.code == 0
@@ -294,7 +296,7 @@ def test_a_taken_name_is_refused(train):
     assert "exists already" in result.stderr
 
 
-def test_a_run_stopped_before_anything_was_saved_can_be_begun_anew_but_not_resumed(train, dlcli):
+def test_a_run_in_which_nothing_was_saved_can_be_started_anew_but_not_resumed(train, dlcli):
     Path("runs/r").mkdir(parents=True)
     Path("runs/r/.lock").touch()
     resumed = dlcli("train", "--resume", "runs/r")
@@ -312,7 +314,7 @@ def test_latest_is_the_run_that_was_trained_last_even_if_only_its_summary_was_mi
     assert Path("runs/latest").readlink() == Path("r")
 
 
-def test_keys_without_effect_are_warned_about(train):
+def test_keys_without_effect_have_a_warning(train):
     assert "Warning: beta1 has no effect with optimizer: sgd" in train("--set", "beta1=0.5").stderr
 
 
@@ -375,25 +377,25 @@ def test_early_stopping_and_a_vanishing_gradient_are_reported(train):
     assert json.loads(flat.stdout)["stopped_by"] == "min_gradient_norm"
 
 
-def test_a_network_that_learned_nothing_is_told(train):
+def test_a_network_that_learned_nothing_has_a_warning(train):
     stuck = train("--set", "learning_rate=1e-9", "--set", "validation_size=0.5")
     assert stuck.code == 0
     assert "Warning: the network learned almost nothing" in stuck.stderr
 
 
-def test_overfitting_is_told_in_one_line(train, monkeypatch):
+def test_overfitting_is_reported_in_one_line(train, monkeypatch):
     monkeypatch.setattr("dlcli.runs.run.overfitting_since", lambda _records: 1)
     lines = [line for line in train().stderr.splitlines() if "Overfitting" in line]
     assert len(lines) == 1
     assert lines[0].startswith("Overfitting since epoch 1: the validation loss rose")
 
 
-def test_without_validation_images_the_last_epoch_is_said_to_be_kept(train):
-    told = train("--set", "validation_size=0", "--set", "epochs=3").stderr
-    assert "Kept epoch 3 of 3: the last, as there are no validation images\n" in told
+def test_without_validation_images_the_last_epoch_is_reported_as_kept(train):
+    stderr = train("--set", "validation_size=0", "--set", "epochs=3").stderr
+    assert "Kept epoch 3 of 3: the last, as there are no validation images\n" in stderr
 
 
-def test_an_unwritable_runs_directory_is_told(train, workdir):
+def test_an_unwritable_runs_directory_is_reported(train, workdir):
     (workdir / "file").write_text("")
     result = train("--runs-dir", "file")
     assert result.code == 1
@@ -401,7 +403,7 @@ def test_an_unwritable_runs_directory_is_told(train, workdir):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_saves_the_run_which_then_ends_as_if_never_stopped(dlcli, number, code):
+def test_a_run_stopped_by_a_signal_can_be_resumed_bit_identically(dlcli, number, code):
     settings = ["--set", "dataset=sample", "--set", "hidden_layers=[16]", "--set", "batch_size=8"]
     command = ["train", *settings, "--set", "dropout=0.1", "--set", "epochs=4"]
     process = subprocess.Popen(
@@ -427,9 +429,7 @@ def test_a_signal_saves_the_run_which_then_ends_as_if_never_stopped(dlcli, numbe
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_that_comes_while_a_checkpoint_is_written_waits_for_its_end(
-    train, dlcli, monkeypatch, number, code
-):
+def test_a_signal_waits_until_the_checkpoint_is_written(train, dlcli, monkeypatch, number, code):
     """It would leave the zip file open, which complains on stderr when it is deleted."""
     train("--name", "whole", "--set", "epochs=3")
     opened = zipfile.ZipFile.open

@@ -1,4 +1,4 @@
-"""A network whose every answer is known is given exactly the scores worked out by hand."""
+"""A network with known predictions has exactly the scores worked out by hand."""
 
 import json
 import math
@@ -13,20 +13,20 @@ from dlcli.evaluation import evaluate
 from dlcli.nn.network import Network
 from dlcli.runs import checkpoint
 
-# The network below answers the digit whose pixel is lit.
+# The network below predictions the digit whose pixel is lit.
 LABELS = [0, 1, 2, 2, 3, 3, 4, 5, 6, 7, 8, 9]
-ANSWERS = [0, 1, 2, 3, 3, 3, 4, 5, 5, 5, 8, 9]
+PREDICTIONS = [0, 1, 2, 3, 3, 3, 4, 5, 5, 5, 8, 9]
 LOGIT = 3.0
 
 
-def lit(answers) -> np.ndarray:
-    images = np.zeros((len(answers), 784), np.uint8)
-    images[np.arange(len(answers)), answers] = 255
+def lit(predictions) -> np.ndarray:
+    images = np.zeros((len(predictions), 784), np.uint8)
+    images[np.arange(len(predictions)), predictions] = 255
     return images
 
 
-def examples(labels=LABELS, answers=ANSWERS) -> Examples:
-    return Examples(lit(answers), np.array(labels, np.uint8))
+def examples(labels=LABELS, predictions=PREDICTIONS) -> Examples:
+    return Examples(lit(predictions), np.array(labels, np.uint8))
 
 
 @pytest.fixture
@@ -41,40 +41,40 @@ def result(model):
     return evaluate.evaluate([model], examples())
 
 
-def test_right_answers_are_counted(result):
+def test_correct_predictions_are_counted(result):
     assert (result.images, result.correct, result.accuracy) == (12, 9, 0.75)
-    assert result.predictions.tolist() == ANSWERS
+    assert result.predictions.tolist() == PREDICTIONS
     assert result.labels.tolist() == LABELS
     # proportion_confint(9, 12, method="wilson") of statsmodels 0.15.0
     assert result.interval == pytest.approx((0.46769466506643426, 0.9110583316059453))
 
 
-def test_the_loss_is_the_mean_of_minus_the_log_of_the_truths_share(result):
+def test_the_loss_is_the_mean_negative_log_of_the_labels_probability(result):
     total = math.exp(LOGIT) + 9
     right, wrong = -math.log(math.exp(LOGIT) / total), -math.log(1 / total)
     assert result.loss == pytest.approx((9 * right + 3 * wrong) / 12, rel=1e-5)
 
 
-def test_the_calibration_error_is_how_far_the_one_confidence_is_from_the_accuracy(result):
+def test_the_calibration_error_is_the_distance_between_confidence_and_accuracy(result):
     confidence = math.exp(LOGIT) / (math.exp(LOGIT) + 9)
     assert result.calibration_error == pytest.approx(abs(confidence - 0.75), abs=1e-6)
 
 
-def test_digits_are_scored_one_by_one(result):
+def test_each_digit_has_scores(result):
     five, seven, three = result.classes[5], result.classes[7], result.classes[3]
     assert (five.precision, five.recall, five.f1) == pytest.approx((1 / 3, 1, 0.5))
     assert (seven.precision, seven.recall, seven.f1, seven.images) == (0, 0, 0, 1)
     assert (three.precision, three.recall, three.f1) == pytest.approx((2 / 3, 1, 0.8))
 
 
-def test_the_confusion_matrix_has_a_row_a_label(result):
+def test_the_confusion_matrix_has_a_row_for_each_label(result):
     assert result.confusion.shape == (10, 10)
     assert result.confusion.sum() == 12
     assert result.confusion[2].tolist() == [0, 0, 1, 1, 0, 0, 0, 0, 0, 0]
     assert result.confusion[7, 5] == result.confusion[6, 5] == 1
 
 
-def test_scores_are_plain_values_that_json_can_hold(result):
+def test_scores_become_plain_values_for_json(result):
     values = json.loads(json.dumps(result.to_builtins()))
     assert values["accuracy"] == 0.75
     assert values["per_digit"][7] == {
@@ -86,7 +86,7 @@ def test_scores_are_plain_values_that_json_can_hold(result):
     }
 
 
-def test_weights_that_overflow_are_the_checkpoints_fault(make_checkpoint):
+def test_outputs_that_overflow_are_an_error_of_the_checkpoint(make_checkpoint):
     network = Network([784, 10, 10], ["relu"], "softmax")
     network.weights[0][...] = 3e38
     network.weights[1][...] = 3e38
@@ -109,7 +109,7 @@ def sample_model(make_checkpoint, sample):
 
 
 @pytest.mark.parametrize(("size", "seed"), [(0.1, 0), (0.1, 7), (2500, 0)])
-def test_splits_are_those_of_the_models_own_training(sample_model, sample, size, seed):
+def test_splits_are_those_of_the_training(sample_model, sample, size, seed):
     model = sample_model(validation_size=size, seed=seed)
     learn, validate = split_validation(sample.train, size, seed)
     assert evaluate.select_split(model, sample, "test") is sample.test
@@ -125,14 +125,14 @@ def test_training_images_of_another_dataset_cannot_be_split(model, sample, split
         evaluate.select_split(model, sample, split)
 
 
-def test_a_model_trained_without_validation_has_no_such_split(sample_model, sample):
+def test_a_model_trained_without_validation_images_has_no_validation_split(sample_model, sample):
     model = sample_model(validation_size=0)
     with pytest.raises(DatasetError, match="trained with validation_size 0"):
         evaluate.select_split(model, sample, "validation")
     assert len(evaluate.select_split(model, sample, "train")) == 10_000
 
 
-def test_a_damaged_config_is_the_checkpoints_fault_where_it_is_needed(sample_model, sample):
+def test_a_damaged_config_is_an_error_where_it_is_needed(sample_model, sample):
     model = sample_model(validation_size="many")
     assert evaluate.select_split(model, sample, "test") is sample.test
     with pytest.raises(CheckpointError, match=r"own\.npz: validation_size: expected"):

@@ -35,7 +35,7 @@ def test_the_wilson_interval_is_the_published_one(successes, trials, confidence,
 # confusion_matrix and precision_recall_fscore_support of scikit-learn 1.9.1, with
 # labels=range(5) and zero_division=0. Nothing is labelled 4 and nothing answered 4.
 LABELS = np.array([0, 1, 2, 2, 0, 1, 3, 3, 3, 0, 2, 1, 1, 0, 3, 2, 0, 1], np.uint8)
-ANSWERS = np.array([0, 1, 2, 0, 0, 2, 3, 1, 3, 0, 2, 1, 1, 1, 0, 2, 2, 0], np.uint8)
+PREDICTIONS = np.array([0, 1, 2, 0, 0, 2, 3, 1, 3, 0, 2, 1, 1, 1, 0, 2, 2, 0], np.uint8)
 CONFUSION = [
     [3, 1, 1, 0, 0],
     [1, 3, 1, 0, 0],
@@ -53,7 +53,7 @@ SCORES = [
 
 
 def test_the_confusion_matrix_is_that_of_scikit_learn():
-    assert metrics.confusion_matrix(LABELS, ANSWERS, 5).tolist() == CONFUSION
+    assert metrics.confusion_matrix(LABELS, PREDICTIONS, 5).tolist() == CONFUSION
 
 
 @pytest.mark.parametrize("digit", range(5))
@@ -82,20 +82,22 @@ def test_the_scores_of_a_class_are_those_of_scikit_learn(digit):
         ([0.75, 0.75, 0.75, 0.75], [1, 1, 0, 1], 0.0),
     ],
 )
-def test_the_calibration_error_is_the_gap_between_said_and_right(confidences, right, error):
-    probabilities = np.array([[share, 1 - share] for share in confidences])
+def test_the_calibration_error_is_the_distance_from_confidence_to_accuracy(
+    confidences, right, error
+):
+    probabilities = np.array([[confidence, 1 - confidence] for confidence in confidences])
     labels = np.where(right, 0, 1).astype(np.uint8)
     assert metrics.expected_calibration_error(probabilities, labels) == pytest.approx(error)
 
 
-def test_the_calibration_error_bins_as_finely_as_asked():
+def test_the_number_of_bins_of_the_calibration_error_can_be_chosen():
     probabilities = np.array([[0.6, 0.4], [0.9, 0.1]])
     labels = np.array([0, 1], np.uint8)
     errors = [metrics.expected_calibration_error(probabilities, labels, bins) for bins in (1, 10)]
     assert errors == pytest.approx([0.25, 0.65])
 
 
-def test_reliability_bins_hold_every_answer_by_its_probability():
+def test_reliability_bins_hold_every_prediction_by_its_probability():
     probabilities = np.array([[p, 1 - p] for p in (0.55, 0.58, 0.95, 1.0, 0.93)])
     labels = np.array([0, 1, 0, 0, 1], np.uint8)
     low, high = metrics.reliability(probabilities, labels, bins=10)
@@ -125,46 +127,48 @@ def test_mcnemars_test_is_that_of_statsmodels(first, second, p):
     assert metrics.mcnemar(first, second) == pytest.approx(p, rel=1e-9)
 
 
-def test_models_that_never_differ_may_well_be_equally_good():
+def test_models_that_never_differ_have_a_p_value_of_1():
     assert metrics.mcnemar(0, 0) == 1.0
 
 
-def test_mcnemars_test_answers_at_once_whatever_the_counts():
+def test_mcnemars_test_handles_large_counts():
     started = time.process_time()
     assert metrics.mcnemar(24_500, 25_500) == pytest.approx(7.902628543392482e-06, rel=1e-9)
     assert metrics.mcnemar(0, 50_000) == 0.0
     assert time.process_time() - started < 2
 
 
-def test_the_interval_of_none_or_all_right_ends_at_exactly_0_or_1():
+def test_the_interval_of_none_or_all_correct_ends_at_exactly_0_or_1():
     assert metrics.wilson_interval(0, 17)[0] == 0.0
     assert metrics.wilson_interval(17, 17)[1] == 1.0
 
 
-def answers(confidences, right):
-    """Probabilities of two classes, and labels that make the answers right or wrong."""
-    shares = np.array([[c, 1 - c] for c in confidences])
-    return shares, np.array([0 if correct else 1 for correct in right], np.uint8)
+def predictions(confidences, right):
+    """Probabilities of two classes, and labels that make the predictions right or wrong."""
+    probabilities = np.array([[c, 1 - c] for c in confidences])
+    return probabilities, np.array([0 if correct else 1 for correct in right], np.uint8)
 
 
 @pytest.mark.parametrize(
-    ("share", "threshold", "error"),
+    ("fraction", "threshold", "error"),
     [(0, 0.51, 0.4), (0.2, 0.6, 0.25), (0.4, 0.7, 1 / 3), (0.8, 0.9, 0)],
 )
-def test_the_least_sure_are_rejected_first(share, threshold, error):
-    shares, labels = answers([0.6, 0.9, 0.51, 0.8, 0.7], [True, True, False, False, True])
-    found = metrics.reject(shares, labels, share)
-    assert found == Rejection(share, threshold, pytest.approx(error))
+def test_the_least_certain_are_rejected_first(fraction, threshold, error):
+    probabilities, labels = predictions(
+        [0.6, 0.9, 0.51, 0.8, 0.7], [True, True, False, False, True]
+    )
+    found = metrics.reject(probabilities, labels, fraction)
+    assert found == Rejection(fraction, threshold, pytest.approx(error))
 
 
-def test_rejecting_nothing_leaves_the_error_and_sure_errors_stay():
-    shares, labels = answers(np.linspace(0.6, 1, 100), [True] * 99 + [False])
-    assert metrics.reject(shares, labels, 0).error == 0.01
-    assert metrics.reject(shares, labels, 0.05).error == pytest.approx(1 / 95)
+def test_certain_errors_stay_and_rejecting_nothing_changes_nothing():
+    probabilities, labels = predictions(np.linspace(0.6, 1, 100), [True] * 99 + [False])
+    assert metrics.reject(probabilities, labels, 0).error == 0.01
+    assert metrics.reject(probabilities, labels, 0.05).error == pytest.approx(1 / 95)
 
 
-def test_the_log_loss_is_that_of_the_truths_share_and_finite_where_it_is_0():
-    shares, labels = answers([0.5, 0.25], [True, True])
-    assert metrics.log_loss(shares, labels) == pytest.approx(np.log(8) / 2)
-    shares, labels = answers([1.0], [False])
-    assert 80 < metrics.log_loss(shares, labels) < 100
+def test_the_log_loss_is_finite_even_for_a_probability_of_0():
+    probabilities, labels = predictions([0.5, 0.25], [True, True])
+    assert metrics.log_loss(probabilities, labels) == pytest.approx(np.log(8) / 2)
+    probabilities, labels = predictions([1.0], [False])
+    assert 80 < metrics.log_loss(probabilities, labels) < 100

@@ -146,8 +146,10 @@ def test_the_temperature_divides_the_logits_before_softmax(tmp_path, output, sca
     (logits, plain), (same_logits, cool) = found
     np.testing.assert_array_equal(same_logits, logits)
     if scales:
-        shares = np.exp((logits - logits.max(axis=1, keepdims=True)) / 2.5)
-        np.testing.assert_allclose(cool, shares / shares.sum(axis=1, keepdims=True), rtol=1e-5)
+        exponentials = np.exp((logits - logits.max(axis=1, keepdims=True)) / 2.5)
+        np.testing.assert_allclose(
+            cool, exponentials / exponentials.sum(axis=1, keepdims=True), rtol=1e-5
+        )
     else:
         np.testing.assert_array_equal(cool, plain)
 

@@ -1,4 +1,4 @@
-"""Run directories are never reused, held by one process, and linked from ``latest``."""
+"""Run directories are never reused, locked by one process, and linked from ``latest``."""
 
 import subprocess
 import sys
@@ -17,13 +17,13 @@ def test_a_run_directory_is_named_by_time_and_config_and_never_reused(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "latest", "a b", "x\n", "-x", ".."])
-def test_a_name_that_is_no_plain_name_is_refused(tmp_path, name):
+def test_only_plain_names_are_accepted(tmp_path, name):
     with pytest.raises(ConfigError, match="--name"):
         directory.create(tmp_path / "runs", name, "mnist")
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_taken_name_is_refused_and_the_run_left_alone(tmp_path):
+def test_a_taken_name_is_refused(tmp_path):
     path = directory.create(tmp_path, "mine", "x")
     (path / "last.npz").write_bytes(b"what was saved")
     with pytest.raises(ConfigError, match=r"mine: exists already.*--resume"):
@@ -40,7 +40,7 @@ def test_a_name_under_which_nothing_was_saved_may_be_used_again(tmp_path, left):
 
 
 @pytest.mark.parametrize("found", [["config.yaml"], ["notes.txt"], [".lock", "notes.txt"]])
-def test_a_folder_with_files_of_the_users_is_no_run_begun_in_vain(tmp_path, found):
+def test_a_folder_with_other_files_is_not_an_abandoned_run(tmp_path, found):
     (tmp_path / "mine").mkdir()
     for name in found:
         (tmp_path / "mine" / name).touch()
@@ -48,7 +48,7 @@ def test_a_folder_with_files_of_the_users_is_no_run_begun_in_vain(tmp_path, foun
         directory.create(tmp_path, "mine", "x")
 
 
-def test_a_file_or_a_link_is_no_run_begun_in_vain(tmp_path):
+def test_a_file_or_a_link_is_not_an_abandoned_run(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "link").symlink_to("empty")
     (tmp_path / "file").touch()
@@ -57,14 +57,14 @@ def test_a_file_or_a_link_is_no_run_begun_in_vain(tmp_path):
             directory.create(tmp_path, name, "x")
 
 
-def test_a_run_that_another_process_has_begun_meanwhile_is_refused(tmp_path):
+def test_a_run_that_another_process_has_started_meanwhile_is_refused(tmp_path):
     path = directory.create(tmp_path, "mine", "x")
     (path / "last.npz").touch()
     with pytest.raises(ConfigError, match="mine: exists already"):
         directory.refuse_taken(path)
 
 
-def test_what_killed_processes_left_of_a_runs_own_files_is_removed_and_nothing_else(tmp_path):
+def test_only_temporary_files_of_a_run_are_removed(tmp_path):
     for name in (".last.npz.7.tmp", ".latest.8.tmp", ".mine.9.tmp", "last.npz", "last.npz.tmp"):
         (tmp_path / name).touch()
     (tmp_path / ".latest.10.tmp").symlink_to("gone")
@@ -94,7 +94,7 @@ def test_latest_is_a_link_that_is_replaced_in_one_step(tmp_path, monkeypatch):
     assert (tmp_path / "latest").readlink() == Path("a")
 
 
-def test_a_run_is_held_by_one_process(tmp_path):
+def test_a_run_is_locked_by_one_process(tmp_path):
     other = (
         "import pathlib, sys; from dlcli.runs import directory\n"
         "with directory.locked(pathlib.Path(sys.argv[1])): pass"
@@ -107,7 +107,7 @@ def test_a_run_is_held_by_one_process(tmp_path):
     assert subprocess.run([sys.executable, "-c", other, tmp_path]).returncode == 0
 
 
-def test_a_link_that_cannot_be_made_is_warned_of_once_and_tried_again(tmp_path):
+def test_a_failed_link_causes_one_warning_and_is_tried_again(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "latest").mkdir()
     link = directory.LatestLink(tmp_path / "a")

@@ -116,12 +116,12 @@ def test_a_single_flipped_bit_is_detected(tmp_path, name):
     assert_refused(path, f"Bad CRC-32 for file '{name}.npy'")
 
 
-@pytest.mark.parametrize("share", [0, 0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999])
-def test_truncated_checkpoints_are_refused(tmp_path, share):
+@pytest.mark.parametrize("fraction", [0, 0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999])
+def test_truncated_checkpoints_are_refused(tmp_path, fraction):
     path = tmp_path / "model.npz"
     save(path)
     content = path.read_bytes()
-    path.write_bytes(content[: int(share * len(content))])
+    path.write_bytes(content[: int(fraction * len(content))])
     assert_refused(path, "not a whole .npz checkpoint")
 
 

@@ -18,7 +18,7 @@ def recorded(run):
 
 
 def assert_alike(found, expected, images):
-    """The same but for the last digits, in which processors and releases of NumPy differ."""
+    """Equal but for the last digits, which depend on the processor and on the release of NumPy."""
     assert found["correct"] == pytest.approx(expected["correct"], abs=images)
     for loss in ("train_loss", "validation_loss"):
         assert found[loss] == pytest.approx(expected[loss], rel=1e-3)
@@ -32,7 +32,7 @@ def test_there_are_runs_of_every_format():
 
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: f"{run.parent.name}/{run.name}")
-def test_an_old_run_is_read_judged_and_gone_on_with(run, tmp_path):
+def test_an_old_run_is_read_scored_and_resumed(run, tmp_path):
     assert load([str(run / "config.yaml")])
     copy = tmp_path / "run"
     shutil.copytree(run, copy)
@@ -42,7 +42,7 @@ def test_an_old_run_is_read_judged_and_gone_on_with(run, tmp_path):
 
 
 @pytest.mark.parametrize("command", [("eval",), ("predict", "x.png", "--model")])
-def test_the_command_line_takes_old_files(dlcli, command):
+def test_the_command_line_accepts_old_files(dlcli, command):
     """Each checkpoint file by itself, as someone may have kept it."""
     assert dlcli("data", "export", "--dataset", "sample", "--limit", 1, "-o", "d").code == 0
     for file in sorted(FOLDER.glob("*/*/*.npz")):

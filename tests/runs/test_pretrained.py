@@ -23,7 +23,7 @@ def test_the_model_is_small_and_reads_the_samples_test_images(sample):
     assert evaluate.evaluate([model], sample.test).accuracy >= 0.99
 
 
-def test_it_is_what_its_config_makes():
+def test_its_config_is_the_shipped_one():
     made_by = lookup.load_named(PRETRAINED).metadata.config
     config = config_files.load(["best"], [f"seed={made_by['seed']}"])
     assert validation.from_builtins(made_by, "pretrained") == config
