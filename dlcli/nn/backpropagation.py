@@ -76,7 +76,6 @@ class Backpropagation:
         self._all_buffers = Buffers(network.layer_sizes, batch_size, dtype, with_derivatives=True)
         self._inputs, self._buffers = self._all_inputs, self._all_buffers
         self._errors: list[Array] = [np.empty_like(values) for values in self._buffers.values]
-        self._ones: Array = np.ones(batch_size, dtype)
         # Without dropout and penalty these two are never touched, and so take no memory.
         self._mask: Array = np.empty(batch_size * max(network.layer_sizes), dtype)
         self._penalty_gradient: Array = zeros(network.weight_count, dtype)
@@ -134,8 +133,7 @@ class Backpropagation:
         error /= rows  # J is the mean over the batch
         for layer in reversed(range(len(network.weights))):
             before = buffers.values[layer - 1] if layer else self._inputs
-            # The sum over images, as a product: a third of the time that sum(axis=0) takes.
-            np.matmul(self._ones[:rows], error, out=self._bias_gradients[layer])
+            error.sum(axis=0, out=self._bias_gradients[layer])
             if layer < len(self._batch_norms):
                 self._batch_norms[layer].backward(
                     error, self._bias_gradients[layer], self._scale_gradients[layer]

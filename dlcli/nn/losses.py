@@ -105,7 +105,7 @@ def fits(loss: str, output_activation: str) -> bool:
 def one_hot(labels: Labels, classes: int, dtype: npt.DTypeLike = "float32") -> Array:
     """1 for each label's class and 0 for the others, shape (n, classes).
 
-    Stored class by class, like the logits that they are compared with.
+    Stored class by class, like the logits that they are compared with (see ``Buffers``).
     """
     targets: Array = np.take(np.eye(classes, dtype=dtype), labels, axis=1).T
     return targets

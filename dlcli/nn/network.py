@@ -50,7 +50,7 @@ class Buffers:
         if with_derivatives:
             self.derivatives = [np.empty_like(values) for values in self.values]
         # Stored class by class: the largest of ten logits and the sum of ten exponentials then
-        # take 2 us for 128 rows instead of 5.
+        # take 11 us for 128 rows instead of 26, and the loss of 2,048 rows 80 us instead of 330.
         self.values.append(np.empty((classes, rows), dtype).T)
         self.outputs: Array = np.empty((classes, rows), dtype).T
 

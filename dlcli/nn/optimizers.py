@@ -29,6 +29,18 @@ class Optimizer(ABC):
     def compile(self) -> None:  # noqa: B027 - most have nothing to compile
         """Make the steps of a long training faster, if that is possible; no bit changes."""
 
+    def flush_subnormals(self) -> None:
+        """Set the state to 0 where it has faded to 1e-30 or less.
+
+        Where a gradient is 0 for long, as behind a pixel at the border, the mean of the past
+        fades until it is a subnormal float (below 1e-38), which processors multiply a hundred
+        times more slowly: from its third epoch on, the config ``fast`` took 1.5 times as long.
+        """
+        for values in self.state.values():
+            for block in _blocks(values):
+                part = values[block]
+                part *= np.abs(part) > _NEGLIGIBLE
+
     @abstractmethod
     def step(self, gradient: Array, learning_rate: float) -> None:
         """Move the parameters one step.
@@ -46,6 +58,8 @@ class Optimizer(ABC):
 # NumPy to the next. A step of Adam over 670,000 parameters takes 1.6 ms in blocks of this
 # size, and 1.8 ms in blocks four times as long.
 _BLOCK = 1 << 16
+
+_NEGLIGIBLE = 1e-30  # far below what changes a weight, and far above the subnormal floats
 
 
 def _blocks(parameters: Array) -> list[slice]:

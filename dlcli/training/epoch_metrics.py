@@ -35,8 +35,8 @@ class EpochRecord:
 class EpochMetrics:
     """Running means over the images of an epoch so far.
 
-    Loss and accuracy are summed for a block of batches at a time: a few calls of NumPy for
-    every single batch would take 5 % of the epoch of a small network.
+    Loss and accuracy are summed for a block of batches at a time: for every single batch, the
+    calls of NumPy would take 2 to 5 % of the epoch of a small network.
     """
 
     def __init__(self, config: Config, epoch: int, batch_size: int) -> None:

@@ -159,7 +159,10 @@ class _Trainer:
         if config.weight_averaging is not None and state.average is not None:
             self._averaging = WeightAveraging(state.network, state.average, config.weight_averaging)
         self._block_steps = max(_BLOCK_ROWS // self._batch_size, 1)
-        # Stored class by class, like the logits of a network.
+        # Stored class by class, like the logits of a network (see Buffers).
+        self._gathered: Pixels = np.empty(
+            (self._block_steps * self._batch_size, train.images.shape[1]), np.uint8
+        )
         shape = state.network.layer_sizes[-1], self._block_steps * self._batch_size
         self._logits: Array = np.empty(shape, state.network.parameters.dtype).T
 
@@ -176,6 +179,7 @@ class _Trainer:
         metrics = EpochMetrics(config, state.epoch + 1, self._batch_size)
         for block in self._blocks():
             self._train_block(block, metrics, dropout_random)
+            state.optimizer.flush_subnormals()
             if self._on_block is not None:
                 means = metrics.loss, metrics.accuracy
                 self._on_block(Progress(state.epoch + 1, len(block.images), *means))
@@ -195,7 +199,9 @@ class _Trainer:
         for first_step in range(0, self.steps, self._block_steps):
             last_step = min(first_step + self._block_steps, self.steps)
             rows = order[first_step * self._batch_size : last_step * self._batch_size]
-            images, labels = self._train.images[rows], self._train.labels[rows]
+            images, labels = self._gathered[: len(rows)], self._train.labels[rows]
+            # With mode="raise", NumPy would first gather into a temporary array.
+            np.take(self._train.images, rows, axis=0, out=images, mode="clip")
             if self._distortions is not None:
                 images = self._distortions.apply(images, augmentation_random)
             targets = one_hot(labels, network.layer_sizes[-1], network.parameters.dtype)

@@ -167,6 +167,20 @@ def test_momentum_keeps_the_velocity_and_adam_both_moments_of_the_gradient():
     assert adam.state["steps"].tolist() == [3]
 
 
+@pytest.mark.parametrize("name", ["momentum", "adam"])
+def test_state_that_has_faded_becomes_0_and_no_other(name):
+    optimizer = make_optimizer(CONFIGS[name], np.ones(6, np.float32), 4)
+    optimizer.step(np.array([1, -1, 1e-6, -1e-6, 0, 1], np.float32), 0.1)
+    before = {key: array.copy() for key, array in optimizer.state.items()}
+    optimizer.flush_subnormals()
+    assert all(optimizer.state[key].tolist() == before[key].tolist() for key in before)
+    for key in before.keys() - {"steps"}:
+        optimizer.state[key][:3] = [1e-31, -1e-40, -1e-29]
+    optimizer.flush_subnormals()
+    for key in before.keys() - {"steps"}:
+        np.testing.assert_array_equal(optimizer.state[key][:3], np.float32([0, 0, -1e-29]))
+
+
 def test_adam_takes_steps_of_the_learning_rate_however_steep_the_slope():
     parameters = np.zeros(3)
     make_optimizer(CONFIGS["adam"], parameters, 3).step(np.array([1e-3, -1.0, 1e4]), 0.1)
