@@ -115,7 +115,8 @@ function showPrediction() {
 function announce() {
   const { probabilities, reason } = latest;
   const [first, second] = ranked(probabilities);
-  part('says').textContent = reason ? `No prediction: ${reason}.`
+  const between = reason === 'AMBIGUOUS' ? `: ${first} or ${second}` : '';
+  part('says').textContent = reason ? `No prediction: ${stored.reasons[reason]}${between}.`
     : `This is a ${first} (${percent(probabilities[first])}); next is ${second} (${percent(probabilities[second])}).`;
 }
 

@@ -7,14 +7,11 @@ const CENTRE = 14;
 const MIN_STROKE_WIDTH = 2.6; // in pixels of the 20x20; 95 % of MNIST's digits have wider strokes than 1.8
 
 // The limits of dlcli/vision/components.py, as ratios.
-const WIDEST = 1.8; // width of a digit to height
-const BLOT = 0.5; // width of a stroke to length of the digit
 const NEAR = 0.25; // distance of a part to length of the largest part
 const SPECK = 0.03; // path of a part to that of the largest
-const SIMILAR_HEIGHT = 0.6; // height of another digit to that of the largest
-const SIMILAR_PATH = 0.25; // path of another digit to that of the largest
 const FRAMED = 0.3; // length of a digit to that of the frame around it
-const SHARED_WIDTH = 0.25; // overlap of two digits to width of the narrower
+const SIMILAR_HEIGHT = 0.6; // of two digits
+const OVERLAP = 0.25; // of two digits to width of the narrower
 
 /**
  * @typedef {Object} Stroke
@@ -30,7 +27,7 @@ const SHARED_WIDTH = 0.25; // overlap of two digits to width of the narrower
  *
  * @typedef {Object} Digit - what the network sees
  * @property {Uint8Array} pixels - the 28x28, from 0 (background) to 255
- * @property {string|null} reason - why it is not one digit, if it is not
+ * @property {string|null} reason - the RejectionReason if it is not one digit
  * @property {function(number, number): number[]} toImage - maps a point of the picture, its sides 1,
  *   to one of the 28x28
  */
@@ -98,24 +95,20 @@ function gap(one, other, start, end) {
 
 /** Whether a component looks like another digit beside the largest one. */
 function isOtherDigit(one, largest) {
-  return gap(one, largest, 'left', 'right') >= -SHARED_WIDTH * Math.min(one.width, largest.width)
+  return gap(one, largest, 'left', 'right') >= -OVERLAP * Math.min(one.width, largest.width)
     && gap(one, largest, 'top', 'bottom') < 0
-    && one.height >= SIMILAR_HEIGHT * largest.height && largest.height >= SIMILAR_HEIGHT * one.height
-    && one.path >= SIMILAR_PATH * largest.path;
+    && Math.min(one.height, largest.height) >= SIMILAR_HEIGHT * Math.max(one.height, largest.height);
 }
 
 /** Whether a component is drawn around another, as the box of a form is. */
 function isFrame(one, inner) {
-  const isInside = (pen) => ([x, y]) => x + pen > inner.left && x - pen < inner.right
-    && y + pen > inner.top && y - pen < inner.bottom;
   return inner.length >= FRAMED * one.length
-    && one.left < inner.left && one.top < inner.top && one.right > inner.right && one.bottom > inner.bottom
-    && !one.strokes.some((stroke) => samples(stroke).some(isInside(stroke.width / 2)));
+    && one.left < inner.left && one.top < inner.top && one.right > inner.right && one.bottom > inner.bottom;
 }
 
 /** Whether a component is near the largest one, and no speck. */
 function isPart(one, largest) {
-  return !isOtherDigit(one, largest) && one.path >= SPECK * largest.path
+  return one.path >= SPECK * largest.path
     && gap(one, largest, 'left', 'right') < NEAR * largest.length
     && gap(one, largest, 'top', 'bottom') < NEAR * largest.length;
 }
@@ -130,10 +123,7 @@ function digitOf(strokes) {
   const components = found.filter((one) => !found.some((inner) => isFrame(one, inner)));
   const largest = components.reduce((best, one) => (one.path > best.path ? one : best));
   const parts = components.filter((one) => isPart(one, largest));
-  let reason = null;
-  if (largest.thickness > BLOT * largest.length) reason = 'a blot or an edge, no strokes of a pen';
-  else if (largest.width > WIDEST * largest.height) reason = 'wider than a digit: show one at a time';
-  else if (components.some((one) => isOtherDigit(one, largest))) reason = 'more than one digit: show one at a time';
+  const reason = components.some((one) => isOtherDigit(one, largest)) ? 'SEVERAL_DIGITS' : null;
   return { ...render(measure(parts.flatMap((part) => part.strokes))), reason };
 }
 

@@ -5,8 +5,8 @@ const VARIANTS_AT_ONCE = 4;
 
 /**
  * @typedef {Object} Prediction
- * @property {number[]|null} probabilities - of each digit
- * @property {string|null} reason - why there is no prediction, if there is none
+ * @property {number[]} probabilities - of each digit
+ * @property {string|null} reason - the RejectionReason if there is no prediction
  * @property {number} variants - how many variants it is the mean of
  */
 
@@ -37,12 +37,10 @@ function ranked(probabilities) {
   return [...probabilities.keys()].sort((one, other) => probabilities[other] - probabilities[one]);
 }
 
-/** Why an image is not clearly a digit, if it is not; `notDigit` is the probability that it is none. */
-function rejectionReason(model, notDigit, probabilities) {
-  if (notDigit > model.threshold) return 'unlike any digit';
-  if (notDigit + 1 - Math.max(...probabilities) <= model.threshold) return null;
-  const [first, second] = ranked(probabilities);
-  return `not clear: ${first} or ${second}`;
+/** The reason to reject an image, given the probability that it is not a digit. */
+function rejectionReason({ threshold }, oodScore, probabilities) {
+  if (oodScore > threshold) return 'NOT_A_DIGIT';
+  return oodScore + 1 - Math.max(...probabilities) > threshold ? 'AMBIGUOUS' : null;
 }
 
 /**
@@ -54,15 +52,15 @@ function rejectionReason(model, notDigit, probabilities) {
  */
 function* predictions(model, digit, pass) {
   const sums = new Array(pass.logits.length).fill(0);
-  let notDigit = 0;
+  let oodScore = 0;
   const add = (pixels, itsPass) => {
     probabilitiesOf(model.network, itsPass).forEach((p, k) => { sums[k] += p; });
-    if (!digit.isMnist && !digit.reason) notDigit += forward(model.rejection, pixels).outputs[sums.length];
+    if (!digit.isMnist && !digit.reason) oodScore += forward(model.rejection, pixels).outputs[sums.length];
   };
   const mean = (variants) => {
     const probabilities = sums.map((sum) => sum / variants);
     const reason = digit.isMnist ? null
-      : digit.reason || rejectionReason(model, notDigit / variants, probabilities);
+      : digit.reason || rejectionReason(model, oodScore / variants, probabilities);
     return { probabilities, reason, variants };
   };
   add(digit.pixels, pass);

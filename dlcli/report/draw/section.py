@@ -15,6 +15,7 @@ from dlcli.report import frame
 from dlcli.runs import lookup
 from dlcli.runs.checkpoint import Model
 from dlcli.vision import augmentation, rejection
+from dlcli.vision.rejection import RejectionReason
 
 _FOLDER = Path(__file__).parent
 _SCRIPTS = (
@@ -91,6 +92,7 @@ def _data(model: Model) -> dict[str, Any]:
         | {"loss": model.loss, "temperature": model.metadata.temperature},
         "rejection": _stored(rejection.network()),
         "threshold": rejection.REJECTION_THRESHOLD,
+        "reasons": {reason.name: reason.value for reason in RejectionReason},
         "maps": augmentation.tta_affine_maps(),
         "examples": _examples(),
         "batchNorm": bool(config.get("batch_norm", False)),
