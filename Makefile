@@ -40,7 +40,7 @@ photographs: .venv/installed-dev ## Count the photographs that MODEL reads (20 m
 	$(BIN)/pytest --long tests/tools/test_photographs.py
 	$(BIN)/python -m tools.photograph_accuracy $(MODEL) --output benchmarks/PHOTOGRAPHS.md
 
-rejection: .venv/installed-dev ## Train the rejection network (10 minutes; MNIST)
+rejection: .venv/installed-dev ## Train the rejection network (5 minutes; MNIST)
 	$(BIN)/python -m tools.train_rejection
 
 pretrained: .venv/installed-dev ## Publish the best of RUNS as the pretrained model (MNIST)

@@ -12,6 +12,7 @@ from benchmarks import accuracy, exports
 from dlcli.config.schema import reference
 from dlcli.data.registry import DATASETS
 from tests.faults import record
+from tools import publish_pretrained
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -49,3 +50,4 @@ def render(readme: str) -> str:
 
 if __name__ == "__main__":
     README.write_text(render(README.read_text(encoding="utf-8")), encoding="utf-8")
+    publish_pretrained.write_card()

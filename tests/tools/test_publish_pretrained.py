@@ -1,12 +1,19 @@
 """The model card says what the pretrained model and its recorded scores say."""
 
+import json
 import re
 
 import numpy as np
 
 from dlcli.evaluation import evaluate
 from dlcli.runs import checkpoint, lookup
-from tools.publish_pretrained import halve, render_card
+from tools.publish_pretrained import CARD, SCORES, halve, render_card
+
+
+def test_the_card_is_up_to_date():
+    scores = json.loads(SCORES.read_text(encoding="utf-8"))
+    card = render_card(lookup.load_named(lookup.PRETRAINED), scores)
+    assert CARD.read_text(encoding="utf-8") == card, "run: make readme"
 
 
 def test_the_card_has_the_scores_every_digit_and_the_most_frequent_mistakes(sample):

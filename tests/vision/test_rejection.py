@@ -44,11 +44,11 @@ def test_other_things_are_unlike_digits(thing):
     ("kind", "least"),
     {
         "letter": 0.8,
-        "typed": 0.85,
-        "sign": 0.6,  # the network has learned from other signs than these
+        "typed": 0.75,
+        "sign": 0.75,
         "doodle": 0.8,
         "scrawl": 0.9,
-        "shape": 0.9,
+        "shape": 0.8,
     }.items(),
 )
 def test_drawings_are_unlike_digits(kind, least):
