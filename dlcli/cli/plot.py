@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="What to draw.",
 )
-@output_option("The picture to write, .png, .svg or .pdf.")
+@output_option("The plot to write, .png, .svg or .pdf.")
 @force_option
 @click.option(
     "--dataset",
     metavar="NAME|DIR",
     shell_complete=complete_dataset,
-    help="confusion, errors: another dataset than the model's own.",
+    help="confusion, errors: evaluate on this dataset instead of the model's own.",
 )
 @data_dir_option
 @threads_option
@@ -52,12 +52,12 @@ def command(
     data_dir: Path,
     threads: int | None,
 ) -> None:
-    """Draw a run: how it learned, what it confuses (needs the extra "report").
+    """Draw a run: learning curves, errors or weights (needs the extra "report").
 
-    curves: loss and accuracy of each epoch, of several runs on the same axes. confusion: how
-    often each digit was taken for which, on the test images. weights: what the first layer's
-    neurons look for. errors: the test images that it is most surely wrong about. For all but
-    curves, RUN may also be an .npz file or "pretrained". Prints the picture's path.
+    curves: loss and accuracy over the epochs, of several runs on the same axes. confusion: the
+    confusion matrix of the test images. weights: the weights of the first layer's neurons.
+    errors: the misclassified test images with the highest probabilities. For all but curves, RUN
+    may also be an .npz file or "pretrained". Prints the path of the plot.
 
     \b
     Examples:
@@ -83,7 +83,7 @@ def command(
             figure = _weights(paths[0])
         else:
             with limit_threads(threads):
-                figure = _judged(what, paths[0], dataset, data_dir)
+                figure = _evaluated(what, paths[0], dataset, data_dir)
         plots.write(figure, output)
     click.echo(output)
 
@@ -111,8 +111,8 @@ def _weights(path: str) -> "Figure":
     return plots.weights(printable(str(model.path)), model.network)
 
 
-def _judged(what: str, path: str, dataset: str | None, data_dir: Path) -> "Figure":
-    """What becomes of the test images."""
+def _evaluated(what: str, path: str, dataset: str | None, data_dir: Path) -> "Figure":
+    """A plot of the test images and their predictions."""
     from dlcli.data import datasets
     from dlcli.evaluation import evaluate
     from dlcli.report import plots

@@ -28,16 +28,18 @@ if TYPE_CHECKING:
     "--output",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Where to write the page.  [default: report.html (demo.html) in the run directory; of "
-    "several runs, or of a model without one, in the current folder]",
+    help="Where to write the page.  [default: report.html (demo.html) in the run directory; for "
+    "several runs, or a model without a run directory, in the current folder]",
 )
-@click.option("--demo", "demo_alone", is_flag=True, help="Only the part to draw on, of one model.")
-@click.option("--open", "opened", is_flag=True, help="Show the page in the web browser.")
+@click.option(
+    "--demo", "demo_alone", is_flag=True, help="Write only the part to draw on, for one model."
+)
+@click.option("--open", "opened", is_flag=True, help="Open the page in the web browser.")
 @click.option(
     "--dataset",
     metavar="NAME|DIR",
     shell_complete=complete_dataset,
-    help="Judge by the test images of another dataset than the runs' own.",
+    help="Evaluate on the test images of this dataset instead of the runs' own.",
 )
 @data_dir_option
 @force_option
@@ -53,13 +55,13 @@ def command(
     force: bool,  # noqa: FBT001
     threads: int | None,
 ) -> None:
-    """Write a page that shows how a run learned, where it errs and what is inside.
+    """Write a page that shows how a run learned, its errors and its neurons.
 
-    RUN is a run directory, an .npz file, or "pretrained"; without one, as for eval. Several are
-    set side by side. The page also has a field to draw digits on, which the network reads; --demo
-    makes a page of that alone. It is one file that opens from the disk and needs no network; its
-    path is the only line on stdout. A page that dlcli wrote without --output is written anew; no
-    other file is replaced without --force. Needs the extra "report".
+    RUN is a run directory, an .npz file or "pretrained"; without one, the latest run. The page
+    compares several runs side by side. It also has a field to draw digits on, which the network
+    reads; --demo writes only that. The page is a single file that opens from disk and needs no
+    network. Its path is the only line on stdout. Without --output, an earlier report is replaced;
+    other files are replaced only with --force. Needs the extra "report".
 
     \b
     Examples:
@@ -72,7 +74,7 @@ def command(
     from dlcli.runs import lookup
 
     if demo_alone and (dataset is not None or len(model_paths) > 1):
-        raise click.UsageError("--demo is for one model, and judges it by no dataset")
+        raise click.UsageError("--demo takes one model and no --dataset")
     models = [lookup.load_named(path) for path in model_paths or (None,)]
     path = _destination(models, output, "demo.html" if demo_alone else "report.html", force=force)
     for model in models:
@@ -97,7 +99,7 @@ def command(
 def _report(
     models: "Sequence[Model]", dataset: str | None, data_dir: Path, threads: int | None
 ) -> bytes:
-    """The whole page."""
+    """The page of one or several evaluated models."""
     from dlcli.cli.requirements import needs
     from dlcli.data import datasets
     from dlcli.evaluation import evaluate
@@ -114,7 +116,7 @@ def _report(
 
 
 def _destination(models: "Sequence[Model]", output: Path | None, name: str, *, force: bool) -> Path:
-    """Where the page goes; refused if something is there that dlcli did not put there itself."""
+    """Where to write the page; an error if that would replace a file of another origin."""
     from dlcli.files import refuse_to_overwrite
     from dlcli.report.models import run_of
 

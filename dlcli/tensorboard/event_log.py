@@ -1,7 +1,7 @@
-"""Event files that TensorBoard shows: scores, weights as histograms, the first layer as a picture.
+"""Event files for TensorBoard: scores, histograms of weights, a picture of the first layer.
 
-They are written by this process itself, an epoch at a time, and not by a thread as
-``tensorboardX.SummaryWriter`` does: a full disk then is an error as everywhere else.
+This process writes them itself, an epoch at a time. ``tensorboardX.SummaryWriter`` uses a thread,
+in which a full disk would go unnoticed.
 """
 
 import math
@@ -31,17 +31,20 @@ _SCALARS = {
     "training/gradient_norm": "gradient_norm",
     "training/samples_per_second": "samples_per_second",
 }
-_BINS = 100
-_NEURONS, _COLUMNS, _GAP = 64, 8, 2
+_BINS = 100  # of a histogram
+# The picture of the first layer: its neurons, those in a row, and the pixels between them.
+_NEURONS, _COLUMNS, _GAP_PX = 64, 8, 2
+# The colours reach their full strength at this quantile, so that outliers do not dim the rest.
+_FULL_COLOUR_QUANTILE = 0.998
 
 
 class EventLog:
-    """The event files of a run directory, to which epochs are added; the step is the epoch."""
+    """The event files of a run directory; each epoch is a step."""
 
     def __init__(self, run: Path, earlier: Sequence[EpochRecord]) -> None:
-        """Go on after the epochs ``earlier``.
+        """Continue after the epochs ``earlier``.
 
-        Where there are no event files yet, the scores of those are written into the first one.
+        A run without event files gets the scores of these epochs in its first one.
         """
         self._run = run
         self._writer: EventsWriter | None = None
@@ -58,12 +61,7 @@ class EventLog:
         record
             Its scores.
         network
-            The network that was judged.
-
-        Raises
-        ------
-        OSError
-            The disk refused.
+            The network that was evaluated.
         """
         try:
             self._write(record, network)
@@ -72,7 +70,7 @@ class EventLog:
             raise
 
     def close(self) -> None:
-        """Close the file that was written to, if there is one."""
+        """Close the event file, if there is one."""
         if self._writer is not None:
             self._writer.close()
 
@@ -93,8 +91,8 @@ class EventLog:
             self._writer.write_event(Event(wall_time=time.time(), step=epoch, summary=content))
 
     def _open(self, epoch: int) -> EventsWriter:
-        """A new file; what older ones hold of this epoch and later ones counts no more."""
-        # A name holds the second it was made in, and a run may go on in the same one.
+        """A new file; it invalidates this epoch and later ones in older files."""
+        # File names contain the time in seconds; a run may be resumed within the same second.
         writer = EventsWriter(str(self._run.resolve() / "events"), f".{epoch}")
         log = SessionLog(status=SessionLog.START)
         writer.write_event(Event(wall_time=time.time(), step=epoch, session_log=log))
@@ -111,21 +109,26 @@ def _scalars(record: EpochRecord) -> list[Summary]:
 
 
 def first_layer(weight: Array) -> npt.NDArray[np.uint8]:
-    """The weights of the first neurons as red (above 0) and blue squares, shape (rows, columns, 3).
+    """The weights of the first neurons as squares, red above 0 and blue below.
 
     Parameters
     ----------
     weight
         Shape (784, neurons).
+
+    Returns
+    -------
+    ndarray
+        Shape (rows, columns, 3).
     """
     shown = weight.T[:_NEURONS]
-    limit = float(np.quantile(np.abs(shown), 0.998)) or 1.0
+    limit = float(np.quantile(np.abs(shown), _FULL_COLOUR_QUANTILE)) or 1.0
     rows = math.ceil(len(shown) / _COLUMNS)
-    tiles = np.zeros((rows * _COLUMNS, IMAGE_SIDE + _GAP, IMAGE_SIDE + _GAP))
+    tiles = np.zeros((rows * _COLUMNS, IMAGE_SIDE + _GAP_PX, IMAGE_SIDE + _GAP_PX))
     squares = shown.reshape(-1, IMAGE_SIDE, IMAGE_SIDE)
     tiles[: len(shown), :IMAGE_SIDE, :IMAGE_SIDE] = np.clip(squares / limit, -1, 1)
-    grid = tiles.reshape(rows, _COLUMNS, IMAGE_SIDE + _GAP, IMAGE_SIDE + _GAP)
-    levels = grid.transpose(0, 2, 1, 3).reshape(rows * (IMAGE_SIDE + _GAP), -1)
+    grid = tiles.reshape(rows, _COLUMNS, IMAGE_SIDE + _GAP_PX, IMAGE_SIDE + _GAP_PX)
+    levels = grid.transpose(0, 2, 1, 3).reshape(rows * (IMAGE_SIDE + _GAP_PX), -1)
     red, blue = 1 + np.minimum(levels, 0), 1 - np.maximum(levels, 0)
     colours = np.stack([red, np.minimum(red, blue), blue], axis=2)
     picture: npt.NDArray[np.uint8] = np.rint(255 * colours).astype(np.uint8)

@@ -1,25 +1,29 @@
-"""A report in a real browser: what one sees, on a desk and on a phone, in light and dark."""
+"""Reports in a real browser: on a desktop and on a phone, in light and dark mode."""
 
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+import optuna
 import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+from optuna.trial import create_trial
 from playwright.sync_api import expect
 
 from dlcli.data.datasets import Dataset
-from dlcli.report import models
+from dlcli.report import models, search
 from dlcli.report import page as pages
 from dlcli.report.models import EvaluatedModel
 from dlcli.runs import checkpoint, lookup
 
 PHONE = {"width": 390, "height": 844}
 SMALL = {"width": 320, "height": 568}
-DESK = {"width": 1280, "height": 900}
+DESKTOP = {"width": 1280, "height": 900}
 SCRIPT = "<script>window.injected = true</script><img src=x onerror='window.injected = true'>"
 
-# Elements that stick out of the window, and texts of charts that lie on each other.
+# Elements that reach beyond the window, and overlapping texts of charts.
 MISPLACED = """() => {
   const told = [];
   const name = (e) => `${e.tagName} ${e.getAttribute("class")} ${e.textContent.slice(0, 30)}`;
@@ -40,7 +44,7 @@ MISPLACED = """() => {
   return told;
 }"""
 
-# Texts whose contrast with what is behind them is below 4.5 (WCAG 2.2, level AA).
+# Texts with a contrast to their background below 4.5 (WCAG 2.2, level AA).
 FAINT = """() => {
   const parse = (text) => {
     const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number);
@@ -108,11 +112,55 @@ def comparison(written, entry, tmp_path_factory, sample) -> Path:
     return written(entry, replace(entry, name="rising", records=records), other)
 
 
+@pytest.fixture(scope="module")
+def search_page(tmp_path_factory) -> Path:
+    """The page of a search with keys of every kind."""
+    study = optuna.create_study(study_name="a-study", direction="maximize")
+    distributions = {
+        "hidden_layers": CategoricalDistribution(["[200]", "[800, 400, 200]"]),
+        "learning_rate": FloatDistribution(0.001, 0.5, log=True),
+        "dropout": FloatDistribution(0, 0.6, step=0.1),
+        "batch_size": CategoricalDistribution(["32", "128"]),
+    }
+    rows = []
+    for number in range(12):
+        params = {
+            "hidden_layers": ["[200]", "[800, 400, 200]"][number % 2],
+            "learning_rate": 0.002 * 1.5**number,
+            "dropout": 0.1 * (number % 5),
+            "batch_size": ["32", "128"][number // 2 % 2],
+        }
+        accuracy = 0.97 - 0.001 * (number - 7) ** 2
+        values = {epoch: accuracy - 0.1 / epoch for epoch in range(1, 9)}
+        study.add_trial(
+            create_trial(
+                value=accuracy,
+                params=params,
+                distributions=distributions,
+                intermediate_values=values,
+            )
+        )
+        rows.append(
+            {
+                "trial": number,
+                "state": "complete",
+                "validation_accuracy": accuracy,
+                "epochs": 8,
+                "params": params,
+                "run": f"runs/a-study/trial-{number:04}",
+            }
+        )
+    path = tmp_path_factory.mktemp("search") / "search.html"
+    importances = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+    path.write_bytes(search.render(study, rows, rows[7], importances))
+    return path
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("kind", ["report", "comparison"])
+@pytest.mark.parametrize("kind", ["report", "comparison", "search_page"])
 def test_everything_is_in_its_place_and_readable(request, open_page, keep_screenshot, kind, scheme):
     path = request.getfixturevalue(kind)
-    for size in (DESK, PHONE, SMALL):
+    for size in (DESKTOP, PHONE, SMALL):
         page = open_page(path, viewport=size, color_scheme=scheme)
         if size is not SMALL:
             keep_screenshot(page, str(size["width"]), full_page=True)
@@ -125,7 +173,7 @@ def test_everything_is_in_its_place_and_readable(request, open_page, keep_screen
 def test_a_cell_shows_its_images_by_mouse(report, open_page, entry):
     page = open_page(report)
     gallery = page.locator(".gallery")
-    expect(gallery.locator("img").first).to_be_visible()  # the fullest cell, to begin with
+    expect(gallery.locator("img").first).to_be_visible()  # at first, the cell with the most errors
     count = int(entry.scores.confusion[7, 7])
     page.get_by_role("button", name=f"7 read as 7: {count} images").click()
     expect(gallery).to_contain_text(
@@ -139,7 +187,7 @@ def test_a_cell_shows_its_images_by_mouse(report, open_page, entry):
     assert gallery.locator("img").first.evaluate("image => image.naturalWidth") == 28
 
 
-def test_the_matrix_is_one_stop_of_the_tab_key_and_arrows_move_in_it(report, open_page):
+def test_the_matrix_is_one_tab_stop_and_arrow_keys_move_inside_it(report, open_page):
     page = open_page(report)
     buttons = page.locator(".matrix button")
     expect(buttons).to_have_count(100)
@@ -147,7 +195,7 @@ def test_the_matrix_is_one_stop_of_the_tab_key_and_arrows_move_in_it(report, ope
     page.locator("[data-cell='0-0']").click()
     focused = page.locator(":focus")
     for key, cell in (
-        ("ArrowLeft", "0-0"),  # there is nothing further left
+        ("ArrowLeft", "0-0"),  # already in the first column
         ("ArrowRight", "0-1"),
         ("ArrowDown", "1-1"),
         ("End", "1-9"),
@@ -164,7 +212,7 @@ def test_the_matrix_is_one_stop_of_the_tab_key_and_arrows_move_in_it(report, ope
     expect(focused).to_have_attribute("data-cell", "0-0")
 
 
-def test_values_are_read_off_under_the_pointer(report, open_page, entry):
+def test_the_values_under_the_pointer_are_shown(report, open_page, entry):
     page = open_page(report)
     reading = page.locator("[data-curve='r0-loss'] .reading")
     before = reading.text_content()
@@ -177,14 +225,14 @@ def test_values_are_read_off_under_the_pointer(report, open_page, entry):
     expect(reading).to_have_text(before)
 
 
-def test_a_digit_of_the_report_s_own_model_is_answered(report, open_page, keep_screenshot):
-    page = open_page(report, viewport=DESK)
+def test_the_reports_model_reads_a_digit(report, open_page, keep_screenshot):
+    page = open_page(report, viewport=DESKTOP)
     page.locator("#demo-examples button").nth(4).click()
     expect(page.locator("#demo-digit")).to_have_text("4")
     keep_screenshot(page.locator("#demo"), "answered")
 
 
-def test_the_most_accurate_of_several_is_drawn_for_where_it_is_folded(
+def test_the_link_to_draw_a_digit_unfolds_the_most_accurate_model(
     written, open_page, entry, make_checkpoint, sample
 ):
     bare = checkpoint.load(make_checkpoint("bare.npz"))
@@ -196,7 +244,7 @@ def test_the_most_accurate_of_several_is_drawn_for_where_it_is_folded(
     expect(page.locator("#demo-digit")).to_have_text("1")
 
 
-def test_a_link_unfolds_the_model_that_it_leads_to(comparison, open_page):
+def test_a_link_unfolds_its_model(comparison, open_page):
     page = open_page(comparison)
     title = page.locator("#r1-errors-title")
     expect(title).to_be_hidden()
@@ -204,12 +252,12 @@ def test_a_link_unfolds_the_model_that_it_leads_to(comparison, open_page):
     expect(title).to_be_visible()
 
 
-def test_paper_is_white_and_shows_every_model(comparison, open_page):
+def test_print_is_on_white_and_shows_every_model(comparison, open_page):
     page = open_page(comparison, color_scheme="dark")
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     expect(page.locator("#r2-errors-title")).to_be_visible()
-    for part in ("nav", "#demo"):  # there is nothing to click or draw on
+    for part in ("nav", "#demo"):  # nothing can be clicked or drawn on
         expect(page.locator(part).first).to_be_hidden()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert page.evaluate(FAINT) == []
@@ -217,7 +265,7 @@ def test_paper_is_white_and_shows_every_model(comparison, open_page):
     expect(page.locator("#r2-errors-title")).to_be_hidden()
 
 
-def test_without_scripts_all_but_the_gallery_is_there(report, open_page, entry):
+def test_without_javascript_only_the_gallery_is_missing(report, open_page, entry):
     page = open_page(report, java_script_enabled=False)
     expect(page.locator("h1")).to_have_text("trained")
     expect(page.locator(".gallery")).to_contain_text("need JavaScript")
@@ -234,7 +282,7 @@ def test_hostile_names_stay_text(written, open_page, entry):
     assert page.title().startswith(SCRIPT)
 
 
-def test_what_is_said_of_pictures_is_not_empty(report, open_page):
+def test_pictures_have_text_equivalents(report, open_page):
     page = open_page(report)
     for svg in page.locator("svg").all():
         assert svg.get_attribute("aria-hidden") == "true" or svg.get_attribute("aria-label")

@@ -1,4 +1,4 @@
-"""``dlcli plot``: what it draws, of what, and what it refuses."""
+"""``dlcli plot``: its plots and its errors."""
 
 import shutil
 import subprocess
@@ -10,7 +10,7 @@ from PIL import Image
 
 
 @pytest.mark.parametrize("what", ["curves", "confusion", "weights", "errors"])
-def test_every_plot_of_a_run(dlcli, trained_model, what):
+def test_each_kind_of_plot_of_a_run(dlcli, trained_model, what):
     result = dlcli("plot", trained_model, "--what", what, "-o", "plot.png", "-q")
     assert (result.code, result.stdout, result.stderr) == (0, "plot.png\n", "")
     with Image.open("plot.png") as picture:
@@ -28,7 +28,7 @@ def test_curves_are_the_default_and_take_several_runs(dlcli, trained_model):
     assert f"<!-- {trained_model} -->" in text
 
 
-def test_curves_need_the_logs_alone(dlcli, trained_model):
+def test_curves_need_only_the_config_and_the_log(dlcli, trained_model):
     Path("logs").mkdir()
     for name in ("config.yaml", "metrics.jsonl"):
         shutil.copy(trained_model / name, "logs")
@@ -55,7 +55,9 @@ def test_models_without_a_run_directory_can_be_drawn(dlcli, what):
         (["{run}", "{run}", "--what", "errors", "-o", "x.png"], 2, "--what errors draws one model"),
     ],
 )
-def test_what_cannot_be_drawn_is_told_in_a_line(dlcli, trained_model, arguments, code, reason):
+def test_what_cannot_be_drawn_is_an_error_of_one_line(
+    dlcli, trained_model, arguments, code, reason
+):
     result = dlcli("plot", "-q", *(word.format(run=trained_model) for word in arguments))
     assert (result.code, result.stdout) == (code, "")
     assert result.stderr.startswith(f"Error: {reason.format(run=trained_model)}")
@@ -79,7 +81,7 @@ def test_nothing_is_overwritten_without_force(dlcli, trained_model):
     assert dlcli("plot", trained_model, "-o", "plot.png", "--force").code == 0
 
 
-def test_missing_matplotlib_is_named_with_the_command_that_brings_it(tmp_path):
+def test_without_matplotlib_the_error_says_how_to_install_it(tmp_path):
     code = (
         "import sys; sys.modules['matplotlib'] = None; from dlcli.cli.main import run; "
         "sys.exit(run(['plot', 'pretrained', '--what', 'weights', '-o', 'x.png']))"

@@ -1,4 +1,4 @@
-"""``dlcli report``: where the page goes, and what is refused."""
+"""``dlcli report``: where it writes the page, and its errors."""
 
 import shutil
 import sys
@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture
 def run(trained_model, tmp_path) -> Path:
-    """A run directory of one's own."""
+    """A copy of the trained run."""
     return Path(shutil.copytree(trained_model, tmp_path / "runs" / "mine", symlinks=True))
 
 
@@ -21,22 +21,22 @@ def test_the_page_goes_into_the_run_and_its_path_to_stdout(dlcli, run):
     assert "<title>mine · dlcli report</title>" in (run / "report.html").read_text("utf-8")
 
 
-def test_the_latest_run_is_meant_where_none_is_named(dlcli, run):
+def test_the_latest_run_is_the_default(dlcli, run):
     (run.parent / "latest").symlink_to(run.name)
     assert dlcli("report", "-q").stdout == "runs/mine/report.html\n"
 
 
-def test_several_runs_make_one_page_here(dlcli, run, make_checkpoint):
+def test_several_runs_make_one_page_in_the_current_folder(dlcli, run, make_checkpoint):
     result = dlcli("report", run, make_checkpoint("other.npz"))
     assert (result.code, result.stdout) == (0, "report.html\n")
     assert "Side by side" in Path("report.html").read_text("utf-8")
 
 
-def test_a_bare_checkpoint_is_reported_here(dlcli, make_checkpoint):
+def test_the_page_of_a_checkpoint_goes_into_the_current_folder(dlcli, make_checkpoint):
     assert dlcli("report", make_checkpoint("bare.npz")).stdout == "report.html\n"
 
 
-def test_its_own_page_is_written_anew_but_no_other_file(dlcli, run):
+def test_an_earlier_report_is_replaced_but_no_other_file(dlcli, run):
     path = run / "report.html"
     assert dlcli("report", run).code == dlcli("report", run).code == 0
     path.write_text("my notes")
@@ -56,14 +56,14 @@ def test_a_named_output_is_never_overwritten_without_force(dlcli, run):
     assert dlcli("report", run, "-o", "page.html", "--force").code == 0
 
 
-def test_open_shows_the_page(dlcli, run, monkeypatch):
+def test_open_opens_the_page(dlcli, run, monkeypatch):
     opened = []
     monkeypatch.setattr(webbrowser, "open", lambda address: not opened.append(address))
     assert dlcli("report", "-q", run, "--open").stderr == ""
     assert opened == [(run / "report.html").as_uri()]
 
 
-def test_without_a_browser_the_page_is_there_all_the_same(dlcli, run, monkeypatch):
+def test_without_a_browser_the_page_is_still_written(dlcli, run, monkeypatch):
     monkeypatch.setattr(webbrowser, "open", lambda _: False)
     result = dlcli("report", run, "--open")
     assert (result.code, result.stdout) == (0, f"{run / 'report.html'}\n")
@@ -82,7 +82,7 @@ def test_without_jinja_the_error_says_how_to_install_it(dlcli, run, monkeypatch,
     )
 
 
-def test_a_missing_dataset_is_told_as_eval_tells_it(dlcli, run):
+def test_a_missing_dataset_is_the_same_error_as_in_eval(dlcli, run):
     arguments = [run, "--dataset", "no-such-folder"]
     told = dlcli("report", *arguments)
     assert told.code == 3
@@ -105,7 +105,7 @@ def test_models_of_different_data_need_a_dataset(dlcli, run, make_checkpoint, ti
         ("summary.json", "[]", "summary.json: damaged"),
     ],
 )
-def test_a_damaged_file_of_the_run_is_named(dlcli, run, file, content, told):
+def test_a_damaged_file_of_the_run_is_an_error_with_its_name(dlcli, run, file, content, told):
     (run / file).unlink()
     (run / file).write_text(content)
     result = dlcli("report", run)
@@ -114,10 +114,10 @@ def test_a_damaged_file_of_the_run_is_named(dlcli, run, file, content, told):
     assert not (run / "report.html").exists()
 
 
-def test_the_demo_alone_is_a_page_of_its_own(dlcli, run, make_checkpoint):
+def test_the_demo_is_a_page_of_its_own(dlcli, run, make_checkpoint):
     assert dlcli("report", "--demo", run).stdout == f"{run / 'demo.html'}\n"
     assert 'id="demo-canvas"' in (run / "demo.html").read_text("utf-8")
-    assert dlcli("report", "--demo", run).code == 0  # its own page is written anew
+    assert dlcli("report", "--demo", run).code == 0  # its own page is replaced
     assert dlcli("report", "--demo", make_checkpoint("bare.npz")).stdout == "demo.html\n"
 
 
@@ -125,7 +125,7 @@ def test_the_demo_is_for_one_model_that_reads_digits(dlcli, run, make_checkpoint
     for arguments in ([run, run], [run, "--dataset", "sample"]):
         result = dlcli("report", "--demo", *arguments)
         assert result.code == 2
-        assert "--demo is for one model, and judges it by no dataset" in result.stderr
+        assert "--demo takes one model and no --dataset" in result.stderr
     result = dlcli("report", "--demo", make_checkpoint("clothes.npz", preprocessing="none"))
     assert result.code == 4
     assert "cannot be drawn" in result.stderr

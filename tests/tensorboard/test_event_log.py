@@ -1,4 +1,4 @@
-"""Event files hold what the run holds, and a resumed run goes on in them."""
+"""Event files have the scores and weights of the run, and a resumed run continues them."""
 
 import errno
 import io
@@ -46,7 +46,7 @@ def files(run):
 
 
 def events(path):
-    """The events in a file, every checksum checked."""
+    """The events of a file, with every checksum checked."""
     content = path.read_bytes()
     while content:
         (size,) = struct.unpack("<Q", content[:8])
@@ -58,7 +58,7 @@ def events(path):
 
 
 def shown(run):
-    """What TensorBoard shows of a run: values by tag and step."""
+    """The values that TensorBoard shows of a run, by tag and step."""
     values: dict[str, dict[int, object]] = {}
     for path in files(run):
         first, *rest = events(path)
@@ -78,7 +78,7 @@ def records(run):
     return [json.loads(line) for line in Path(run, "metrics.jsonl").read_text().splitlines()]
 
 
-def test_every_score_of_every_epoch_is_there(train):
+def test_the_files_have_every_score_of_every_epoch(train):
     assert train("--tensorboard", "--name", "r").code == 0
     assert len(files("runs/r")) == 1
     values = shown("runs/r")
@@ -88,7 +88,7 @@ def test_every_score_of_every_epoch_is_there(train):
         assert found == pytest.approx({r["epoch"]: r[name] for r in records("runs/r")}, rel=1e-6)
 
 
-def test_histograms_and_the_picture_are_of_the_weights(train):
+def test_histograms_and_the_picture_show_the_weights(train):
     train("--tensorboard", "--name", "r", "--set", "keep=last")
     values = shown("runs/r")
     network = checkpoint.load(Path("runs/r/best.npz")).network
@@ -105,14 +105,14 @@ def test_histograms_and_the_picture_are_of_the_weights(train):
         assert np.array_equal(np.asarray(picture), first_layer(network.weights[0]))
 
 
-def test_without_validation_images_there_are_no_scores_on_them(train):
+def test_without_validation_images_there_are_no_validation_scores(train):
     train("--tensorboard", "--name", "r", "--set", "validation_size=0")
     assert not {"loss/validation", "accuracy/validation"} & shown("runs/r").keys()
 
 
-def test_a_resumed_run_goes_on_by_itself_and_has_no_epoch_twice(train, dlcli):
+def test_a_resumed_run_continues_its_files_and_has_no_epoch_twice(train, dlcli):
     train("--tensorboard", "--name", "r")
-    # As if it had been killed after the event of an epoch whose checkpoint was never written.
+    # The run was killed after the event of an epoch and before its checkpoint.
     (path,) = files("runs/r")
     content = path.read_bytes()
     lost = Event(step=4)
@@ -130,7 +130,7 @@ def test_a_resumed_run_goes_on_by_itself_and_has_no_epoch_twice(train, dlcli):
     assert all(steps.keys() == {1, 2, 3, 4, 5} for steps in values.values())
 
 
-def test_begun_at_resume_it_holds_the_scores_of_earlier_epochs_too(train, dlcli):
+def test_files_started_at_resume_have_the_scores_of_earlier_epochs_too(train, dlcli):
     train("--name", "r")
     assert dlcli("train", "--resume", "runs/r", "--tensorboard", "--set", "epochs=4").code == 0
     values = shown("runs/r")
@@ -138,7 +138,7 @@ def test_begun_at_resume_it_holds_the_scores_of_earlier_epochs_too(train, dlcli)
     assert values["first_layer"].keys() == {4}
 
 
-def test_a_finished_run_can_be_given_event_files_afterwards(train, dlcli):
+def test_a_finished_run_can_get_event_files_later(train, dlcli):
     train("--name", "r")
     for _ in range(2):
         assert dlcli("train", "--resume", "runs/r", "--tensorboard").code == 0
@@ -146,7 +146,7 @@ def test_a_finished_run_can_be_given_event_files_afterwards(train, dlcli):
     assert shown("runs/r")["loss/train"].keys() == {1, 2, 3}
 
 
-def test_it_can_be_left_off(train, dlcli):
+def test_event_files_can_be_turned_off(train, dlcli):
     train("--name", "without")
     assert not files("runs/without")
     train("--tensorboard", "--name", "r")
@@ -154,7 +154,7 @@ def test_it_can_be_left_off(train, dlcli):
     assert shown("runs/r")["loss/train"].keys() == {1, 2, 3}
 
 
-def test_a_full_disk_is_told_and_the_run_can_go_on(train, dlcli, monkeypatch):
+def test_a_full_disk_is_an_error_and_the_run_can_be_resumed(train, dlcli, monkeypatch):
     def fail(*_arguments, **_options):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -167,14 +167,14 @@ def test_a_full_disk_is_told_and_the_run_can_go_on(train, dlcli, monkeypatch):
     assert all(steps.keys() == {1, 2, 3} for steps in shown("runs/r").values())
 
 
-def test_training_is_the_same_with_it(train):
+def test_training_is_the_same_with_event_files(train):
     train("--name", "a", "--set", "dropout=0.2")
     train("--name", "b", "--set", "dropout=0.2", "--tensorboard")
     assert Path("runs/a/last.npz").read_bytes() == Path("runs/b/last.npz").read_bytes()
 
 
 @pytest.mark.parametrize(("neurons", "rows"), [(1, 1), (8, 1), (10, 2), (64, 8), (500, 8)])
-def test_the_picture_is_red_where_weights_are_positive_and_blue_where_they_are_not(neurons, rows):
+def test_the_picture_is_red_for_positive_weights_and_blue_for_negative_ones(neurons, rows):
     weight = np.zeros((784, neurons), np.float32)
     weight[0], weight[1] = 1, -1
     picture = first_layer(weight)
@@ -185,7 +185,7 @@ def test_the_picture_is_red_where_weights_are_positive_and_blue_where_they_are_n
     assert (picture[:, :, 1] == 0).sum() == 2 * min(neurons, 64)
 
 
-def test_missing_tensorboardx_is_told_before_there_is_a_run(tmp_path):
+def test_without_tensorboardx_the_error_comes_before_there_is_a_run(tmp_path):
     code = (
         "import sys; sys.modules['tensorboardX'] = None; from dlcli.cli.main import run; "
         "sys.exit(run(['train', '--config', 'quickstart', '--tensorboard']))"
