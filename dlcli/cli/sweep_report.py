@@ -137,7 +137,7 @@ def _print_report(
     if importances:
         print_table(
             ["key", f"importance ({method})"],
-            [[key, percent(share)] for key, share in importances.items()],
+            [[key, percent(fraction)] for key, fraction in importances.items()],
         )
         click.echo()
     else:

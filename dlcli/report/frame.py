@@ -1,4 +1,4 @@
-"""The frame that every page shares: Jinja2 templates, and a policy that allows nothing else."""
+"""The frame of every page: Jinja2 templates and a strict Content-Security-Policy."""
 
 import base64
 import hashlib

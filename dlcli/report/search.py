@@ -155,9 +155,11 @@ def _fade(collection: Collection) -> None:
     if collection.colorbar is not None:
         collection.colorbar.remove()
     values = np.asarray(collection.get_array(), float)
-    share = (values - values.min()) / (np.ptp(values) or 1)
+    fraction = (values - values.min()) / (np.ptp(values) or 1)
     collection.set_array(None)
-    collection.set_color([to_rgba(COLOURS["s0"], _FAINTEST + (1 - _FAINTEST) * s) for s in share])
+    collection.set_color(
+        [to_rgba(COLOURS["s0"], _FAINTEST + (1 - _FAINTEST) * f) for f in fraction]
+    )
 
 
 def _inline(

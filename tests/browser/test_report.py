@@ -25,12 +25,12 @@ SCRIPT = "<script>window.injected = true</script><img src=x onerror='window.inje
 
 # Elements that reach beyond the window, and overlapping texts of charts.
 MISPLACED = """() => {
-  const told = [];
+  const found = [];
   const name = (e) => `${e.tagName} ${e.getAttribute("class")} ${e.textContent.slice(0, 30)}`;
   const box = (e) => e.getBoundingClientRect();
   for (const e of document.body.querySelectorAll("*")) {
     if (e.closest(".scroll, .hidden, .skip") || !box(e).width) continue;
-    if (box(e).left < -0.5 || box(e).right > innerWidth + 0.5) told.push(`outside: ${name(e)}`);
+    if (box(e).left < -0.5 || box(e).right > innerWidth + 0.5) found.push(`outside: ${name(e)}`);
   }
   for (const svg of document.querySelectorAll("svg")) {
     const texts = [...svg.querySelectorAll("text")].filter((e) => box(e).width);
@@ -38,10 +38,10 @@ MISPLACED = """() => {
       const [a, b] = [box(one), box(other)];
       const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
       const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
-      if (across > 1 && down > 4) told.push(`overlap: ${name(one)} and ${name(other)}`);
+      if (across > 1 && down > 4) found.push(`overlap: ${name(one)} and ${name(other)}`);
     }));
   }
-  return told;
+  return found;
 }"""
 
 # Texts with a contrast to their background below 4.5 (WCAG 2.2, level AA).
@@ -61,18 +61,18 @@ FAINT = """() => {
     : { r: 255, g: 255, b: 255, a: 1 };
   const channel = (v) => (v <= 10 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4);
   const light = (c) => 0.2126 * channel(c.r) + 0.7152 * channel(c.g) + 0.0722 * channel(c.b);
-  const told = [];
+  const found = [];
   for (const e of document.body.querySelectorAll("*")) {
     const own = [...e.childNodes].some((n) => n.nodeType === 3 && /[\\p{L}\\p{N}]/u.test(n.data));
     if (!own || !e.getClientRects().length || e.closest("script, style, noscript")) continue;
     const style = getComputedStyle(e);
     const ground = behind(e);
-    const ink = over(parse(e.closest("svg") ? style.fill : style.color), ground);
-    const [high, low] = [light(ink), light(ground)].sort((a, b) => b - a);
+    const colour = over(parse(e.closest("svg") ? style.fill : style.color), ground);
+    const [high, low] = [light(colour), light(ground)].sort((a, b) => b - a);
     const contrast = (high + 0.05) / (low + 0.05);
-    if (contrast < 4.5) told.push(`${contrast} ${e.tagName} ${e.textContent.slice(0, 30)}`);
+    if (contrast < 4.5) found.push(`${contrast} ${e.tagName} ${e.textContent.slice(0, 30)}`);
   }
-  return told;
+  return found;
 }"""
 
 
@@ -229,7 +229,7 @@ def test_the_reports_model_reads_a_digit(report, open_page, keep_screenshot):
     page = open_page(report, viewport=DESKTOP)
     page.locator("#demo-examples button").nth(4).click()
     expect(page.locator("#demo-digit")).to_have_text("4")
-    keep_screenshot(page.locator("#demo"), "answered")
+    keep_screenshot(page.locator("#demo"), "prediction")
 
 
 def test_the_link_to_draw_a_digit_unfolds_the_most_accurate_model(

@@ -90,5 +90,5 @@ def test_without_matplotlib_the_error_says_how_to_install_it(tmp_path):
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
     )
     assert finished.returncode == 2
-    told = "Error: matplotlib is not installed; get it with: pip install 'dlcli[report]'\n"
-    assert finished.stderr == told
+    expected = "Error: matplotlib is not installed; get it with: pip install 'dlcli[report]'\n"
+    assert finished.stderr == expected

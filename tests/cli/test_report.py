@@ -84,9 +84,9 @@ def test_without_jinja_the_error_says_how_to_install_it(dlcli, run, monkeypatch,
 
 def test_a_missing_dataset_is_the_same_error_as_in_eval(dlcli, run):
     arguments = [run, "--dataset", "no-such-folder"]
-    told = dlcli("report", *arguments)
-    assert told.code == 3
-    assert told.stderr == dlcli("eval", *arguments).stderr
+    expected = dlcli("report", *arguments)
+    assert expected.code == 3
+    assert expected.stderr == dlcli("eval", *arguments).stderr
 
 
 def test_models_of_different_data_need_a_dataset(dlcli, run, make_checkpoint, tiny):
@@ -98,19 +98,19 @@ def test_models_of_different_data_need_a_dataset(dlcli, run, make_checkpoint, ti
 
 
 @pytest.mark.parametrize(
-    ("file", "content", "told"),
+    ("file", "content", "expected"),
     [
         ("best.npz", "no model", "best.npz: not a whole .npz checkpoint"),
         ("metrics.jsonl", "no json\n", "metrics.jsonl:1: damaged line"),
         ("summary.json", "[]", "summary.json: damaged"),
     ],
 )
-def test_a_damaged_file_of_the_run_is_an_error_with_its_name(dlcli, run, file, content, told):
+def test_a_damaged_file_of_the_run_is_an_error_with_its_name(dlcli, run, file, content, expected):
     (run / file).unlink()
     (run / file).write_text(content)
     result = dlcli("report", run)
     assert (result.code, result.stdout) == (4, "")
-    assert told in result.stderr
+    assert expected in result.stderr
     assert not (run / "report.html").exists()
 
 

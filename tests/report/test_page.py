@@ -100,7 +100,7 @@ def test_how_the_training_ended_is_said(entry, sample):
         assert f"epoch {entry.model.metadata.epoch} of 4 kept{said}" in text
 
 
-def test_a_handful_of_images_all_read_rightly_is_enough(make_checkpoint):
+def test_a_few_images_without_an_error_are_enough(make_checkpoint):
     network = Network([784, 10], [], "softmax")
     network.weights[0][np.arange(10), np.arange(10)] = 3
     images = np.zeros((3, 784), np.uint8)

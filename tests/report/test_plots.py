@@ -157,17 +157,19 @@ def test_the_most_confident_errors_come_first(result, sample):
     figure = plots.errors("m", result, sample.test.images)
     pictures, captions = tiles(figure, room=10, columns=6)
     assert len(captions) == 30
-    shares = []
+    probabilities = []
     for picture, caption in zip(pictures, captions, strict=True):
-        label, answer, share = re.fullmatch(r"(\d), read as (\d)\n([\d.]+) %", caption).groups()
-        assert label != answer
+        label, prediction, probability = re.fullmatch(
+            r"(\d), read as (\d)\n([\d.]+) %", caption
+        ).groups()
+        assert label != prediction
         (index,) = np.flatnonzero((sample.test.images == picture).all(axis=1))
-        assert (result.labels[index], result.predictions[index]) == (int(label), int(answer))
-        assert 100 * result.probabilities[index, int(answer)] == pytest.approx(
-            float(share), abs=0.05
+        assert (result.labels[index], result.predictions[index]) == (int(label), int(prediction))
+        assert 100 * result.probabilities[index, int(prediction)] == pytest.approx(
+            float(probability), abs=0.05
         )
-        shares.append(float(share))
-    assert shares == sorted(shares, reverse=True)
+        probabilities.append(float(probability))
+    assert probabilities == sorted(probabilities, reverse=True)
     wrong = result.images - result.correct
     assert figure.get_suptitle() == f"m\n{wrong} errors in 2,000 test images: the 30 most confident"
 

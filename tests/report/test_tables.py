@@ -51,12 +51,12 @@ def test_long_histories_are_thinned_but_keep_the_first_the_kept_and_the_last_epo
 
 def test_with_more_pairs_the_limit_of_significance_is_lower(entry):
     # 12 images that only the first classifies correctly, 3 that only the second does: p = 0.035.
-    answers = entry.scores.predictions.copy()
-    right = np.flatnonzero(answers == entry.scores.labels)
-    wrong = np.flatnonzero(answers != entry.scores.labels)
-    answers[right[:12]] = (answers[right[:12]] + 1) % 10
-    answers[wrong[:3]] = entry.scores.labels[wrong[:3]]
-    other = replace(entry, scores=replace(entry.scores, predictions=answers))
+    predictions = entry.scores.predictions.copy()
+    correct = np.flatnonzero(predictions == entry.scores.labels)
+    wrong = np.flatnonzero(predictions != entry.scores.labels)
+    predictions[correct[:12]] = (predictions[correct[:12]] + 1) % 10
+    predictions[wrong[:3]] = entry.scores.labels[wrong[:3]]
+    other = replace(entry, scores=replace(entry.scores, predictions=predictions))
     (pair,) = tables.pairs([entry, other])
     assert (pair.result.only_first_right, pair.result.only_second_right) == (12, 3)
     assert pair.significant

@@ -194,6 +194,8 @@ def test_without_tensorboardx_the_error_comes_before_there_is_a_run(tmp_path):
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
     )
     assert finished.returncode == 2
-    told = "Error: tensorboardX is not installed; get it with: pip install 'dlcli[tensorboard]'\n"
-    assert finished.stderr == told
+    expected = (
+        "Error: tensorboardX is not installed; get it with: pip install 'dlcli[tensorboard]'\n"
+    )
+    assert finished.stderr == expected
     assert not list(tmp_path.iterdir())
