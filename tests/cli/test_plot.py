@@ -48,7 +48,11 @@ def test_models_without_a_run_directory_can_be_drawn(dlcli, what):
         (["pretrained", "-o", "x.png"], 2, "pretrained: has no learning curves; they are in a run"),
         (["{run}/best.npz", "-o", "x.png"], 2, "{run}/best.npz: has no learning curves; they"),
         (["nowhere", "-o", "x.png"], 4, "nowhere: no such run directory"),
-        ([".", "-o", "x.png"], 4, ".: no run directory; it has neither config.yaml nor last.npz"),
+        (
+            [".", "-o", "x.png"],
+            4,
+            ".: not a run directory; it has neither config.yaml nor last.npz",
+        ),
         (["nowhere", "--what", "weights", "-o", "x.png"], 4, "nowhere: no such run directory or"),
         (["{run}", "-o", "x.jpg"], 2, "x.jpg: the file must end in one of .png, .svg, .pdf"),
         (["{run}", "-o", "no/x.png"], 2, "no/x.png: the folder no does not exist"),
