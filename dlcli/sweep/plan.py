@@ -119,16 +119,16 @@ class Plan:
 
     def describe(self) -> dict[str, Any]:
         """Everything that must be equal in all workers of a study, as plain values."""
-        search = msgspec.to_builtins(self.search)
-        spaces: dict[str, Any] = {
-            key: {"choices": list(space.values)}
-            if isinstance(space, Choices)
-            else {word: getattr(space, word) for word in ("low", "high", "log", "step")}
-            for key, space in sorted(self.space.items())
+        search = msgspec.structs.asdict(self.search)
+        described: dict[str, Any] = {
+            **{key: setting.value for key, setting in sorted(self.fixed.items())},
+            **{
+                key: {"choices": list(space.values)} if isinstance(space, Choices) else space
+                for key, space in sorted(self.space.items())
+            },
+            **{f"{SECTION}.{key}": search[key] for key in ("sampler", "pruner", "seed")},
         }
-        fixed = {key: setting.value for key, setting in sorted(self.fixed.items())}
-        own = {f"{SECTION}.{key}": search[key] for key in ("sampler", "pruner", "seed")}
-        plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(fixed | spaces | own))
+        plain: dict[str, Any] = msgspec.to_builtins(described)
         return plain
 
 

@@ -70,21 +70,9 @@ def run_workers(
 ) -> Generator[Progress]:
     """Work on a study in a process for each of ``numbers``, for at most ``timeout`` seconds.
 
-    When it ends, however it does, the processes have ended, and the trials that they were running
-    are queued again.
-
-    Parameters
-    ----------
-    numbers
-        The numbers of the workers.
-    warn
-        Receives a message about a process that died (the others continue), and one when the
-        database is away.
-
-    Yields
-    ------
-    Progress
-        Twice a second.
+    Yields the progress twice a second. However it ends, the processes have ended then, and the
+    trials that they were running are queued again. ``warn`` receives a message when a process
+    dies (the others continue) or when the database is away.
 
     Raises
     ------

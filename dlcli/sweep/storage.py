@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import optuna
 from filelock import FileLock
-from optuna.study import StudyDirection
+from optuna.study import Study, StudyDirection
 from sqlalchemy import create_engine, exc, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
@@ -40,19 +40,7 @@ class StorageError(DlcliError):
 
 @dataclass(frozen=True)
 class StudyLocation:
-    """Where a study lives.
-
-    Attributes
-    ----------
-    url
-        The database, in SQLAlchemy's notation.
-    study
-        The study's name in it.
-    runs_dir
-        The folder in which the study has a folder with its runs.
-    data_dir
-        The dataset cache.
-    """
+    """The database of a study (a URL of SQLAlchemy's), its name there, and where its files are."""
 
     url: str
     study: str
@@ -69,16 +57,8 @@ class StudyLocation:
 class Patience:
     """Retries what fails because the database is away, for instance while it restarts.
 
-    Attributes
-    ----------
-    url
-        The database, for messages.
-    seconds
-        How long to retry.
-    gives_up
-        Says whether to stop retrying.
-    on_wait
-        Receives a message before the first retry.
+    It does so for some ``seconds`` or until ``gives_up()``, and first calls ``on_wait`` with a
+    message.
     """
 
     url: str
@@ -87,13 +67,7 @@ class Patience:
     on_wait: Callable[[str], None] = lambda _: None
 
     def __call__(self, operation: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call ``operation``.
-
-        Raises
-        ------
-        StorageError
-            The database stays away, or refuses the operation.
-        """
+        """Call ``operation``; ``StorageError`` if the database stays away or refuses it."""
         failing_since = None
         while True:
             started = time.monotonic()
@@ -114,13 +88,7 @@ class Patience:
 
 
 def address(storage: str | None, runs_dir: Path) -> str:
-    """The URL of a database in SQLAlchemy's notation; None means a file in ``runs_dir``.
-
-    Raises
-    ------
-    ConfigError
-        The URL is malformed.
-    """
+    """SQLAlchemy's URL of a database; None means a file in ``runs_dir``."""
     if storage is None:
         return f"sqlite:///{runs_dir / FILE}"
     for scheme in ("postgresql://", "postgres://"):
@@ -146,21 +114,8 @@ def connect(
 ) -> HeartbeatStorage:
     """Connect to a database, and create Optuna's tables if it is new.
 
-    Parameters
-    ----------
-    url
-        The database, in SQLAlchemy's notation.
-    worker_timeout
-        Seconds without a heartbeat after which a worker counts as dead.
-    patience
-        Retries the connection; by default the first failure is final.
-
-    Raises
-    ------
-    ConfigError
-        The driver is missing, or the database is of another version of Optuna.
-    StorageError
-        The database does not answer.
+    Without ``patience``, the first failure is final: a ``ConfigError`` if the driver is missing
+    or the database belongs to another version of Optuna, otherwise a ``StorageError``.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     patience = patience or Patience(url, seconds=0)
@@ -168,22 +123,11 @@ def connect(
         return patience(make_storage, url, _engine_options(url), worker_timeout)
 
 
-def create_study(plan: Plan, location: StudyLocation, workers: int = 1) -> tuple[optuna.Study, int]:
+def create_study(plan: Plan, location: StudyLocation, workers: int = 1) -> tuple[Study, int]:
     """Open the study of a plan, and create it if there is none of that name.
 
-    Returns
-    -------
-    study
-        The study.
-    first_worker
-        The first of ``workers`` numbers that no other worker of the study has.
-
-    Raises
-    ------
-    ConfigError
-        The study of that name is another search.
-    StorageError
-        The database does not answer.
+    Returns the study and the first of ``workers`` numbers that no other worker of it has. A
+    study of that name that is another search is a ``ConfigError``.
     """
     with _explained(location.url):
         return Patience(location.url, seconds=0)(_create_study, plan, location, workers)
@@ -206,16 +150,8 @@ def _create_study(plan: Plan, location: StudyLocation, workers: int) -> tuple[op
     return study, first_worker
 
 
-def load_study(
-    plan: Plan, location: StudyLocation, worker: int, patience: Patience
-) -> optuna.Study:
-    """Open an existing study for the worker of a number.
-
-    Raises
-    ------
-    StorageError
-        The database stays away.
-    """
+def load_study(plan: Plan, location: StudyLocation, worker: int, patience: Patience) -> Study:
+    """Open an existing study as its worker of a number."""
     storage = connect(location.url, plan.search.worker_timeout, patience)
     return patience(
         optuna.load_study,
@@ -258,7 +194,7 @@ def _creation_lock(url: str) -> Iterator[None]:
         yield
 
 
-def _refuse_other_plan(study: optuna.Study, plan: Plan) -> None:
+def _refuse_other_plan(study: Study, plan: Plan) -> None:
     recorded = study.user_attrs.get(_PLAN)
     if recorded is None or study.direction is not StudyDirection.MAXIMIZE:
         raise ConfigError(
