@@ -1,4 +1,4 @@
-"""What a search finds, what pruning saves, and what a second job brings, on the sample."""
+"""Measure searches on the sample: what they find, what pruning saves, what a second job brings."""
 
 import json
 import subprocess
@@ -21,7 +21,7 @@ DLCLI = str(Path(sys.executable).with_name("dlcli"))
 SEARCH_SECONDS = 300
 JOB_ROUNDS = 3
 JOB_SECONDS = 60
-# Trials that all cost the same: quickstart with another seed each.
+# Trials of equal cost: quickstart, each with another seed.
 JOB_SEARCH = (
     "--config=quickstart",
     "--set=epochs=5",
@@ -32,16 +32,16 @@ JOB_SEARCH = (
 
 @dataclass(frozen=True)
 class Search:
-    """A search that was done.
+    """The result of a search.
 
     Attributes
     ----------
     trials
-        Complete and pruned ones.
+        The number of complete and pruned trials.
     epochs
-        Of all of them.
+        The epochs of all of these trials.
     validation_accuracy, test_accuracy
-        Of the best trial's network.
+        The scores of the best trial's network.
     """
 
     seed: int
@@ -59,7 +59,7 @@ class Search:
 def main(seeds: int, output: Path) -> None:
     """Search configs/sweep.yaml with and without pruning, then count the trials of two jobs.
 
-    Takes eleven minutes with one seed on two cores on which nothing else runs.
+    With one seed, it takes eleven minutes on two idle cores.
     """
     with tempfile.TemporaryDirectory() as folder:
         quickstart = _quickstart(Path(folder))
@@ -79,16 +79,16 @@ def main(seeds: int, output: Path) -> None:
 def render(
     quickstart: tuple[float, float], searches: Sequence[Search], trials: dict[int, list[int]]
 ) -> str:
-    """The page: what was searched and counted, and which targets were met.
+    """The page with the results and the targets.
 
     Parameters
     ----------
     quickstart
         Validation and test accuracy of ``configs/quickstart.yaml``.
     searches
-        With pruning and without, seed after seed.
+        The searches with and without pruning, seed by seed.
     trials
-        By jobs, the trials done in each round.
+        The number of trials in each round, by the number of jobs.
     """
     rows = [
         "| pruner | sampler's seed | seconds | trials | epochs | validation | test |",
@@ -105,16 +105,16 @@ def render(
     verdicts = _verdicts(quickstart, searches, trials)
     minutes = SEARCH_SECONDS / 60
     same_cost = (
-        "Trials that all cost the same (`quickstart` with five epochs), in turn with one job and "
-        "with two; starting and ending included:"
+        "Trials of equal cost (`quickstart` with five epochs), in turn with one job and with two, "
+        "including start and end:"
     )
     setting = (
-        f"wrote this page, on {processor()}. Searches are `dlcli sweep --config sweep --jobs 2`, "
+        f"wrote this page on {processor()}. Searches are `dlcli sweep --config sweep --jobs 2`, "
         f"at most {minutes:g} minutes with pruning; validation and test accuracy are those of "
         "the best trial."
     )
     parts = [
-        "# A search, measured\n\n    make sweep",
+        "# Benchmark of the search\n\n    make sweep",
         setting,
         "\n".join(rows),
         same_cost,
@@ -135,7 +135,7 @@ def _verdicts(
 ) -> list[Verdict]:
     pruned = [search for search in searches if search.pruner != "none"]
     whole = [search for search in searches if search.pruner == "none"]
-    # By the trial: on a slow machine, five minutes may be too short for all of them.
+    # Per trial: on a slow machine, five minutes may be too short for all trials.
     saved = 1 - _epochs_a_trial(pruned) / _epochs_a_trial(whole)
     gained = sum(trials[2]) / sum(trials[1])
     return [
@@ -163,7 +163,7 @@ def _epochs_a_trial(searches: Sequence[Search]) -> float:
 
 
 def _dlcli(*arguments: object) -> dict[str, Any]:
-    """The JSON that a command prints."""
+    """The JSON output of a command."""
     finished = subprocess.run(
         [DLCLI, *map(str, arguments), "--format", "json"], stdout=subprocess.PIPE, check=True
     )
