@@ -63,12 +63,12 @@ def report(
 
     with needs("sweep"):
         from dlcli.sweep import results
-        from dlcli.sweep.storage import FILE, address, connect
+        from dlcli.sweep.storage import FILE, address
     if output is not None:
         refuse_to_overwrite(output, force=force)
     if storage is None and not (runs_dir / FILE).exists():
         raise ConfigError(f"{runs_dir / FILE}: no such file; dlcli sweep makes it")
-    found = results.find_study(connect(address(storage, runs_dir)), study)
+    found = results.find_study(address(storage, runs_dir), study)
     trials = found.get_trials(deepcopy=False)
     name, best = found.study_name, results.best_of(trials)
     importances = results.importances(found)

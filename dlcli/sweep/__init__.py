@@ -2,7 +2,7 @@
 
 - ``space``      search spaces: ranges and choices, validated as strictly as a config
 - ``plan``       a search file: the search spaces, the fixed keys and the section ``sweep``
-- ``samplers``   Optuna's samplers and pruners, and a grid that many workers can share
+- ``samplers``   Optuna's samplers and pruners, and what they propose for a key
 - ``storage``    the database with the study, which is all that workers share
 - ``retries``    Optuna's retries of trials whose workers died
 - ``worker``     one process that runs trials; each trial is a run directory

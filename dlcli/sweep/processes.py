@@ -122,7 +122,7 @@ def _processes(
     context = multiprocessing.get_context("spawn")
     processes: dict[SpawnProcess, Connection] = {}
     try:
-        with _signals_blocked():
+        with _interrupts_blocked():
             for number in numbers:
                 errors, end = context.Pipe(duplex=False)
                 process = context.Process(
@@ -142,29 +142,29 @@ def _processes(
 
 
 @contextmanager
-def _signals_blocked() -> Iterator[None]:
-    """Block signals; processes started here receive theirs once they are ready for them."""
+def _interrupts_blocked() -> Iterator[None]:
+    """Block Ctrl-C, which a terminal sends to all processes, until a new process can handle it."""
     resource_tracker.ensure_running()  # multiprocessing unblocks signals when it starts this
     if os.name != "nt":  # Windows cannot block signals
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        _unblock_signals()
+        _unblock_interrupts()
 
 
-def _unblock_signals() -> None:
+def _unblock_interrupts() -> None:
     if os.name != "nt":
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _work(
     plan: Plan, location: StudyLocation, number: int, errors: Connection, parent: int
 ) -> None:
-    """Work in this process, which was started with signals blocked."""
+    """Work in this process, which was started with Ctrl-C blocked."""
     flag = StopFlag()
     with flag.installed():
-        _unblock_signals()
+        _unblock_interrupts()
 
         def is_stopped() -> bool:
             return flag.signal is not None or os.getppid() != parent

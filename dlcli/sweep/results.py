@@ -9,11 +9,12 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
 from dlcli.errors import ConfigError
-from dlcli.sweep.retries import HeartbeatStorage, retry_history
+from dlcli.sweep.retries import retry_history
 from dlcli.sweep.space import plain
-from dlcli.sweep.storage import shown
+from dlcli.sweep.storage import connect, shown
 
 IMPORTANCE_METHOD = "PED-ANOVA"
+
 # What a worker stores with a trial, beside its parameters and accuracies.
 REASON = "dlcli:reason"
 RUN = "dlcli:run"
@@ -21,22 +22,23 @@ LOSS = "dlcli:validation_loss"
 WORKER = "dlcli:worker"
 
 
-def find_study(storage: HeartbeatStorage, name: str | None) -> optuna.Study:
-    """The study of a name; without one, the only study there is.
+def find_study(url: str, name: str | None) -> optuna.Study:
+    """The study of a name in a database; without a name, the only study there is.
 
     Raises
     ------
     ConfigError
         There is no such study, or several.
     """
-    names = [study.study_name for study in storage.get_all_studies()]
+    storage = connect(url)
+    names = optuna.get_all_study_names(storage)
     if name is None and len(names) == 1:
         (name,) = names
     if name in names:
         return optuna.load_study(study_name=name, storage=storage)
     known = f"it has {', '.join(sorted(names))}" if names else "it has none yet"
     wanted = "name a study with --study" if name is None else f"no study {name}"
-    raise ConfigError(f"{shown(storage.url)}: {wanted}; {known}")
+    raise ConfigError(f"{shown(url)}: {wanted}; {known}")
 
 
 def best_of(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
