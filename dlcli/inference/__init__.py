@@ -1,1 +1,6 @@
-"""inference."""
+"""A model and pictures to digits.
+
+- ``sources``: pictures named by files, folders, lists and stdin
+- ``predictor``: pictures to predictions, in parallel and in order
+- ``classifier``: arrays of images to predictions, as a library
+"""

@@ -1,7 +1,7 @@
 """A trained model as a Python object: the public interface of dlcli as a library.
 
-What is named in ``__all__`` keeps its meaning as long as the first number of dlcli's version
-(before 1.0, the second) does; everything else in the package may change.
+The names in ``__all__`` follow semantic versioning (before 1.0, the second number of the version
+stands for the first). Everything else in the package may change at any time.
 """
 
 import os
@@ -31,7 +31,8 @@ class Layer:
     bias
         Shape (neurons,), float32, read-only.
     activation
-        Its name in a config: of ``activation``, or of ``output_activation`` for the last layer.
+        Its name as in a config: the value of ``activation``, or of ``output_activation`` for the
+        last layer.
     """
 
     weight: npt.NDArray[np.float32]
@@ -40,30 +41,29 @@ class Layer:
 
 
 class Classifier:
-    """A trained network that tells which digit an image shows; :func:`load_model` makes it.
+    """A trained classifier of digits, as :func:`load_model` returns it.
 
-    Its methods take images as MNIST holds them: 28x28, ink light on dark paper, centred. (For
-    photographs and scans there is ``dlcli predict``.) Accepted are arrays of shape (n, 28, 28)
-    or (n, 784), or of one image without the n, with pixels from 0 to 255 as uint8, or from 0
-    to 1 as floats.
+    Its methods take images in MNIST's format: 28x28, light on dark, centred. For photographs and
+    scans use ``dlcli predict``. Arrays have the shape (n, 28, 28) or (n, 784), without the n for
+    a single image, and hold pixels from 0 to 255 as uint8 or from 0 to 1 as floats.
 
     Attributes
     ----------
     layers
-        From the input (pixels from 0 to 1) on. Batch normalisation is folded in.
+        The layers from first to last, for pixels from 0 to 1; batch normalisation is fused.
     temperature
-        What the last layer's sums are divided by before softmax, so that probabilities mean
-        what they say; 1 where there is no softmax.
+        The divisor of the logits before softmax that calibrates the probabilities; 1 if the
+        network has no softmax.
     """
 
     def __init__(self, model: Model) -> None:
         network = model.network
         self._model = model
-        ends_in = (*network.activations, network.output_activation)
+        activations = (*network.activations, network.output_activation)
         self.layers = tuple(
             Layer(_read_only(weight), _read_only(bias), activation)
             for weight, bias, activation in zip(
-                network.weights, network.biases, ends_in, strict=True
+                network.weights, network.biases, activations, strict=True
             )
         )
         self.temperature = model.temperature
@@ -86,14 +86,14 @@ class Classifier:
     def predict_proba(self, images: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """The probability of each digit on each image, shape (n, 10); a row sums to 1.
 
-        They are those of ``dlcli eval`` and ``dlcli predict --raw``.
+        The same as ``dlcli eval`` and ``dlcli predict --raw`` compute.
 
         Raises
         ------
         ValueError
             The array cannot be images.
         CheckpointError
-            The weights are so large that the outputs overflow.
+            The outputs overflow.
         """
         _, probabilities = self._model.infer(_as_images(images))
         return probabilities.astype(np.float32, copy=False)
@@ -111,7 +111,7 @@ def load_model(model: str | os.PathLike[str]) -> Classifier:
     Raises
     ------
     dlcli.errors.CheckpointError
-        There is none, or it is damaged.
+        There is no such model, or it is damaged.
     """
     return Classifier(load_named(os.fspath(model)))
 
@@ -123,7 +123,7 @@ def _read_only(array: Array) -> npt.NDArray[np.float32]:
 
 
 def _as_images(given: npt.ArrayLike) -> npt.NDArray[np.uint8] | Array:
-    """Images of shape (n, 784), as bytes or as floats, in the order and size they came in."""
+    """Check images and reshape them to (n, 784); their type stays as it is."""
     images = np.asarray(given)
     if images.shape in _SHAPES:
         images = images[np.newaxis]

@@ -7,9 +7,8 @@ things. Constants without a source were set by hand on synthetic photographs (``
 photographs``).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,21 +24,16 @@ from dlcli.vision.morphology import (
 from dlcli.vision.rejection import RejectionReason
 
 # Binarisation thresholds as fractions of the pen's level: above most printed lines but below the
-# thin places of a stroke; and, if that finds no digit, above nearly all printed lines.
-THRESHOLDS = (0.4, 0.65)
+# thin places of a stroke, and above nearly all printed lines and edges of shadows.
+LOW_THRESHOLD, HIGH_THRESHOLD = 0.4, 0.65
 # The pen's level is the median of the levels above this fraction of the strongest.
 _PEN_LEVEL_FRACTION = 0.6
-# How often the strongest components are removed to find a weaker digit.
-_MAX_ROUNDS = 5
 
 # The least length of a digit, as a fraction of the picture's longer side and in pixels.
 _MIN_DIGIT_LENGTH = 0.05
 _MIN_DIGIT_LENGTH_PX = 3
-# A printed line is thinner and longer than these fractions of the picture's longer side.
-_MAX_LINE_THICKNESS = 0.06
-_MIN_LINE_LENGTH = 0.8
-# So is anything so many times as wide as high; under a digit, it is an underline if it is at
-# least this fraction of the digit's width.
+# A line is so many times as wide as high; an underline has at least this fraction of the digit's
+# width.
 _MIN_LINE_ASPECT = 5.0
 _MIN_UNDERLINE_WIDTH = 0.7
 # The edge of a thing covers this fraction of a side of the picture, or is in contact with the side
@@ -51,9 +45,8 @@ _MIN_FRAMED_LENGTH = 0.3
 
 # Factor on the score of what touches a side of the picture.
 _TOUCHING_FACTOR = 0.25
-# Strokes are thinner than this fraction of the digit's length; blots are thicker than the second.
+# Strokes are thinner than this fraction of the digit's length.
 _MAX_STROKE_WIDTH = 0.3
-_MIN_BLOT_WIDTH = 0.5
 # Parts of a broken digit have at least this fraction of its mass, are not farther away than this
 # fraction of its length, and at most so many times as thick.
 _MIN_PART_MASS = 0.03
@@ -62,18 +55,10 @@ _MAX_PART_THICKNESS = 2.0
 
 # Of the surroundings of 99.5 % of the digits on synthetic photographs, this fraction is background.
 _MIN_BACKGROUND_AROUND = 0.8
-# A digit has at most so many parts and holes, and is at most so many times as wide as high. Holes
-# smaller than this fraction of the bounding box do not count.
-_MAX_PARTS = 3
-_MAX_HOLES = 2
-_MIN_HOLE_AREA = 0.01
-_MAX_ASPECT = 1.8
-# Another digit has at least these fractions of the main one's height, stroke width and mass, or
-# the other way round, and overlaps with it by at most this fraction of the narrower one's width.
-_MIN_OTHER_HEIGHT = 0.6
-_MIN_OTHER_THICKNESS = 0.35
-_MIN_OTHER_MASS = 0.25
-_MAX_OTHER_OVERLAP = 0.25
+# Two digits differ in height by at most this ratio, and overlap by at most this fraction of the
+# narrower one's width.
+_MIN_HEIGHT_RATIO = 0.6
+_MAX_OVERLAP = 0.25
 
 
 @dataclass(frozen=True)
@@ -132,12 +117,6 @@ class ConnectedComponents:
         return touches
 
     @cached_property
-    def covers_side(self) -> Mask:
-        """Whether each component covers nearly all of a side of the picture."""
-        covers: Mask = self.on_sides.max(axis=0) >= _MIN_SIDE_COVERAGE
-        return covers
-
-    @cached_property
     def scores(self) -> npt.NDArray[np.float64]:
         """How likely each component is the digit: the length of its strokes times their level.
 
@@ -166,21 +145,23 @@ class ConnectedComponents:
         edge: Mask = strip.any(axis=0) | corner
         return edge
 
+    @cached_property
+    def is_line(self) -> Mask:
+        """Whether each component is too flat for a digit."""
+        return self.width >= _MIN_LINE_ASPECT * self.height
+
     def plausible(self) -> Mask:
         """Which components may be a digit: not too small, no line, no edge."""
         picture = max(self.labels.shape)
         large = self.length >= max(_MIN_DIGIT_LENGTH_PX, _MIN_DIGIT_LENGTH * picture)
-        thin = np.minimum(self.height, self.width) <= _MAX_LINE_THICKNESS * picture
-        line = thin & (self.length >= _MIN_LINE_LENGTH * picture)
-        flat = self.width >= _MIN_LINE_ASPECT * self.height
-        plausible: Mask = large & ~line & ~flat & ~self.covers_side & ~self.is_edge
+        plausible: Mask = large & ~self.is_line & ~self.is_edge
         return plausible
 
     def frames(self, candidates: Mask) -> Mask:
         """Which of the candidates enclose another one, as the box of a form does."""
         frames = np.zeros(candidates.shape, np.bool_)
         for inner in np.flatnonzero(candidates):
-            around = (
+            frames |= (
                 candidates
                 & (self.top < self.top[inner])
                 & (self.left < self.left[inner])
@@ -188,33 +169,19 @@ class ConnectedComponents:
                 & (self.right > self.right[inner])
                 & (self.length[inner] >= _MIN_FRAMED_LENGTH * self.length)
             )
-            if around.any():
-                rows = slice(self.top[inner], self.bottom[inner])
-                inside = self.labels[rows, self.left[inner] : self.right[inner]]
-                around[np.unique(inside[inside > 0]) - 1] = False
-                frames |= around
         return frames
 
     def others(self, main: int) -> Mask:
         """Which components look like digits beside the main one."""
-        similar = _are_similar(self.height, main, _MIN_OTHER_HEIGHT) & _are_similar(
-            self.thickness, main, _MIN_OTHER_THICKNESS
-        )
-        heavy = self.mass >= _MIN_OTHER_MASS * self.mass[main]
+        higher = np.maximum(self.height, self.height[main])
+        similar = np.minimum(self.height, self.height[main]) >= _MIN_HEIGHT_RATIO * higher
         right = np.minimum(self.right, self.right[main])
         left = np.maximum(self.left, self.left[main])
         narrower = np.minimum(self.width, self.width[main])
-        beside = right - left <= _MAX_OTHER_OVERLAP * narrower
+        beside = right - left <= _MAX_OVERLAP * narrower
         in_line = (self.top < self.bottom[main]) & (self.bottom > self.top[main])
-        # Other digits may be cut off by a side of the picture.
-        others: Mask = similar & heavy & beside & in_line & ~self.is_edge & ~self.covers_side
+        others: Mask = similar & beside & in_line & ~self.is_edge
         return others
-
-
-def _are_similar(sizes: npt.NDArray[Any], main: int, ratio: float) -> Mask:
-    """Which sizes differ from that of the main component by no more than a ratio below 1."""
-    similar: Mask = (sizes >= ratio * sizes[main]) & (ratio * sizes <= sizes[main])
-    return similar
 
 
 @dataclass(frozen=True)
@@ -265,16 +232,8 @@ class ComponentGroup:
     @property
     def rejection(self) -> RejectionReason | None:
         """Why this is not a single digit, if it is not."""
-        components, main = self.components, self.main
-        if (
-            components.thickness[main] > _MIN_BLOT_WIDTH * components.length[main]
-            or self._background_around() < _MIN_BACKGROUND_AROUND
-        ):
+        if self._background_around() < _MIN_BACKGROUND_AROUND:
             return RejectionReason.BLOT
-        if np.count_nonzero(self.parts) > _MAX_PARTS or self._count_holes() > _MAX_HOLES:
-            return RejectionReason.DRAWING
-        if components.width[main] > _MAX_ASPECT * components.height[main]:
-            return RejectionReason.TOO_WIDE
         return None
 
     def _background_around(self) -> float:
@@ -288,43 +247,21 @@ class ComponentGroup:
         darkness = foreground.darkness
         strokes = np.where(self.mask, darkness, darkness.min())
         contrast = (dilate(strokes, radius + 2) - darkness) * foreground.gain
-        lighter = contrast > THRESHOLDS[0] * level
+        lighter = contrast > LOW_THRESHOLD * level
         return float(np.count_nonzero(lighter & around) / (np.count_nonzero(around) or 1))
 
-    def _count_holes(self) -> int:
-        """How many areas the strokes enclose, not counting tiny ones."""
-        left, top, right, bottom = self.box
-        padded = np.pad(self.mask[top:bottom, left:right], 1)
-        labels, count = label_components(~padded)
-        area = np.bincount(labels.reshape(-1), minlength=count + 1)
-        area[[0, labels[0, 0]]] = 0
-        return int(np.count_nonzero(area >= _MIN_HOLE_AREA * padded.size))
 
-
-def find_digit(foreground: Foreground, threshold: float = THRESHOLDS[0]) -> ComponentGroup | None:
-    """The components that most likely are the digit; None if there are none but edges.
-
-    The strongest foreground sets the pen's level. If none of its components is plausible, as
-    beside the dark edge of a desk, they are removed and the rest is searched. If no component is
-    plausible at all, the best one of the first round that is not an edge is returned.
-    """
+def find_digit(foreground: Foreground, threshold: float = LOW_THRESHOLD) -> ComponentGroup | None:
+    """The components that most likely are the digit; None if there are none but edges."""
     if foreground.is_blank:
         return None
-    remaining = replace(foreground, levels=foreground.levels.copy())
-    fallback = None
-    for _ in range(_MAX_ROUNDS):
-        components = describe_components(remaining, threshold)
-        plausible = components.plausible()
-        frames = components.frames(plausible)
-        plausible &= ~frames
-        if plausible.any():
-            return _group(components, plausible, frames)
-        if fallback is None and not components.is_edge.all():
-            fallback = _group(components, ~components.is_edge, frames)
-        remaining.levels[dilate(components.labels > 0, 2)] = 0
-        if remaining.is_blank:
-            break
-    return fallback
+    components = describe_components(foreground, threshold)
+    plausible = components.plausible()
+    frames = components.frames(plausible)
+    for candidates in (plausible & ~frames, ~components.is_edge):
+        if candidates.any():
+            return _group(components, candidates, frames)
+    return None
 
 
 def _group(components: ConnectedComponents, candidates: Mask, frames: Mask) -> ComponentGroup:
@@ -338,7 +275,7 @@ def _group(components: ConnectedComponents, candidates: Mask, frames: Mask) -> C
         & (components.right > components.left[main] - distance)
     )
     underline = (
-        (components.width >= _MIN_LINE_ASPECT * components.height)
+        components.is_line
         & (components.top >= components.bottom[main] - components.thickness[main])
         & (components.width >= _MIN_UNDERLINE_WIDTH * components.width[main])
     )
@@ -347,10 +284,8 @@ def _group(components: ConnectedComponents, candidates: Mask, frames: Mask) -> C
         & ~underline
         & (components.mass >= _MIN_PART_MASS * components.mass[main])
         & (components.thickness <= _MAX_PART_THICKNESS * components.thickness[main])
-        & ~components.covers_side
         & (~components.touches_side | components.touches_side[main])
         & ~frames
-        & ~components.others(main)
     )
     parts[main] = True
     return ComponentGroup(components, main, parts)

@@ -1,4 +1,4 @@
-"""Picture files to colours: whatever Pillow decodes, upright, in 8 bits, on opaque paper."""
+"""Picture files to 8-bit grey or RGB images, upright and without transparency, by Pillow."""
 
 import io
 import os
@@ -17,50 +17,50 @@ from dlcli.errors import ImageError
 from dlcli.files import open_file
 from dlcli.vision.morphology import quantiles
 
-# JPEG decodes to an eighth, a quarter or a half at a fraction of the cost; more detail than
-# this is never used.
-_ENOUGH_DETAIL = (1000, 1000)
-# What is larger is no picture of a digit, or it is made to fill the memory: decoding takes up to
-# 13 bytes a pixel, of some formats 20, and of a JPEG, which is decoded small, 6.
+# Pictures are reduced by an integer factor to about this side. JPEG files are decoded at a half, a
+# quarter or an eighth of their size, which is much faster.
+_USEFUL_SIDE_PX = 1000
+# Larger files and pictures are refused, because they could fill the memory: decoding takes up to
+# 13 bytes a pixel, for some formats 20, and for JPEG, which is decoded at a reduced size, 6.
 MAX_BYTES = 250_000_000
 _MAX_PIXELS = 40_000_000
 _MAX_PIXELS_OF_JPEG = 120_000_000
-_MAX_PIXELS_OF = {
+_MAX_PIXELS_BY_FORMAT = {
     "JPEG": _MAX_PIXELS_OF_JPEG,
     "MPO": _MAX_PIXELS_OF_JPEG,
     "WEBP": 20_000_000,
     "AVIF": 20_000_000,
     "JPEG2000": 20_000_000,
 }
-# Of pictures with more pixels than a fifth of that, one is decoded at a time, however many threads
-# there are.
-_LARGE = 5
-_ONE_LARGE = threading.Lock()
-# Seconds of a core, after which a picture is given up; one of 40 million pixels takes up to 2.
+# Pictures above this fraction of the limit are decoded one at a time, in however many threads.
+_LARGE_FRACTION = 1 / 5
+_LARGE_PICTURE_LOCK = threading.Lock()
+# CPU time after which decoding is given up; a picture of 40 million pixels takes up to 2 s.
 _MAX_SECONDS = 4.0
-# Full scales of pictures with more than 8 bits a pixel: a picture has the least that holds it.
+# White in pictures of 8, 12 and 16 bits; the first that is not below the largest value is used.
 _FULL_SCALES = (255, 4095, 65535)
-# What is opaque holds paper and ink if it covers more than this share of the picture and its
-# levels differ by more than this.
-_PAPER_SHARE = 0.5
-_PAPER_SPREAD = 60
+# The opaque part of a picture is a page with something on it, and not the strokes themselves, if it
+# covers more than this fraction and its levels, of 255, differ by more than this.
+_MIN_PAGE_FRACTION = 0.5
+_MIN_PAGE_CONTRAST = 60
 
 
 def read_image(source: Path | BinaryIO, name: str) -> Image.Image:
-    """Decode a picture, upright as its EXIF data says, large ones in less than full detail.
+    """Decode a picture and turn it upright by its EXIF data; large ones are reduced in size.
 
     Raises
     ------
     ImageError
-        It cannot be read, or is no picture that Pillow knows, or is absurdly large or slow.
+        It cannot be read, Pillow does not know its format, it is too large, or decoding takes
+        too long.
     """
     try:
-        with _opened(source, name) as file, ExitStack() as alone:
-            # Some decoders, as WebP's, take their memory when they are opened.
-            alone.enter_context(_ONE_LARGE)
+        with _opened(source, name) as file, ExitStack() as lock:
+            # Some decoders, such as WebP's, allocate memory when they are opened.
+            lock.enter_context(_LARGE_PICTURE_LOCK)
             with Image.open(file) as image:
                 _refuse_programs(image, name)
-                upright = _decoded(image, name, alone)
+                upright = _decoded(image, name, lock)
     except ImageError:
         raise
     except FileNotFoundError as error:
@@ -69,11 +69,11 @@ def read_image(source: Path | BinaryIO, name: str) -> Image.Image:
         if _is_empty(source):
             raise ImageError(f"{name}: an empty file") from error
         raise ImageError(f"{name}: not a picture that Pillow can read") from error
-    except Image.DecompressionBombError as error:  # so large that Pillow looks no further
+    except Image.DecompressionBombError as error:  # Pillow's own limit
         raise _too_large(name, _MAX_PIXELS_OF_JPEG) from error
     except OSError as error:
         raise ImageError(f"{name}: cannot be read: {error.strerror or error}") from error
-    # Pillow's decoders answer broken files with whatever their parsing stumbles over.
+    # Pillow's decoders raise all kinds of exceptions on broken files.
     except Exception as error:
         raise ImageError(f"{name}: damaged picture: {error}") from error
     if not upright.width or not upright.height:
@@ -81,11 +81,11 @@ def read_image(source: Path | BinaryIO, name: str) -> Image.Image:
     return upright
 
 
-class _Patience(io.BufferedReader):
-    """A picture's file, which is read until that has taken too long.
+class _TimeLimitedReader(io.BufferedReader):
+    """A file that can be read for a limited CPU time.
 
-    Pillow's decoders come back for more again and again; what keeps them busy, such as millions
-    of empty lines, is stopped there.
+    Pillow's decoders read in small pieces, so this stops a file that keeps one busy, for example
+    with millions of empty lines.
     """
 
     def __init__(self, raw: io.RawIOBase, name: str) -> None:
@@ -94,29 +94,29 @@ class _Patience(io.BufferedReader):
         self._end = time.thread_time() + _MAX_SECONDS
 
     def read(self, size: int | None = -1, /) -> bytes:
-        self._have_patience()
+        self._check_time()
         return super().read(size)
 
     def readline(self, size: int | None = -1, /) -> bytes:
-        self._have_patience()
+        self._check_time()
         return super().readline(size)
 
-    def _have_patience(self) -> None:
+    def _check_time(self) -> None:
         if time.thread_time() > self._end:
             raise ImageError(f"{self._name}: takes more than {_MAX_SECONDS:g} s to decode")
 
 
 @contextmanager
 def _opened(source: Path | BinaryIO, name: str) -> Iterator[BinaryIO]:
-    """A picture's file, if it is one and not absurdly large."""
+    """The file of a picture, unless it is too large."""
     with ExitStack() as stack:
         file = stack.enter_context(open_file(source)) if isinstance(source, Path) else source
         if file.seek(0, os.SEEK_END) > MAX_BYTES:
             raise ImageError(f"{name}: more than {MAX_BYTES:,} bytes; make it smaller")
         file.seek(0)
-        patience = _Patience(cast("io.RawIOBase", file), name)
-        stack.callback(patience.detach)  # or it would close what the caller has opened
-        yield patience
+        reader = _TimeLimitedReader(cast("io.RawIOBase", file), name)
+        stack.callback(reader.detach)  # so that the caller's file stays open
+        yield reader
 
 
 def _is_empty(source: Path | BinaryIO) -> bool:
@@ -125,27 +125,28 @@ def _is_empty(source: Path | BinaryIO) -> bool:
     return not source.seek(0, os.SEEK_END)
 
 
-def _too_large(name: str, most: int) -> ImageError:
-    return ImageError(f"{name}: more than {most:,} pixels; make it smaller")
+def _too_large(name: str, max_pixels: int) -> ImageError:
+    return ImageError(f"{name}: more than {max_pixels:,} pixels; make it smaller")
 
 
-def _decoded(image: Image.Image, name: str, alone: ExitStack) -> Image.Image:
-    """A picture's pixels, upright; of a large one, read ``alone``, no more than will be used."""
-    size, most = image.width * image.height, _MAX_PIXELS_OF.get(image.format or "", _MAX_PIXELS)
-    if size > most:
-        raise _too_large(name, most)
+def _decoded(image: Image.Image, name: str, lock: ExitStack) -> Image.Image:
+    """Decode a picture and turn it upright; reduce a large one before the lock is released."""
+    pixels = image.width * image.height
+    max_pixels = _MAX_PIXELS_BY_FORMAT.get(image.format or "", _MAX_PIXELS)
+    if pixels > max_pixels:
+        raise _too_large(name, max_pixels)
     if image.format in {"JPEG", "MPO"}:
-        image.draft("", _ENOUGH_DETAIL)
-    if size > most / _LARGE:
+        image.draft("", (_USEFUL_SIDE_PX, _USEFUL_SIDE_PX))
+    if pixels > max_pixels * _LARGE_FRACTION:
         image.load()
         return to_grey_or_rgb(_upright(image), name)
-    alone.close()
+    lock.close()
     image.load()
     return _upright(image)
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """Turn a picture as its EXIF data says."""
+    """Turn a picture upright by its EXIF data."""
     if not image.getexif():
         return image
     from PIL import ImageOps
@@ -154,16 +155,16 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _refuse_programs(image: Image.Image, name: str) -> None:
-    """Refuse PostScript, which Pillow would hand to Ghostscript to run."""
+    """Refuse PostScript, which Pillow would let Ghostscript execute."""
     if image.format == "EPS":
         raise ImageError(f"{name}: PostScript is not read; convert it to PNG first")
 
 
 @contextmanager
 def ignore_warnings() -> Iterator[None]:
-    """Hear nothing of what Pillow remarks upon, such as a damaged EXIF block that is not used.
+    """Ignore Pillow's warnings, for example of damaged EXIF data that is not needed.
 
-    All threads share what warnings are heard; so this goes around them, not into each.
+    The filters of warnings are shared by all threads, so enter this before starting them.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -171,35 +172,35 @@ def ignore_warnings() -> Iterator[None]:
 
 
 def to_grey_or_rgb(image: Image.Image, name: str) -> Image.Image:
-    """The picture in mode L or RGB, without transparency, its longest side below 2,000 pixels.
+    """Convert to mode L or RGB without transparency, the longest side below 2,000 pixels.
 
     Raises
     ------
     ImageError
-        Its colours contradict each other, as a palette without the transparent entry does.
+        Its colours are inconsistent: the transparent entry is missing in the palette.
     """
     try:
         if image.mode == "LAB":
-            return _shrunk(image.getchannel("L"))
+            return _reduced(image.getchannel("L"))
         if image.mode.startswith(("I", "F")):
-            return _shrunk(_from_deep(image))
+            return _reduced(_from_deep(image))
         if image.has_transparency_data:
             return _without_transparency(image.convert("RGBA"))
-        return _shrunk(image.convert("L" if image.mode in {"1", "L"} else "RGB"))
+        return _reduced(image.convert("L" if image.mode in {"1", "L"} else "RGB"))
     except ValueError as error:
         raise ImageError(f"{name}: damaged picture: {error}") from error
 
 
-def _shrunk(image: Image.Image) -> Image.Image:
-    """At most twice as long as there is detail that is used."""
-    factor = max(image.size) // _ENOUGH_DETAIL[0]
+def _reduced(image: Image.Image) -> Image.Image:
+    """Reduced by an integer factor to less than twice the useful side."""
+    factor = max(image.size) // _USEFUL_SIDE_PX
     return image.reduce(factor) if factor > 1 else image
 
 
 def _from_deep(image: Image.Image) -> Image.Image:
-    """More than 8 bits a pixel, brought to 0..255."""
+    """Scale more than 8 bits a pixel to 0..255."""
     if image.mode in {"I", "F"}:
-        image = _shrunk(image)
+        image = _reduced(image)
     levels = np.array(image, dtype=np.float32)
     np.nan_to_num(levels, copy=False, posinf=0, neginf=0)
     largest = float(levels.max())
@@ -214,18 +215,18 @@ def _from_deep(image: Image.Image) -> Image.Image:
 
 
 def _without_transparency(image: Image.Image) -> Image.Image:
-    """What is opaque is ink, whatever its colour; unless it is paper with ink on it."""
+    """Take the opaque part as the strokes, whatever its colour, unless it is a page."""
     if image.getchannel("A").getextrema() == (255, 255):
-        return _shrunk(image.convert("RGB"))
-    # With colours multiplied by their opacity, what is transparent adds none to a mean.
-    image = _shrunk(image.convert("RGBa")).convert("RGBA")
+        return _reduced(image.convert("RGB"))
+    # Premultiplied, so that transparent pixels do not add their colour to a mean.
+    image = _reduced(image.convert("RGBa")).convert("RGBA")
     opacity, colours = image.getchannel("A"), image.convert("RGB")
     opaque = np.asarray(opacity) >= 128
-    if opaque.mean() > _PAPER_SHARE:
+    if opaque.mean() > _MIN_PAGE_FRACTION:
         channels = np.asarray(colours)[opaque].T
-        low, paper, high = np.array([quantiles(c, 0.01, 0.5, 0.99) for c in channels]).T
-        if (high - low).max() > _PAPER_SPREAD:
-            filled = Image.new("RGB", image.size, tuple(paper.astype(int).tolist()))
+        low, page, high = np.array([quantiles(c, 0.01, 0.5, 0.99) for c in channels]).T
+        if (high - low).max() > _MIN_PAGE_CONTRAST:
+            filled = Image.new("RGB", image.size, tuple(page.astype(int).tolist()))
             filled.paste(colours, mask=opacity)
             return filled
     return opacity

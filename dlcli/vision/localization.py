@@ -19,7 +19,7 @@ from PIL import Image
 from dlcli.config.dimensions import IMAGE_SIDE
 from dlcli.nn.types import Array, Pixels
 from dlcli.vision.augmentation import tta_variants
-from dlcli.vision.components import THRESHOLDS, ComponentGroup, find_digit
+from dlcli.vision.components import HIGH_THRESHOLD, LOW_THRESHOLD, ComponentGroup, find_digit
 from dlcli.vision.foreground import (
     Foreground,
     extract_foreground,
@@ -49,19 +49,10 @@ _OVERVIEW_WINDOWS = (0.05, 0.12, 0.35)
 _CROP_WINDOW_STROKES = 4
 _MAX_CROP_WINDOW = 0.6
 
-# Intersection over union (IoU) of two boxes: at least so much if they are the same place, if the
-# crop shows what the overview did, and less than the third if it shows something else.
+# The least intersection over union (IoU) of two boxes that are the same place, and of a digit in
+# the overview and in a crop.
 _MIN_IOU_SAME_PLACE = 0.8
 _MIN_IOU_SAME_DIGIT = 0.6
-_MAX_IOU_OTHER = 0.2
-# Something else is background if it is fainter than this, of 255.
-_MIN_OTHER_LEVEL = 32.0
-# A bar is at most so wide, as a fraction of its height. If it is fainter than a level of 255, or
-# than a fraction of the strongest foreground, it is no 1 but the edge of something, or a line of a
-# grid. None of 480 synthetic photographs of ones is fainter than 36.
-_MAX_BAR_ASPECT = 0.35
-_MIN_BAR_LEVEL = 24.0
-_MIN_BAR_TO_STRONGEST = 0.125
 
 # A line that a digit is joined with is at least this fraction as long as both together, or so many
 # times as long as the digit, and at most so many times as thick as its strokes.
@@ -213,18 +204,16 @@ class _Search:
         if all(foreground.is_blank for foreground in self.foregrounds):
             window = _largest_window(overview)
             self.foregrounds = [extract_foreground(channels, window, dark_on_light=dark_on_light)]
-        self.strongest = max(float(foreground.levels.max()) for foreground in self.foregrounds)
         self.dark_on_light = dark_on_light
 
     def candidates(self) -> Iterator[Candidate]:
         """The candidates on the picture, from the likeliest on."""
         tried: list[Box] = []
-        for threshold in THRESHOLDS:
-            found = [find_digit(foreground, threshold) for foreground in self.foregrounds]
-            for group in sorted(filter(None, found), key=lambda group: -group.score):
-                if all(_iou(group.box, box) < _MIN_IOU_SAME_PLACE for box in tried):
-                    tried.append(group.box)
-                    yield from self._refine(group)
+        found = filter(None, map(find_digit, self.foregrounds))
+        for group in sorted(found, key=lambda group: -group.score):
+            if all(_iou(group.box, box) < _MIN_IOU_SAME_PLACE for box in tried):
+                tried.append(group.box)
+                yield from self._refine(group)
 
     def candidates_without_lines(self) -> Iterator[Candidate]:
         """The candidates that appear when lines and boxes joined with a digit are removed."""
@@ -258,7 +247,7 @@ class _Search:
             window = _largest_window(crop)
             foreground = extract_foreground(channels, window, dark_on_light=self.dark_on_light)
         expected = self._box_in_crop(group.box, crop_box, crop_scale)
-        for threshold in THRESHOLDS:
+        for threshold in (LOW_THRESHOLD, HIGH_THRESHOLD):
             digit = find_digit(foreground, threshold)
             if digit is not None and lines_removed:
                 digit = find_digit(_restricted(foreground, digit, expected), threshold)
@@ -305,21 +294,11 @@ class _Search:
         """Why the digit of a crop, which overlaps with that of the overview, is not one."""
         if digit.rejection is not None:
             return digit.rejection
-        if self._is_faint(digit, iou) or self._is_cut_off(digit, crop_box):
+        if self._is_cut_off(digit, crop_box):
             return RejectionReason.NO_DIGIT
         if digit.has_others or (group.has_others and iou >= _MIN_IOU_SAME_DIGIT):
             return RejectionReason.SEVERAL_DIGITS
         return None
-
-    def _is_faint(self, digit: ComponentGroup, iou: float) -> bool:
-        """Whether it is too faint for a bar, or for something that the overview did not show."""
-        left, top, right, bottom = digit.box
-        level = digit.components.level
-        if right - left <= _MAX_BAR_ASPECT * (bottom - top) and level < max(
-            _MIN_BAR_LEVEL, _MIN_BAR_TO_STRONGEST * self.strongest
-        ):
-            return True
-        return level < _MIN_OTHER_LEVEL and iou < _MAX_IOU_OTHER
 
     def _is_cut_off(self, digit: ComponentGroup, crop_box: Box) -> bool:
         """Whether the digit continues beyond the crop."""
@@ -334,7 +313,7 @@ def _without_lines(
     foreground: Foreground, group: ComponentGroup, lengths: tuple[float, float]
 ) -> Foreground:
     """The foreground without lines of these lengths that are as thin and strong as the group."""
-    threshold = THRESHOLDS[0] * group.components.level
+    threshold = LOW_THRESHOLD * group.components.level
     thickness = _MAX_LINE_THICKNESS * median_stroke_width(group)
     return remove_lines(foreground, threshold, thickness, lengths)
 

@@ -10,13 +10,13 @@ from dlcli.inference import sources
 from dlcli.inference.sources import split_list
 
 
-def test_a_named_pipe_in_a_folder_is_passed_over(tmp_path):
+def test_a_named_pipe_in_a_folder_is_skipped(tmp_path):
     os.mkfifo(tmp_path / "a.png")
     (tmp_path / "b.png").touch()
     assert [path.name for path in sources.find_images(tmp_path)] == ["b.png"]
 
 
-def test_a_folder_is_searched_in_order_for_pictures_alone(tmp_path):
+def test_a_folder_is_searched_in_order_for_pictures_only(tmp_path):
     names = [
         "b.png",
         "a.PNG",
@@ -67,7 +67,7 @@ def test_a_folder_without_pictures_is_an_error(tmp_path, content):
         list(sources.find_images(folder))
 
 
-def test_a_folder_that_cannot_be_looked_into_is_an_error_after_the_pictures(tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_read_is_an_error_after_the_pictures(tmp_path, monkeypatch):
     (tmp_path / "a.png").touch()
     (tmp_path / "locked").mkdir()
     scandir = sources.os.scandir

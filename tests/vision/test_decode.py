@@ -1,4 +1,4 @@
-"""Whatever a file holds becomes colours on opaque paper, or one kind of error."""
+"""Whatever a file holds becomes an opaque image, or an ImageError."""
 
 import io
 import struct
@@ -28,7 +28,7 @@ def png(width: int, height: int, colour_type: int, *chunks: bytes) -> io.BytesIO
     return io.BytesIO(b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + content)
 
 
-def test_a_picture_that_is_absurdly_large_is_refused_before_it_is_decoded():
+def test_a_picture_that_is_too_large_is_refused_before_it_is_decoded():
     with pytest.raises(ImageError, match=r"^x: more than 120,000,000 pixels; make it smaller"):
         decode.read_image(png(50_000, 50_000, 0), "x")
 
@@ -43,14 +43,14 @@ def test_a_picture_that_takes_too_long_is_given_up(monkeypatch):
 
 
 @pytest.mark.parametrize("source", ["path", "stream"])
-def test_an_empty_file_is_called_so(tmp_path, source):
+def test_an_empty_file_is_reported_as_such(tmp_path, source):
     (tmp_path / "a.png").touch()
     empty = tmp_path / "a.png" if source == "path" else io.BytesIO()
     with pytest.raises(ImageError, match=r"^x: an empty file$"):
         decode.read_image(empty, "x")
 
 
-def test_a_palette_without_the_transparent_entry_is_damage():
+def test_a_palette_without_the_transparent_entry_is_damaged():
     colours = chunk(b"PLTE", b"\xff\xff\xff\0\0\0")
     picture = decode.read_image(png(28, 28, 3, colours, chunk(b"tRNS", b"\x80" * 500)), "x")
     for prepare in (pipeline.preprocess, pipeline.take_as_is):
@@ -68,7 +68,7 @@ def test_a_palette_without_the_transparent_entry_is_damage():
         (ZeroDivisionError("division by zero"), "x: damaged picture: division by zero"),
     ],
 )
-def test_whatever_pillow_answers_becomes_one_kind_of_error(monkeypatch, error, message):
+def test_whatever_pillow_raises_becomes_an_image_error(monkeypatch, error, message):
     def fail(_source):
         raise error
 
@@ -84,7 +84,7 @@ def test_a_picture_of_no_pixels_is_refused(monkeypatch):
         decode.read_image(io.BytesIO(b"x"), "x")
 
 
-def test_postscript_is_refused_before_it_is_run(tmp_path):
+def test_postscript_is_refused_before_it_is_executed(tmp_path):
     path = tmp_path / "digit.eps"
     Image.new("L", (28, 28), 255).save(path)
     with pytest.raises(ImageError, match="PostScript is not read"):
@@ -103,13 +103,13 @@ def levels_of(picture: Image.Image) -> np.ndarray:
 
 
 @pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (30, 60, 200)])
-def test_what_is_opaque_on_transparency_is_ink(colour):
+def test_what_is_opaque_on_transparency_is_a_stroke(colour):
     levels = levels_of(inked((90, 90, 90, 0), (*colour, 255)))
     assert levels[15, 15] == 255
     assert levels[5, 5] == 0
 
 
-def test_a_sheet_with_transparent_corners_keeps_its_ink():
+def test_a_page_with_transparent_corners_keeps_its_strokes():
     sheet = inked((250, 248, 240, 255), (20, 20, 60, 255))
     sheet.paste((0, 0, 0, 0), (0, 0, 6, 6))
     levels = levels_of(sheet)
@@ -117,7 +117,7 @@ def test_a_sheet_with_transparent_corners_keeps_its_ink():
     assert levels[2, 2] == levels[30, 30] > 240
 
 
-def test_a_stencil_is_a_digit_too():
+def test_a_transparent_digit_in_an_opaque_picture_is_a_digit():
     levels = levels_of(inked((10, 10, 10, 255), (10, 10, 10, 0)))
     assert levels[15, 15] == 0
     assert levels[5, 5] == 255
@@ -136,12 +136,12 @@ def test_a_stencil_is_a_digit_too():
         (np.float32, (-3.0, 255.0), (0, 255)),
     ],
 )
-def test_more_than_8_bits_are_brought_to_8(kind, values, expected):
+def test_more_than_8_bits_are_scaled_to_8(kind, values, expected):
     picture = Image.fromarray(np.array([values], kind))
     assert tuple(levels_of(picture)[0]) == expected
 
 
-def test_a_large_jpeg_is_decoded_small():
+def test_a_large_jpeg_is_decoded_at_a_reduced_size():
     file = io.BytesIO()
     Image.new("L", (4000, 3000), 200).save(file, "JPEG")
     file.seek(0)
@@ -149,7 +149,7 @@ def test_a_large_jpeg_is_decoded_small():
 
 
 @pytest.mark.parametrize("odd", [np.inf, -np.inf, np.nan, -1e38])
-def test_a_number_that_is_no_level_spoils_no_other(odd):
+def test_infinities_and_nan_do_not_change_other_pixels(odd):
     numbers = np.full((20, 20), 100, np.float32)
     numbers[5:15, 9:11] = 250
     numbers[0, 0] = odd
@@ -158,7 +158,7 @@ def test_a_number_that_is_no_level_spoils_no_other(odd):
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "F", "I;16", "LA", "LAB"])
-def test_large_pictures_are_shrunk(mode):
+def test_large_pictures_are_reduced(mode):
     picture = Image.new(mode, (4100, 30))
     assert decode.to_grey_or_rgb(picture, "x").size == (1025, 8)
 

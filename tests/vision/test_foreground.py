@@ -22,7 +22,7 @@ STROKE[20:24, 25:55] = True
 
 
 @pytest.mark.parametrize(("paper", "level"), [(220, 20), (220, 180), (20, 240), (60, 100)])
-def test_ink_is_where_the_stroke_is(paper, level):
+def test_the_foreground_is_where_the_stroke_is(paper, level):
     colours = with_stroke(sheet(paper), level)
     dark = foreground.is_dark_on_light(colours, [11, 31])
     assert dark == (level < paper)
@@ -37,7 +37,7 @@ def test_ink_is_where_the_stroke_is(paper, level):
 @pytest.mark.parametrize(
     ("level", "noise", "blank"), [(0, 0, True), (15, 0, True), (17, 0, False), (50, 9, True)]
 )
-def test_what_hardly_differs_from_the_paper_is_no_ink(level, noise, blank):
+def test_what_hardly_differs_from_the_background_is_blank(level, noise, blank):
     levels = STROKE * np.float32(level)
     assert (
         foreground.Foreground(
@@ -56,7 +56,7 @@ def test_a_stroke_is_as_strong_in_the_shadow_as_in_the_light():
     assert (found.gain[:, 40:] == 2).all()
 
 
-def test_only_paper_in_a_shadow_is_made_lighter():
+def test_only_backgrounds_in_a_shadow_get_a_gain():
     colours = sheet()
     colours[:, :, 20:] = colours[:, :, :1] * 0.4
     assert foreground.extract_foreground(colours, 11, dark_on_light=True).gain.max() == 2
@@ -65,7 +65,7 @@ def test_only_paper_in_a_shadow_is_made_lighter():
     assert foreground.extract_foreground(colours, 11, dark_on_light=True).gain.max() == 1
 
 
-def test_a_shadow_with_a_hard_edge_is_paper():
+def test_a_shadow_with_a_hard_edge_is_background():
     shaded = sheet()
     shaded[:, :, 40:] = 110
     colours = with_stroke(shaded, 0)
@@ -76,7 +76,7 @@ def test_a_shadow_with_a_hard_edge_is_paper():
     assert strength[STROKE].min() >= 100
 
 
-def test_a_gradient_of_light_is_paper():
+def test_a_gradient_of_light_is_background():
     colours = sheet(0) + np.linspace(90, 240, 80).astype(np.uint8)
     colours[:, 20:24, 25:55] //= 3
     strength = foreground.extract_foreground(colours, 11, dark_on_light=True).levels
@@ -84,7 +84,7 @@ def test_a_gradient_of_light_is_paper():
 
 
 @pytest.mark.parametrize("pen", [(245, 220, 40), (110, 190, 240), (250, 120, 120)])
-def test_a_light_pen_counts_by_its_colour(pen):
+def test_the_level_of_a_light_pen_is_the_distance_of_its_colour(pen):
     colours = np.repeat(sheet(250), 3, axis=0)
     colours[:, STROKE] = np.array(pen, np.uint8)[:, None]
     assert foreground.is_dark_on_light(colours, [11, 31])
@@ -102,7 +102,7 @@ def test_lines_of_another_colour_are_fainter_than_they_look():
     assert strength[40].max() < 0.6 * strength[STROKE].min()
 
 
-def test_noise_is_measured_and_not_taken_for_ink():
+def test_noise_is_measured_and_is_not_foreground():
     noisy = np.random.default_rng(0).normal(200, 5, (1, 60, 80)).astype(np.uint8)
     found = foreground.extract_foreground(noisy, 21, dark_on_light=True)
     assert found.noise == pytest.approx(5, rel=0.3)
@@ -120,7 +120,7 @@ def cross(rows: slice, columns: slice) -> np.ndarray:
     ("lengths", "rows_left", "columns_left"),
     [((70, np.inf), False, True), ((np.inf, 50), True, False), ((np.inf, np.inf), True, True)],
 )
-def test_lines_are_taken_away_and_what_crosses_them_stays(lengths, rows_left, columns_left):
+def test_lines_are_removed_and_what_crosses_them_stays(lengths, rows_left, columns_left):
     levels = cross(slice(30, 32), slice(40, 43))
     before = foreground.Foreground(levels, 0, levels, np.ones_like(levels), dark_on_light=True)
     after = foreground.remove_lines(before, 80, thickness=4, lengths=lengths).levels
@@ -130,7 +130,7 @@ def test_lines_are_taken_away_and_what_crosses_them_stays(lengths, rows_left, co
     assert (before.levels == cross(slice(30, 32), slice(40, 43))).all()
 
 
-def test_what_is_too_thick_or_too_short_is_no_line():
+def test_what_is_too_thick_or_too_short_is_not_a_line():
     levels = cross(slice(30, 36), slice(0, 0))
     levels[10:12, 20:60] = 200
     before = foreground.Foreground(levels, 0, levels, np.ones_like(levels), dark_on_light=True)
@@ -139,7 +139,7 @@ def test_what_is_too_thick_or_too_short_is_no_line():
 
 
 @pytest.mark.parametrize("slope", [-0.05, 0.03, 0.06])
-def test_a_line_may_be_somewhat_askew(slope):
+def test_a_line_may_be_slightly_slanted(slope):
     levels = np.zeros((60, 80), np.float32)
     for column in range(80):
         row = round(30 + slope * column)

@@ -9,12 +9,12 @@ from hypothesis.extra.numpy import arrays
 from dlcli.vision import morphology
 
 
-def test_quantiles_are_levels_that_occur():
+def test_quantiles_are_values_of_the_array():
     levels = np.random.default_rng(2).permutation(100).reshape(10, 10)
     assert morphology.quantiles(levels, 0, 0.05, 0.5, 0.99) == [0, 5, 50, 99]
 
 
-def test_a_closing_is_a_largest_and_then_a_least_value():
+def test_closing_is_a_maximum_and_then_a_minimum_filter():
     levels = np.random.default_rng(1).integers(0, 256, (15, 17), dtype=np.uint8)
     for window in (3, 5, 7, 11):
         half = window // 2
@@ -33,7 +33,7 @@ def test_a_closing_is_a_largest_and_then_a_least_value():
 
 
 @pytest.mark.parametrize(("height", "width"), [(4, 30), (30, 4), (7, 7)])
-def test_the_width_of_a_bar(height, width):
+def test_the_stroke_width_of_a_bar(height, width):
     mask = np.zeros((50, 50), bool)
     mask[5 : 5 + height, 8 : 8 + width] = True
     widths = morphology.stroke_widths(mask)
@@ -41,7 +41,7 @@ def test_the_width_of_a_bar(height, width):
     assert (widths == min(height, width)).all()
 
 
-def test_the_width_at_each_pixel_is_in_order_of_rows():
+def test_stroke_widths_are_in_row_major_order():
     mask = np.zeros((6, 9), bool)
     mask[1, 1:8] = True
     mask[1:5, 4] = True
@@ -52,7 +52,7 @@ def test_the_width_at_each_pixel_is_in_order_of_rows():
 
 
 @pytest.mark.parametrize("by", [0, 1, 2, 5, 8])
-def test_strokes_grow_to_all_sides_like_a_disc(by):
+def test_thickening_is_close_to_a_dilation_by_a_disc(by):
     point = np.zeros((3, 3), np.float32)
     point[1, 1] = 0.5
     grown = morphology.thicken(point, by)
@@ -65,7 +65,7 @@ def test_strokes_grow_to_all_sides_like_a_disc(by):
     assert (grown == grown.T).all()
 
 
-def test_spreading_marks_the_neighbours():
+def test_dilation_sets_the_square_neighbourhood():
     mask = np.zeros((9, 9), bool)
     mask[4, 4] = True
     expected = np.zeros((9, 9), bool)
@@ -81,14 +81,14 @@ def test_diagonal_neighbours_are_connected():
     np.testing.assert_array_equal(labels, expected)
 
 
-def test_nothing_marked_is_no_piece():
+def test_an_empty_mask_has_no_components():
     labels, count = morphology.label_components(np.zeros((3, 4), bool))
     assert count == 0
     assert not labels.any()
 
 
 @given(arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12))))
-def test_pieces_are_those_a_flood_fill_finds(mask):
+def test_components_are_those_a_flood_fill_finds(mask):
     labels, count = morphology.label_components(mask)
     expected = np.zeros(mask.shape, int)
     found = 0

@@ -1,4 +1,4 @@
-"""A person sees what the network saw."""
+"""Previews show what was found and what the network was shown."""
 
 import numpy as np
 from PIL import Image
@@ -32,7 +32,7 @@ def test_four_tiles_show_the_way_from_the_picture_to_the_28x28(tmp_path):
     np.testing.assert_array_equal(seen[5::10, 5::10, 0], pixels)
 
 
-def test_a_picture_that_needs_no_preparation_is_shown_beside_what_the_network_saw(tmp_path, sample):
+def test_a_picture_in_mnists_format_is_shown_beside_the_28x28(tmp_path, sample):
     pixels = sample.test.images[0].reshape(28, 28)
     row = drawn(tmp_path / "a.png", Image.fromarray(255 - pixels))
     assert row.shape == (296, 2 * 288 - 8, 3)
