@@ -66,6 +66,14 @@ def test_the_page_allows_only_its_own_script_and_style(pretrained):
     assert "http" not in pretrained.html + pretrained.css + pretrained.javascript
 
 
+def test_every_colour_that_the_page_uses_is_defined(pretrained):
+    style = re.search("<style>(.*?)</style>", draw.page(pretrained).decode(), re.DOTALL)[1]
+    used = re.findall(r"var\((--[\w-]+)", style)
+    used += re.findall(r"read\('(--[\w-]+)'", pretrained.javascript)
+    assert {"--heat", "--demo-none"} <= set(used)
+    assert set(used) <= set(re.findall(r"(--[\w-]+):", style))
+
+
 def test_a_name_cannot_break_out_of_the_data(make_checkpoint):
     network = Network([784, 3, 10], ["tanh"], "softmax")
     path = make_checkpoint("<script>&.npz", network)
