@@ -79,7 +79,7 @@ def command(
       dlcli eval runs/latest --format json | jq .accuracy
       dlcli eval model.npz --min-accuracy 0.98 && ./deploy.sh
       dlcli eval runs/seed-0 runs/seed-1 runs/seed-2
-      dlcli eval --split validation --predictions answers.csv
+      dlcli eval --split validation --predictions predictions.csv
     """
     from dlcli.data import datasets
     from dlcli.evaluation import evaluate

@@ -15,8 +15,6 @@ from dlcli.nn.losses import mean_loss
 from dlcli.nn.types import Array, Counts, Labels
 from dlcli.runs.checkpoint import Model
 
-SPLITS = ("test", "validation", "train")
-
 REJECTION_RATES = (0.01, 0.02, 0.05)
 """Fractions of the images to reject, to show how many errors that avoids."""
 

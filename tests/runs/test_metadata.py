@@ -3,11 +3,19 @@
 import json
 import math
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
+from dlcli.data.registry import Preprocessing
 from dlcli.errors import CheckpointError
-from dlcli.runs.metadata import DatasetIdentity, Metadata, Scores, TrainingProgress
+from dlcli.runs.metadata import (
+    PREPROCESSING,
+    DatasetIdentity,
+    Metadata,
+    Scores,
+    TrainingProgress,
+)
 
 TRAINING = TrainingProgress(2, 0.9, math.inf, math.inf, 1.5)
 METADATA = Metadata(
@@ -67,3 +75,8 @@ def test_an_invalid_value_is_refused_by_its_key(path, value):
     target[key] = value
     with pytest.raises(CheckpointError, match=f"^metadata: {path}: missing or invalid$"):
         Metadata.from_json(values)
+
+
+def test_a_dataset_can_have_every_preprocessing_and_no_other():
+    """Stated twice, because a prediction must not import the datasets."""
+    assert get_args(Preprocessing) == PREPROCESSING
