@@ -1,1 +1,9 @@
-"""config."""
+"""Hyperparameters: what a config may hold, and how it is read and checked.
+
+- ``dimensions``   sizes that the task fixes
+- ``schema``       every key with its range, default and meaning
+- ``yaml_loader``  YAML text to plain values, each with its line
+- ``files``        config files in layers, shipped ones by name, ``--set``
+- ``validation``   all problems of a config at once
+- ``messages``     types and values in words
+"""

@@ -1,1 +1,6 @@
-"""Models in the formats of other runtimes: ONNX and safetensors."""
+"""Models in the formats of other runtimes.
+
+- ``description``         where an exported model comes from
+- ``onnx_format``         ONNX
+- ``safetensors_format``  safetensors, with the names of PyTorch
+"""

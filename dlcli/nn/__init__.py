@@ -1,1 +1,19 @@
-"""nn."""
+"""The network and its mathematics, on arrays alone.
+
+- ``types``            the array types of the whole program
+- ``activations``      one row an activation: forward, derivative, exports
+- ``losses``           the costs and their gradients
+- ``initializers``     random initial weights
+- ``network``          the parameters and the forward pass of inference
+- ``batch_norm``       batch normalisation
+- ``backpropagation``  the forward and backward pass of training
+- ``optimizers``       how a gradient becomes a step
+- ``kernels``          Adam's step compiled by Numba
+- ``schedules``        the learning rate of every step
+- ``ema``              a running mean of the weights
+- ``temperature``      calibrated probabilities
+- ``gradcheck``        backpropagation against finite differences
+- ``random``           random streams from one seed
+- ``memory``           vectors on huge pages
+- ``lazy_numpy``       NumPy, imported when it is first used
+"""

@@ -1,4 +1,4 @@
-"""A running mean of the weights: steadier than the weights themselves, which every batch jerks.
+"""A running mean of the weights (exponential moving average), with less noise than the weights.
 
 Source: Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", 1992; as
 an exponential mean of a network's weights, Tarvainen and Valpola, "Mean teachers are better
@@ -10,7 +10,7 @@ import numpy as np
 from dlcli.nn.network import Network
 from dlcli.nn.types import Array
 
-# Steps between two updates: for every step they would take 5 % of a wide network's training.
+# Steps between two updates. An update at every step would take 5 % of a wide network's training.
 _INTERVAL = 16
 _BLOCK = 1 << 18
 
@@ -26,9 +26,9 @@ class WeightAveraging:
         network
             The network that is being trained.
         average
-            One of the same shape; the initial weights, before the first step.
+            A network of the same shape, with the initial weights before the first step.
         decay
-            What is left of the past after a step; less in the first steps, so that the
+            Weight of the past after a step. It is smaller in the first steps, so that the
             initial weights are soon forgotten.
         """
         self._pairs = [
@@ -39,20 +39,20 @@ class WeightAveraging:
         self._scratch = np.empty(min(_BLOCK, network.parameters.size), network.parameters.dtype)
 
     def update(self, step: int, steps_per_epoch: int) -> None:
-        """Take in the network after a step, counted from 1 over the whole training.
+        """Update the mean after a step, counted from 1 over the whole training.
 
-        This happens every 16 steps and at the end of an epoch; the steps since the last time
-        then count together.
+        Only every 16th step and the last of an epoch change it, with the weight of all steps
+        since the last change.
         """
         since = (step - 1) % steps_per_epoch % _INTERVAL + 1
         if since < _INTERVAL and step % steps_per_epoch:
             return
-        share = 1 - min(self._decay, step / (step + 9)) ** since
+        weight = 1 - min(self._decay, step / (step + 9)) ** since
         for new, mean in self._pairs:
             for start in range(0, mean.size, self._scratch.size):
-                self._take_in(new[start:], mean[start : start + self._scratch.size], share)
+                self._update(new[start:], mean[start : start + self._scratch.size], weight)
 
-    def _take_in(self, new: Array, mean: Array, share: float) -> None:
+    def _update(self, new: Array, mean: Array, weight: float) -> None:
         difference = np.subtract(new[: mean.size], mean, out=self._scratch[: mean.size])
-        difference *= share
+        difference *= weight
         mean += difference

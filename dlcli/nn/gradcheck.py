@@ -1,6 +1,6 @@
 """Backpropagation against finite differences, layer by layer, in float64.
 
-The slope along a parameter is also (J(p + h) - J(p - h)) / 2h; the two must agree. Source:
+The derivative by a parameter p is close to (J(p + h) - J(p - h)) / 2h; both must agree. Source:
 LeCun et al., "Efficient BackProp", 1998; the relative error is that of Karpathy's CS231n
 notes on gradient checks.
 """
@@ -16,22 +16,22 @@ from dlcli.nn.network import split_parameters
 from dlcli.nn.random import random_stream
 from dlcli.nn.types import Array
 
-# With h = 1e-5 in float64 a right gradient agrees to about 1e-7 and a wrong one to about 1.
+# With h = 1e-5 in float64, a correct gradient has an error of about 1e-7, a wrong one of about 1.
 TOLERANCE = 1e-5
 BATCH_SIZE = 8  # enough images to tell a sum over the batch from a mean
 _STEP = 1e-5
 _PARAMETERS_PER_ARRAY = 100
-# A kink of relu between p - h and p + h makes the finite difference wrong, not the gradient;
-# a hundred times smaller step leaves it outside.
+# A kink of relu between p - h and p + h makes the finite difference wrong and not the gradient.
+# A step that is a hundred times smaller does not reach the kink.
 _FINER = 100
-# A cost is rounded to about ten times float64's precision, and so a finite difference to this
-# share of the cost over h; only what exceeds that can show that a slope is wrong.
+# A cost has a rounding error of about ten times float64's precision, and a finite difference this
+# fraction of the cost. Only a larger difference shows that a gradient is wrong.
 _ROUNDING = 10 * float(np.finfo(np.float64).eps) / _STEP
 
 
 @dataclass(frozen=True)
 class LayerCheck:
-    """How far backpropagation and finite differences are apart in one layer's array."""
+    """The difference between backpropagation and finite differences in one array of a layer."""
 
     layer: int
     array: str
@@ -41,7 +41,7 @@ class LayerCheck:
 
     @property
     def passed(self) -> bool:
-        """Whether the error is within what rounding explains."""
+        """Whether rounding explains the error."""
         return self.largest_relative_error <= TOLERANCE
 
 
@@ -74,30 +74,29 @@ def check_gradients(
     )
     cost = _random_cost(backpropagation, label_smoothing, seed, random)
     smallest = max(_ROUNDING * cost() / TOLERANCE, 1e-8)
-    slopes = backpropagation.gradient.copy()
-    weight_slopes, bias_slopes, scale_slopes = split_parameters(
-        slopes, network.layer_sizes, batch_norm=network.batch_norm
+    gradient = backpropagation.gradient.copy()
+    weight_gradients, bias_gradients, scale_gradients = split_parameters(
+        gradient, network.layer_sizes, batch_norm=network.batch_norm
     )
     for layer in range(len(network.weights)):
-        for name, arrays, array_slopes in (
-            ("weight", network.weights, weight_slopes),
-            ("bias", network.biases, bias_slopes),
-            ("scale", network.scales, scale_slopes),
+        for name, arrays, gradients in (
+            ("weight", network.weights, weight_gradients),
+            ("bias", network.biases, bias_gradients),
+            ("scale", network.scales, scale_gradients),
         ):
             if layer >= len(arrays):  # the last layer is not normalised
                 continue
-            values, analytic = arrays[layer], array_slopes[layer]
-            flat, flat_slopes = values.reshape(-1), analytic.reshape(-1)
-            count = min(flat.size, _PARAMETERS_PER_ARRAY)
-            chosen = random.choice(flat.size, count, replace=False)
-            # Where a slope is tiny its relative error is all rounding; it is then measured
-            # against the layer's typical slope, or the smallest that can be told from 0.
-            floor = max(smallest, float(np.abs(flat_slopes).mean()))
+            values, analytic = arrays[layer].reshape(-1), gradients[layer].reshape(-1)
+            count = min(values.size, _PARAMETERS_PER_ARRAY)
+            chosen = random.choice(values.size, count, replace=False)
+            # The relative error of a tiny derivative is mostly rounding. It is therefore measured
+            # against the typical derivative of the layer, or the smallest that differs from 0.
+            floor = max(smallest, float(np.abs(analytic).mean()))
             errors = [
-                _relative_error(flat, int(index), float(flat_slopes[index]), floor, cost)
+                _relative_error(values, int(index), float(analytic[index]), floor, cost)
                 for index in chosen
             ]
-            yield LayerCheck(layer, name, values.shape, count, max(errors))
+            yield LayerCheck(layer, name, arrays[layer].shape, count, max(errors))
 
 
 def _random_cost(
@@ -114,7 +113,7 @@ def _random_cost(
     targets = smooth(one_hot(labels, classes, np.float64), label_smoothing)
 
     def cost() -> float:
-        # The same seed each time: dropout must drop the same neurons.
+        # The same seed each time, because dropout must drop the same neurons.
         logits = backpropagation.run(images, targets, random_stream(seed, "dropout"))
         values = backpropagation.loss.value(network.output_activation, logits, targets)
         return float(values.mean()) + backpropagation.penalty()
@@ -134,8 +133,8 @@ def _relative_error(
         below = cost()
         values[index] = original
         numeric = (above - below) / (2 * step)
-        # max and min keep their first argument beside one that is no number, so that a slope
-        # which is none counts as infinitely wrong.
+        # max and min keep their first argument where the second is NaN, so that a derivative
+        # of NaN counts as infinitely wrong.
         error = min(error, abs(numeric - analytic) / max(floor, abs(numeric), abs(analytic)))
         if error <= TOLERANCE:
             break

@@ -1,4 +1,4 @@
-"""Long vectors where the processor reads them fastest."""
+"""Long vectors on huge pages, where the processor finds them fastest."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _NUMPY_ASKS_FROM = 4 << 20
 def zeros(size: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     """A vector of ``size`` zeros on huge pages, where the system has them.
 
-    NumPy asks for huge pages for arrays of 4 MiB or more only. Adam's passes over 670,000
-    parameters took 1.7 ms on small pages and 1.4 ms on huge ones. What a vector leaves of its
-    4 MiB is never touched and takes no memory.
+    NumPy asks for huge pages only for arrays of 4 MiB or more. On small pages an epoch of the
+    config ``mnist`` takes 4 % longer. The rest of the 4 MiB is never touched and so takes no
+    memory.
     """
     itemsize = np.dtype(dtype).itemsize
     memory = np.zeros(max(size * itemsize + _HUGE_PAGE, _NUMPY_ASKS_FROM) // itemsize, dtype)

@@ -18,13 +18,13 @@ from dlcli.nn.initializers import AUTO, initial_weights
 from dlcli.nn.memory import zeros
 from dlcli.nn.types import Array
 
-# Rows of one inference pass: enough to keep the matrix products efficient, few enough for the
-# activations of a wide network to stay small.
+# Images of one inference pass: enough for efficient matrix products, few enough to keep the
+# activations of a wide network small.
 _INFERENCE_ROWS = 1000
 
 
 class Buffers:
-    """What a forward pass leaves behind, allocated once for passes of up to ``rows`` rows.
+    """The memory of a forward pass, allocated once for batches of up to ``rows`` images.
 
     Attributes
     ----------

@@ -1,13 +1,12 @@
-"""All randomness starts from the config's seed and is divided by purpose and epoch.
+"""All randomness comes from the config's seed, with one stream a purpose and epoch.
 
-Because the generator of an epoch follows from the seed and the epoch's number alone, a
-resumed run draws what an uninterrupted one would have drawn, and no generator's state needs
-saving.
+The generator of an epoch follows from the seed and the epoch's number alone. So a resumed run
+draws the same numbers as an uninterrupted one, and no generator's state has to be saved.
 """
 
 import numpy as np
 
-# The order is part of what a seed means: append, never reorder.
+# The position of a purpose decides its random numbers: append, never reorder.
 PURPOSES = (
     "initial_weights",
     "validation",
@@ -21,7 +20,8 @@ PURPOSES = (
 def random_stream(seed: int, purpose: str, epoch: int = 0) -> np.random.Generator:
     """The generator for one purpose in one epoch, independent of all others.
 
-    Equal to spawning ``SeedSequence(seed)`` once by purpose and each child by epoch.
+    The same as spawning a child of ``SeedSequence(seed)`` for each purpose, and of each child
+    one for each epoch.
     """
     spawn_key = (PURPOSES.index(purpose), epoch)
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=spawn_key))

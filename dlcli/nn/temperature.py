@@ -1,35 +1,37 @@
-"""Probabilities that mean what they say: of the answers given with 90 %, 90 % are right."""
+"""Calibrated probabilities: of the predictions with 90 %, about 90 % are correct."""
 
 import numpy as np
 import numpy.typing as npt
 
 from dlcli.nn.types import Array
 
-# Beyond these, no network that learned anything is found.
-_SHARPEST, _FLATTEST = 0.1, 10.0
+# No network that learned anything is outside these bounds.
+_MIN_TEMPERATURE, _MAX_TEMPERATURE = 0.1, 10.0
 _PRECISION = 1e-4
 
 
 def is_temperature(value: object) -> bool:
     """Whether :func:`fit_temperature` could have found it."""
-    return type(value) in {int, float} and _SHARPEST <= value <= _FLATTEST  # type: ignore[operator]  # a number
+    return type(value) in {int, float} and _MIN_TEMPERATURE <= value <= _MAX_TEMPERATURE  # type: ignore[operator]  # a number
 
 
 def fit_temperature(logits: Array, labels: npt.NDArray[np.uint8]) -> float:
     """The number T for which softmax(logits / T) fits the labels best.
 
-    T minimises the cross-entropy, which is convex in 1/T; found by Newton's method between
-    bounds that close in. No answer changes by it, only how sure it is. Source: Guo et al., "On
-    calibration of modern neural networks", 2017. A few images that are all right do not prove
-    certainty: each label has a share of 1 / (n + 2) given to all classes alike, as in Platt,
-    "Probabilistic outputs for support vector machines", 1999.
+    T minimises the cross-entropy, which is convex in 1/T. Newton's method finds it between
+    bounds that close in. T changes the probabilities, but not which class has the highest.
+    Source: Guo et al., "On calibration of modern neural networks", 2017.
+
+    A few images that are all classified correctly do not prove certainty: each target is
+    smoothed by 1 / (n + 2), as in Platt, "Probabilistic outputs for support vector machines",
+    1999.
 
     Parameters
     ----------
     logits
         Of images that the network was not trained on, shape (n, classes).
     labels
-        The truth, shape (n,).
+        The true classes, shape (n,).
 
     Returns
     -------
@@ -40,21 +42,21 @@ def fit_temperature(logits: Array, labels: npt.NDArray[np.uint8]) -> float:
     squares = shifted * shifted
     truth = float(shifted[labels, np.arange(len(labels))].mean(dtype=np.float64))
     truth += (float(shifted.mean(dtype=np.float64)) - truth) / (len(labels) + 2)
-    low, high = 1 / _FLATTEST, 1 / _SHARPEST
+    low, high = 1 / _MAX_TEMPERATURE, 1 / _MIN_TEMPERATURE
     sharpness = 1.0
     while high - low > _PRECISION * sharpness:
         weights = np.exp(sharpness * shifted)
         weights /= weights.sum(axis=0)
         means = np.einsum("kn,kn->n", weights, shifted)
-        slope = float(means.mean(dtype=np.float64)) - truth
+        derivative = float(means.mean(dtype=np.float64)) - truth
         curvature = float(
             (np.einsum("kn,kn->n", weights, squares) - means * means).mean(dtype=np.float64)
         )
-        if slope > 0:
+        if derivative > 0:
             high = sharpness
         else:
             low = sharpness
-        newton = sharpness - slope / curvature if curvature > 0 else low
+        newton = sharpness - derivative / curvature if curvature > 0 else low
         if abs(newton - sharpness) < _PRECISION * sharpness:
             break
         sharpness = newton if low < newton < high else (low * high) ** 0.5

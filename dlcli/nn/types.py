@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array: TypeAlias = npt.NDArray[np.floating[Any]]
-"""Numbers to compute with: float32 in training, float64 in gradient checks."""
+"""Floating-point numbers: float32 in training, float64 in gradient checks."""
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 """Images, 0 (background) to 255 (foreground)."""
@@ -15,4 +15,4 @@ Labels: TypeAlias = npt.NDArray[np.uint8]
 """The class of each image, shape (n,)."""
 
 Counts: TypeAlias = npt.NDArray[np.int64]
-"""How often something was seen."""
+"""How often something occurs."""

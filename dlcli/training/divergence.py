@@ -1,4 +1,4 @@
-"""Divergence: noticed at the step where it happens, and told with what to do about it."""
+"""Divergence: detected at its very step, with a message that says what to change."""
 
 import math
 from collections.abc import Mapping
@@ -9,36 +9,37 @@ from dlcli.config.schema import Config
 from dlcli.errors import DivergenceError
 from dlcli.nn.types import Array
 
-# A longer gradient has nothing to do with the slope any more. What it would leave behind can
-# still be stored: float32 ends at 3e38, and Adam sums up squares.
-_LONGEST_GRADIENT = 1e15
+# A longer gradient does not point downhill any more. Its square, which Adam sums up, still fits
+# into a float32 (up to 3e38).
+_MAX_GRADIENT_NORM = 1e15
 
-# A step multiplies each weight by 1 - learning_rate * weight_decay; from 2 on, weights grow.
-_LARGEST_PULL = 2.0
+# A step multiplies each weight by 1 - learning_rate * weight_decay. From a product of 2 on, the
+# weights grow.
+_MAX_DECAY_PER_STEP = 2.0
 
 
 def is_exploded(norm: float, config: Config) -> bool:
-    """Whether a gradient of this norm, before clipping, is too long to make a step of."""
-    longest = _LONGEST_GRADIENT if config.gradient_clip is None else math.inf
-    return not norm < longest  # nan is below nothing
+    """Whether a gradient with this norm, before clipping, is too long for a step."""
+    longest = _MAX_GRADIENT_NORM if config.gradient_clip is None else math.inf
+    return not norm < longest  # true for NaN as well
 
 
 def overflowed(arrays: Mapping[str, Array]) -> str | None:
-    """The name of the first array that holds values that are no finite numbers, if one does."""
+    """The name of the first array with infinite values or NaN, if there is one."""
     return next((name for name, array in arrays.items() if not np.isfinite(array).all()), None)
 
 
 def error(config: Config, epoch: int, step: int, what: str) -> DivergenceError:
-    """The error that says where training diverged (both counted from 1), and the remedy."""
+    """An error with the place where training diverged, counted from 1, and the remedy."""
     return DivergenceError(
         f"training diverged in epoch {epoch}, step {step}: {what}; {_remedy(config)}"
     )
 
 
 def _remedy(config: Config) -> str:
-    """Which hyperparameters to change, and what they are now."""
+    """Which hyperparameters to change, with their present values."""
     remedy = f"lower learning_rate (now {config.learning_rate:g})"
-    if config.learning_rate * config.weight_decay >= _LARGEST_PULL:
+    if config.learning_rate * config.weight_decay >= _MAX_DECAY_PER_STEP:
         remedy += f" or weight_decay (now {config.weight_decay:g})"
     elif config.gradient_clip is not None:
         remedy += f" or gradient_clip (now {config.gradient_clip:g})"
