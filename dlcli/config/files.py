@@ -1,4 +1,4 @@
-"""Config files: shipped ones by name, several in layers, single keys from the command line."""
+"""Config files: shipped ones by name, several in layers, and ``KEY=VALUE`` settings."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,14 +17,15 @@ from dlcli.config.yaml_loader import (
 from dlcli.errors import ConfigError
 from dlcli.files import stdin
 
-SEARCH = "sweep"  # lies among the configs, but is no config: it is for dlcli sweep alone
-_MERGED = ("augmentation", "sweep")  # mappings of keys; another mapping is a search space
+SEARCH = "sweep"  # a shipped file that is no config, but a search space for dlcli sweep
+# Mappings whose keys are overridden one by one; any other mapping is a search space.
+_MERGED = ("augmentation", "sweep")
 
 
 def load(
     sources: Sequence[str], overrides: Sequence[str] = (), base: Config | None = None
 ) -> Config:
-    """Read config files, then ``KEY=VALUE`` overrides; later ones win.
+    """Read config files, then ``KEY=VALUE`` settings; later ones override earlier ones.
 
     Parameters
     ----------
@@ -33,12 +34,12 @@ def load(
     overrides
         Strings like ``learning_rate=0.05``; the value is YAML.
     base
-        What to start from instead of the defaults.
+        The config to start from instead of the defaults.
 
     Raises
     ------
     ConfigError
-        With every problem found, one a line.
+        With every problem, one a line.
     """
     start = settings_of(to_builtins(base), "base") if base is not None else {}
     settings, problems = read(sources, overrides, start)
@@ -54,12 +55,12 @@ def load(
 def read(
     sources: Sequence[str], overrides: Sequence[str], start: Settings
 ) -> tuple[Settings, list[str]]:
-    """The settings that :func:`load` checks, unchecked, and what could not be read of them.
+    """The settings that :func:`load` checks, still unchecked, and the problems of reading them.
 
     Raises
     ------
     ConfigError
-        Stdin is named twice.
+        Stdin is given twice.
     """
     if sources.count("-") > 1:
         raise ConfigError("--config -: stdin can be read only once")
@@ -80,7 +81,7 @@ def shipped_configs() -> dict[str, Path]:
 
 def _shipped_files() -> dict[str, Path]:
     package = Path(__file__).parents[1]
-    # In a wheel they lie inside the package; in a checkout, at the top of the repository.
+    # A wheel has them inside the package, a checkout at the top of the repository.
     folder = package / "configs" if (package / "configs").is_dir() else package.parent / "configs"
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
@@ -90,7 +91,7 @@ def _file(source: str) -> Settings:
 
 
 def _override(text: str) -> Settings:
-    """The setting in a ``KEY=VALUE`` of the command line."""
+    """The setting of a ``KEY=VALUE`` on the command line."""
     key, equals, value = text.partition("=")
     key = key.strip()
     if not equals or not key:
@@ -99,7 +100,7 @@ def _override(text: str) -> Settings:
 
 
 def _read(source: str) -> tuple[str, str]:
-    """The text of a config file and what to call it in messages."""
+    """The text of a config file and its name in messages."""
     path = Path(source)
     shipped = _shipped_files()
     if source in shipped and not path.is_file():

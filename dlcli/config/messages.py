@@ -1,4 +1,4 @@
-"""Config types and values in words, for messages and for the reference."""
+"""Config types and values in words, for messages and the reference."""
 
 import difflib
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ import yaml
 
 
 def shown(value: Any) -> str:
-    """A value as the user wrote it, or nearly, and not at endless length."""
+    """A value about as the user wrote it, at no more than 60 characters."""
     text = yaml.safe_dump(value, default_flow_style=True, width=10**6)
     text = text.removesuffix("...\n").strip()
     return shortened(text)
@@ -21,13 +21,13 @@ def shortened(text: str) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint at the known word that was probably meant; empty if none is close."""
+    """A hint at the known word that was probably meant; empty if no word is close."""
     close = difflib.get_close_matches(word, list(known), n=1) if len(word) <= 60 else []
     return f"; did you mean {close[0]}?" if close else ""
 
 
 def one_of(names: Iterable[str]) -> str:
-    """Names in a row."""
+    """Names in a list: ``a, b, c``."""
     return ", ".join(names)
 
 
@@ -38,19 +38,19 @@ def listed(names: Iterable[str], word: str) -> str:
 
 
 def allowed_names(kind: Any) -> list[str]:
-    """The names a type allows, if it is (or offers) a choice of names."""
+    """The names that a type allows, if it has a choice of names."""
     schema = msgspec.json.schema(kind)
     return [name for part in schema.get("anyOf", [schema]) for name in part.get("enum", [])]
 
 
 def describe_allowed(kind: Any) -> str:
-    """Say in words what a config type allows: ``a number above 0, at most 1000``."""
+    """What a config type allows, in words: ``a number above 0, at most 1,000``."""
     return _in_words(msgspec.json.schema(kind))
 
 
 def _in_words(schema: dict[str, Any], *, plural: bool = False) -> str:
     if "anyOf" in schema:
-        # Releases of msgspec differ in where they put null.
+        # The position of null differs between releases of msgspec.
         parts = sorted(schema["anyOf"], key=lambda part: part.get("type") == "null")
         return " or ".join(_in_words(part) for part in parts)
     if "$ref" in schema:

@@ -60,33 +60,34 @@ class Augmentation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Random distortions of training images."""
 
     rotation: Annotated[
-        float, Meta(ge=0, le=180, description="Largest turn, in degrees, either way.")
+        float, Meta(ge=0, le=180, description="Largest rotation in either direction, in degrees.")
     ] = 0.0
     scale: Annotated[
         float,
-        Meta(ge=0, le=0.9, description="Largest change of width, and of height, as a share."),
+        Meta(ge=0, le=0.9, description="Largest change of width and of height, as a fraction."),
     ] = 0.0
     shear: Annotated[
-        float, Meta(ge=0, le=2, description="Largest slant: pixels to the side for each one down.")
+        float,
+        Meta(ge=0, le=2, description="Largest slant: pixels sideways for each pixel down."),
     ] = 0.0
     shift: Annotated[
-        float, Meta(ge=0, le=28, description="Largest shift across, and down, in pixels.")
+        float, Meta(ge=0, le=28, description="Largest horizontal and vertical shift, in pixels.")
     ] = 0.0
     elastic_alpha: Annotated[
         float,
         Meta(
             ge=0,
             le=1000,
-            description="Strength of the elastic distortion, in which every pixel moves by "
-            "itself, but as its neighbours do; 34 to 38 is usual.",
+            description="Strength of the elastic distortion, which moves every pixel a little "
+            "differently from its neighbours; 34 to 38 is usual.",
         ),
     ] = 0.0
     elastic_sigma: Annotated[
         float,
-        Meta(gt=0, le=28, description="How far apart pixels still move alike, in pixels."),
+        Meta(gt=0, le=28, description="Distance within which pixels move alike, in pixels."),
     ] = 5.0
     probability: Annotated[
-        float, Meta(gt=0, le=1, description="Share of the images that are distorted.")
+        float, Meta(gt=0, le=1, description="Fraction of the images that are distorted.")
     ] = 1.0
 
     @property
@@ -103,7 +104,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             min_length=1,
             max_length=MAX_PATH,
-            description="What to learn: mnist, fashion-mnist, kmnist, sample (12,000 MNIST images "
+            description="The dataset: mnist, fashion-mnist, kmnist, sample (12,000 MNIST images "
             "inside the package), or a folder of four IDX files.",
         ),
     ] = "mnist"
@@ -118,16 +119,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     activation: Annotated[
         ActivationName | Annotated[tuple[ActivationName, ...], Meta(max_length=MAX_HIDDEN_LAYERS)],
         Meta(
-            description="What squashes a hidden neuron's sum: one name for all hidden layers, "
-            "or a list with one a layer."
+            description="The nonlinear function of hidden neurons: one name for all hidden "
+            "layers, or a list with one name a layer."
         ),
     ] = "relu"
     output_activation: Annotated[
         OutputActivationName,
-        Meta(
-            description="What turns the last layer's sums into answers; softmax makes them "
-            "probabilities."
-        ),
+        Meta(description="The function of the last layer's sums; softmax gives probabilities."),
     ] = "softmax"
     loss: Annotated[
         LossName,
@@ -139,21 +137,21 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     label_smoothing: Annotated[
         _Fraction,
         Meta(
-            description="Share of each target given to all classes alike, so that the network "
-            "does not learn to be too sure."
+            description="Fraction of each target that all classes share, so that the network "
+            "does not become overconfident."
         ),
     ] = 0.0
     batch_norm: Annotated[
         bool,
         Meta(
-            description="Give every hidden neuron's sums mean 0 and variance 1 over the batch, "
-            "then a learned scale (batch normalisation)."
+            description="Batch normalisation: every hidden neuron's sums get mean 0 and "
+            "variance 1 over the batch, then a learned scale."
         ),
     ] = False
     initializer: Annotated[
         InitializerName,
         Meta(
-            description="How the random initial weights are drawn; auto: "
+            description="Distribution of the random initial weights; auto: "
             f"{_initializers_of_activations()}. Biases start at 0."
         ),
     ] = "auto"
@@ -161,13 +159,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         float, Meta(gt=0, le=100, description="Standard deviation of initializer normal.")
     ] = 0.05
     optimizer: Annotated[
-        OptimizerName, Meta(description="The rule that turns a gradient into a step downhill.")
+        OptimizerName, Meta(description="The rule that turns a gradient into a step.")
     ] = "sgd"
     momentum: Annotated[
-        float, Meta(ge=0, lt=1, description="sgd: share of the last step that is kept.")
+        float, Meta(ge=0, lt=1, description="sgd: fraction of the velocity that a step keeps.")
     ] = 0.9
     nesterov: Annotated[
-        bool, Meta(description="sgd: look ahead along the momentum (Nesterov).")
+        bool, Meta(description="sgd: look ahead along the velocity (Nesterov).")
     ] = False
     beta1: Annotated[
         float, Meta(ge=0, lt=1, description="adam, adamw: decay of the mean gradient.")
@@ -183,8 +181,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             gt=0,
             le=1000,
-            description="Length of a step along the gradient; left out beside adam "
-            f"or adamw: {default_learning_rate('adam'):g}.",
+            description="Length of a step along the gradient; the default for adam and "
+            f"adamw is {default_learning_rate('adam'):g}.",
         ),
     ] = default_learning_rate("sgd")
     weight_decay: Annotated[
@@ -192,53 +190,53 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             ge=0,
             le=10,
-            description="Pull of the weights (not of biases and scales) towards 0: an L2 "
-            "penalty weight_decay/2 * sum of squares in the cost for sgd and adam, decoupled "
-            "from it for adamw.",
+            description="Pulls the weights (not biases and scales) towards 0: by an L2 penalty "
+            "of weight_decay/2 * sum of squares in the cost for sgd and adam, decoupled from "
+            "the cost for adamw.",
         ),
     ] = 0.0
     dropout: Annotated[
         _Fraction,
-        Meta(description="Share of hidden activations set to 0 in training."),
+        Meta(description="Fraction of hidden activations set to 0 in training."),
     ] = 0.0
     input_dropout: Annotated[
-        _Fraction, Meta(description="Share of pixels set to 0 in training.")
+        _Fraction, Meta(description="Fraction of pixels set to 0 in training.")
     ] = 0.0
     max_norm: Annotated[
         Annotated[float, Meta(gt=0, le=1e6)] | None,
         Meta(
-            description="Largest norm of the weights that come into a hidden neuron; longer "
-            "ones are shortened after each step. 2 to 4 is usual beside dropout."
+            description="Largest norm of a hidden neuron's incoming weights; longer ones are "
+            "scaled down after each step. 2 to 4 is usual with dropout."
         ),
     ] = None
     weight_averaging: Annotated[
         Annotated[float, Meta(gt=0, lt=1)] | None,
         Meta(
-            description="Judge, and keep, a running mean of the weights: its decay a step; "
-            "0.999 looks back over some 1,000 steps."
+            description="Evaluate and keep a running mean of the weights, with this decay a "
+            "step; 0.999 averages over about 1,000 steps."
         ),
     ] = None
     augmentation: Annotated[
         Augmentation | None,
         Meta(
-            description="Distorts the training images, each anew in every epoch, so that the "
-            "network learns what does not matter; a mapping of the keys below."
+            description="Random distortions of the training images, new ones in every epoch; a "
+            "mapping of the keys below."
         ),
     ] = None
     schedule: Annotated[
         ScheduleName,
         Meta(
-            description="How the learning rate falls: constant; step: times decay_factor every "
-            "step_epochs; exponential: times decay_factor an epoch; cosine: to 0 at the last "
-            "step; one_cycle: up from a 25th of it for three tenths of the steps, then to "
-            "nearly 0."
+            description="How the learning rate changes: constant; step: times decay_factor every "
+            "step_epochs epochs; exponential: times decay_factor every epoch; cosine: down to 0 "
+            "at the last step; one_cycle: up from a 25th of it during the first three tenths of "
+            "the steps, then down to nearly 0."
         ),
     ] = "constant"
     decay_factor: Annotated[
         float, Meta(gt=0, le=1, description="step, exponential: the factor.")
     ] = 0.5
     step_epochs: Annotated[
-        int, Meta(ge=1, le=100_000, description="step: epochs between two steps.")
+        int, Meta(ge=1, le=100_000, description="step: epochs from one step to the next.")
     ] = 10
     warmup_epochs: Annotated[
         float,
@@ -258,7 +256,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             ge=1,
             le=1_000_000,
-            description="Images a step; all of them or more: plain (full-batch) gradient descent.",
+            description="Images a step; with all images or more: full-batch gradient descent.",
         ),
     ] = 128
     epochs: Annotated[
@@ -267,38 +265,36 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     validation_size: Annotated[
         Annotated[int, Meta(ge=0, le=1_000_000)] | _Fraction,
         Meta(
-            description="Training images kept aside to judge each epoch: a number of images, or "
-            "a share below 1. 0: none; the last epoch is then kept."
+            description="Training images held out to evaluate each epoch: a number of images, "
+            "or a fraction below 1. With 0, the last epoch is kept."
         ),
     ] = 0.1
     keep: Annotated[
         KeepName,
         Meta(
-            description="Which epoch is kept: the one of the highest validation accuracy (of "
-            "equals, the lowest loss), of the lowest validation loss, or the last, which is "
-            "steadiest where the learning rate falls to 0."
+            description="Which epoch is kept: the one with the highest validation accuracy "
+            "(among equals, the lowest loss), the one with the lowest validation loss, or the "
+            "last, which is the steadiest choice if the learning rate falls to 0."
         ),
     ] = "best_accuracy"
     early_stopping: Annotated[
         Annotated[int, Meta(ge=1, le=100_000)] | None,
         Meta(
-            description="Stop after so many epochs (patience) without a better one, as keep has it."
+            description="Stop after this many epochs (the patience) without a better one in the "
+            "sense of keep."
         ),
     ] = None
     min_gradient_norm: Annotated[
         Annotated[float, Meta(gt=0, le=1e6)] | None,
-        Meta(
-            description="Stop when the slope is flat: when an epoch's mean gradient norm falls "
-            "below this."
-        ),
+        Meta(description="Stop when an epoch's mean gradient norm falls below this."),
     ] = None
     seed: Annotated[
         int,
         Meta(
             ge=0,
             le=2**32 - 1,
-            description="Where all randomness starts; the same seed gives "
-            "the same network to the last bit, on one machine with one number of threads.",
+            description="The seed of all randomness: the same seed gives the same network to "
+            "the last bit, on the same machine with the same number of threads.",
         ),
     ] = 0
 
@@ -316,7 +312,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def key_types() -> dict[str, Any]:
-    """The type of every key; those in a mapping with a dot."""
+    """The type of every key; keys of a mapping have a dot."""
     types = {}
     for field in msgspec.structs.fields(Config):
         types[field.name] = field.type
@@ -333,13 +329,12 @@ def differences(old: Config, new: Config) -> dict[str, tuple[Any, Any]]:
 
 
 def to_builtins(config: Config) -> dict[str, Any]:
-    """The config as plain values, ready for JSON or YAML."""
-    # By way of JSON, tuples become lists, as they will be once they are read back.
+    """The config as plain values for JSON or YAML, with lists instead of tuples."""
     return dict(msgspec.json.decode(msgspec.json.encode(config)))
 
 
 def to_yaml(config: Config) -> str:
-    """The config as YAML that ``config_files.load`` reads back to an equal one."""
+    """The config as YAML; ``files.load`` reads an equal config back."""
     return yaml.safe_dump(
         to_builtins(config), sort_keys=False, default_flow_style=None, width=10**6
     )

@@ -1,6 +1,6 @@
-"""How a config is checked: each key on its own, then the keys against each other.
+"""Validation of a config: each key on its own, then the keys against each other.
 
-All problems are reported together, each with the place it was written.
+All problems are reported together, each with its file and line.
 """
 
 import math
@@ -36,7 +36,7 @@ from dlcli.nn.losses import LOSSES, fits
 from dlcli.nn.optimizers import OPTIMIZERS, OptimizerKind
 from dlcli.nn.schedules import SCHEDULES, Schedule
 
-_MAX_PROBLEMS = 50  # more unknown keys than a config has known ones: it is something else
+_MAX_PROBLEMS = 50  # a file with more unknown keys than that is no config
 
 
 def _hyperparameters(
@@ -64,12 +64,12 @@ _WORDS_OF_A_SEARCH = ("low", "high", "log", "step", "choices")
 
 
 def from_builtins(values: dict[str, Any], origin: str) -> Config:
-    """Check values that a checkpoint or a run directory holds.
+    """Check the values in a checkpoint or a run directory.
 
     Raises
     ------
     ConfigError
-        With every problem found, one a line.
+        With every problem, one a line.
     """
     return resolve(settings_of(values, origin))
 
@@ -80,14 +80,14 @@ def resolve(settings: Settings, unknown: Collection[str] = ()) -> Config:
     Parameters
     ----------
     settings
-        What was written; every other key stands at its default.
+        The keys that were set; all other keys have their defaults.
     unknown
-        Keys whose values are to be found yet: nothing is said to contradict them.
+        Keys whose values a search has yet to find. Contradictions with them are no problem.
 
     Raises
     ------
     ConfigError
-        With every problem found, one a line.
+        With every problem, one a line.
     """
     _refuse_search(settings)
     problems: list[str] = []
@@ -106,7 +106,7 @@ def resolve(settings: Settings, unknown: Collection[str] = ()) -> Config:
     if "optimizer" in values and "learning_rate" not in settings:
         values["learning_rate"] = default_learning_rate(values["optimizer"])
     config = Config(**_gathered(values))
-    # A key that was itself wrong stands at its default here: what it contradicts is not known.
+    # An invalid key has its default here, so its contradictions are not known.
     wrong = {key for key in settings if key in types and key not in values}.union(unknown)
     for keys, problem in _contradictions(config):
         if not wrong.intersection(keys):
@@ -114,7 +114,7 @@ def resolve(settings: Settings, unknown: Collection[str] = ()) -> Config:
             origin = settings[key].origin if key in settings else "default"
             problems.append(f"{origin}: {keys[0]}: {problem}")
     if problems:
-        raise ConfigError(*dict.fromkeys(problems))  # a mapping's are alike
+        raise ConfigError(*dict.fromkeys(problems))  # the keys of a mapping can have the same one
     return config
 
 
@@ -127,12 +127,12 @@ def _refuse_search(settings: Settings) -> None:
 
 
 def checked(key: str, setting: Setting, kind: Any) -> Any:
-    """The value of a setting as one of type ``kind``.
+    """The value of a setting, converted to the type ``kind``.
 
     Raises
     ------
     ConfigError
-        It is none; the message says where it was written and what is allowed.
+        The type does not allow it; the message has the place and the allowed values.
     """
     value = setting.value
     try:
@@ -148,7 +148,7 @@ def checked(key: str, setting: Setting, kind: Any) -> Any:
 
 
 def _gathered(values: dict[str, Any]) -> dict[str, Any]:
-    """The values with those of a mapping in it."""
+    """The values, with keys like ``augmentation.rotation`` put into their mapping."""
     gathered = {key: value for key, value in values.items() if "." not in key}
     inner = {key.partition(".")[2]: value for key, value in values.items() if "." in key}
     return gathered | ({"augmentation": Augmentation(**inner)} if inner else {})
@@ -164,14 +164,14 @@ def _unknown_key(key: str, types: dict[str, Any]) -> str:
 
 
 def _contradictions(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:
-    """Yield the keys involved (the one to blame first) and what is wrong between them."""
+    """Yield the keys of each contradiction, the main one first, and the problem."""
     yield from _contradictions_of_the_network(config)
     yield from _contradictions_of_the_training(config)
     dataset = config.dataset
     names = get_args(DatasetName)
     if "\0" in dataset or any("\ud800" <= character <= "\udfff" for character in dataset):
-        yield ("dataset",), f"no folder can have the name {shown(dataset)}"
-    # What has a separator in it is a path; whether it exists is for loading to say.
+        yield ("dataset",), f"{shown(dataset)} cannot be the name of a folder"
+    # A name with a separator is a path; loading the dataset finds out whether it exists.
     if re.fullmatch(r"[\w-]+", dataset) and dataset not in names and not os.path.isdir(dataset):  # noqa: PTH112 - Path.is_dir raises of names too long
         yield (
             ("dataset",),
@@ -236,43 +236,43 @@ def _contradictions_of_the_training(config: Config) -> Iterable[tuple[tuple[str,
     if config.early_stopping is not None and config.validation_size == 0:
         yield (
             ("early_stopping", "validation_size"),
-            "needs validation images to judge by; set validation_size above 0",
+            "needs validation images; set validation_size above 0",
         )
     if config.early_stopping is not None and config.keep == "last":
         yield (
             ("early_stopping", "keep"),
-            "needs a best epoch to wait for a better one; use keep: best_accuracy or best_loss",
+            "does not work with keep: last; use keep: best_accuracy or best_loss",
         )
 
 
 def warnings(config: Config) -> list[str]:
-    """Say what is allowed but hardly meant: keys that change nothing, a rate that diverges."""
+    """What is allowed but probably a mistake: keys without effect, a high learning rate."""
     defaults = Config()
-    idle = [
+    found = [
         f"{key} has no effect with {other}: {getattr(config, other)}"
         for key, (other, values) in _DEPENDENT_KEYS.items()
         if getattr(config, key) != getattr(defaults, key) and getattr(config, other) not in values
     ]
     if config.augmentation is not None and not config.augmentation.distorts:
-        idle.append(
+        found.append(
             "augmentation distorts nothing: set rotation, scale, shear, shift or elastic_alpha"
         )
     if not config.hidden_layers:
-        idle += [
+        found += [
             f"{key} has no effect without hidden layers"
             for key in ("dropout", "batch_norm", "max_norm")
             if getattr(config, key)
         ]
     if config.learning_rate > OPTIMIZERS[config.optimizer].high_learning_rate:
-        idle.append(
+        found.append(
             f"learning_rate {config.learning_rate:g} is high for {config.optimizer}; "
             f"{default_learning_rate(config.optimizer):g} is usual"
         )
-    return idle
+    return found
 
 
 def _without_infinities(value: Any) -> Any:
-    """The value with infinities and NaN as text, which no numeric key allows."""
+    """The value with infinities and NaN as text, so that no number accepts them."""
     if isinstance(value, list):
         return [_without_infinities(item) for item in value]
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,10 +1,10 @@
-"""YAML text to plain values, each key with the place it came from.
+"""YAML text to plain values, each key with its file and line.
 
-A key of a mapping inside the document is named with a dot, as ``augmentation.rotation``.
+Keys of an inner mapping have a dot, as in ``augmentation.rotation``.
 
 PyYAML implements YAML 1.1, in which ``1e-3`` is a string, ``on`` is true and ``010`` is 8.
-The loader here keeps PyYAML's parser and gives it the scalar rules of the YAML 1.2 core
-schema (https://yaml.org/spec/1.2.2/#103-core-schema), and refuses duplicate keys.
+The loader here uses PyYAML's parser with the scalar rules of the YAML 1.2 core schema
+(https://yaml.org/spec/1.2.2/#103-core-schema), and rejects duplicate keys.
 """
 
 import re
@@ -32,7 +32,7 @@ Settings: TypeAlias = dict[str, Setting]
 
 
 def settings_of(values: Mapping[str, Any], origin: str) -> Settings:
-    """Plain values as settings of one origin."""
+    """Plain values as settings with the same origin."""
     settings: Settings = {}
     for key, value in values.items():
         if isinstance(value, dict) and value:
@@ -43,10 +43,10 @@ def settings_of(values: Mapping[str, Any], origin: str) -> Settings:
 
 
 def overridden(settings: Settings, later: Settings, merged: Collection[str]) -> Settings:
-    """Settings with later ones in their place.
+    """Settings in which later ones replace earlier ones.
 
-    A later mapping takes the place of the whole earlier one, unless its name is in ``merged``:
-    of those, each key is overridden by itself.
+    A later mapping replaces an earlier one as a whole. Only the keys of mappings in ``merged``
+    are replaced one by one.
     """
     replaced = {key.partition(".")[0] for key in later if key.partition(".")[0] not in merged}
     kept = {
@@ -62,19 +62,19 @@ class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader with the scalars of YAML 1.2."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """Refuse what no config needs: aliases, which grow without bound when nested, and tags."""
+        """Reject aliases, which can grow without bound when nested, and tags."""
         event = self.peek_event()  # type: ignore[no-untyped-call]
         fault = None
         if isinstance(event, yaml.AliasEvent):
-            fault = "aliases (*name) are not used here"
+            fault = "aliases (*name) are not supported"
         elif getattr(event, "tag", None) is not None:
-            fault = "tags (!name) are not used here"
+            fault = "tags (!name) are not supported"
         if fault is not None:
             raise yaml.composer.ComposerError(None, None, fault, event.start_mark)
         return super().compose_node(parent, index)
 
 
-# Start from no rules at all: YAML 1.1's, which the parent class holds, are not wanted.
+# The parent class has the rules of YAML 1.1; start without any.
 _Loader.yaml_implicit_resolvers = {}
 
 
@@ -104,14 +104,14 @@ def parse(text: str, name: str) -> Settings:
     Parameters
     ----------
     text
-        The document; empty (or only comments) means no settings.
+        The document; without content it has no settings.
     name
-        What to call the document in messages, usually its path.
+        The document's name in messages, usually its path.
 
     Raises
     ------
     ConfigError
-        Not YAML, not a mapping of names to values, or a key stands there twice.
+        It is no YAML or no mapping of names to values, or has a key twice.
     """
     if len(text) > MAX_BYTES:
         raise ConfigError(f"{name}: too long for a config (more than {MAX_BYTES:,} characters)")
@@ -146,9 +146,9 @@ def parse_value(text: str, name: str) -> Any:
     Raises
     ------
     ConfigError
-        Not a YAML value.
+        It is no YAML value.
     """
-    # A block key would end the value at ": " or "#"; a document of its own does not.
+    # Parsed as a document of its own, because ": " or "#" would end the value of a key.
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
@@ -161,7 +161,7 @@ def parse_value(text: str, name: str) -> Any:
 
 
 def _keys(mapping: yaml.MappingNode) -> Iterator[tuple[str, int, yaml.Node]]:
-    """Each key, its line and its value; those of mappings inside with a dot."""
+    """Each key, its line and its value; keys of inner mappings have a dot."""
     for key, value in mapping.value:
         if isinstance(value, yaml.MappingNode) and value.value:
             for inner_key, inner_value in value.value:
@@ -179,7 +179,7 @@ def _kind(node: yaml.Node) -> str:
 
 
 def _check(node: yaml.Node, name: str, depth: int = 0) -> None:
-    """Refuse duplicate keys, keys that are no names, and nesting that no config needs."""
+    """Reject duplicate keys, keys that are no names, and deep nesting."""
     if depth > _MAX_DEPTH:
         raise ConfigError(f"{name}:{_line(node)}: nested too deeply for a config")
     if isinstance(node, yaml.SequenceNode):
@@ -192,7 +192,7 @@ def _check(node: yaml.Node, name: str, depth: int = 0) -> None:
                 raise ConfigError(f"{name}:{_line(key)}: expected a key name, found a {_kind(key)}")
             if key.value in seen:
                 raise ConfigError(
-                    f"{name}:{_line(key)}: {key.value}: stands here twice "
+                    f"{name}:{_line(key)}: {key.value}: is here twice "
                     f"(first on line {seen[key.value]}); keep one"
                 )
             seen[key.value] = _line(key)

@@ -1,4 +1,4 @@
-"""What an exported file says of the model that is in it."""
+"""Where an exported model comes from, in the metadata of its file."""
 
 import json
 
@@ -9,9 +9,9 @@ KEY = "dlcli"
 
 
 def describe(model: Model, **more: str) -> dict[str, str]:
-    """Where the model comes from: one text, in JSON, by the name ``KEY``.
+    """The origin of the model, as one JSON text under the name ``KEY``.
 
-    It is one, for safetensors writes several in an order that is another each time.
+    It is a single text because safetensors writes several in a random order.
     """
     metadata = model.metadata
     described = {

@@ -1,4 +1,4 @@
-"""A model as an ONNX graph that takes MNIST's bytes and gives probabilities (https://onnx.ai)."""
+"""A model as an ONNX graph from MNIST's bytes to probabilities (https://onnx.ai)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,20 +15,20 @@ from dlcli.nn.activations import ACTIVATIONS
 from dlcli.runs.checkpoint import Model
 
 INPUT, OUTPUT = "images", "probabilities"
-# The first version of ONNX with Gelu; onnxruntime reads it from its 1.17 on.
+# The first operator set with Gelu; onnxruntime supports it since version 1.17.
 _OPERATORS_VERSION = 20
 _FORMAT_VERSION = 9
 
 
 class _Graph:
-    """Operators and constants of a graph that is being put together."""
+    """Operators and constants of a graph under construction."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[TensorProto] = []
 
     def add(self, operator: str, *inputs: str, output: str | None = None, **how: Any) -> str:
-        """Append an operator; return the name of what comes out of it."""
+        """Append an operator; return the name of its output."""
         name = output or f"{operator.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, inputs, [name], name=name, **how))
         return name
@@ -36,26 +36,26 @@ class _Graph:
     def constant(
         self, values: npt.ArrayLike, name: str | None = None, dtype: npt.DTypeLike = np.float32
     ) -> str:
-        """Add a number or an array, and return its name."""
+        """Add a number or an array; return its name."""
         name = name or f"constant_{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.asarray(values, dtype), name))
         return name
 
     def over_classes(self, operator: str, values: str) -> str:
-        """A sum, a least or a largest over the classes of each image, shape (n, 1)."""
+        """A reduction (sum, minimum or maximum) over the classes of each image, shape (n, 1)."""
         return self.add(operator, values, self.constant([1], dtype=np.int64), keepdims=1)
 
 
 def _softmax(graph: _Graph, logits: str, temperature: float) -> None:
-    cooled = graph.add("Div", logits, graph.constant(temperature, "temperature"))
-    graph.add("Softmax", cooled, axis=1, output=OUTPUT)
+    scaled = graph.add("Div", logits, graph.constant(temperature, "temperature"))
+    graph.add("Softmax", scaled, axis=1, output=OUTPUT)
 
 
 def _sigmoid(graph: _Graph, logits: str, _temperature: float) -> None:
     """Sigmoids divided by their sum.
 
-    Spelled out, for runtimes compute Sigmoid of less than -18 only roughly, and where all ten
-    are small it is their ratios that count.
+    They are computed by elementary operators, because runtimes compute Sigmoid below -18 only
+    roughly, and their ratios count even where all ten are small.
     """
     negative = graph.add("Neg", graph.add("Max", logits, graph.constant(-80)))
     outputs = graph.add(
@@ -65,7 +65,7 @@ def _sigmoid(graph: _Graph, logits: str, _temperature: float) -> None:
 
 
 def _linear(graph: _Graph, logits: str, _temperature: float) -> None:
-    """What is positive divided by its sum; see ``activations``."""
+    """Positive outputs divided by their sum, as in ``activations``."""
     zero = graph.constant(0)
     some_positive = graph.add("Greater", graph.over_classes("ReduceMax", logits), zero)
     shifted = graph.add("Sub", logits, graph.over_classes("ReduceMin", logits))
@@ -87,8 +87,9 @@ _OUTPUTS: dict[str, Callable[[_Graph, str, float], None]] = {
 def to_onnx(model: Model) -> bytes:
     """The content of an ``.onnx`` file; the same model gives the same bytes.
 
-    Its input ``images`` has shape (batch, 28, 28), uint8 from 0 to 255; its output
-    ``probabilities`` has shape (batch, 10), float32. Scaling, temperature and softmax are inside.
+    The input ``images`` has shape (batch, 28, 28), uint8 from 0 to 255; the output
+    ``probabilities`` has shape (batch, 10), float32. The graph includes the scaling of pixels,
+    the temperature and softmax.
     """
     network, graph = model.network, _Graph()
     values = graph.add("Cast", graph.add("Flatten", INPUT), to=TensorProto.FLOAT)
@@ -105,9 +106,9 @@ def to_onnx(model: Model) -> bytes:
     pixels = helper.make_tensor_value_info(
         INPUT, TensorProto.UINT8, [batch, IMAGE_SIDE, IMAGE_SIDE]
     )
-    shares = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [batch, classes])
+    probabilities = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [batch, classes])
     exported = helper.make_model(
-        helper.make_graph(graph.nodes, "dlcli", [pixels], [shares], graph.constants),
+        helper.make_graph(graph.nodes, "dlcli", [pixels], [probabilities], graph.constants),
         opset_imports=[helper.make_opsetid("", _OPERATORS_VERSION)],
         ir_version=_FORMAT_VERSION,
         producer_name="dlcli",

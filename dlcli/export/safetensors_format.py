@@ -1,4 +1,4 @@
-"""A model's arrays in safetensors, under the names that PyTorch's ``Sequential`` gives them."""
+"""A model's arrays in safetensors, with the names of PyTorch's ``Sequential``."""
 
 import numpy as np
 from safetensors.numpy import save
@@ -11,22 +11,22 @@ from dlcli.runs.checkpoint import Model
 def to_safetensors(model: Model) -> bytes:
     """The content of a ``.safetensors`` file; the same model gives the same bytes.
 
-    Layer i is the ``Linear`` at place 2 i of a ``Sequential`` (see :func:`modules`): ``0.weight``
-    of shape (neurons, inputs), ``0.bias``, ``2.weight``, ... Its input are pixels from 0 to 1. The
-    last layer of a network with softmax is divided by the temperature.
+    Layer i is the ``Linear`` at index 2 i of a ``Sequential`` (see :func:`modules`): ``0.weight``
+    of shape (neurons, inputs), ``0.bias``, ``2.weight``, ... The inputs are pixels from 0 to 1.
+    The last layer of a network with softmax is divided by the temperature.
     """
     network, arrays = model.network, {}
     last = len(network.weights) - 1
     for layer, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
         divisor = np.float32(model.temperature if layer == last else 1)
-        # safetensors 0.8.0 writes other arrays than contiguous ones wrongly, without a word.
+        # safetensors 0.8.0 silently writes non-contiguous arrays wrongly.
         arrays[f"{2 * layer}.weight"] = np.ascontiguousarray(weight.T / divisor)
         arrays[f"{2 * layer}.bias"] = np.ascontiguousarray(bias / divisor)
     return save(arrays, describe(model, modules=modules(model)))
 
 
 def modules(model: Model) -> str:
-    """What to give ``torch.nn.Sequential``, in Python."""
+    """The arguments of ``torch.nn.Sequential``, in Python."""
     network = model.network
     sizes = network.layer_sizes
     names = []

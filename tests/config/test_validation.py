@@ -79,7 +79,7 @@ WRONG = {
     "validation_size: -1": "expected a whole number at least 0",
     "early_stopping: 0": "expected a whole number at least 1",
     "early_stopping: 3\nvalidation_size: 0": "needs validation images",
-    "early_stopping: 3\nkeep: last": "needs a best epoch to wait for",
+    "early_stopping: 3\nkeep: last": "does not work with keep: last",
     "keep: first": "expected best_accuracy, best_loss, last",
     "gradient_clip: 0": "expected a number above 0",
     "min_gradient_norm: -1": "expected a number above 0",

@@ -84,7 +84,10 @@ def test_every_problem_is_reported_with_file_line_and_key(make_plan):
     ("text", "message"),
     [
         ("sweep: 5", "search.yaml:1: sweep: expected a mapping of its keys"),
-        ("early_stopping: 2\nkeep: last", "search.yaml:1: early_stopping: needs a best epoch"),
+        (
+            "early_stopping: 2\nkeep: last",
+            "search.yaml:1: early_stopping: does not work with keep: last",
+        ),
         ("validation_size: 0", "search.yaml:1: validation_size: a search compares trials on val"),
         ("validation_size: {low: 0, high: 9}", "search.yaml:1: validation_size: a search compares"),
         ("validation_size: {choices: [0, 9]}", "search.yaml:1: validation_size: a search compares"),
