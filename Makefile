@@ -69,7 +69,7 @@ sweep: .venv/installed-dev ## Measure searches, with pruning and a second job (1
 	$(BIN)/python -m benchmarks.sweep --output benchmarks/SWEEP.md
 
 lowest: .venv-lowest/installed ## Run the tests with the lowest versions of the dependencies
-	.venv-lowest/bin/pytest
+	.venv-lowest/bin/pytest --numprocesses auto --dist loadfile
 
 audit: .venv-audit/installed ## Ask PyPI whether the dependencies have known vulnerabilities
 	.venv-audit/bin/pip-audit --strict --progress-spinner off .
