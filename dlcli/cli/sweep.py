@@ -20,7 +20,7 @@ from dlcli.cli.options import (
 from dlcli.cli.output import download_progress, message, print_json, printable, warn
 from dlcli.cli.sweep_progress import TrialProgress, shown_params
 from dlcli.cli.sweep_report import report, storage_option
-from dlcli.errors import ConfigError, DlcliError, Terminated
+from dlcli.errors import ConfigError, DlcliError
 from dlcli.evaluation.formatting import percent
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from dlcli.sweep.plan import Plan
+    from dlcli.sweep.processes import StopFlag
     from dlcli.sweep.progress import Progress
     from dlcli.sweep.storage import StudyLocation
 
@@ -128,19 +129,23 @@ def _search(
     """Work on a study, then print its best trial."""
     from dlcli.data import datasets
     from dlcli.sweep import samplers, storage
+    from dlcli.sweep.processes import StopFlag
     from dlcli.sweep.progress import Progress
 
     samplers.check_sampler(plan)
     with download_progress() as bar:
         for dataset in plan.datasets:
             datasets.load(dataset, location.data_dir, bar)
-    study, first_worker = storage.create_study(plan, location, jobs)
-    progress = Progress(plan, study.get_trials(deepcopy=False))
-    _announce(progress, location)
-    if not progress.is_done:
-        workers = range(first_worker, first_worker + jobs)
-        progress = _work(progress, location, study, workers, timeout)
-    config = _write_best(progress, location)
+    stop = StopFlag(timeout)
+    with stop.installed():
+        study, first_worker = storage.create_study(plan, location, jobs)
+        progress = Progress(plan, study.get_trials(deepcopy=False))
+        _announce(progress, location)
+        if not progress.is_done:
+            workers = range(first_worker, first_worker + jobs)
+            progress = _work(progress, location, study, workers, stop)
+        config = _write_best(progress, location)
+    stop.raise_signal()
     if progress.best is None or config is None:
         raise DlcliError(_why_nothing(progress))
     _conclude(progress, location, progress.best, config, output_format)
@@ -151,27 +156,23 @@ def _work(
     location: "StudyLocation",
     study: "Study",
     workers: range,
-    timeout: float | None,
+    stop: "StopFlag",
 ) -> "Progress":
     """Run trials and show each; return the progress at the end."""
     from dlcli.sweep.processes import run_workers
     from dlcli.sweep.progress import Progress
+    from dlcli.sweep.storage import Patience
 
     plan = progress.plan
     display = TrialProgress(progress)
     try:
-        with closing(run_workers(plan, location, study, workers, timeout, warn)) as updates:
+        with closing(run_workers(plan, location, study, workers, stop, warn)) as updates:
             for update in updates:
                 display.show(update)
-    except (KeyboardInterrupt, Terminated):
-        display.close()
-        progress = Progress(plan, study.get_trials(deepcopy=False))
-        _write_best(progress, location)
-        message(_stopped(progress))
-        raise
     finally:
         display.close()
-    progress = Progress(plan, study.get_trials(deepcopy=False))
+    read = Patience(location.url, seconds=0)
+    progress = Progress(plan, read(study.get_trials, deepcopy=False))
     if not progress.is_done:
         message(_stopped(progress))
     return progress

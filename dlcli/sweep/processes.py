@@ -1,5 +1,6 @@
 """The worker processes of this machine."""
 
+import math
 import multiprocessing
 import os
 import signal
@@ -30,14 +31,19 @@ class WorkerError(DlcliError):
 
 
 class StopFlag:
-    """Set by Ctrl-C and SIGTERM while installed.
+    """Set by Ctrl-C and SIGTERM while installed, or after some seconds.
 
-    The handlers raise nothing: an exception in the middle of a database transaction could leave
-    the database locked.
+    The signal handlers raise nothing: an exception in the middle of a database transaction could
+    leave the database locked, and others are swallowed by whatever code was running.
     """
 
-    def __init__(self) -> None:
-        self.signal: int | None = None
+    def __init__(self, timeout: float | None = None) -> None:
+        self._signal: int | None = None
+        self._deadline = math.inf if timeout is None else time.monotonic() + timeout
+
+    def is_set(self) -> bool:
+        """Whether to stop."""
+        return self._signal is not None or time.monotonic() > self._deadline
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -49,15 +55,15 @@ class StopFlag:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def raise_if_set(self) -> None:
-        """Raise what the signal would have raised without the flag."""
-        if self.signal == signal.SIGINT:
+    def raise_signal(self) -> None:
+        """Raise what a signal would have raised without the flag."""
+        if self._signal == signal.SIGINT:
             raise KeyboardInterrupt
-        if self.signal is not None:
+        if self._signal is not None:
             raise Terminated("terminated")
 
     def _set(self, number: int, _frame: FrameType | None) -> None:
-        self.signal = number
+        self._signal = number
 
 
 def run_workers(
@@ -65,10 +71,10 @@ def run_workers(
     location: StudyLocation,
     study: optuna.Study,
     numbers: range,
-    timeout: float | None,
+    stop: StopFlag,
     warn: Callable[[str], None],
 ) -> Generator[Progress]:
-    """Work on a study in a process for each of ``numbers``, for at most ``timeout`` seconds.
+    """Work on a study in a process for each of ``numbers`` until it is done or to be stopped.
 
     Yields the progress twice a second. However it ends, the processes have ended then, and the
     trials that they were running are queued again. ``warn`` receives a message when a process
@@ -76,28 +82,25 @@ def run_workers(
 
     Raises
     ------
-    KeyboardInterrupt, Terminated
-        The search was interrupted.
     DlcliError, OSError, RuntimeError
         A process failed.
     WorkerError
         All processes died.
     """
-    flag = StopFlag()
-    patience = Patience(location.url, gives_up=lambda: flag.signal is not None, on_wait=warn)
-    deadline = None if timeout is None else time.monotonic() + timeout
-    with flag.installed(), _processes(plan, location, numbers) as processes:
-        while flag.signal is None and (deadline is None or time.monotonic() < deadline):
+    patience = Patience(location.url, gives_up=stop.is_set, on_wait=warn)
+    with _processes(plan, location, numbers) as processes:
+        while not stop.is_set():
             try:
                 yield Progress(plan, patience(study.get_trials, deepcopy=False))
             except StorageError:
-                if flag.signal is None:
+                if not stop.is_set():
                     raise
             _reap(processes, warn)
             if not processes:
                 break
             time.sleep(POLL_SECONDS)
-    flag.raise_if_set()
+    if stop.is_set():
+        return
     progress = Progress(plan, patience(study.get_trials, deepcopy=False))
     yield progress
     if not processes and not progress.is_done:
@@ -167,7 +170,7 @@ def _work(
         _unblock_interrupts()
 
         def is_stopped() -> bool:
-            return flag.signal is not None or os.getppid() != parent
+            return flag.is_set() or os.getppid() != parent
 
         patience = Patience(location.url, gives_up=is_stopped)
         try:

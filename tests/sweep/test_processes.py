@@ -47,12 +47,18 @@ def test_an_orphan_begins_nothing(make_plan, location):
 def test_signals_raise_nothing_until_they_are_asked_for(number, kind):
     before = signal.getsignal(number)
     flag = StopFlag()
-    flag.raise_if_set()
+    flag.raise_signal()
     with flag.installed():
         os.kill(os.getpid(), number)
     with pytest.raises(kind):
-        flag.raise_if_set()
+        flag.raise_signal()
     assert signal.getsignal(number) == before
+
+
+def test_the_flag_is_set_after_its_timeout():
+    assert not StopFlag().is_set()
+    assert not StopFlag(timeout=1000).is_set()
+    assert StopFlag(timeout=-1).is_set()
 
 
 @pytest.mark.parametrize(
@@ -100,6 +106,6 @@ def test_it_is_an_error_when_every_process_died(make_plan, location, monkeypatch
     study, _ = create_study(plan, location)
     warnings = []
     with pytest.raises(WorkerError, match="all workers of this machine died; run the same comma"):
-        list(run_workers(plan, location, study, range(1), None, warnings.append))
+        list(run_workers(plan, location, study, range(1), StopFlag(), warnings.append))
     assert warnings == ["a worker died (SIGKILL); its trial will be tried again"]
     errors.close()
