@@ -127,7 +127,7 @@ def _overview(
         axes = drawings.plot_param_importances(study, evaluator=evaluator, target_name=_TARGET)
         axes.set(xlabel=None, ylabel=None)
         for text in axes.texts:
-            text.set_text(f" {text.get_text()}")  # away from its bar
+            text.set_text(f"\N{NO-BREAK SPACE}{text.get_text()}")  # not touching its bar
         note = "How much each key decides whether a trial is among the best (PED-ANOVA)."
         description = ", ".join(f"{key} {value:.2f}" for key, value in importances.items())
         found.append(
