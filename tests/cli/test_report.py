@@ -51,22 +51,22 @@ def test_an_earlier_report_is_replaced_but_no_other_file(dlcli, run):
 
 
 def test_a_named_output_is_never_overwritten_without_force(dlcli, run):
-    assert dlcli("report", run, "-o", "page.html").stdout == "page.html\n"
-    assert dlcli("report", run, "-o", "page.html").code == 2
-    assert dlcli("report", run, "-o", "page.html", "--force").code == 0
+    assert dlcli("report", "--demo", run, "-o", "page.html").stdout == "page.html\n"
+    assert dlcli("report", "--demo", run, "-o", "page.html").code == 2
+    assert dlcli("report", "--demo", run, "-o", "page.html", "--force").code == 0
 
 
 def test_open_opens_the_page(dlcli, run, monkeypatch):
     opened = []
     monkeypatch.setattr(webbrowser, "open", lambda address: not opened.append(address))
-    assert dlcli("report", "-q", run, "--open").stderr == ""
-    assert opened == [(run / "report.html").as_uri()]
+    assert dlcli("report", "-q", "--demo", run, "--open").stderr == ""
+    assert opened == [(run / "demo.html").as_uri()]
 
 
 def test_without_a_browser_the_page_is_still_written(dlcli, run, monkeypatch):
     monkeypatch.setattr(webbrowser, "open", lambda _: False)
-    result = dlcli("report", run, "--open")
-    assert (result.code, result.stdout) == (0, f"{run / 'report.html'}\n")
+    result = dlcli("report", "--demo", run, "--open")
+    assert (result.code, result.stdout) == (0, f"{run / 'demo.html'}\n")
     assert "Warning: no web browser was found" in result.stderr
 
 
