@@ -89,7 +89,10 @@ def test_the_version_is_printed(dlcli):
         (["train", "--threads", "0"], "(see: dlcli train --help)\n"),
         (["train", "--resume", "x", "--name", "y"], "--name and --resume exclude each other"),
         (["train", "--resume", "x", "--runs-dir", "y"], "--runs-dir and --resume exclude"),
-        (["predict", "x", "--top", "2", "-f", "csv"], "--top has no place in csv"),
+        (
+            ["predict", "x", "--top", "2", "-f", "csv"],
+            "csv has all ten probabilities; use --top with text or json",
+        ),
     ],
 )
 def test_wrong_usage_gets_one_line_and_exit_code_2(dlcli, arguments, message):
