@@ -51,7 +51,7 @@ def adam(
     old1, new1, old2, new2 = weights
     epsilon, rate = constants
     for i in range(parameters.size):
-        slope = gradient[i]
-        m[i] = m[i] * old1 + slope * new1
-        v[i] = v[i] * old2 + slope * slope * new2
+        g = gradient[i]
+        m[i] = m[i] * old1 + g * new1
+        v[i] = v[i] * old2 + g * g * new2
         parameters[i] -= m[i] / (np.sqrt(v[i]) + epsilon) * rate

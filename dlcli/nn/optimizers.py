@@ -99,17 +99,17 @@ class SGD(Optimizer):
     def step(self, gradient: Array, learning_rate: float) -> None:
         """Move the parameters one step along the velocity."""
         for block in self._blocks:
-            parameters, slopes = self.parameters[block], gradient[block]
+            parameters, part = self.parameters[block], gradient[block]
             step = self._scratch[: parameters.size]
             if not self.momentum:
-                np.multiply(slopes, learning_rate, out=step)
+                np.multiply(part, learning_rate, out=step)
             else:
                 velocity = self.state["velocity"][block]
                 velocity *= self.momentum
-                velocity += slopes
+                velocity += part
                 if self.nesterov:
                     np.multiply(velocity, self.momentum, out=step)
-                    step += slopes
+                    step += part
                     step *= learning_rate
                 else:
                     np.multiply(velocity, learning_rate, out=step)

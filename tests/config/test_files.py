@@ -1,4 +1,4 @@
-"""Config files: where they are found, how they are layered, what is said when they are not."""
+"""Config files: how they are found and layered, and the messages when that fails."""
 
 import errno
 import io
@@ -20,7 +20,7 @@ def test_the_promised_configs_are_shipped():
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_every_shipped_config_is_valid_and_says_what_it_teaches(name):
+def test_every_shipped_config_is_valid_and_has_comments(name):
     config_files.load([name])
     text = SHIPPED[name].read_text(encoding="utf-8")
     comments = [line for line in text.splitlines() if line.startswith("#")]
@@ -90,7 +90,7 @@ def test_problems_of_several_files_and_overrides_are_reported_together(workdir):
     ]
 
 
-def test_stdin_is_read_but_once():
+def test_stdin_can_be_read_only_once():
     with pytest.raises(ConfigError, match="stdin can be read only once"):
         config_files.load(["-", "-"])
 

@@ -1,4 +1,4 @@
-"""What is allowed, what is refused and how, and that nothing is said in vain."""
+"""Which configs are valid, and the message for each that is not."""
 
 import pytest
 
@@ -152,5 +152,5 @@ def test_the_default_learning_rate_suits_the_optimizer(text, learning_rate):
         ),
     ],
 )
-def test_what_is_hardly_meant_is_named(text, expected):
+def test_probable_mistakes_get_a_warning(text, expected):
     assert validation.warnings(resolve(text)) == expected

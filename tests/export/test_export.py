@@ -1,4 +1,4 @@
-"""Exported models answer as dlcli does, and say where they come from."""
+"""Exported models give the same probabilities as dlcli, and name their origin."""
 
 import json
 import re
@@ -18,7 +18,7 @@ from dlcli.nn.activations import OUTPUT_ACTIVATIONS
 from dlcli.nn.network import Network
 from dlcli.runs import checkpoint, lookup
 
-# What each module of PyTorch computes, told anew, in float64.
+# What each module of PyTorch computes, in float64.
 MODULES = {
     "Sigmoid()": lambda x: 1 / (1 + np.exp(-x)),
     "Tanh()": np.tanh,
@@ -71,7 +71,7 @@ def test_every_output_activation_can_be_exported():
 
 @pytest.fixture
 def of_logits(make_checkpoint):
-    """A model whose logits, for whatever images, are the given ones."""
+    """A model with the given logits for any image."""
 
     def make(output_activation, logits, **metadata):
         network = Network([784, 10], [], output_activation)
@@ -127,8 +127,8 @@ def test_an_onnx_graph_takes_bytes_and_any_number_of_images(trained, sample):
     assert (made.name, made.type, made.shape) == ("probabilities", "tensor(float)", ["batch", 10])
     for count in (1, 3):
         images = sample.test.images[:count].reshape(-1, 28, 28)
-        (shares,) = session.run(None, {"images": images})
-        assert shares == pytest.approx(trained.infer(images.reshape(-1, 784))[1], abs=1e-6)
+        (probabilities,) = session.run(None, {"images": images})
+        assert probabilities == pytest.approx(trained.infer(images.reshape(-1, 784))[1], abs=1e-6)
 
 
 def test_safetensors_has_the_names_and_the_layout_of_pytorch(trained):

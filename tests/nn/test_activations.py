@@ -1,4 +1,4 @@
-"""Activations against PyTorch, and what must hold for any input."""
+"""Activations against PyTorch, and properties that hold for any input."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from dlcli.nn.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 
 ORACLE = json.loads((Path(__file__).parents[1] / "oracle" / "pytorch_values.json").read_text())
-# Where an answer is a small difference of numbers near 1, its rounding is relative to 1.
+# A small difference of numbers near 1 has a rounding error relative to 1.
 TOLERANCES = {np.float64: {"rtol": 1e-12, "atol": 1e-14}, np.float32: {"rtol": 2e-6, "atol": 3e-6}}
 
 any_activation = pytest.mark.parametrize("name", ACTIVATIONS)
@@ -85,7 +85,7 @@ def test_outputs_agree_with_pytorch(name, dtype, case):
     np.testing.assert_allclose(outputs, expected, **TOLERANCES[dtype])
 
 
-def test_sigmoid_outputs_can_be_ranked_where_all_say_no():
+def test_small_sigmoid_outputs_can_still_be_ranked():
     outputs = outputs_of("sigmoid", np.array([[-40, -30, -20, -50]], np.float32))
     assert outputs.argsort().tolist() == [[3, 0, 1, 2]]
 
@@ -109,7 +109,7 @@ def test_softmax_does_not_change_when_all_logits_rise_alike(logits, rise):
 
 @any_output
 @given(logits=logits_of_any_size)
-def test_probabilities_are_shares_that_sum_to_1(name, logits):
+def test_probabilities_are_at_least_0_and_sum_to_1(name, logits):
     outputs = outputs_of(name, logits)
     probabilities = OUTPUT_ACTIVATIONS[name].probabilities(outputs)
     assert (probabilities >= 0).all()
@@ -117,7 +117,7 @@ def test_probabilities_are_shares_that_sum_to_1(name, logits):
 
 
 @pytest.mark.parametrize(
-    ("outputs", "shares"),
+    ("outputs", "probabilities"),
     [
         ([0.5, 1.5, 0, 2], [0.125, 0.375, 0, 0.5]),
         ([-3, 1, -0.5, 3], [0, 0.25, 0, 0.75]),
@@ -126,13 +126,13 @@ def test_probabilities_are_shares_that_sum_to_1(name, logits):
         ([0, 0, 0, 0], [0.25, 0.25, 0.25, 0.25]),
     ],
 )
-def test_linear_outputs_become_shares_of_what_is_positive(outputs, shares):
+def test_positive_linear_outputs_are_divided_by_their_sum(outputs, probabilities):
     assert OUTPUT_ACTIVATIONS["linear"].probabilities(np.array([outputs], float)).tolist() == [
-        shares
+        probabilities
     ]
 
 
 @given(st.lists(st.floats(-1e3, 1e3, width=32), min_size=2, max_size=10))
-def test_the_largest_linear_output_has_the_largest_share(outputs):
-    shares = OUTPUT_ACTIVATIONS["linear"].probabilities(np.array([outputs]))[0]
-    assert shares[np.argmax(outputs)] == shares.max()
+def test_the_largest_linear_output_has_the_largest_probability(outputs):
+    probabilities = OUTPUT_ACTIVATIONS["linear"].probabilities(np.array([outputs]))[0]
+    assert probabilities[np.argmax(outputs)] == probabilities.max()

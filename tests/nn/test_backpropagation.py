@@ -31,7 +31,7 @@ def make(activations=("tanh", "gelu"), **options):
 
 
 def run(backpropagation, images=IMAGES, labels=LABELS, seed=0):
-    """The mean loss of a batch; the gradient is left where it belongs."""
+    """The mean loss of a batch, whose gradient is computed."""
     network, loss = backpropagation.network, backpropagation.loss
     targets = one_hot(labels, network.layer_sizes[-1], network.parameters.dtype)
     logits = backpropagation.run(images, targets, np.random.default_rng(seed))
@@ -110,7 +110,7 @@ def test_running_changes_the_gradient_in_place_and_nothing_else():
     np.testing.assert_array_equal(backpropagation.network.parameters, parameters)
 
 
-def test_nothing_of_an_earlier_batch_is_left_in_the_gradient():
+def test_the_gradient_does_not_depend_on_earlier_batches():
     used, fresh = make(), make()
     run(used, IMAGES[::-1], LABELS)
     assert run(used) == run(fresh)
@@ -129,7 +129,7 @@ def test_the_penalty_is_no_part_of_the_loss_and_grows_with_the_weights_alone():
     assert penalised.penalty() == pytest.approx(4 * once)
 
 
-def test_slope_of_the_penalty_pulls_at_the_weights_and_not_at_the_biases():
+def test_the_penalty_pulls_at_the_weights_and_not_at_the_biases():
     plain, penalised = make(), make(l2_penalty=0.3)
     run(plain)
     run(penalised)
@@ -140,17 +140,17 @@ def test_slope_of_the_penalty_pulls_at_the_weights_and_not_at_the_biases():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_dropout_drops_its_share_and_keeps_the_mean(share, dtype):
+@pytest.mark.parametrize("fraction", [0.1, 0.5, 0.9])
+def test_dropout_drops_its_fraction_and_keeps_the_mean(fraction, dtype):
     mask = np.empty((500, 200), dtype)
-    draw_mask(mask, share, np.random.default_rng(0))
-    assert np.mean(mask == 0) == pytest.approx(share, abs=0.005)
-    np.testing.assert_allclose(mask[mask != 0], 1 / (1 - share), rtol=1e-4)
+    draw_mask(mask, fraction, np.random.default_rng(0))
+    assert np.mean(mask == 0) == pytest.approx(fraction, abs=0.005)
+    np.testing.assert_allclose(mask[mask != 0], 1 / (1 - fraction), rtol=1e-4)
     assert mask.mean(dtype=np.float64) == pytest.approx(1, rel=0.05)
 
 
-@pytest.mark.parametrize("share", [0.2, 0.9999, 0.999_999_9])
-def test_what_rounding_the_share_does_to_the_mean_is_made_up_for(share):
+@pytest.mark.parametrize("fraction", [0.2, 0.9999, 0.999_999_9])
+def test_rounding_the_fraction_does_not_change_the_mean(fraction):
     counts = np.arange(1 << 16, dtype=np.uint16).view(np.uint64)
 
     class EveryNumberOnce:
@@ -158,9 +158,9 @@ def test_what_rounding_the_share_does_to_the_mean_is_made_up_for(share):
             return counts
 
     mask = np.empty(1 << 16)
-    draw_mask(mask, share, EveryNumberOnce())
+    draw_mask(mask, fraction, EveryNumberOnce())
     assert mask.any()
-    assert np.mean(mask == 0) == pytest.approx(share, abs=1 / (1 << 16))
+    assert np.mean(mask == 0) == pytest.approx(fraction, abs=1 / (1 << 16))
     assert mask.mean() == pytest.approx(1, rel=1e-12)
 
 
@@ -169,7 +169,7 @@ def test_dropout_treats_each_value_on_its_own():
     draw_mask(mask, 0.5, np.random.default_rng(0))
     dropped = mask == 0
     for axis in (0, 1):
-        # The share dropped of a row or column of 400 varies with sqrt(0.25 / 400) = 0.025.
+        # The fraction dropped of a row or column of 400 varies with sqrt(0.25 / 400) = 0.025.
         assert dropped.mean(axis=axis).std() == pytest.approx(0.025, rel=0.2)
     assert np.mean(dropped[:, 1:] & dropped[:, :-1]) == pytest.approx(0.25, abs=0.01)
 

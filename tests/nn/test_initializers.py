@@ -20,7 +20,7 @@ def draw(name, *, stddev=0.05, shape=(FAN_IN, FAN_OUT), seed=0):
     return initial_weights(name, shape, stddev, np.random.default_rng(seed))
 
 
-def share_beyond(weights, limit):
+def fraction_beyond(weights, limit):
     return np.mean(np.abs(weights) > limit)
 
 
@@ -38,15 +38,15 @@ def test_uniform_weights_fill_their_range_evenly_and_never_leave_it(family, devi
     weights = draw(f"{family}_uniform")
     limit = deviation * 3**0.5
     assert 0.999 * limit < np.abs(weights).max() <= 1.00001 * limit
-    assert share_beyond(weights, limit / 2) == pytest.approx(0.5, abs=0.01)
+    assert fraction_beyond(weights, limit / 2) == pytest.approx(0.5, abs=0.01)
 
 
 @each_family
 def test_normal_weights_have_the_tails_of_a_bell(family, deviation):
     weights = draw(f"{family}_normal")
-    assert share_beyond(weights, 1 * deviation) == pytest.approx(0.3173, abs=0.01)
-    assert share_beyond(weights, 2 * deviation) == pytest.approx(0.0455, abs=0.005)
-    assert share_beyond(weights, 3 * deviation) == pytest.approx(0.0027, abs=0.001)
+    assert fraction_beyond(weights, 1 * deviation) == pytest.approx(0.3173, abs=0.01)
+    assert fraction_beyond(weights, 2 * deviation) == pytest.approx(0.0455, abs=0.005)
+    assert fraction_beyond(weights, 3 * deviation) == pytest.approx(0.0027, abs=0.001)
 
 
 def test_auto_is_he_before_rectifiers_and_glorot_elsewhere():
@@ -68,7 +68,7 @@ def test_auto_draws_the_weights_that_each_activation_wants():
 
 
 @pytest.mark.parametrize("stddev", [0.01, 0.5])
-def test_normal_has_the_standard_deviation_asked_for_whatever_the_fans(stddev):
+def test_normal_has_the_standard_deviation_asked_for_with_any_fans(stddev):
     weights = draw("normal", stddev=stddev, shape=(1000, 100))
     assert weights.std() == pytest.approx(stddev, rel=0.01)
     assert abs(weights.mean()) < 0.02 * stddev

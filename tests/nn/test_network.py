@@ -85,7 +85,7 @@ def test_weights_and_biases_are_views_of_the_one_vector():
     assert network.parameters.size == count_parameters([5, 4, 3]) == network.weight_count + 4 + 3
 
 
-def test_initial_biases_are_0_whatever_they_were_and_weights_are_not():
+def test_initializing_sets_biases_to_0_and_weights_to_other_values():
     network = make_network(5, 4, 3)
     network.parameters[:] = 9
     network.initialize("auto", 0.05, np.random.default_rng(0))

@@ -38,10 +38,10 @@ def noisy_gradients(count, size=6):
     return np.random.default_rng(0).normal(size=(count, size)).astype(np.float32)
 
 
-def descend(name, parameters, slope, rates):
+def descend(name, parameters, gradient_at, rates):
     optimizer = make_optimizer(CONFIGS[name], parameters, len(parameters))
     for rate in rates:
-        optimizer.step(slope(parameters), rate)
+        optimizer.step(gradient_at(parameters), rate)
     return parameters
 
 
@@ -89,12 +89,12 @@ def test_the_bottom_of_a_parabola_is_reached(name):
 
 @each_optimizer
 def test_rosenbrocks_valley_is_descended_to_its_end(name):
-    def slope(p):
+    def gradient_at(p):
         x, y = p
         return np.array([-2 * (1 - x) - 400 * x * (y - x * x), 200 * (y - x * x)])
 
     steps = 15_000 if name == "sgd" else 4000
-    found = descend(name, np.array([-1.0, 1.0]), slope, [RATES[name]] * steps)
+    found = descend(name, np.array([-1.0, 1.0]), gradient_at, [RATES[name]] * steps)
     np.testing.assert_allclose(found, [1, 1], atol=0.02)
 
 
@@ -136,13 +136,13 @@ def test_plain_gradient_descent_remembers_nothing():
 
 
 @pytest.mark.parametrize("name", ["sgd", "momentum", "nesterov", "adam"])
-def test_without_a_slope_nothing_moves(name):
+def test_with_a_gradient_of_0_nothing_moves(name):
     parameters = np.ones(6)
     make_optimizer(CONFIGS[name], parameters, 4).step(np.zeros(6), 0.1)
     assert (parameters == 1).all()
 
 
-def test_adamw_shrinks_the_weights_without_any_slope_and_not_the_biases():
+def test_adamw_shrinks_the_weights_without_any_gradient_and_not_the_biases():
     parameters = np.ones(6)
     config = Config(optimizer="adamw", weight_decay=0.5)
     make_optimizer(config, parameters, 4).step(np.zeros(6), 0.1)
@@ -181,26 +181,26 @@ def test_state_that_has_faded_becomes_0_and_no_other(name):
         np.testing.assert_array_equal(optimizer.state[key][:3], np.float32([0, 0, -1e-29]))
 
 
-def test_adam_takes_steps_of_the_learning_rate_however_steep_the_slope():
+def test_adam_takes_steps_of_the_learning_rate_for_any_gradient():
     parameters = np.zeros(3)
     make_optimizer(CONFIGS["adam"], parameters, 3).step(np.array([1e-3, -1.0, 1e4]), 0.1)
     np.testing.assert_allclose(parameters, [-0.1, 0.1, -0.1], rtol=1e-4)
 
 
-def test_momentum_settles_at_a_step_ten_times_longer_along_a_steady_slope():
-    parameters, slope = np.zeros(1), np.ones(1)
+def test_momentum_makes_steps_ten_times_longer_along_a_constant_gradient():
+    parameters, gradient = np.zeros(1), np.ones(1)
     optimizer = make_optimizer(CONFIGS["momentum"], parameters, 1)
     for _ in range(200):
-        optimizer.step(slope, 0.01)
+        optimizer.step(gradient, 0.01)
     before = parameters.copy()
-    optimizer.step(slope, 0.01)
+    optimizer.step(gradient, 0.01)
     np.testing.assert_allclose(before - parameters, 0.1, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["sgd", "momentum", "nesterov"])
 @pytest.mark.parametrize("rates", [[0.1, 0.01, 0.3], [1e-9, 1e-13, 1e-9], [0.1, 0.0, 0.1]])
 def test_a_changing_learning_rate_stays_out_of_the_velocity(name, rates):
-    """Sutskever et al. as written: v is a sum of gradients, whatever the rates were."""
+    """As in Sutskever et al.: v is a sum of gradients, independent of the learning rates."""
     config, gradients = CONFIGS[name], noisy_gradients(len(rates)).astype(np.float64)
     expected, velocity = np.zeros(6), np.zeros(6)
     for gradient, rate in zip(gradients, rates, strict=True):
@@ -218,7 +218,7 @@ def test_a_changing_learning_rate_stays_out_of_the_velocity(name, rates):
 
 
 def hard_gradients(count, size):
-    """Among ordinary slopes some that are 0, denormal or huge."""
+    """Ordinary gradients with some values that are 0, subnormal or huge."""
     gradients = noisy_gradients(count, size)
     gradients[:, :4] *= np.array([0, 1e-38, 1e-20, 1e15], np.float32)
     return gradients

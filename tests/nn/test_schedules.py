@@ -18,7 +18,7 @@ STEPS_PER_EPOCH = 50
 
 
 def rates(steps_per_epoch=STEPS_PER_EPOCH, **settings):
-    """The learning rate of every step of a training, as shares of 1."""
+    """The learning rate of every step of a training, as fractions of 1."""
     config = Config(learning_rate=1.0, **settings)
     found = make_learning_rates(config, steps_per_epoch)
     return [found.at(step) for step in range(config.epochs * steps_per_epoch)]
@@ -116,19 +116,19 @@ def test_warmup_over_the_whole_training_ends_at_the_full_rate():
     step_epochs=st.integers(1, 100),
     epochs=st.integers(1, 1000),
     steps_per_epoch=st.integers(1, 1000),
-    shares=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    fractions=st.tuples(st.floats(0, 1), st.floats(0, 1)),
 )
 def test_a_rate_is_never_negative_and_never_above_the_learning_rate(
-    schedule, learning_rate, decay_factor, step_epochs, epochs, steps_per_epoch, shares
+    schedule, learning_rate, decay_factor, step_epochs, epochs, steps_per_epoch, fractions
 ):
-    warmup_share, step_share = shares
+    warmup_fraction, step_fraction = fractions
     config = Config(
         schedule=schedule,
         learning_rate=learning_rate,
         decay_factor=decay_factor,
         step_epochs=step_epochs,
         epochs=epochs,
-        warmup_epochs=warmup_share * epochs,
+        warmup_epochs=warmup_fraction * epochs,
     )
-    step = int(step_share * (epochs * steps_per_epoch - 1))
+    step = int(step_fraction * (epochs * steps_per_epoch - 1))
     assert 0 <= make_learning_rates(config, steps_per_epoch).at(step) <= learning_rate

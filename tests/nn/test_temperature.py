@@ -1,4 +1,4 @@
-"""The temperature that makes probabilities true."""
+"""The temperature that calibrates probabilities."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def true_logits(count=20_000, spread=2.0):
 
 
 @pytest.mark.parametrize("factor", [0.2, 0.5, 1.0, 3.0, 8.0])
-def test_probabilities_too_sure_or_not_sure_enough_are_set_right(factor):
+def test_overconfident_and_underconfident_probabilities_are_calibrated(factor):
     logits, labels = true_logits()
     temperature = fit_temperature(logits * np.float32(factor), labels)
     assert temperature == pytest.approx(factor, rel=0.03)
@@ -38,7 +38,7 @@ def test_no_other_temperature_fits_better(spread):
     logits = logits * np.float32(2)
     best = fit_temperature(logits, labels)
 
-    # With the share that a label leaves to all classes.
+    # With the smoothing of the targets.
     targets = smooth(one_hot(labels, 10, np.float64), 1 / 2002)
 
     def loss(temperature):
@@ -50,23 +50,23 @@ def test_no_other_temperature_fits_better(spread):
 
 @pytest.mark.parametrize("count", [5, 100, 10_000])
 @pytest.mark.parametrize("gap", [5.0, 20.0])
-def test_answers_that_are_all_right_prove_as_much_certainty_as_there_are_of_them(count, gap):
+def test_correct_predictions_give_as_much_confidence_as_their_number_allows(count, gap):
     logits = np.zeros((count, 10), np.float32)
     logits[:, 3] = gap
     temperature = fit_temperature(logits, np.full(count, 3, np.uint8))
-    # Platt's share of all but the truth: nine tenths of 1 / (count + 2).
-    doubt = 1 - float(softmax(logits / np.float32(temperature))[0, 3])
-    assert doubt == pytest.approx(0.9 / (count + 2), rel=0.01)
+    # Platt's targets leave the wrong classes nine tenths of 1 / (count + 2).
+    error = 1 - float(softmax(logits / np.float32(temperature))[0, 3])
+    assert error == pytest.approx(0.9 / (count + 2), rel=0.01)
 
 
-def test_where_no_answer_is_right_the_flattest_is_chosen_and_the_bounds_hold():
+def test_the_temperature_stays_within_its_bounds():
     logits = np.eye(10, dtype=np.float32)
     labels = np.arange(10, dtype=np.uint8)
     assert fit_temperature(logits, (labels + 1) % 10) == pytest.approx(10, rel=1e-3)
     assert fit_temperature(logits / 100, labels) == pytest.approx(0.1, rel=1e-3)
 
 
-def test_logits_that_say_nothing_change_nothing():
+def test_equal_logits_need_no_temperature():
     assert fit_temperature(np.zeros((5, 10), np.float32), np.zeros(5, np.uint8)) == 1
 
 
@@ -77,5 +77,5 @@ def test_logits_that_say_nothing_change_nothing():
         *((never, False) for never in (0.09, 10**400, float("nan"), True, "1", None)),
     ],
 )
-def test_only_what_could_be_found_is_a_temperature(value, expected):
+def test_only_a_number_within_the_bounds_is_a_temperature(value, expected):
     assert is_temperature(value) == expected

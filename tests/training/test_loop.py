@@ -41,12 +41,12 @@ def small(**settings):
 def train(config, data, validation=None):
     """Train from the start; return the records and the state."""
     state = initial_state(config)
-    judged_by = data.test if validation is None else validation
-    return list(fit(config, data.train, judged_by, state)), state
+    validation_images = data.test if validation is None else validation
+    return list(fit(config, data.train, validation_images, state)), state
 
 
 def copy_of(config, state):
-    """A state that shares no memory with another, as a checkpoint would bring it back."""
+    """A state that shares no memory with another, as after loading a checkpoint."""
     network = copied(state.network)
     optimizer = make_optimizer(config, network.parameters, network.weight_count)
     for key, array in state.optimizer.state.items():
@@ -142,7 +142,7 @@ def test_full_batch_descent_with_momentum_penalty_and_clipping_follows_pytorch()
     ],
     ids=str,
 )
-def test_easy_images_are_learned_to_the_last(settings, data):
+def test_all_easy_images_are_learned(settings, data):
     records, state = train(small(**{"epochs": 30, **settings}), data)
     assert accuracy(state.network, data.train) == 1
     assert records[-1].validation_accuracy == 1
@@ -171,14 +171,14 @@ def test_losses_and_accuracies_are_those_of_the_networks_own_answers(data):
     config = small(batch_size=1000, epochs=1)
     before = make_network(config)
     (record,), state = train(config, data)
-    for network, examples, loss, share in (
+    for network, examples, loss, fraction in (
         (before, data.train, record.train_loss, record.train_accuracy),
         (state.network, data.test, record.validation_loss, record.validation_accuracy),
     ):
         _, outputs = network.infer(examples.images)
         truths = [float(row[label]) for row, label in zip(outputs, examples.labels, strict=True)]
         assert loss == pytest.approx(-sum(map(math.log, truths)) / len(truths), rel=1e-5)
-        assert share == accuracy(network, examples)
+        assert fraction == accuracy(network, examples)
 
 
 def test_training_scores_are_means_over_images_though_the_last_batch_is_smaller(data):
@@ -241,15 +241,15 @@ def test_with_batch_normalisation_a_last_batch_of_few_images_is_left_out(
     assert 0 < records[-1].train_accuracy <= 1
 
 
-def test_a_listener_is_told_of_every_block_of_batches(data, monkeypatch):
+def test_on_block_is_called_after_every_block_of_batches(data, monkeypatch):
     monkeypatch.setattr(loop, "_BLOCK_ROWS", 50)
     config = small(batch_size=25, epochs=2)
-    told = []
-    records = list(fit(config, data.train, data.test, initial_state(config), told.append))
-    assert [(progress.epoch, progress.images) for progress in told] == [
+    calls = []
+    records = list(fit(config, data.train, data.test, initial_state(config), calls.append))
+    assert [(progress.epoch, progress.images) for progress in calls] == [
         (epoch, size) for epoch in (1, 2) for size in (50, 10)
     ]
-    for last, record in zip((told[1], told[3]), records, strict=True):
+    for last, record in zip((calls[1], calls[3]), records, strict=True):
         assert last.loss == pytest.approx(record.train_loss)
         assert last.accuracy == pytest.approx(record.train_accuracy)
 
@@ -383,7 +383,7 @@ def test_steps_are_compiled_for_long_trainings_alone_and_change_no_bit(
     assert state.network.parameters.tobytes() == plain.network.parameters.tobytes()
 
 
-def test_finished_training_does_not_go_on(data):
+def test_finished_training_does_not_continue(data):
     config = small(epochs=2)
     _, state = train(config, data)
     before = state.network.parameters.tobytes()
@@ -423,7 +423,7 @@ def test_clipping_limits_the_norm_of_every_step_and_keeps_its_direction(data, mo
     assert norm_of(gradients[1]) == pytest.approx(0.1, rel=1e-5)
     cosine = np.dot(gradients[0], gradients[1]) / norm_of(gradients[0]) / norm_of(gradients[1])
     assert cosine == pytest.approx(1, abs=1e-5)
-    # The record tells the norm before clipping.
+    # The record has the norm before clipping.
     assert [r.gradient_norm for r in records] == pytest.approx(2 * [norm_of(gradients[0])])
 
 
@@ -525,8 +525,8 @@ def test_the_temperature_is_that_of_the_best_epoch(data):
 
 @pytest.mark.parametrize("settings", [{"output_activation": "sigmoid"}, {"validation_size": 0}])
 def test_without_softmax_or_validation_images_there_is_no_temperature(settings, data):
-    judged_by = NOTHING if "validation_size" in settings else data.test
-    _, state = train(small(**settings), data, judged_by)
+    validation_images = NOTHING if "validation_size" in settings else data.test
+    _, state = train(small(**settings), data, validation_images)
     assert state.temperature == 1
 
 
@@ -565,7 +565,7 @@ def test_early_stopping_waits_its_patience_after_the_best_epoch(data):
     assert state.epoch == len(records) == state.best_epoch + 4 < 200
 
 
-def test_training_stops_where_the_slope_is_flat(data):
+def test_training_stops_where_the_gradient_is_small(data):
     config = small(hidden_layers=(), epochs=500, min_gradient_norm=0.05)
     records, state = train(config, data)
     assert why_finished(config, state) == "min_gradient_norm"
@@ -652,7 +652,7 @@ LINEAR = {"loss": "mse", "output_activation": "linear"}
         ),
     ],
 )
-def test_divergence_is_told_with_the_step_where_it_happened(change, settings, place, data):
+def test_the_message_of_divergence_names_the_step(change, settings, place, data):
     message = in_step(8, change, settings, data)
     assert message.startswith(f"training diverged in {place}")
     assert message.endswith("; lower learning_rate (now 0.1) or set gradient_clip")
@@ -719,7 +719,7 @@ def test_the_best_epoch_has_the_most_right_answers_and_among_equals_the_least_lo
 
 
 def test_the_best_epoch_may_be_that_of_the_least_loss(data):
-    # Half of the labels are wrong: the more right answers, the surer the wrong ones.
+    # Half of the labels are wrong, so a higher accuracy comes with a higher loss.
     labels = data.test.labels.copy()
     labels[::2] = (labels[::2] + 1) % 10
     doubtful = Examples(data.test.images, labels)
@@ -733,7 +733,7 @@ def test_the_best_epoch_may_be_that_of_the_least_loss(data):
     assert other.network.parameters.tobytes() == state.network.parameters.tobytes()
 
 
-def test_the_last_epoch_may_be_kept_whatever_it_is_worth(data):
+def test_the_last_epoch_may_be_kept_with_any_scores(data):
     config = small(epochs=25, learning_rate=0.3, batch_size=10, dropout=0.5, keep="last")
     state = initial_state(config)
     for record in fit(config, data.train, data.test, state):
