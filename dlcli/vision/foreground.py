@@ -158,10 +158,11 @@ def _line_mask(mask: Mask, thickness: float, length: float, slopes: tuple[float,
         # Sheared by its slope, a line lies in one row, or two where it is rounded.
         drift = np.rint(slope * np.arange(width)).astype(np.intp)
         sheared = (rows + drift) % height, columns
-        row_above_or_below = mask[sheared].copy()
-        row_above_or_below[1:] |= mask[sheared][:-1]
-        row_above_or_below[:-1] |= mask[sheared][1:]
-        lines[sheared] |= row_run_lengths(row_above_or_below) >= length
+        aligned = mask[sheared]
+        tolerant = aligned.copy()  # of a pixel up or down
+        tolerant[1:] |= aligned[:-1]
+        tolerant[:-1] |= aligned[1:]
+        lines[sheared] |= row_run_lengths(tolerant) >= length
     return lines & (thickness >= row_run_lengths(mask.T).T) & mask
 
 

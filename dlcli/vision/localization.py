@@ -71,8 +71,8 @@ _MAX_COVERAGE = 0.7
 _MIN_PAGE_ASPECT = 0.5
 
 # Up to these OOD scores a candidate may be a digit, is accepted at once, and is accepted although
-# an earlier one may be a digit. Of the digits on synthetic photographs, 99 %, 99 % and 92 % are
-# below (``tools/train_rejection.py``).
+# an earlier one may be a digit. When they were set, 99 %, 99 % and 92 % of the digits on synthetic
+# photographs were below.
 _MAX_OOD_POSSIBLE = 0.2
 _MAX_OOD_ACCEPTED = 0.1
 _MAX_OOD_PREFERRED = 0.01

@@ -1,4 +1,4 @@
-"""Foreground is found whatever the paper's light and colour, and shadows are no ink."""
+"""The foreground is found on any background, and shadows belong to the background."""
 
 import numpy as np
 import pytest
