@@ -45,8 +45,10 @@ _MIN_FRAMED_LENGTH = 0.3
 
 # Factor on the score of what touches a side of the picture.
 _TOUCHING_FACTOR = 0.25
-# Strokes are thinner than this fraction of the digit's length.
+# Strokes are thinner than this fraction of the digit's length; what is thicker than the second is a
+# blot: a dot, which the rejection network takes for a 0.
 _MAX_STROKE_WIDTH = 0.3
+_MIN_BLOT_WIDTH = 0.5
 # Parts of a broken digit have at least this fraction of its mass, are not farther away than this
 # fraction of its length, and at most so many times as thick.
 _MIN_PART_MASS = 0.03
@@ -232,7 +234,9 @@ class ComponentGroup:
     @property
     def rejection(self) -> RejectionReason | None:
         """Why this is not a single digit, if it is not."""
-        if self._background_around() < _MIN_BACKGROUND_AROUND:
+        components, main = self.components, self.main
+        is_blot = components.thickness[main] > _MIN_BLOT_WIDTH * components.length[main]
+        if is_blot or self._background_around() < _MIN_BACKGROUND_AROUND:
             return RejectionReason.BLOT
         return None
 

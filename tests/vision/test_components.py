@@ -5,6 +5,7 @@ import pytest
 
 from dlcli.vision.components import HIGH_THRESHOLD, LOW_THRESHOLD, ComponentGroup, find_digit
 from dlcli.vision.foreground import Foreground
+from dlcli.vision.rejection import RejectionReason
 
 
 def canvas(*boxes: tuple[int, int, int, int], level: float = 200) -> np.ndarray:
@@ -125,6 +126,10 @@ def test_other_digits_beside_it_are_found(boxes, others):
 )
 def test_shapes_of_digits_are_not_rejected(boxes):
     assert find(canvas(*boxes)).rejection is None
+
+
+def test_a_dot_is_rejected_as_a_blot():
+    assert find(canvas((40, 40, 54, 54))).rejection == RejectionReason.BLOT
 
 
 FRAME = [(30, 8, 80, 11), (30, 89, 80, 92), (30, 8, 33, 92), (77, 8, 80, 92)]
