@@ -122,7 +122,7 @@ def parse(text: str, name: str) -> Settings:
             return {}
         if not isinstance(node, yaml.MappingNode):
             raise ConfigError(
-                f"{name}:{_line(node)}: expected 'key: value' lines, found a {_kind(node)}"
+                f"{name}:{_line(node)}: expected 'key: value' lines, found {_kind(node)}"
             )
         _check(node, name)
         return {
@@ -175,7 +175,10 @@ def _line(node: yaml.Node) -> int:
 
 
 def _kind(node: yaml.Node) -> str:
-    return type(node).__name__.removesuffix("Node").lower()
+    """What a node is, for messages."""
+    if isinstance(node, yaml.SequenceNode):
+        return "a list"
+    return "a mapping" if isinstance(node, yaml.MappingNode) else "a single value"
 
 
 def _check(node: yaml.Node, name: str, depth: int = 0) -> None:
@@ -189,7 +192,7 @@ def _check(node: yaml.Node, name: str, depth: int = 0) -> None:
         seen: dict[str, int] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
-                raise ConfigError(f"{name}:{_line(key)}: expected a key name, found a {_kind(key)}")
+                raise ConfigError(f"{name}:{_line(key)}: expected a key name, found {_kind(key)}")
             if key.value in seen:
                 raise ConfigError(
                     f"{name}:{_line(key)}: {key.value}: is here twice "

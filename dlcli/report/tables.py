@@ -102,7 +102,7 @@ class Pair:
 
 
 def pairs(models: Sequence[EvaluatedModel]) -> list[Pair]:
-    """McNemar's test of every two models.
+    """McNemar's test of every pair of models.
 
     The more pairs there are, the more of them would seem to differ by chance. The limit of 5 % is
     therefore divided by their number (Bonferroni's correction).

@@ -160,7 +160,7 @@ def check_changes(old: Config, new: Config, epochs_done: int) -> None:
 def advice_after_divergence(run: Path, config: Config) -> str:
     """What to do with a run that diverged."""
     rate = config.learning_rate / 10
-    return f"train anew: dlcli train --config {run / CONFIG} --set learning_rate={rate:g}"
+    return f"to train again: dlcli train --config {run / CONFIG} --set learning_rate={rate:g}"
 
 
 def why_diverged(run: Path) -> str | None:
@@ -185,7 +185,7 @@ def read(path: Path) -> SavedRun:
     except CheckpointError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             raise CheckpointError(
-                f"{error}; nothing was saved to resume from; start the run anew with --name"
+                f"{error}; nothing was saved to resume from; start the run again with --name"
             ) from error
         raise
     config = model.config

@@ -301,7 +301,7 @@ def test_a_run_in_which_nothing_was_saved_can_be_started_anew_but_not_resumed(tr
     Path("runs/r/.lock").touch()
     resumed = dlcli("train", "--resume", "runs/r")
     assert resumed.code == 4
-    assert "nothing was saved to resume from; start the run anew with --name" in resumed.stderr
+    assert "nothing was saved to resume from; start the run again with --name" in resumed.stderr
     assert train("--name", "r").code == 0
 
 
@@ -343,7 +343,7 @@ def test_divergence_stops_with_a_remedy_and_keeps_the_last_good_state(train, mon
     assert result.stdout == ""
     *_, kept, error = result.stderr.splitlines()
     assert kept == (
-        "Epoch 2 is saved; train anew: "
+        "Epoch 2 is saved; to train again: "
         "dlcli train --config runs/r/config.yaml --set learning_rate=0.01"
     )
     assert re.fullmatch(
@@ -361,7 +361,9 @@ def test_resuming_a_run_that_diverged_says_what_to_do(train, dlcli, monkeypatch)
     refused = dlcli("train", "--resume", "runs/r")
     assert refused.code == 1
     assert refused.stderr.startswith("Error: runs/r: training diverged in epoch 3, step 2: ")
-    assert f"{REMEDY}. Resuming would only repeat that; train anew: dlcli train" in refused.stderr
+    assert (
+        f"{REMEDY}. Resuming would only repeat that; to train again: dlcli train" in refused.stderr
+    )
     assert refused.stderr.count("\n") == 1
     # Other epochs may mean another schedule, or an end before the divergence.
     ended = dlcli("train", "--resume", "runs/r", "--set", "epochs=2")
