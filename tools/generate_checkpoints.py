@@ -16,7 +16,7 @@ from typing import Any
 from dlcli.cli.main import run
 from dlcli.data import datasets
 from dlcli.evaluation import evaluate
-from dlcli.runs import checkpoint, layout, lookup, metrics_log
+from dlcli.runs import checkpoint, directory, lookup, metrics_log
 
 FOLDER = Path(__file__).parents[1] / "tests" / "checkpoints"
 # Since .1 the optimiser's state has the names and the meaning of the papers.
@@ -50,7 +50,7 @@ def write(folder: Path) -> None:
             recorded[name] = {"scores": scores(folder / name), "resumed": scores(Path(copy))}
         for unneeded in ("summary.json", ".lock"):
             (folder / name / unneeded).unlink()
-    (folder / layout.LATEST).unlink()
+    (folder / directory.LATEST).unlink()
     (folder / RECORD).write_text(json.dumps(recorded, indent=2) + "\n", encoding="utf-8")
 
 

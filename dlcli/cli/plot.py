@@ -91,7 +91,7 @@ def command(
 def _curve(path: str) -> "Curve":
     """The epochs of a run directory."""
     from dlcli.report.plots import Curve
-    from dlcli.runs import directory, layout, listing, metrics_log
+    from dlcli.runs import directory, listing, metrics_log
     from dlcli.runs.lookup import PRETRAINED
 
     if path == PRETRAINED or Path(path).is_file():
@@ -99,7 +99,7 @@ def _curve(path: str) -> "Curve":
     run = directory.find(Path(path))
     records = metrics_log.read(run)
     if not records:
-        raise ConfigError(f"{run}: has no learning curves: its {layout.METRICS} holds no epochs")
+        raise ConfigError(f"{run}: has no learning curves: its {directory.METRICS} holds no epochs")
     return Curve(printable(str(run)), records, listing.kept_record(run, records))
 
 

@@ -164,7 +164,7 @@ def _event_log(
     wanted: bool | None,  # noqa: FBT001 - as click passes it
 ) -> "type[EventLog] | None":
     """What writes event files, if any are wanted; by default a resumed run continues its own."""
-    from dlcli.runs.layout import EVENTS
+    from dlcli.runs.directory import EVENTS
 
     if wanted is None:
         wanted = resumption is not None and any(resumption.saved.path.glob(EVENTS))

@@ -3,7 +3,7 @@
 A config is flat, but for ``augmentation``, whose keys have a dot: ``augmentation.rotation``.
 """
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import msgspec
 import yaml
@@ -12,6 +12,7 @@ from msgspec import Meta
 from dlcli.config.dimensions import CLASSES, IMAGE_SIZE, MAX_HIDDEN_LAYERS, MAX_PATH
 from dlcli.config.messages import describe_allowed, listed, shown
 from dlcli.config.yaml_loader import settings_of
+from dlcli.data.registry import DATASETS
 from dlcli.nn.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from dlcli.nn.initializers import AUTO, INITIALIZERS
 from dlcli.nn.losses import LOSSES
@@ -32,7 +33,6 @@ else:  # the keys of the tables in dlcli.nn, as msgspec wants them
     InitializerName = Literal[AUTO, *INITIALIZERS]
     OptimizerName = Literal[tuple(OPTIMIZERS)]
     ScheduleName = Literal[tuple(SCHEDULES)]
-DatasetName = Literal["mnist", "fashion-mnist", "kmnist", "sample"]
 KeepName = Literal["best_accuracy", "best_loss", "last"]
 
 _Fraction = Annotated[float, Meta(ge=0, lt=1)]
@@ -104,8 +104,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             min_length=1,
             max_length=MAX_PATH,
-            description="The dataset: mnist, fashion-mnist, kmnist, sample (12,000 MNIST images "
-            "inside the package), or a folder of four IDX files.",
+            description=f"The dataset: {', '.join(DATASETS)} (see dlcli data status), "
+            "or a folder of four IDX files.",
         ),
     ] = "mnist"
     hidden_layers: Annotated[
@@ -344,7 +344,7 @@ def json_schema() -> dict[str, Any]:
     """The JSON Schema of a config, for editors (https://json-schema.org)."""
     schema = msgspec.json.schema(Config)
     properties = schema["$defs"]["Config"]["properties"]
-    properties["dataset"]["examples"] = list(get_args(DatasetName))
+    properties["dataset"]["examples"] = list(DATASETS)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

@@ -7,7 +7,7 @@ import math
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 
@@ -24,11 +24,11 @@ from dlcli.config.messages import (
 from dlcli.config.schema import (
     Augmentation,
     Config,
-    DatasetName,
     default_learning_rate,
     key_types,
 )
 from dlcli.config.yaml_loader import Setting, Settings, settings_of
+from dlcli.data.registry import DATASETS
 from dlcli.errors import ConfigError
 from dlcli.nn.activations import OUTPUT_ACTIVATIONS
 from dlcli.nn.initializers import INITIALIZERS
@@ -168,16 +168,15 @@ def _contradictions(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:
     yield from _contradictions_of_the_network(config)
     yield from _contradictions_of_the_training(config)
     dataset = config.dataset
-    names = get_args(DatasetName)
     if "\0" in dataset or any("\ud800" <= character <= "\udfff" for character in dataset):
         yield ("dataset",), f"{shown(dataset)} cannot be the name of a folder"
     # A name with a separator is a path; loading the dataset finds out whether it exists.
-    if re.fullmatch(r"[\w-]+", dataset) and dataset not in names and not os.path.isdir(dataset):  # noqa: PTH112 - Path.is_dir raises of names too long
+    if re.fullmatch(r"[\w-]+", dataset) and dataset not in DATASETS and not os.path.isdir(dataset):  # noqa: PTH112 - Path.is_dir raises of names too long
         yield (
             ("dataset",),
             (
-                f"expected {one_of(names)} or a folder of IDX files, got {shown(dataset)}"
-                f"{did_you_mean(dataset, names)}"
+                f"expected {one_of(DATASETS)} or a folder of IDX files, got {shown(dataset)}"
+                f"{did_you_mean(dataset, DATASETS)}"
             ),
         )
 

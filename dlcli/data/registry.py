@@ -1,20 +1,17 @@
 """The named datasets, one row each.
 
-Help texts, shell completion, ``dlcli data`` and the README's table follow from the rows. Adding
-a dataset takes a row here and its name in :data:`dlcli.config.schema.DatasetName`.
+The config's choices, help texts, shell completion, ``dlcli data`` and the README's table follow
+from the rows.
 """
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal
+
+from dlcli.vision import Preprocessing
 
 if TYPE_CHECKING:
-    from dlcli.config.schema import DatasetName
     from dlcli.data.idx import Content
-
-Preprocessing: TypeAlias = Literal["digit", "none"]
-"""How ``dlcli predict`` prepares pictures: as MNIST prepared its digits, or not at all."""
 
 FILES = (
     "train-images-idx3-ubyte",
@@ -57,7 +54,7 @@ class Checksum:
 class DatasetInfo:
     """A named dataset: what it is, where it comes from, and how its files are recognised."""
 
-    name: "DatasetName"
+    name: str
     title: str
     licence: str
     checksums: dict[str, Checksum]
@@ -146,4 +143,6 @@ def preprocessing_for(dataset: str) -> Preprocessing:
 
 def sha256(content: "Content") -> str:
     """The SHA-256 sum in hexadecimal."""
+    import hashlib  # takes 5 ms, for which config errors need not wait
+
     return hashlib.sha256(content).hexdigest()

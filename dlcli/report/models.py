@@ -9,10 +9,10 @@ from dlcli.config.schema import Config
 from dlcli.data.datasets import Examples
 from dlcli.evaluation import evaluate
 from dlcli.evaluation.evaluate import Evaluation
-from dlcli.runs import layout, metrics_log
+from dlcli.runs import directory, metrics_log
 from dlcli.runs import summary as summaries
 from dlcli.runs.checkpoint import Model
-from dlcli.runs.layout import BEST, LAST
+from dlcli.runs.directory import BEST, LAST
 from dlcli.runs.summary import Summary
 from dlcli.training.epoch_metrics import EpochRecord, overfitting_since
 
@@ -79,7 +79,7 @@ def evaluate_models(models: Sequence[Model], test: Examples) -> list[EvaluatedMo
 def run_of(model: Model) -> Path | None:
     """The run directory that a checkpoint is in; None if it is elsewhere."""
     folder = model.path.parent
-    inside = model.path.name in {BEST, LAST} and (folder / layout.CONFIG).is_file()
+    inside = model.path.name in {BEST, LAST} and (folder / directory.CONFIG).is_file()
     return folder if inside else None
 
 

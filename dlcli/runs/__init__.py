@@ -4,7 +4,6 @@
 - ``metadata``     what a checkpoint records about its model, typed and checked
 - ``npz``          the arrays of an ``.npz`` file in which nothing is trusted
 - ``lookup``       which model is meant by a name
-- ``layout``       the names of the files in a run directory
 - ``directory``    run directories: their names, the lock, the link ``latest``
 - ``run``          a run that is being trained
 - ``resume``       what resuming needs, and what it may change

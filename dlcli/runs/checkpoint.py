@@ -12,9 +12,9 @@ import json
 import re
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -60,19 +60,8 @@ class Model:
 
     @property
     def config(self) -> "Config":
-        """The config it was trained with, checked.
-
-        Raises
-        ------
-        CheckpointError
-            It is not valid in this version of dlcli.
-        """
-        from dlcli.config.validation import from_builtins
-
-        try:
-            return from_builtins(self.metadata.config, str(self.path))
-        except ConfigError as error:
-            raise CheckpointError(*error.args) from error
+        """The config it was trained with, as :func:`stored_config`."""
+        return stored_config(self.metadata.config, self.path)
 
     @property
     def temperature(self) -> float:
@@ -108,6 +97,22 @@ class Model:
         return logits, self.network.probabilities(outputs)
 
 
+def stored_config(values: Json, path: Path) -> "Config":
+    """Check a config that a run stored in ``path``.
+
+    Raises
+    ------
+    CheckpointError
+        It is not valid in this version of dlcli.
+    """
+    from dlcli.config.validation import from_builtins
+
+    try:
+        return from_builtins(values, str(path))
+    except ConfigError as error:
+        raise CheckpointError(*error.args) from error
+
+
 def save(
     path: Path,
     network: Network,
@@ -116,13 +121,7 @@ def save(
     optimizer_state: Mapping[str, Array],
     average: Network | None = None,
 ) -> None:
-    """Write a checkpoint whole or not at all.
-
-    Raises
-    ------
-    OSError
-        It cannot be written.
-    """
+    """Write a checkpoint, whole or not at all."""
     arrays = _arrays_of(network)
     if average is not None:
         arrays |= {f"{_AVERAGED}{name}": array for name, array in _arrays_of(average).items()}
@@ -130,7 +129,7 @@ def save(
     description = {
         "format": FORMAT_VERSION,
         "dlcli": __version__,  # what to install if the format is newer than the reader
-        "architecture": Architecture.of(network, loss).to_json(),
+        "architecture": asdict(Architecture.of(network, loss)),
         **metadata.to_json(),
     }
     with atomic_write(path) as file:
@@ -200,8 +199,7 @@ def _fill(
         array = npz.read_array(archive, members.pop(full_name, None), full_name, values.shape)
         with np.errstate(over="ignore"):  # numbers too large for float32 are refused below
             values[...] = array
-        if not np.isfinite(values).all():
-            raise CheckpointError(f"{full_name}: holds values that are not finite numbers")
+        _check_finite(full_name, values)
         if name.endswith("variance") and (values < 0).any():
             raise CheckpointError(f"{full_name}: holds negative variances")
 
@@ -214,10 +212,14 @@ def _read_optimizer_state(
     for full_name in [name for name in members if name.startswith("optimizer.")]:
         shape = (1,) if full_name in _SINGLE_VALUES else network.parameters.shape
         array = npz.read_array(archive, members.pop(full_name), full_name, shape)
-        if not np.isfinite(array).all():
-            raise CheckpointError(f"{full_name}: holds values that are not finite numbers")
+        _check_finite(full_name, array)
         state[full_name.removeprefix("optimizer.")] = array
     return state
+
+
+def _check_finite(name: str, array: Array) -> None:
+    if not np.isfinite(array).all():
+        raise CheckpointError(f"{name}: holds values that are not finite")
 
 
 def _read_description(archive: zipfile.ZipFile, member: zipfile.ZipInfo | None) -> Json:
@@ -235,12 +237,13 @@ def _read_description(archive: zipfile.ZipFile, member: zipfile.ZipInfo | None) 
         raise CheckpointError(f"metadata: not JSON: {error}") from error
     if not isinstance(description, dict):
         raise CheckpointError("metadata: expected a JSON object")
-    _check_format(description.get("format"), description.get("dlcli"))
+    _check_format(description)
     return description
 
 
-def _check_format(version: Any, writer: Any) -> None:
+def _check_format(description: Json) -> None:
     """Refuse an unknown format, naming the dlcli that wrote a newer one."""
+    version, writer = description.get("format"), description.get("dlcli")
     if version == FORMAT_VERSION:
         return
     problem = f"checkpoint format {version!r:.60}; this dlcli reads format {FORMAT_VERSION}"

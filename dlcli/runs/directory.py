@@ -1,4 +1,4 @@
-"""Run directories: their names, the lock of the process that trains, the link ``latest``."""
+"""Run directories: their files and names, the lock while one is trained in, the link ``latest``."""
 
 import itertools
 import re
@@ -8,56 +8,42 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dlcli.errors import CheckpointError, ConfigError
-from dlcli.files import (
-    flush_folder,
-    lock,
-    make_folder,
-    remove_temporary_files,
-    temporary_path,
-)
-from dlcli.runs.layout import (
-    BEST,
-    CONFIG,
-    DIVERGED,
-    LAST,
-    LATEST,
-    LOCK,
-    METRICS,
-    SUMMARY,
-    follow_link,
-)
+from dlcli.files import flush_folder, lock, make_folder, remove_temporary_files, temporary_path
+
+CONFIG = "config.yaml"
+METRICS = "metrics.jsonl"
+BEST = "best.npz"  # the epoch to keep, for use
+LAST = "last.npz"  # the latest epoch, with all that training needs to resume
+SUMMARY = "summary.json"  # exists as soon as the run is finished
+DIVERGED = "diverged.txt"  # why, if training diverged
+EVENTS = "events.out.tfevents.*"  # TensorBoard's
+LOCK = ".lock"
+
+LATEST = "latest"  # beside run directories: a link to the one that was trained last
 
 
 def create(runs_dir: Path, name: str | None, stem: str) -> Path:
     """Create a run directory, never reusing one in which anything was saved.
 
-    Parameters
-    ----------
-    runs_dir
-        The folder of all runs.
-    name
-        The directory's name; None for the time (UTC) and ``stem``.
-    stem
-        A word about the config, for the name.
+    Without a ``name`` it is named after the time (UTC) and ``stem``.
 
     Raises
     ------
     ConfigError
         The name is taken, or is not a plain name.
     """
-    if name is not None:
-        check_name(name)
+    if name is None:
+        make_folder(runs_dir)
+        return create_numbered(runs_dir, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{stem}")
+    check_name(name)
     make_folder(runs_dir)
-    if name is not None:
-        path = runs_dir / name
-        try:
-            path.mkdir()
-        except FileExistsError as error:
-            if not _is_abandoned(path):
-                raise _taken(path) from error
-        return path
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    return create_numbered(runs_dir, f"{stamp}-{stem}")
+    path = runs_dir / name
+    try:
+        path.mkdir()
+    except FileExistsError as error:
+        if not _is_abandoned(path):
+            raise _taken(path) from error
+    return path
 
 
 def create_numbered(folder: Path, name: str) -> Path:
@@ -73,13 +59,7 @@ def create_numbered(folder: Path, name: str) -> Path:
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that is not a plain name, such as ``../x``.
-
-    Raises
-    ------
-    ConfigError
-        It is not one.
-    """
+    """Raise ``ConfigError`` for a name that is not a plain name, such as ``../x``."""
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{,99}", name) or name == LATEST:
         raise ConfigError(
             f"--name {name!r:.110}: use up to 100 letters, digits, '.', '_' and '-' "
@@ -89,13 +69,7 @@ def check_name(name: str) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Keep other processes from training in a run directory.
-
-    Raises
-    ------
-    ConfigError
-        Another process is training in it.
-    """
+    """Keep other processes from training in a run directory; raise ``ConfigError`` if one does."""
     with ExitStack() as stack:
         try:
             stack.enter_context(lock(path / LOCK, wait=False))
@@ -117,6 +91,14 @@ def find(path: Path) -> Path:
     if not any((path / name).exists() for name in (CONFIG, LAST, LOCK)):
         raise CheckpointError(f"{path}: not a run directory; it has neither {CONFIG} nor {LAST}")
     return follow_link(path)
+
+
+def follow_link(run: Path) -> Path:
+    """The run directory itself, where ``run`` is a link to it (``runs/latest``).
+
+    What is printed about a run, or written into it, must not change when the link does.
+    """
+    return run.parent / run.readlink() if run.is_symlink() else run
 
 
 class LatestLink:
@@ -160,13 +142,7 @@ def point_latest_to(run: Path) -> None:
 
 
 def refuse_taken(path: Path) -> None:
-    """Refuse a run directory in which anything was saved.
-
-    Raises
-    ------
-    ConfigError
-        Something was saved in it.
-    """
+    """Raise ``ConfigError`` for a run directory in which anything was saved."""
     if (path / LAST).exists():
         raise _taken(path)
 

@@ -1,7 +1,7 @@
 """Ctrl-C and SIGTERM, held back while files are written.
 
-An interrupt that strikes inside ``numpy.savez`` leaves a half-open zip file, which complains on
-stderr when it is deleted. It could also fall between two files that belong together.
+An interrupt inside ``numpy.savez`` leaves a half-open zip file, which complains on stderr when
+it is deleted. It could also come between two files that belong together.
 """
 
 import signal
@@ -24,13 +24,7 @@ def install() -> None:
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Let interrupts wait until the block is done; the first of them is raised then.
-
-    Raises
-    ------
-    KeyboardInterrupt, Terminated
-        SIGINT or SIGTERM came meanwhile.
-    """
+    """Let interrupts wait until the block is done, and then raise the first of them."""
     global _shields  # noqa: PLW0603 - signal handlers can share state in no other way
     _shields += 1
     try:

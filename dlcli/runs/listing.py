@@ -7,7 +7,7 @@ from typing import Any
 from dlcli.config import files as config_files
 from dlcli.errors import CheckpointError, ConfigError
 from dlcli.runs import metrics_log
-from dlcli.runs.layout import CONFIG, DIVERGED, LAST, SUMMARY
+from dlcli.runs.directory import CONFIG, DIVERGED, LAST, SUMMARY
 from dlcli.training import kept_epoch
 from dlcli.training.epoch_metrics import EpochRecord
 
@@ -24,14 +24,14 @@ def list_runs(runs_dir: Path) -> Iterator[dict[str, Any]]:
 
 
 def _row(path: Path) -> dict[str, Any]:
-    records: Sequence[EpochRecord] = []
-    kept = None
     try:
         records = metrics_log.read(path)
         kept = kept_record(path, records)
-        status = _status(path)
+        status = "finished" if (path / SUMMARY).exists() else "unfinished"
+        if (path / DIVERGED).exists():
+            status = "diverged"
     except (CheckpointError, ConfigError, OSError):
-        records, status = [], "damaged"
+        records, kept, status = [], None, "damaged"
     return {
         "run": str(path),
         "status": status,
@@ -41,12 +41,6 @@ def _row(path: Path) -> dict[str, Any]:
         "validation_loss": kept.validation_loss if kept else None,
         "seconds": round(sum(record.seconds for record in records), 3),
     }
-
-
-def _status(path: Path) -> str:
-    if (path / DIVERGED).exists():
-        return "diverged"
-    return "finished" if (path / SUMMARY).exists() else "unfinished"
 
 
 def kept_record(path: Path, records: Sequence[EpochRecord]) -> EpochRecord | None:

@@ -10,7 +10,7 @@ from dlcli.errors import CheckpointError
 from dlcli.files import DEFAULT_RUNS_DIR
 from dlcli.runs import checkpoint
 from dlcli.runs.checkpoint import Model
-from dlcli.runs.layout import BEST, LAST, LATEST, follow_link
+from dlcli.runs.directory import BEST, LAST, LATEST, follow_link
 
 PRETRAINED = "pretrained"
 """The name of the model that comes with the package."""

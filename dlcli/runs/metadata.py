@@ -6,8 +6,8 @@ importing msgspec would add 9 ms to each of its calls.
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 from dlcli.config.dimensions import (
     CLASSES,
@@ -22,9 +22,12 @@ from dlcli.nn.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from dlcli.nn.losses import LOSSES
 from dlcli.nn.network import Network, count_parameters
 from dlcli.nn.temperature import is_temperature
+from dlcli.vision import Preprocessing
 
-PREPROCESSING = ("digit", "none")
-"""How a picture becomes an input: as MNIST's digits were made, or unchanged."""
+if TYPE_CHECKING:
+    from dlcli.config.schema import Config
+    from dlcli.training.epoch_metrics import EpochRecord
+    from dlcli.training.state import TrainingState
 
 Json = dict[str, Any]
 
@@ -40,11 +43,11 @@ class Architecture:
     loss: str
 
     @classmethod
-    def of(cls, network: Network, loss: str) -> Self:
-        """The architecture of a network."""
+    def of(cls, network: "Network | Config", loss: str) -> Self:
+        """The architecture of a network, or of the one that a config describes."""
         return cls(
-            tuple(network.layer_sizes),
-            tuple(network.activations),
+            network.layer_sizes,
+            network.activations,
             network.output_activation,
             network.batch_norm,
             loss,
@@ -52,13 +55,7 @@ class Architecture:
 
     @classmethod
     def from_json(cls, values: Any) -> Self:
-        """Check an architecture from a file: no config can ask for a shape that is refused.
-
-        Raises
-        ------
-        CheckpointError
-            Naming the key that is wrong.
-        """
+        """Check an architecture from a file; raise ``CheckpointError`` naming a wrong key."""
         if not isinstance(values, dict):
             raise CheckpointError("metadata: holds no architecture")
         sizes = values.get("layer_sizes")
@@ -87,10 +84,6 @@ class Architecture:
             raise CheckpointError("metadata: batch_norm: expected true or false")
         return cls(tuple(sizes), tuple(activations), str(output_activation), batch_norm, str(loss))
 
-    def to_json(self) -> Json:
-        """The architecture as plain values."""
-        return asdict(self)
-
     def build(self) -> Network:
         """A network of this shape, all zeros."""
         return Network(
@@ -115,6 +108,11 @@ class Scores:
     validation_loss: float | None
     validation_accuracy: float | None
 
+    @classmethod
+    def of(cls, record: "EpochRecord") -> Self:
+        """The scores of an epoch."""
+        return cls(**{field.name: getattr(record, field.name) for field in fields(cls)})
+
 
 @dataclass(frozen=True)
 class TrainingProgress:
@@ -125,6 +123,11 @@ class TrainingProgress:
     best_loss: float
     gradient_norm: float
     temperature: float = 1.0
+
+    @classmethod
+    def of(cls, state: "TrainingState") -> Self:
+        """The progress of a training."""
+        return cls(**{field.name: getattr(state, field.name) for field in fields(cls)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +141,7 @@ class Metadata:
     epoch
         How many epochs the weights were trained for.
     preprocessing
-        A name in ``PREPROCESSING``.
+        How ``dlcli predict`` prepares pictures for it.
     threads
         BLAS threads during training; None if nobody recorded them.
     temperature
@@ -150,7 +153,7 @@ class Metadata:
     config: Json
     epoch: int
     dataset: DatasetIdentity
-    preprocessing: str
+    preprocessing: Preprocessing
     scores: Scores | None = None
     threads: int | None = None
     temperature: float = 1.0
@@ -165,23 +168,16 @@ class Metadata:
         CheckpointError
             Naming the key that is missing or wrong.
         """
-        fields = _Fields(values)
-        dataset = fields.nested("dataset")
-        if dataset is None:
-            raise fields.error("dataset")
-        return cls(
-            config=fields.required("config", lambda value: isinstance(value, dict)),
-            epoch=fields.required("epoch", _is_count),
-            dataset=DatasetIdentity(
-                dataset.required("name", _is_path),
-                dataset.required("checksum", lambda value: isinstance(value, str)),
-            ),
-            preprocessing=fields.required("preprocessing", lambda value: value in PREPROCESSING),
-            scores=_scores(fields.nested("scores")),
-            threads=fields.optional("threads", _is_thread_count, None),
-            temperature=float(fields.optional("temperature", is_temperature, 1.0)),
-            training=_training(fields.nested("training")),
-        )
+        found = _checked(values, _METADATA)
+        found["dataset"] = DatasetIdentity(**_checked(found["dataset"], _DATASET, "dataset."))
+        scores, training = found["scores"], found["training"]
+        found["scores"] = Scores(**_checked(scores, _SCORES, "scores.")) if scores else None
+        if training:
+            training = _checked(training, _TRAINING, "training.")
+            for key in ("best_loss", "gradient_norm"):
+                training[key] = math.inf if training[key] is None else training[key]
+        found["training"] = TrainingProgress(**training) if training else None
+        return cls(**found)
 
     def to_json(self) -> Json:
         """The metadata as plain values, for a file."""
@@ -194,75 +190,62 @@ class Metadata:
         return values
 
 
-class _Fields:
-    """The values of a JSON object; each is taken by its key and checked."""
-
-    def __init__(self, values: Json, prefix: str = "") -> None:
-        self._values = values
-        self._prefix = prefix
-
-    def required(self, key: str, is_valid: Callable[[Any], bool]) -> Any:
-        """The value of a key that must be there."""
-        value = self._values.get(key)
-        if not is_valid(value):
-            raise self.error(key)
-        return value
-
-    def optional(self, key: str, is_valid: Callable[[Any], bool], default: Any) -> Any:
-        """The value of a key, or ``default`` where there is none."""
-        return self.required(key, is_valid) if key in self._values else default
-
-    def nested(self, key: str) -> "_Fields | None":
-        """The values of an object inside this one; None if it is missing or empty."""
-        values = self.optional(key, lambda value: isinstance(value, dict), {})
-        return _Fields(values, f"{self._prefix}{key}.") if values else None
-
-    def error(self, key: str) -> CheckpointError:
-        """The error that names a key."""
-        return CheckpointError(f"metadata: {self._prefix}{key}: missing or invalid")
-
-
-def _scores(fields: _Fields | None) -> Scores | None:
-    if fields is None:
-        return None
-    return Scores(
-        train_loss=fields.required("train_loss", _is_number),
-        train_accuracy=fields.required("train_accuracy", _is_number),
-        validation_loss=fields.optional("validation_loss", _is_number_or_null, None),
-        validation_accuracy=fields.optional("validation_accuracy", _is_number_or_null, None),
-    )
-
-
-def _training(fields: _Fields | None) -> TrainingProgress | None:
-    if fields is None:
-        return None
-    best_loss = fields.required("best_loss", _is_number_or_null)
-    gradient_norm = fields.required("gradient_norm", _is_number_or_null)
-    return TrainingProgress(
-        best_epoch=fields.required("best_epoch", _is_count),
-        best_accuracy=fields.required("best_accuracy", _is_number),
-        best_loss=math.inf if best_loss is None else best_loss,
-        gradient_norm=math.inf if gradient_norm is None else gradient_norm,
-        temperature=float(fields.optional("temperature", is_temperature, 1.0)),
-    )
-
-
 def _is_count(value: Any) -> bool:
     return type(value) is int and value >= 0
 
 
 def _is_thread_count(value: Any) -> bool:
-    return type(value) is int and 1 <= value <= MAX_THREADS
+    return value is None or (type(value) is int and 1 <= value <= MAX_THREADS)
 
 
 def _is_number(value: Any) -> bool:
     """Whether it is a finite number that a float can hold."""
-    return type(value) in {int, float} and abs(value) <= 1e308  # not so of NaN
+    return type(value) in {int, float} and abs(value) <= 1e308  # false for NaN
 
 
 def _is_number_or_null(value: Any) -> bool:
     return value is None or _is_number(value)
 
 
-def _is_path(value: Any) -> bool:
-    return isinstance(value, str) and len(value) <= MAX_PATH
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+# Every key of the JSON with its check, and its value where the file has none (by default null).
+_Fields = dict[str, tuple[Callable[[Any], bool], Any]]
+_METADATA: _Fields = {
+    "config": (_is_object, None),
+    "epoch": (_is_count, None),
+    "dataset": (lambda value: isinstance(value, dict) and bool(value), None),
+    "preprocessing": (lambda value: value in get_args(Preprocessing), None),
+    "scores": (_is_object, {}),
+    "threads": (_is_thread_count, None),
+    "temperature": (is_temperature, 1.0),
+    "training": (_is_object, {}),
+}
+_DATASET: _Fields = {
+    "name": (lambda value: isinstance(value, str) and len(value) <= MAX_PATH, None),
+    "checksum": (lambda value: isinstance(value, str), None),
+}
+_SCORES: _Fields = {
+    "train_loss": (_is_number, None),
+    "train_accuracy": (_is_number, None),
+    "validation_loss": (_is_number_or_null, None),
+    "validation_accuracy": (_is_number_or_null, None),
+}
+_TRAINING: _Fields = {
+    "best_epoch": (_is_count, None),
+    "best_accuracy": (_is_number, None),
+    "best_loss": (_is_number_or_null, None),
+    "gradient_norm": (_is_number_or_null, None),
+    "temperature": (is_temperature, 1.0),
+}
+
+
+def _checked(values: Json, fields: _Fields, prefix: str = "") -> Json:
+    """The values of the known keys, if all of them are valid."""
+    found = {key: values.get(key, default) for key, (_, default) in fields.items()}
+    for key, (is_valid, _) in fields.items():
+        if not is_valid(found[key]):
+            raise CheckpointError(f"metadata: {prefix}{key}: missing or invalid")
+    return found

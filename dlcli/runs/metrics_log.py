@@ -1,4 +1,4 @@
-"""``metrics.jsonl``: a line for each epoch of a run; written and read here alone."""
+"""``metrics.jsonl``: a line for each epoch of a run."""
 
 import json
 import os
@@ -10,20 +10,14 @@ import msgspec
 
 from dlcli.errors import CheckpointError
 from dlcli.files import annotate_errors, atomic_write, open_file
-from dlcli.runs.layout import METRICS
+from dlcli.runs.directory import METRICS
 from dlcli.training.epoch_metrics import EpochRecord
 
 _MAX_BYTES = 50_000_000  # some 500 bytes for each of the 100,000 epochs there can be
 
 
 def append(run: Path, record: EpochRecord) -> None:
-    """Add an epoch to the log, and wait until it is on the disk.
-
-    Raises
-    ------
-    OSError
-        It cannot be written.
-    """
+    """Add an epoch to the log, and wait until it is on the disk."""
     path = run / METRICS
     with annotate_errors(path), path.open("a", encoding="utf-8") as file:
         file.write(_line(record))
@@ -32,25 +26,13 @@ def append(run: Path, record: EpochRecord) -> None:
 
 
 def rewrite(run: Path, records: Iterable[EpochRecord]) -> None:
-    """Replace the log.
-
-    Raises
-    ------
-    OSError
-        It cannot be written.
-    """
+    """Replace the log."""
     with atomic_write(run / METRICS) as file:
         file.write("".join(map(_line, records)).encode())
 
 
 def read(run: Path) -> list[EpochRecord]:
-    """The epochs in the log, oldest first.
-
-    Raises
-    ------
-    CheckpointError
-        A line is damaged.
-    """
+    """The epochs in the log, oldest first; raise ``CheckpointError`` if a line is damaged."""
     path = run / METRICS
     try:
         with annotate_errors(path), open_file(path) as file:

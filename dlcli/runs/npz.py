@@ -24,17 +24,19 @@ from dlcli.files import open_file
 
 _MAX_HEADER_BYTES = 10_000  # of an array; NumPy writes 118 or 182
 _NPY_MAGIC = np.lib.format.magic(1, 0)
+# What zipfile raises; RuntimeError for encrypted members and for features it lacks.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError)
 _ZIP_END = struct.Struct("<4s6xH10x")  # APPNOTE.TXT 4.3.16, without a comment
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Open a file for :func:`read_array` and :func:`read_member`, until the end of the block.
+    """Open a file for :func:`read_array` and :func:`read_member` in the block.
 
     Raises
     ------
     CheckpointError
-        It is damaged, whether this is found at once or in the block.
+        The file is damaged, whether this is found at once or in the block.
     OSError
         It cannot be read.
     """
@@ -47,15 +49,7 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
             reader.max_bytes = sys.maxsize
             _check_entry_count(reader, archive)
             yield archive
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        struct.error,
-        EOFError,
-        NotImplementedError,  # from zipfile, for features it lacks
-        RuntimeError,  # from zipfile, for encrypted members
-        ValueError,
-    ) as error:
+    except _DAMAGE as error:
         if isinstance(error.__context__, OSError):  # the disk failed; the zip file may be fine
             raise error.__context__ from None
         raise CheckpointError(f"not a whole .npz checkpoint: {error!s:.150}") from error
@@ -91,13 +85,7 @@ def _check_entry_count(reader: io.BufferedReader, archive: zipfile.ZipFile) -> N
 def read_array(
     archive: zipfile.ZipFile, member: zipfile.ZipInfo | None, name: str, shape: tuple[int, ...]
 ) -> npt.NDArray[np.floating[Any]]:
-    """Read a float array, if it has exactly the expected shape.
-
-    Raises
-    ------
-    CheckpointError
-        Naming the array, if it is missing, too large, or of another shape or type.
-    """
+    """Read a float array; raise ``CheckpointError`` unless it has exactly the expected shape."""
     if member is None:
         raise CheckpointError(f"{name}: missing")
     if member.file_size > 8 * math.prod(shape) + _MAX_HEADER_BYTES:
@@ -117,10 +105,7 @@ def read_member(
 ) -> tuple[memoryview, np.dtype[Any], tuple[int, ...]]:
     """Read an array's bytes, element type and shape; ``zipfile`` checks the CRC.
 
-    Raises
-    ------
-    CheckpointError
-        Naming the array, if it is not stored as dlcli stores arrays.
+    An array that is not stored as dlcli stores arrays raises ``CheckpointError``.
     """
     if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
         raise CheckpointError(f"{name}: compressed; dlcli stores its arrays as they are")

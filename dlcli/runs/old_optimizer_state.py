@@ -1,4 +1,4 @@
-"""The optimiser's state in older checkpoints, converted to the names and meaning of today."""
+"""The optimiser's state in older checkpoints, converted to today's names and meaning."""
 
 from collections.abc import Callable, Mapping
 
@@ -10,13 +10,7 @@ from dlcli.nn.types import Array
 
 
 def converted(stored: Mapping[str, Array], config: Config) -> Mapping[str, Array]:
-    """The state as ``dlcli.nn.optimizers`` keeps it, unchanged unless it is of the old form.
-
-    Raises
-    ------
-    CheckpointError
-        The old form holds numbers from which no finite state follows.
-    """
+    """The state in today's form; raise ``CheckpointError`` if it is then no longer finite."""
     convert = _CONVERSIONS.get(frozenset(stored))
     if convert is None:
         return stored
@@ -24,11 +18,11 @@ def converted(stored: Mapping[str, Array], config: Config) -> Mapping[str, Array
         state = convert(stored, config)
     for name, array in state.items():
         if not np.isfinite(array).all():
-            raise CheckpointError(f"optimizer.{name}: holds values that are not finite numbers")
+            raise CheckpointError(f"optimizer.{name}: holds values that are not finite")
     return state
 
 
-def _momentum(stored: Mapping[str, Array], _config: Config) -> dict[str, Array]:
+def _sgd(stored: Mapping[str, Array], _config: Config) -> dict[str, Array]:
     """The velocity was multiplied by the learning rate of the last step (0 before the first)."""
     rate = float(stored["learning_rate"][0])
     return {"velocity": stored["velocity"] / rate if rate else stored["velocity"]}
@@ -44,6 +38,6 @@ def _adam(stored: Mapping[str, Array], config: Config) -> dict[str, Array]:
 
 
 _CONVERSIONS: dict[frozenset[str], Callable[[Mapping[str, Array], Config], dict[str, Array]]] = {
-    frozenset({"velocity", "learning_rate"}): _momentum,
+    frozenset({"velocity", "learning_rate"}): _sgd,
     frozenset({"mean", "mean_square", "steps"}): _adam,
 }

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import msgspec
 
 from dlcli.config import files as config_files
 from dlcli.config.schema import Config, differences
-from dlcli.config.validation import from_builtins
 from dlcli.data.datasets import Dataset
 from dlcli.errors import CheckpointError, ConfigError, DivergenceError
 from dlcli.files import open_file
@@ -17,8 +16,8 @@ from dlcli.nn.optimizers import Optimizer
 from dlcli.nn.schedules import SCHEDULES
 from dlcli.runs import checkpoint, directory, old_optimizer_state
 from dlcli.runs import summary as summaries
-from dlcli.runs.checkpoint import Model
-from dlcli.runs.layout import CONFIG, DIVERGED, LAST, SUMMARY
+from dlcli.runs.checkpoint import Model, stored_config
+from dlcli.runs.directory import CONFIG, DIVERGED, LAST, SUMMARY
 from dlcli.runs.metadata import Architecture
 from dlcli.runs.run import Run
 from dlcli.runs.summary import Summary
@@ -107,7 +106,7 @@ def opened(
     config = None
     summary = summaries.read(path)
     if summary is not None:
-        old = _config_of(summary, path)
+        old = stored_config(summary.config, path / SUMMARY)
         config = changed_config(old, sources, overrides)
         check_changes(old, config, summary.epochs)
         if config == old:
@@ -128,13 +127,7 @@ def opened(
 
 
 def changed_config(old: Config, sources: Sequence[str], overrides: Sequence[str]) -> Config:
-    """The config to resume with: the run's own where nothing else is given.
-
-    Raises
-    ------
-    ConfigError
-        It is not valid.
-    """
+    """The config to resume with: the run's own where nothing else is given."""
     return config_files.load(sources, overrides, None if sources else old)
 
 
@@ -144,7 +137,7 @@ def check_changes(old: Config, new: Config, epochs_done: int) -> None:
     Raises
     ------
     ConfigError
-        Something else than ``epochs`` changed, or fewer epochs are wanted than are done.
+        A key other than ``epochs`` changed, or more epochs are done than are wanted.
     """
     changes = differences(old, new)
     changes.pop("epochs", None)
@@ -173,7 +166,7 @@ def why_diverged(run: Path) -> str | None:
 
 
 def read(path: Path) -> SavedRun:
-    """Read what resuming a run needs; nothing is changed.
+    """Read what resuming a run needs.
 
     Raises
     ------
@@ -198,15 +191,8 @@ def read(path: Path) -> SavedRun:
 
 def _state(model: Model, config: Config) -> TrainingState:
     """The state of training, if it is one of the config's network."""
-    wanted = Architecture(
-        config.layer_sizes,
-        config.activations,
-        config.output_activation,
-        config.batch_norm,
-        config.loss,
-    )
-    has_average, wants_average = model.average is not None, config.weight_averaging is not None
-    if Architecture.of(model.network, model.loss) != wanted or has_average != wants_average:
+    wanted = Architecture.of(config, config.loss), config.weight_averaging is not None
+    if (Architecture.of(model.network, model.loss), model.average is not None) != wanted:
         raise CheckpointError(f"{model.path}: its network is not that of its config")
     optimizer = make_optimizer(config, model.network.parameters, model.network.weight_count)
     _restore_optimizer(optimizer, model, config)
@@ -214,15 +200,7 @@ def _state(model: Model, config: Config) -> TrainingState:
     if progress is None:
         raise CheckpointError(f"{model.path}: holds no training state to resume from")
     return TrainingState(
-        network=model.network,
-        optimizer=optimizer,
-        average=model.average,
-        epoch=model.metadata.epoch,
-        best_epoch=progress.best_epoch,
-        best_accuracy=progress.best_accuracy,
-        best_loss=progress.best_loss,
-        gradient_norm=progress.gradient_norm,
-        temperature=progress.temperature,
+        model.network, optimizer, model.average, model.metadata.epoch, **asdict(progress)
     )
 
 
@@ -236,10 +214,3 @@ def _restore_optimizer(optimizer: Optimizer, model: Model, config: Config) -> No
         raise CheckpointError(f"{model.path}: its optimiser state is not that of its config")
     for name, array in state.items():
         optimizer.state[name][...] = array
-
-
-def _config_of(summary: Summary, run: Path) -> Config:
-    try:
-        return from_builtins(summary.config, str(run / SUMMARY))
-    except ConfigError as error:
-        raise CheckpointError(*error.args) from error

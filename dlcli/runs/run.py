@@ -15,7 +15,7 @@ from dlcli.errors import DivergenceError
 from dlcli.files import atomic_write, flush_folder
 from dlcli.nn.network import Network
 from dlcli.runs import checkpoint, directory, interrupts, metrics_log, summary
-from dlcli.runs.layout import BEST, CONFIG, DIVERGED, LAST, SUMMARY
+from dlcli.runs.directory import BEST, CONFIG, DIVERGED, LAST, SUMMARY
 from dlcli.runs.metadata import DatasetIdentity, Metadata, Scores, TrainingProgress
 from dlcli.runs.summary import Summary
 from dlcli.training.epoch_metrics import EpochRecord, overfitting_since
@@ -25,7 +25,7 @@ from dlcli.training.state import TrainingState, why_finished
 
 @dataclass(frozen=True)
 class Run:
-    """A run directory that is being trained in; its files are written whole or not at all."""
+    """A run directory that is being trained in."""
 
     path: Path
     config: Config
@@ -95,10 +95,7 @@ class Run:
             raise
 
     def record(self, state: TrainingState, record: EpochRecord) -> None:
-        """Store an epoch: its line in the metrics log, then the checkpoints.
-
-        After a crash in between, :meth:`resume` repairs the files.
-        """
+        """Store an epoch: its line in the metrics log, then the checkpoints."""
         metrics_log.append(self.path, record)
         self._save_checkpoints(state, record)
 
@@ -141,18 +138,11 @@ class Run:
         all that is needed to write ``best.npz`` later.
         """
         loss = self.config.loss
-        progress = TrainingProgress(
-            state.best_epoch,
-            state.best_accuracy,
-            state.best_loss,
-            state.gradient_norm,
-            state.temperature,
-        )
         checkpoint.save(
             self.path / LAST,
             state.network,
             loss,
-            self._metadata(state, record, training=progress),
+            self._metadata(state, record, training=TrainingProgress.of(state)),
             state.optimizer.state,
             state.average,
         )
@@ -170,18 +160,10 @@ class Run:
         temperature: float = 1.0,
         training: TrainingProgress | None = None,
     ) -> Metadata:
-        scores = None
-        if record is not None:
-            scores = Scores(
-                record.train_loss,
-                record.train_accuracy,
-                record.validation_loss,
-                record.validation_accuracy,
-            )
         return Metadata(
             config=to_builtins(self.config),
             epoch=state.epoch,
-            scores=scores,
+            scores=None if record is None else Scores.of(record),
             dataset=DatasetIdentity(self.dataset.name, self.dataset.checksum),
             preprocessing=preprocessing_for(self.dataset.name),
             threads=self.threads,

@@ -8,7 +8,7 @@ import msgspec
 
 from dlcli.errors import CheckpointError
 from dlcli.files import atomic_write, open_file
-from dlcli.runs.layout import SUMMARY
+from dlcli.runs.directory import SUMMARY
 
 _MAX_BYTES = 1_000_000
 
@@ -50,25 +50,13 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write(run: Path, summary: Summary) -> None:
-    """Write a run's summary, which marks the run as finished.
-
-    Raises
-    ------
-    OSError
-        It cannot be written.
-    """
+    """Write a run's summary, which marks the run as finished."""
     with atomic_write(run / SUMMARY) as file:
         file.write((json.dumps(summary.to_builtins(), indent=2) + "\n").encode())
 
 
 def read(run: Path) -> Summary | None:
-    """A run's summary; None while the run is unfinished.
-
-    Raises
-    ------
-    CheckpointError
-        It is damaged or cannot be read.
-    """
+    """A run's summary, None while it is unfinished; raise ``CheckpointError`` if it is damaged."""
     path = run / SUMMARY
     try:
         with open_file(path) as file:

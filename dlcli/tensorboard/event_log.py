@@ -19,7 +19,7 @@ from tensorboardX.proto.summary_pb2 import Summary
 from dlcli.config.dimensions import IMAGE_SIDE
 from dlcli.nn.network import Network
 from dlcli.nn.types import Array
-from dlcli.runs.layout import EVENTS
+from dlcli.runs.directory import EVENTS
 from dlcli.training.epoch_metrics import EpochRecord
 
 _SCALARS = {

@@ -11,3 +11,8 @@
 - ``preview``: PNG files that show images and the steps of the pipeline
 - ``morphology``: the filters and labels that the others are built on
 """
+
+from typing import Literal, TypeAlias
+
+Preprocessing: TypeAlias = Literal["digit", "none"]
+"""How ``dlcli predict`` prepares pictures: as MNIST prepared its digits, or not at all."""

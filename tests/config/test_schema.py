@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import typing
 
 import msgspec
 import pytest
@@ -15,7 +14,6 @@ from dlcli.config import validation
 from dlcli.config.messages import allowed_names
 from dlcli.config.schema import Config
 from dlcli.config.yaml_loader import parse
-from dlcli.data.registry import DATASETS
 from dlcli.nn.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from dlcli.nn.initializers import INITIALIZERS
 from dlcli.nn.losses import LOSSES
@@ -85,10 +83,6 @@ def test_a_new_row_of_the_activations_is_all_that_the_program_needs(workdir):
     assert finished.returncode == 0, finished.stderr
     assert "relu, sigmoid, softsign, tanh" in finished.stdout
     assert "lecun_normal before softsign" in finished.stdout
-
-
-def test_the_dataset_names_are_those_of_the_registry():
-    assert typing.get_args(configs.DatasetName) == tuple(DATASETS)
 
 
 def test_a_config_survives_yaml():

@@ -193,7 +193,7 @@ def sizes(*layer_sizes: object) -> Callable[[Arrays], Arrays]:
     return architecture(layer_sizes=list(layer_sizes))
 
 
-NOT_FINITE = "holds values that are not finite numbers"
+NOT_FINITE = "holds values that are not finite"
 
 
 IMPOSSIBLE = "metadata: impossible layer_sizes"

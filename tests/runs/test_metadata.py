@@ -3,14 +3,11 @@
 import json
 import math
 from dataclasses import replace
-from typing import get_args
 
 import pytest
 
-from dlcli.data.registry import Preprocessing
 from dlcli.errors import CheckpointError
 from dlcli.runs.metadata import (
-    PREPROCESSING,
     DatasetIdentity,
     Metadata,
     Scores,
@@ -75,8 +72,3 @@ def test_an_invalid_value_is_refused_by_its_key(path, value):
     target[key] = value
     with pytest.raises(CheckpointError, match=f"^metadata: {path}: missing or invalid$"):
         Metadata.from_json(values)
-
-
-def test_a_dataset_can_have_every_preprocessing_and_no_other():
-    """Stated twice, because a prediction must not import the datasets."""
-    assert get_args(Preprocessing) == PREPROCESSING
