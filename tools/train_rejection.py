@@ -38,11 +38,11 @@ from tools import non_digits
 from tools.conditions import CONDITIONS, EMPTY
 from tools.photographs import Marks, Scene, photograph
 
-PHOTOGRAPHS = 3_000
+PHOTOGRAPHS = 4_000
 # Drawings that were never photographed take a tenth of the time.
-DRAWINGS = 9_000
+DRAWINGS = 24_000
 # One in so many of MNIST's digits is learned as it is.
-MNIST_STEP = 3
+MNIST_STEP = 2
 # Photographs for validation; they show the last of MNIST's training digits.
 VALIDATION = 1_500
 _VALIDATION_DIGITS = 5_000

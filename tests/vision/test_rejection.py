@@ -44,7 +44,7 @@ def test_other_things_are_rejected(thing):
     ("kind", "least"),
     {
         "letter": 0.8,
-        "typed": 0.75,
+        "typed": 0.8,
         "sign": 0.75,
         "doodle": 0.8,
         "scrawl": 0.9,
