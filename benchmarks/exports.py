@@ -10,7 +10,7 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from dlcli.cli.options import data_dir_option
+from dlcli.cli import options
 from dlcli.config.schema import Config, to_builtins
 from dlcli.data import datasets
 from dlcli.data.datasets import Dataset
@@ -32,7 +32,7 @@ Images = npt.NDArray[np.uint8]
 
 
 @click.command()
-@data_dir_option
+@options.data_dir
 def main(data_dir: Path) -> None:
     """Compare exports of the pretrained model and of small ones on MNIST's test images."""
     import onnxruntime

@@ -1,9 +1,9 @@
 """The command line: one thin Click command in each file, which parses, calls and prints.
 
-- ``main``          the command group; errors become messages and exit codes here
-- ``options``       options and arguments that several commands share
-- ``output``        what commands print: results to stdout, everything else to stderr
-- ``requirements``  what a command says when an optional extra is not installed
+- ``main``     the command group; errors become messages and exit codes here
+- ``options``  options and arguments that several commands share
+- ``output``   what commands print: results to stdout, everything else to stderr
+- ``loading``  what commands load: models, datasets and optional extras
 
 The other modules are named after their commands. ``train_progress`` and ``sweep_progress`` show
 what ``train`` and ``sweep`` are doing.

@@ -5,34 +5,23 @@ from pathlib import Path
 
 import click
 
-from dlcli.cli.options import (
-    complete_dataset,
-    data_dir_option,
-    debug_and_quiet,
-    format_option,
-    limit_threads,
-    threads_option,
-)
-from dlcli.cli.output import download_progress, print_json, print_table, printable
+from dlcli.cli import options
+from dlcli.cli.loading import limit_threads, load_dataset
+from dlcli.cli.output import print_json, print_table, printable
 from dlcli.evaluation.formatting import percent
 
 
 @click.command("compare")
-@click.argument("first_path", metavar="MODEL", type=click.Path(readable=False))
-@click.argument("second_path", metavar="MODEL", type=click.Path(readable=False))
-@click.option(
-    "--dataset",
-    metavar="NAME|DIR",
-    shell_complete=complete_dataset,
-    help="Use another dataset than the first model's own.",
-)
-@data_dir_option
-@threads_option
-@format_option("text", "json")
-@debug_and_quiet
+@click.argument("first_name", metavar="MODEL", type=click.Path(readable=False))
+@click.argument("second_name", metavar="MODEL", type=click.Path(readable=False))
+@options.dataset(help_text="Use another dataset than the first model's own.")
+@options.data_dir
+@options.threads
+@options.output_format("text", "json")
+@options.debug_and_quiet
 def command(
-    first_path: str,
-    second_path: str,
+    first_name: str,
+    second_name: str,
     dataset: str | None,
     data_dir: Path,
     threads: int | None,
@@ -51,49 +40,33 @@ def command(
       dlcli compare runs/latest pretrained --dataset sample
       dlcli compare runs/a runs/b --format json | jq .p_value
     """
-    from dlcli.data import datasets
     from dlcli.evaluation.compare import compare
     from dlcli.evaluation.evaluate import evaluate
     from dlcli.runs import lookup
 
-    models = [lookup.load_named(path) for path in (first_path, second_path)]
-    name = dataset or models[0].metadata.dataset.name
-    with download_progress() as progress:
-        data = datasets.load(name, data_dir, progress)
-    with limit_threads(threads):
-        first, second = (evaluate([model], data.test) for model in models)
-    result = compare(first, second)
+    models = [lookup.load_named(name) for name in (first_name, second_name)]
     paths = [str(model.path) for model in models]
+    dataset = dataset or models[0].metadata.dataset.name
+    test = load_dataset(dataset, data_dir).test
+    with limit_threads(threads):
+        first, second = (evaluate([model], test) for model in models)
+    result = compare(first, second)
     if output_format == "json":
         accuracies = {"first_accuracy": first.accuracy, "second_accuracy": second.accuracy}
-        print_json(
-            {
-                "first": paths[0],
-                "second": paths[1],
-                "dataset": name,
-                **accuracies,
-                **asdict(result),
-            }
-        )
+        compared = {"first": paths[0], "second": paths[1], "dataset": dataset}
+        print_json(compared | accuracies | asdict(result))
         return
+    only_right = (result.only_first_right, result.only_second_right)
     print_table(
         ["model", "accuracy", "correct", "only this one correct"],
         [
-            [
-                path,
-                percent(scores.accuracy),
-                f"{scores.correct:,}",
-                f"{only:,}",
-            ]
-            for path, scores, only in (
-                (paths[0], first, result.only_first_right),
-                (paths[1], second, result.only_second_right),
-            )
+            [path, percent(scores.accuracy), f"{scores.correct:,}", f"{only:,}"]
+            for path, scores, only in zip(paths, (first, second), only_right, strict=True)
         ],
     )
     verdict = "is more than chance" if result.is_significant() else "may well be chance"
     click.echo(
-        f"\n{result.images:,} test images of {printable(name)}; "
+        f"\n{result.images:,} test images of {printable(dataset)}; "
         f"both correct {result.both_right:,}, both wrong {result.both_wrong:,}\n"
         f"McNemar's test: p = {result.p_value:.3g} (the difference {verdict})"
     )

@@ -2,18 +2,12 @@
 
 import click
 
-from dlcli.cli.options import (
-    complete_config,
-    config_option,
-    debug_and_quiet,
-    format_option,
-    set_option,
-)
+from dlcli.cli import options
 from dlcli.cli.output import message, print_json, warn
 
 
 @click.group("config")
-@debug_and_quiet
+@options.debug_and_quiet
 def command() -> None:
     """Show, check and describe configurations.
 
@@ -25,10 +19,10 @@ def command() -> None:
 
 
 @command.command("show")
-@config_option
-@set_option
-@format_option("yaml", "json")
-@debug_and_quiet
+@options.config
+@options.overrides
+@options.output_format("yaml", "json")
+@options.debug_and_quiet
 def show(sources: tuple[str, ...], overrides: tuple[str, ...], output_format: str) -> None:
     """Print the resolved config: every key, defaults included.
 
@@ -37,20 +31,21 @@ def show(sources: tuple[str, ...], overrides: tuple[str, ...], output_format: st
       dlcli config show
       dlcli config show -c mnist --set epochs=40 > my.yaml
     """
-    from dlcli.config import files as config_files
-    from dlcli.config import schema as configs
+    from dlcli.config import files, schema
 
-    config = config_files.load(sources, overrides)
+    config = files.load(sources, overrides)
     if output_format == "json":
-        print_json(configs.to_builtins(config))
+        print_json(schema.to_builtins(config))
     else:
-        click.echo(configs.to_yaml(config), nl=False)
+        click.echo(schema.to_yaml(config), nl=False)
 
 
 @command.command("check")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", shell_complete=complete_config)
-@debug_and_quiet
-def check(files: tuple[str, ...]) -> None:
+@click.argument(
+    "names", nargs=-1, required=True, metavar="FILE...", shell_complete=options.complete_config
+)
+@options.debug_and_quiet
+def check(names: tuple[str, ...]) -> None:
     """Check config files, also those of a search; print every problem and exit with 2.
 
     \b
@@ -58,33 +53,33 @@ def check(files: tuple[str, ...]) -> None:
       dlcli config check my.yaml
       dlcli config check configs/*.yaml && echo all good
     """
-    from dlcli.config import files as config_files
+    from dlcli.config import files
     from dlcli.config.validation import warnings
     from dlcli.errors import ConfigError
     from dlcli.sweep import plan
 
     problems: list[str] = []
-    for file in files:
+    for name in names:
         try:
-            if file != "-" and plan.is_search(file):  # stdin can be read only once
-                searched = plan.load([file], [], None).space
-                message(f"{file}: valid; a search over {', '.join(searched)}")
+            if name != "-" and plan.is_search(name):  # stdin can be read only once
+                searched = plan.load([name], [], None).space
+                message(f"{name}: valid; a search over {', '.join(searched)}")
                 continue
-            config = config_files.load([file])
+            config = files.load([name])
         except ConfigError as error:
             problems += error.args
             continue
         for warning in warnings(config):
-            warn(f"{file}: {warning}")
-        message(f"{file}: valid")
+            warn(f"{name}: {warning}")
+        message(f"{name}: valid")
     if problems:
         raise ConfigError(*problems)
 
 
 @command.command("schema")
-@format_option("json", "markdown")
-@debug_and_quiet
-def schema(output_format: str) -> None:
+@options.output_format("json", "markdown")
+@options.debug_and_quiet
+def describe(output_format: str) -> None:
     """Describe every key: as JSON Schema for editors, or as a Markdown table.
 
     \b
@@ -92,9 +87,9 @@ def schema(output_format: str) -> None:
       dlcli config schema > dlcli.schema.json
       dlcli config schema --format markdown
     """
-    from dlcli.config import schema as configs
+    from dlcli.config import schema
 
     if output_format == "json":
-        print_json(configs.json_schema())
+        print_json(schema.json_schema())
     else:
-        click.echo(configs.reference(), nl=False)
+        click.echo(schema.reference(), nl=False)

@@ -4,23 +4,9 @@ from pathlib import Path
 
 import click
 
-from dlcli.cli.options import (
-    complete_dataset,
-    config_option,
-    data_dir_option,
-    debug_and_quiet,
-    force_option,
-    format_option,
-    set_option,
-)
-from dlcli.cli.output import (
-    download_progress,
-    message,
-    print_csv,
-    print_json,
-    print_table,
-    printable,
-)
+from dlcli.cli import options
+from dlcli.cli.loading import download_progress, load_dataset
+from dlcli.cli.output import message, print_csv, print_json, print_table, printable
 from dlcli.data.registry import DATASETS, FILES, downloadable
 from dlcli.errors import ConfigError, DatasetError
 
@@ -28,7 +14,7 @@ _Name = click.Choice(downloadable())
 
 
 @click.group("data")
-@debug_and_quiet
+@options.debug_and_quiet
 def command() -> None:
     """Fetch, check, import and export datasets.
 
@@ -41,8 +27,8 @@ def command() -> None:
 
 @command.command("fetch")
 @click.argument("names", nargs=-1, type=_Name, metavar="[NAME]...")
-@data_dir_option
-@debug_and_quiet
+@options.data_dir
+@options.debug_and_quiet
 def fetch(names: tuple[str, ...], data_dir: Path) -> None:
     """Download datasets into the cache (by default mnist).
 
@@ -67,40 +53,40 @@ def fetch(names: tuple[str, ...], data_dir: Path) -> None:
 
 
 @command.command("status")
-@data_dir_option
-@format_option("text", "json", "csv")
-@debug_and_quiet
+@options.data_dir
+@options.output_format("text", "json", "csv")
+@options.debug_and_quiet
 def status(data_dir: Path, output_format: str) -> None:
     """Show which datasets are in the cache.
 
     \b
     Examples:
       dlcli data status
-      dlcli data status --format json | jq -r '.[] | select(.status == "absent").dataset'
+      dlcli data status --format json | jq '.[] | select(.status == "absent")'
     """
     from dlcli.data import cache
 
-    rows = []
-    for name, info in DATASETS.items():
-        state = "embedded" if info.embedded else cache.status(name, data_dir)
-        folder = "" if info.embedded else str(data_dir / name)
-        rows.append({"dataset": name, "status": state, "folder": folder})
+    rows = [
+        {
+            "dataset": name,
+            "status": "embedded" if info.embedded else cache.status(name, data_dir),
+            "folder": "" if info.embedded else str(data_dir / name),
+        }
+        for name, info in DATASETS.items()
+    ]
+    columns = ["dataset", "status", "folder"]
     if output_format == "json":
         print_json(rows)
     elif output_format == "csv":
-        print_csv(rows, ["dataset", "status", "folder"])
+        print_csv(rows, columns)
     else:
-        print_table(
-            ["dataset", "status", "folder"],
-            [[row["dataset"], row["status"], row["folder"]] for row in rows],
-            left=3,
-        )
+        print_table(columns, [list(row.values()) for row in rows], left=3)
 
 
 @command.command("verify")
 @click.argument("names", nargs=-1, type=_Name, metavar="[NAME]...")
-@data_dir_option
-@debug_and_quiet
+@options.data_dir
+@options.debug_and_quiet
 def verify(names: tuple[str, ...], data_dir: Path) -> None:
     """Check every file of the cached datasets.
 
@@ -138,8 +124,8 @@ def verify(names: tuple[str, ...], data_dir: Path) -> None:
     show_default=True,
     help="Which dataset the folder holds.",
 )
-@data_dir_option
-@debug_and_quiet
+@options.data_dir
+@options.debug_and_quiet
 def import_(folder: Path, name: str, data_dir: Path) -> None:
     """Copy a dataset from a folder into the cache.
 
@@ -159,41 +145,15 @@ def import_(folder: Path, name: str, data_dir: Path) -> None:
 
 
 @command.command("export")
-@click.option(
-    "--dataset",
-    "name",
-    default="mnist",
-    show_default=True,
-    metavar="NAME|DIR",
-    shell_complete=complete_dataset,
-    help=f"{', '.join(DATASETS)}, or a folder of IDX files.",
-)
-@click.option(
-    "--split",
-    type=click.Choice(["test", "train"]),
-    default="test",
-    show_default=True,
-    help="Which images.",
-)
+@options.dataset("mnist", f"{', '.join(DATASETS)}, or a folder of IDX files.")
+@options.split("test", "train")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N images.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(readable=False, path_type=Path),
-    required=True,
-    metavar="DIR",
-    help="Folder to write to; created if it does not exist.",
-)
-@force_option
-@data_dir_option
-@debug_and_quiet
+@options.output("Folder to write to; created if it does not exist.", metavar="DIR", required=True)
+@options.force
+@options.data_dir
+@options.debug_and_quiet
 def export(
-    name: str,
-    split: str,
-    limit: int | None,
-    output: Path,
-    force: bool,  # noqa: FBT001 - click passes options by name
-    data_dir: Path,
+    dataset: str, split: str, limit: int | None, output: Path, force: bool, data_dir: Path
 ) -> None:
     """Write images as PNG files, named by index and label: 00042-7.png.
 
@@ -202,40 +162,33 @@ def export(
     \b
     Examples:
       dlcli data export --split test --output digits/
-      dlcli data export --dataset sample --limit 100 -o digits/ && dlcli predict digits/
+      dlcli data export --dataset sample --limit 100 -o digits/
+      dlcli predict digits/
     """
-    from dlcli.data import datasets, pictures
+    from dlcli.data import pictures
     from dlcli.files import refuse_full_folder
 
     refuse_full_folder(output, force=force)
-    with download_progress() as progress:
-        dataset = datasets.load(name, data_dir, progress)
-    count = pictures.export(dataset.test if split == "test" else dataset.train, output, limit)
+    loaded = load_dataset(dataset, data_dir)
+    count = pictures.export(loaded.test if split == "test" else loaded.train, output, limit)
     message(f"wrote {count:,} images")
     click.echo(output)
 
 
 @command.command("show")
-@config_option
-@set_option
+@options.config
+@options.overrides
 @click.option("--augmented", is_flag=True, help="Show images with their distortions.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(readable=False, path_type=Path, dir_okay=False),
-    default=Path("grid.png"),
-    show_default=True,
-    help="Picture to write.",
-)
-@force_option
-@data_dir_option
-@debug_and_quiet
+@options.output("Picture to write.", default="grid.png", show_default=True)
+@options.force
+@options.data_dir
+@options.debug_and_quiet
 def show(
     sources: tuple[str, ...],
     overrides: tuple[str, ...],
-    augmented: bool,  # noqa: FBT001 - click passes options by name
+    augmented: bool,
     output: Path,
-    force: bool,  # noqa: FBT001 - click passes options by name
+    force: bool,
     data_dir: Path,
 ) -> None:
     """Write a PNG of training images, one row for each digit.
@@ -248,19 +201,18 @@ def show(
       dlcli data show --config quickstart
       dlcli data show -s dataset=sample -s augmentation.rotation=30 --augmented
     """
-    from dlcli.config import files as config_files
-    from dlcli.data import datasets, pictures
+    from dlcli.config import files
+    from dlcli.data import pictures
     from dlcli.files import refuse_to_overwrite
     from dlcli.vision.preview import write_grid
 
-    config = config_files.load(sources, overrides)
+    config = files.load(sources, overrides)
     if augmented and config.augmentation is None:
         raise ConfigError(
             "--augmented: the config has no augmentation; try --set augmentation.rotation=15"
         )
     refuse_to_overwrite(output, force=force)
-    with download_progress() as progress:
-        train = datasets.load(config.dataset, data_dir, progress).train
+    train = load_dataset(config.dataset, data_dir).train
     if augmented and config.augmentation is not None:
         rows = pictures.distorted_rows(train, config.augmentation, config.seed)
     else:

@@ -5,16 +5,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dlcli.cli.options import (
-    complete_dataset,
-    data_dir_option,
-    debug_and_quiet,
-    force_option,
-    format_option,
-    limit_threads,
-    threads_option,
-)
-from dlcli.cli.output import download_progress, message, print_json, print_table
+from dlcli.cli import options
+from dlcli.cli.loading import limit_threads, load_dataset, load_models
+from dlcli.cli.output import print_json, print_table
 from dlcli.errors import ThresholdError
 from dlcli.evaluation.formatting import percent
 
@@ -23,21 +16,10 @@ if TYPE_CHECKING:
 
 
 @click.command("eval")
-@click.argument("model_paths", metavar="[MODEL]...", nargs=-1, type=click.Path(readable=False))
-@click.option(
-    "--split",
-    type=click.Choice(["test", "validation", "train"]),
-    default="test",
-    show_default=True,
-    help="Which images to score on.",
-)
-@click.option(
-    "--dataset",
-    metavar="NAME|DIR",
-    shell_complete=complete_dataset,
-    help="Use another dataset than the model's own.",
-)
-@data_dir_option
+@options.models
+@options.split("test", "validation", "train")
+@options.dataset()
+@options.data_dir
 @click.option(
     "--min-accuracy",
     type=click.FloatRange(0, 1),
@@ -50,10 +32,10 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Write index, label, prediction and probabilities of every image as CSV.",
 )
-@force_option
-@threads_option
-@format_option("text", "json")
-@debug_and_quiet
+@options.force
+@options.threads
+@options.output_format("text", "json")
+@options.debug_and_quiet
 def command(
     model_paths: tuple[str, ...],
     split: str,
@@ -61,7 +43,7 @@ def command(
     data_dir: Path,
     min_accuracy: float | None,
     predictions_path: Path | None,
-    force: bool,  # noqa: FBT001 - click passes options by name
+    force: bool,
     threads: int | None,
     output_format: str,
 ) -> None:
@@ -81,28 +63,22 @@ def command(
       dlcli eval runs/seed-0 runs/seed-1 runs/seed-2
       dlcli eval --split validation --predictions predictions.csv
     """
-    from dlcli.data import datasets
     from dlcli.evaluation import evaluate
     from dlcli.files import refuse_to_overwrite
-    from dlcli.runs import lookup
 
     if predictions_path is not None:
         refuse_to_overwrite(predictions_path, force=force)
-    models = [lookup.load_named(path) for path in model_paths or (None,)]
+    models = load_models(model_paths)
     paths = [str(model.path) for model in models]
-    for path in paths:
-        message(f"Model: {path}")
-    name = dataset or evaluate.common_dataset(models)
-    with download_progress() as progress:
-        data = datasets.load(name, data_dir, progress)
-    examples = evaluate.common_split(models, data, split)
+    dataset = dataset or evaluate.common_dataset(models)
+    examples = evaluate.common_split(models, load_dataset(dataset, data_dir), split)
     with limit_threads(threads):
         result = evaluate.evaluate(models, examples)
     if predictions_path is not None:
         _write_predictions(predictions_path, result)
     if output_format == "json":
         named = {"model": paths[0]} if len(paths) == 1 else {"models": paths}
-        print_json({**named, "dataset": name, "split": split, **result.to_builtins()})
+        print_json({**named, "dataset": dataset, "split": split, **result.to_builtins()})
     else:
         _print_text(result)
     if min_accuracy is not None and not result.accuracy >= min_accuracy:  # also if it is NaN
@@ -130,31 +106,24 @@ def _print_text(result: "Evaluation") -> None:
     print_table(
         ["digit", "precision", "recall", "F1", "images"],
         [
-            [
-                str(digit),
-                percent(scores.precision),
-                percent(scores.recall),
-                percent(scores.f1),
-                f"{scores.images:,}",
-            ]
-            for digit, scores in enumerate(result.classes)
+            [str(digit), *map(percent, (c.precision, c.recall, c.f1)), f"{c.images:,}"]
+            for digit, c in enumerate(result.classes)
         ],
     )
     click.echo("\nconfusion matrix (row: label, column: prediction)")
-    digits = [str(digit) for digit in range(len(result.classes))]
-    rows = [[digits[i], *[str(n) for n in row]] for i, row in enumerate(result.confusion.tolist())]
-    print_table(["", *digits], rows)
+    rows = [[str(digit), *map(str, row)] for digit, row in enumerate(result.confusion)]
+    print_table(["", *(row[0] for row in rows)], rows)
 
 
 def _write_predictions(path: Path, result: "Evaluation") -> None:
+    import numpy as np
+
     from dlcli.files import atomic_write
 
-    digits = range(result.probabilities.shape[1])
-    header = ",".join(["index", "label", "answer", *[f"p{digit}" for digit in digits]])
+    digits = result.probabilities.shape[1]
+    columns = ["index", "label", "answer", *(f"p{digit}" for digit in range(digits))]
+    numbers = (np.arange(result.images), result.labels, result.predictions)
+    rows = np.column_stack([*numbers, result.probabilities])
     with atomic_write(path) as file:
-        file.write(f"{header}\n".encode())
-        for index, (label, prediction, probabilities) in enumerate(
-            zip(result.labels, result.predictions, result.probabilities, strict=True)
-        ):
-            columns = ",".join(f"{probability:.6g}" for probability in probabilities)
-            file.write(f"{index},{label},{prediction},{columns}\n".encode())
+        formats = ["%d"] * len(numbers) + ["%.6g"] * digits
+        np.savetxt(file, rows, formats, delimiter=",", header=",".join(columns), comments="")

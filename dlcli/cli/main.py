@@ -10,41 +10,30 @@ from typing import NoReturn
 import click
 
 from dlcli import __version__
-from dlcli.cli.options import debug_and_quiet
+from dlcli.cli import options
 from dlcli.cli.output import echo_error, printable
 from dlcli.errors import DlcliError, Terminated
 from dlcli.runs import interrupts
 
-COMMANDS = {
-    "train": "dlcli.cli.train",
-    "eval": "dlcli.cli.eval",
-    "predict": "dlcli.cli.predict",
-    "data": "dlcli.cli.data",
-    "config": "dlcli.cli.config",
-    "runs": "dlcli.cli.runs",
-    "compare": "dlcli.cli.compare",
-    "report": "dlcli.cli.report",
-    "gradcheck": "dlcli.cli.gradcheck",
-    "export": "dlcli.cli.export",
-    "plot": "dlcli.cli.plot",
-    "sweep": "dlcli.cli.sweep",
-}
+# In the order in which a newcomer needs them; the modules have the same names.
+COMMANDS = (
+    *("train", "eval", "predict", "data", "config", "runs"),
+    *("compare", "report", "gradcheck", "export", "plot", "sweep"),
+)
 
 
 class LazyGroup(click.Group):
     """A group that imports a command's module when the command is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Names, in the order in which a newcomer needs them."""
+        """The names of all commands."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         """Import and return a command; None if there is no such command."""
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(COMMANDS[cmd_name]).command
-        if not isinstance(command, click.Command):
-            raise TypeError(f"{COMMANDS[cmd_name]}.command is not a click command")
+        command: click.Command = importlib.import_module(f"dlcli.cli.{cmd_name}").command
         return command
 
     def resolve_command(
@@ -62,16 +51,16 @@ class LazyGroup(click.Group):
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="dlcli", message="%(prog)s %(version)s")
-@debug_and_quiet
+@options.debug_and_quiet
 def cli() -> None:
     """Train, evaluate and use neural networks on MNIST digits.
 
     \b
     Examples:
-      dlcli train --config quickstart        train on the embedded sample, at once
-      dlcli train --config mnist             download MNIST and train on it
-      dlcli eval                             score the latest run on the test images
-      dlcli predict photo.png                which digit is this?
+      dlcli train --config quickstart    train on the embedded sample, at once
+      dlcli train --config mnist         download MNIST and train on it
+      dlcli eval                         score the latest run on the test images
+      dlcli predict photo.png            which digit is this?
 
     Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 failure, 2 wrong
     usage or configuration, 3 dataset unavailable, 4 unreadable image or checkpoint, 5 below

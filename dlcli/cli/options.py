@@ -1,7 +1,6 @@
-"""Options and arguments that several commands share."""
+"""Options and arguments that several commands share, as in ``@options.threads``."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,12 +13,11 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-Decorator = Callable[[Function], Function]
 
 QUIET = "dlcli.quiet"
 
 
-def _set_quiet(context: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature
+def _set_quiet(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
     context.meta[QUIET] = context.meta.get(QUIET, False) or value
 
 
@@ -44,46 +42,48 @@ def complete_config(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> "list[CompletionItem]":
     """Complete the names of shipped configs, and files."""
-    from click.shell_completion import CompletionItem
-
     from dlcli.config.files import shipped_configs
 
-    names = [name for name in shipped_configs() if name.startswith(incomplete)]
-    return [*map(CompletionItem, names), CompletionItem(incomplete, type="file")]
+    return _names_or_path(shipped_configs(), incomplete, "file")
+
+
+def _complete_dataset(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> "list[CompletionItem]":
+    from dlcli.data.registry import DATASETS
+
+    return _names_or_path(DATASETS, incomplete, "dir")
+
+
+def _names_or_path(names: Iterable[str], incomplete: str, kind: str) -> "list[CompletionItem]":
+    from click.shell_completion import CompletionItem
+
+    found = [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    return [*found, CompletionItem(incomplete, type=kind)]
 
 
 def _complete_setting(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[str]:
-    """Complete the keys of a config."""
     from dlcli.config.schema import key_types
 
     return [f"{key}=" for key in key_types() if key.startswith(incomplete)]
 
 
-def complete_dataset(
-    _context: click.Context, _parameter: click.Parameter, incomplete: str
-) -> "list[CompletionItem]":
-    """Complete the names of datasets, and folders."""
-    from click.shell_completion import CompletionItem
-
-    from dlcli.data.registry import DATASETS
-
-    names = [name for name in DATASETS if name.startswith(incomplete)]
-    return [*map(CompletionItem, names), CompletionItem(incomplete, type="dir")]
-
-
-config_option = click.option(
+models = click.argument(
+    "model_paths", metavar="[MODEL]...", nargs=-1, type=click.Path(readable=False)
+)
+config = click.option(
     "-c",
     "--config",
     "sources",
     metavar="FILE",
     multiple=True,
     shell_complete=complete_config,
-    help="YAML config; - for stdin, or the name of a shipped one (quickstart, mnist, ...). "
-    "May be repeated: later files override earlier ones. Every key has a default.",
+    help="YAML file, - for stdin, or a shipped config (quickstart, mnist, ...). May be repeated: "
+    "later files override earlier ones. Every key has a default.",
 )
-set_option = click.option(
+overrides = click.option(
     "-s",
     "--set",
     "overrides",
@@ -92,7 +92,7 @@ set_option = click.option(
     shell_complete=_complete_setting,
     help="Override one key of the config, as in --set learning_rate=0.05. May be repeated.",
 )
-data_dir_option = click.option(
+data_dir = click.option(
     "--data-dir",
     type=click.Path(readable=False, path_type=Path),
     default=DEFAULT_DATA_DIR,
@@ -101,37 +101,63 @@ data_dir_option = click.option(
     show_envvar=True,
     help="Dataset cache.",
 )
-runs_dir_option = click.option(
+runs_dir = click.option(
     "--runs-dir",
     type=click.Path(readable=False, path_type=Path),
     default=DEFAULT_RUNS_DIR,
     show_default=True,
     help="Folder of run directories.",
 )
-threads_option = click.option(
+threads = click.option(
     "--threads",
     type=click.IntRange(1, MAX_THREADS),
     envvar="DLCLI_THREADS",
     show_envvar=True,
-    help="Threads to compute with; fewer are faster while other programs keep the cores "
-    "busy.  [default: one per core]",
+    help="Threads to compute with; fewer are faster on busy cores.  [default: one per core]",
 )
-force_option = click.option("--force", is_flag=True, help="Replace an existing output file.")
+force = click.option("--force", is_flag=True, help="Replace an existing output file.")
 
 
-def output_option(help_text: str) -> Callable[[Function], Function]:
-    """``--output FILE``, for a command that always writes a file."""
+def dataset(
+    default: str | None = None, help_text: str = "Use another dataset than the model's own."
+) -> Callable[[Function], Function]:
+    """``--dataset NAME|DIR``."""
     return click.option(
-        "-o",
-        "--output",
-        type=click.Path(path_type=Path, dir_okay=False),
-        required=True,
-        metavar="FILE",
+        "--dataset",
+        metavar="NAME|DIR",
+        default=default,
+        show_default=default is not None,
+        shell_complete=_complete_dataset,
         help=help_text,
     )
 
 
-def format_option(*formats: str) -> Callable[[Function], Function]:
+def split(*splits: str) -> Callable[[Function], Function]:
+    """``--split`` with a choice of ``splits``; the first is the default."""
+    return click.option(
+        "--split",
+        type=click.Choice(splits),
+        default=splits[0],
+        show_default=True,
+        help="Which images.",
+    )
+
+
+def output(
+    help_text: str, *, metavar: str = "FILE", **attributes: Any
+) -> Callable[[Function], Function]:
+    """``--output FILE``, or a folder; with more attributes of ``click.option``."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Path(readable=False, path_type=Path, dir_okay=metavar == "DIR"),
+        metavar=metavar,
+        help=help_text,
+        **attributes,
+    )
+
+
+def output_format(*formats: str) -> Callable[[Function], Function]:
     """``--format`` with a choice of ``formats``; the first is the default."""
     return click.option(
         "-f",
@@ -151,14 +177,3 @@ def config_stem(sources: tuple[str, ...]) -> str:
     stem = "stdin" if sources[-1] == "-" else Path(sources[-1]).stem
     # Short enough for every file system, in bytes too.
     return "".join(c if c.isalnum() or c in "-_" else "-" for c in stem[:50])
-
-
-@contextmanager
-def limit_threads(count: int | None) -> Iterator[int]:
-    """Use ``count`` BLAS threads, or for None as many as BLAS chose; yield how many they are."""
-    from threadpoolctl import ThreadpoolController
-
-    controller = ThreadpoolController().select(user_api="blas")
-    with controller.limit(limits=count):
-        used = [pool["num_threads"] for pool in controller.info()]
-        yield max(used, default=1)

@@ -2,16 +2,12 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import click
 
 from dlcli.cli.options import QUIET
-
-if TYPE_CHECKING:
-    from dlcli.data.download import Progress
 
 
 def echo_error(text: str) -> None:
@@ -84,46 +80,11 @@ def printable(text: str) -> str:
     """A text that does nothing to a terminal: control characters and bad bytes are escaped."""
     if text.isprintable():  # nearly all texts are, and this is a hundred times as fast
         return text
+    import unicodedata
+
     return "".join(
         character
-        if character.isprintable() or _is_space(character)
+        if character.isprintable() or unicodedata.category(character) == "Zs"
         else character.encode("unicode_escape", "surrogatepass").decode("ascii")
         for character in text
     )
-
-
-def _is_space(character: str) -> bool:
-    import unicodedata
-
-    return unicodedata.category(character) == "Zs"
-
-
-@contextmanager
-def download_progress() -> Iterator["Progress"]:
-    """Show downloads: on a terminal a progress bar for each file, else a line for each file."""
-    if not shows_bars():
-        seen: set[str] = set()
-
-        def announce(name: str, _received: int, _total: int) -> None:
-            if name not in seen:
-                seen.add(name)
-                message(f"downloading {name}")
-
-        yield announce
-        return
-    from tqdm import tqdm
-
-    bars: dict[str, tqdm[Any]] = {}
-
-    def update(name: str, received: int, total: int) -> None:
-        if name not in bars:
-            bars[name] = tqdm(desc=name, unit="B", unit_scale=True, file=sys.stderr)
-        bars[name].total = total or None
-        bars[name].n = received
-        bars[name].refresh()
-
-    try:
-        yield update
-    finally:
-        for bar in bars.values():
-            bar.close()

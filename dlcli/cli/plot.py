@@ -5,16 +5,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dlcli.cli.options import (
-    complete_dataset,
-    data_dir_option,
-    debug_and_quiet,
-    force_option,
-    limit_threads,
-    output_option,
-    threads_option,
-)
-from dlcli.cli.output import download_progress, message, printable
+from dlcli.cli import options
+from dlcli.cli.loading import limit_threads, load_dataset, needs
+from dlcli.cli.output import message, printable
 from dlcli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,32 +25,27 @@ if TYPE_CHECKING:
     show_default=True,
     help="What to draw.",
 )
-@output_option("The plot to write, .png, .svg or .pdf.")
-@force_option
-@click.option(
-    "--dataset",
-    metavar="NAME|DIR",
-    shell_complete=complete_dataset,
-    help="confusion, errors: evaluate on this dataset instead of the model's own.",
-)
-@data_dir_option
-@threads_option
-@debug_and_quiet
+@options.output("The plot to write, .png, .svg or .pdf.", required=True)
+@options.force
+@options.dataset(help_text="confusion, errors: use another dataset than the model's own.")
+@options.data_dir
+@options.threads
+@options.debug_and_quiet
 def command(
     paths: tuple[str, ...],
     what: str,
     output: Path,
-    force: bool,  # noqa: FBT001 - click passes options by name
+    force: bool,
     dataset: str | None,
     data_dir: Path,
     threads: int | None,
 ) -> None:
-    """Draw a run: learning curves, errors or weights (needs the extra "report").
+    """Draw learning curves, a confusion matrix, weights or errors.
 
     curves: loss and accuracy over the epochs, of several runs on the same axes. confusion: the
     confusion matrix of the test images. weights: the weights of the first layer's neurons.
     errors: the misclassified test images with the highest probabilities. For all but curves, RUN
-    may also be an .npz file or "pretrained". Prints the path of the plot.
+    may also be an .npz file or "pretrained". Prints the path of the plot. Needs the extra "report".
 
     \b
     Examples:
@@ -65,7 +53,6 @@ def command(
       dlcli plot runs/small runs/large --what curves -o both.svg
       dlcli plot pretrained --what errors --dataset sample -o errors.pdf
     """
-    from dlcli.cli.requirements import needs
     from dlcli.files import refuse_to_overwrite
 
     if len(paths) > 1 and what != "curves":
@@ -79,11 +66,9 @@ def command(
     with plots.style():
         if what == "curves":
             figure = plots.curves([_curve(path) for path in paths])
-        elif what == "weights":
-            figure = _weights(paths[0])
         else:
             with limit_threads(threads):
-                figure = _evaluated(what, paths[0], dataset, data_dir)
+                figure = _of_model(what, paths[0], dataset, data_dir)
         plots.write(figure, output)
     click.echo(output)
 
@@ -103,28 +88,21 @@ def _curve(path: str) -> "Curve":
     return Curve(printable(str(run)), records, listing.kept_record(run, records))
 
 
-def _weights(path: str) -> "Figure":
+def _of_model(what: str, path: str, dataset: str | None, data_dir: Path) -> "Figure":
+    """A plot of a model's weights, or of its predictions for the test images."""
+    from dlcli.evaluation.evaluate import evaluate
     from dlcli.report import plots
     from dlcli.runs import lookup
 
     model = lookup.load_named(path)
-    return plots.weights(printable(str(model.path)), model.network)
-
-
-def _evaluated(what: str, path: str, dataset: str | None, data_dir: Path) -> "Figure":
-    """A plot of the test images and their predictions."""
-    from dlcli.data import datasets
-    from dlcli.evaluation import evaluate
-    from dlcli.report import plots
-    from dlcli.runs import lookup
-
-    model = lookup.load_named(path)
-    name = dataset or model.metadata.dataset.name
-    message(f"Test images: {printable(name)}")
-    with download_progress() as progress:
-        examples = datasets.load(name, data_dir, progress).test
-    result = evaluate.evaluate([model], examples)
-    title = f"{printable(str(model.path))}, {printable(name)}"
+    title = printable(str(model.path))
+    if what == "weights":
+        return plots.weights(title, model.network)
+    dataset = dataset or model.metadata.dataset.name
+    message(f"Test images: {dataset}")
+    examples = load_dataset(dataset, data_dir).test
+    result = evaluate([model], examples)
+    title = f"{title}, {printable(dataset)}"
     if what == "confusion":
         return plots.confusion(title, result)
     return plots.errors(title, result, examples.images)

@@ -7,13 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dlcli.cli.options import (
-    debug_and_quiet,
-    force_option,
-    format_option,
-    limit_threads,
-    threads_option,
-)
+from dlcli.cli import options
+from dlcli.cli.loading import limit_threads
 from dlcli.cli.output import echo_error, message, print_csv, print_json, printable, shows_bars, warn
 from dlcli.errors import InputError
 
@@ -65,19 +60,19 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Write a PNG for each image: what was found on it and what the network was shown.",
 )
-@force_option
-@threads_option
-@format_option("text", "json", "csv")
-@debug_and_quiet
+@options.force
+@options.threads
+@options.output_format("text", "json", "csv")
+@options.debug_and_quiet
 def command(
     images: tuple[str, ...],
     model_path: str | None,
     lists: tuple[str, ...],
     top: int,
     reject: float,
-    raw: bool,  # noqa: FBT001 - click passes options by name
+    raw: bool,
     shown_dir: Path | None,
-    force: bool,  # noqa: FBT001 - click passes options by name
+    force: bool,
     threads: int | None,
     output_format: str,
 ) -> None:

@@ -5,15 +5,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dlcli.cli.options import (
-    complete_dataset,
-    data_dir_option,
-    debug_and_quiet,
-    force_option,
-    limit_threads,
-    threads_option,
-)
-from dlcli.cli.output import download_progress, message, printable, warn
+from dlcli.cli import options
+from dlcli.cli.loading import limit_threads, load_dataset, needs
+from dlcli.cli.output import message, warn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,39 +17,30 @@ if TYPE_CHECKING:
 
 @click.command("report")
 @click.argument("model_paths", metavar="[RUN]...", nargs=-1, type=click.Path())
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Where to write the page.  [default: report.html (demo.html) in the run directory; for "
-    "several runs, or a model without a run directory, in the current folder]",
+@options.output(
+    "Where to write the page.  [default: report.html (demo.html) in the run directory; for "
+    "several runs, or a model without a run directory, in the current folder]"
 )
 @click.option(
     "--demo", "demo_alone", is_flag=True, help="Write only the part to draw on, for one model."
 )
 @click.option("--open", "opened", is_flag=True, help="Open the page in the web browser.")
-@click.option(
-    "--dataset",
-    metavar="NAME|DIR",
-    shell_complete=complete_dataset,
-    help="Evaluate on the test images of this dataset instead of the runs' own.",
-)
-@data_dir_option
-@force_option
-@threads_option
-@debug_and_quiet
+@options.dataset(help_text="Evaluate on this dataset instead of the runs' own.")
+@options.data_dir
+@options.force
+@options.threads
+@options.debug_and_quiet
 def command(
     model_paths: tuple[str, ...],
     output: Path | None,
-    demo_alone: bool,  # noqa: FBT001 - click passes options by name
-    opened: bool,  # noqa: FBT001
+    demo_alone: bool,
+    opened: bool,
     dataset: str | None,
     data_dir: Path,
-    force: bool,  # noqa: FBT001
+    force: bool,
     threads: int | None,
 ) -> None:
-    """Write a page that shows how a run learned, its errors and its neurons.
+    """Write a page on how a run learned, its errors and its neurons.
 
     RUN is a run directory, an .npz file or "pretrained"; without one, the latest run. The page
     compares several runs side by side. It also has a field to draw digits on, which the network
@@ -69,8 +54,9 @@ def command(
       dlcli report runs/small runs/large -o comparison.html
       dlcli report --demo pretrained --open
     """
-    from dlcli.cli.requirements import needs
+    from dlcli.evaluation.evaluate import common_dataset
     from dlcli.files import atomic_write
+    from dlcli.report.models import evaluate_models
     from dlcli.runs import lookup
 
     if demo_alone and (dataset is not None or len(model_paths) > 1):
@@ -78,14 +64,20 @@ def command(
     models = [lookup.load_named(path) for path in model_paths or (None,)]
     path = _destination(models, output, "demo.html" if demo_alone else "report.html", force=force)
     for model in models:
-        message(f"Model: {printable(str(model.path))}")
+        message(f"Model: {model.path}")
     if demo_alone:
         with needs("report"):
             from dlcli.report import draw
 
         content = draw.page(draw.section(str(models[0].path)))
     else:
-        content = _report(models, dataset, data_dir, threads)
+        with needs("report"):
+            from dlcli.report import page
+
+        dataset = dataset or common_dataset(models)
+        test = load_dataset(dataset, data_dir).test
+        with limit_threads(threads):
+            content = page.render(evaluate_models(models, test), dataset, test)
     with atomic_write(path) as file:
         file.write(content)
     click.echo(path)
@@ -94,25 +86,6 @@ def command(
 
         if not webbrowser.open(path.resolve().as_uri()):
             warn("no web browser was found")
-
-
-def _report(
-    models: "Sequence[Model]", dataset: str | None, data_dir: Path, threads: int | None
-) -> bytes:
-    """The page of one or several evaluated models."""
-    from dlcli.cli.requirements import needs
-    from dlcli.data import datasets
-    from dlcli.evaluation import evaluate
-    from dlcli.report import models as evaluated
-
-    with needs("report"):
-        from dlcli.report import page
-
-    name = dataset or evaluate.common_dataset(models)
-    with download_progress() as progress:
-        test = datasets.load(name, data_dir, progress).test
-    with limit_threads(threads):
-        return page.render(evaluated.evaluate_models(models, test), name, test)
 
 
 def _destination(models: "Sequence[Model]", output: Path | None, name: str, *, force: bool) -> Path:

@@ -4,25 +4,18 @@ from pathlib import Path
 
 import click
 
-from dlcli.cli.options import debug_and_quiet, format_option, runs_dir_option
+from dlcli.cli import options
 from dlcli.cli.output import message, print_csv, print_json, print_table
 from dlcli.evaluation.formatting import percent
 
-_COLUMNS = (
-    "run",
-    "status",
-    "epochs",
-    "best_epoch",
-    "validation_accuracy",
-    "validation_loss",
-    "seconds",
-)
+_SCORES = ("validation_accuracy", "validation_loss")
+_COLUMNS = ("run", "status", "epochs", "best_epoch", *_SCORES, "seconds")
 
 
 @click.command("runs")
-@runs_dir_option
-@format_option("text", "json", "csv")
-@debug_and_quiet
+@options.runs_dir
+@options.output_format("text", "json", "csv")
+@options.debug_and_quiet
 def command(runs_dir: Path, output_format: str) -> None:
     """List training runs, the last trained last.
 

@@ -8,16 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from dlcli.cli.options import (
-    config_option,
-    config_stem,
-    data_dir_option,
-    debug_and_quiet,
-    format_option,
-    runs_dir_option,
-    set_option,
-)
-from dlcli.cli.output import download_progress, message, print_json, printable, warn
+from dlcli.cli import options
+from dlcli.cli.loading import load_dataset, needs
+from dlcli.cli.output import message, print_json, printable, warn
 from dlcli.cli.sweep_progress import TrialProgress, shown_params
 from dlcli.cli.sweep_report import report, storage_option
 from dlcli.errors import ConfigError, DlcliError
@@ -48,8 +41,8 @@ class _Duration(click.ParamType[float]):
 
 
 @click.group("sweep", invoke_without_command=True)
-@config_option
-@set_option
+@options.config
+@options.overrides
 @click.option(
     "--trials",
     type=click.IntRange(min=1),
@@ -70,10 +63,10 @@ class _Duration(click.ParamType[float]):
     metavar="TIME",
     help="Stop after this time: seconds, or e.g. 90s, 5m, 2h. The same command continues.",
 )
-@runs_dir_option
-@data_dir_option
-@format_option("text", "json")
-@debug_and_quiet
+@options.runs_dir
+@options.data_dir
+@options.output_format("text", "json")
+@options.debug_and_quiet
 @click.pass_context
 def command(
     context: click.Context,
@@ -88,17 +81,18 @@ def command(
     data_dir: Path,
     output_format: str,
 ) -> None:
-    """Search hyperparameters: train many times, with values that depend on earlier results.
+    """Search hyperparameters by training many times.
 
-    The config is a normal one in which any value may be a range or a list of choices. Every
-    trial is a run directory. At the end the best config is in best.yaml beside them, and the
-    path of the best run is the only line on stdout. Several machines that are given the same
-    --storage share the work. Ctrl-C stops the search; the same command continues it.
+    The values of a trial depend on the results of earlier ones. The config is a normal one in
+    which any value may be a range or a list of choices. Every trial is a run directory. At the
+    end the best config is in best.yaml beside them, and the path of the best run is the only
+    line on stdout. Several machines that are given the same --storage share the work. Ctrl-C
+    stops the search; the same command continues it.
 
     \b
     Examples:
       dlcli sweep --config sweep --jobs 2
-      dlcli sweep -c my.yaml --set 'learning_rate={low: 0.01, high: 1, log: true}' --trials 30
+      dlcli sweep -c mnist --set 'learning_rate={low: 0.01, high: 1}' --trials 30
       dlcli sweep -c my.yaml --storage postgresql://user@server/sweeps
       dlcli sweep report --output report.html
     """
@@ -108,11 +102,10 @@ def command(
                 raise click.UsageError(f"options go after {context.invoked_subcommand}, not before")
         return
 
-    from dlcli.cli.requirements import needs
     from dlcli.sweep import plan as plans
 
     plan = plans.load(sources, overrides, trials)
-    name = study or config_stem(sources)
+    name = study or options.config_stem(sources)
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
         raise ConfigError(f"--study {name!r}: use letters, digits, '.', '_' and '-'")
 
@@ -127,15 +120,13 @@ def _search(
     plan: "Plan", location: "StudyLocation", jobs: int, timeout: float | None, output_format: str
 ) -> None:
     """Work on a study, then print its best trial."""
-    from dlcli.data import datasets
     from dlcli.sweep import samplers, storage
     from dlcli.sweep.processes import StopFlag
     from dlcli.sweep.progress import Progress
 
     samplers.check_sampler(plan)
-    with download_progress() as bar:
-        for dataset in plan.datasets:
-            datasets.load(dataset, location.data_dir, bar)
+    for dataset in plan.datasets:
+        load_dataset(dataset, location.data_dir)
     stop = StopFlag(timeout)
     with stop.installed():
         study, first_worker = storage.create_study(plan, location, jobs)
@@ -174,7 +165,10 @@ def _work(
     read = Patience(location.url, seconds=0)
     progress = Progress(plan, read(study.get_trials, deepcopy=False))
     if not progress.is_done:
-        message(_stopped(progress))
+        message(
+            f"Stopped after {progress.done} of {progress.wanted} trials; "
+            "run the same command to continue"
+        )
     return progress
 
 
@@ -258,13 +252,6 @@ def _conclude(
         )
     else:
         click.echo(row["run"])
-
-
-def _stopped(progress: "Progress") -> str:
-    return (
-        f"Stopped after {progress.done} of {progress.wanted} trials; "
-        "run the same command to continue"
-    )
 
 
 def _why_nothing(progress: "Progress") -> str:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dlcli.cli.options import debug_and_quiet, force_option, format_option, runs_dir_option
+from dlcli.cli import options
+from dlcli.cli.loading import needs
 from dlcli.cli.output import message, print_csv, print_json, print_table, printable
 from dlcli.cli.sweep_progress import short
 from dlcli.errors import ConfigError
@@ -28,22 +29,16 @@ storage_option = click.option(
 @click.command("report")
 @storage_option
 @click.option("--study", help="Name of the study.  [default: the only one]")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Also write an HTML page with figures.",
-)
-@force_option
-@runs_dir_option
-@format_option("text", "json", "csv")
-@debug_and_quiet
+@options.output("Also write an HTML page with figures.")
+@options.force
+@options.runs_dir
+@options.output_format("text", "json", "csv")
+@options.debug_and_quiet
 def report(
     storage: str | None,
     study: str | None,
     output: Path | None,
-    force: bool,  # noqa: FBT001 - click passes it by name
+    force: bool,
     runs_dir: Path,
     output_format: str,
 ) -> None:
@@ -58,7 +53,6 @@ def report(
       dlcli sweep report --output report.html
       dlcli sweep report --study sweep --format csv > trials.csv
     """
-    from dlcli.cli.requirements import needs
     from dlcli.files import refuse_to_overwrite
 
     with needs("sweep"):
@@ -99,7 +93,6 @@ def _write_page(
     best: Mapping[str, Any] | None,
     importances: Mapping[str, float],
 ) -> None:
-    from dlcli.cli.requirements import needs
     from dlcli.files import atomic_write
 
     if best is None:

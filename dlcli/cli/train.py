@@ -7,18 +7,9 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from dlcli.cli.options import (
-    config_option,
-    config_stem,
-    data_dir_option,
-    debug_and_quiet,
-    format_option,
-    limit_threads,
-    runs_dir_option,
-    set_option,
-    threads_option,
-)
-from dlcli.cli.output import download_progress, message, print_json, shows_bars, warn
+from dlcli.cli import options
+from dlcli.cli.loading import limit_threads, load_dataset, needs
+from dlcli.cli.output import message, print_json, shows_bars, warn
 from dlcli.cli.train_progress import ProgressBar, show_end, show_epoch, show_start
 from dlcli.errors import DivergenceError, Terminated
 
@@ -33,8 +24,8 @@ if TYPE_CHECKING:
 
 
 @click.command("train")
-@config_option
-@set_option
+@options.config
+@options.overrides
 @click.option(
     "--resume",
     "resumed",
@@ -42,18 +33,18 @@ if TYPE_CHECKING:
     metavar="RUN",
     help="Resume a run that was stopped; only epochs may be changed (--set epochs=50).",
 )
-@runs_dir_option
+@options.runs_dir
 @click.option("--name", help="Name of the run directory.  [default: time and config]")
-@data_dir_option
-@threads_option
+@options.data_dir
+@options.threads
 @click.option(
     "--tensorboard/--no-tensorboard",
     default=None,
     help="Write event files for TensorBoard into the run directory (needs the extra "
     '"tensorboard").  [default: only on --resume of a run that has some]',
 )
-@format_option("text", "json")
-@debug_and_quiet
+@options.output_format("text", "json")
+@options.debug_and_quiet
 def command(
     sources: tuple[str, ...],
     overrides: tuple[str, ...],
@@ -62,7 +53,7 @@ def command(
     name: str | None,
     data_dir: Path,
     threads: int | None,
-    tensorboard: bool | None,  # noqa: FBT001 - click passes options by name
+    tensorboard: bool | None,
     output_format: str,
 ) -> None:
     """Train a network and write a run directory.
@@ -74,16 +65,16 @@ def command(
     \b
     Examples:
       dlcli train --config quickstart
-      dlcli train -c configs/mnist.yaml --set epochs=20 --set hidden_layers=[256,128]
+      dlcli train -c mnist --set epochs=20 --set hidden_layers=[256,128]
       run=$(dlcli train -c mnist -q) && dlcli eval "$run"
       dlcli train --resume runs/latest --set epochs=40
       dlcli train -c mnist --tensorboard; tensorboard --logdir runs
     """
     resumption = None
     if resumed is None:
-        from dlcli.config import files as config_files
+        from dlcli.config import files
 
-        config = config_files.load(sources, overrides)  # before NumPy is imported, to fail fast
+        config = files.load(sources, overrides)  # before NumPy is imported, to fail fast
     else:
         from dlcli.runs.summary import Summary
 
@@ -95,7 +86,6 @@ def command(
         resumption, config = opened, opened.config
 
     from dlcli.config.validation import warnings
-    from dlcli.data import datasets
     from dlcli.data.splits import split_validation
     from dlcli.runs import directory, metrics_log
 
@@ -104,17 +94,18 @@ def command(
     event_log = _event_log(resumption, tensorboard)
     for text in warnings(config):
         warn(text)
-    with download_progress() as progress:
-        dataset = datasets.load(config.dataset, data_dir, progress)
+    dataset = load_dataset(config.dataset, data_dir)
     train, validation = split_validation(dataset.train, config.validation_size, config.seed)
     if resumption is not None and threads is None:
         threads = resumption.saved.threads
     with limit_threads(threads) as used_threads:
-        if resumption is not None:
-            run, state = _resume(resumption, dataset, used_threads)
-        else:
-            path = directory.create(runs_dir, name, config_stem(sources))
+        if resumption is None:
+            path = directory.create(runs_dir, name, options.config_stem(sources))
             run, state = _start(path, config, dataset, used_threads)
+        else:
+            run, state = resumption.start(dataset, used_threads), resumption.saved.state
+            for text in resumption.warnings(used_threads):
+                warn(text)
         show_start(run, train, validation, state)
         log = None
         if event_log is not None:
@@ -161,7 +152,7 @@ def _show_finished(summary: "Summary", *, tensorboard: bool) -> None:
 
 def _event_log(
     resumption: "Resumption | None",
-    wanted: bool | None,  # noqa: FBT001 - as click passes it
+    wanted: bool | None,
 ) -> "type[EventLog] | None":
     """What writes event files, if any are wanted; by default a resumed run continues its own."""
     from dlcli.runs.directory import EVENTS
@@ -172,8 +163,6 @@ def _event_log(
 
 
 def _import_event_log() -> "type[EventLog]":
-    from dlcli.cli.requirements import needs
-
     with needs("tensorboard"):
         from dlcli.tensorboard.event_log import EventLog
     return EventLog
@@ -191,16 +180,6 @@ def _start(
     run, state = Run(path, config, dataset, threads), initial_state(config)
     run.start(state)
     return run, state
-
-
-def _resume(
-    resumption: "Resumption", dataset: "Dataset", threads: int
-) -> "tuple[Run, TrainingState]":
-    """Continue a run after its last complete epoch."""
-    run = resumption.start(dataset, threads)
-    for text in resumption.warnings(threads):
-        warn(text)
-    return run, resumption.saved.state
 
 
 def _train(

@@ -41,6 +41,7 @@ def test_every_command_helps_with_two_examples(dlcli, words):
     assert result.stderr == ""
     examples = [line for line in result.stdout.splitlines() if re.match(r"^    .*\bdlcli ", line)]
     assert len(examples) >= 2
+    assert max(map(len, result.stdout.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("words", ALL_COMMANDS)
@@ -59,6 +60,7 @@ def test_every_command_takes_quiet_and_debug(words):
 def test_help_lists_every_command(dlcli):
     stdout = dlcli("--help").stdout
     assert all(f"\n  {name} " in stdout for name in COMMANDS)
+    assert "..." not in stdout.partition("Commands:")[2]
     assert dlcli("-h").stdout == stdout
 
 

@@ -236,6 +236,18 @@ def test_a_report_names_the_studies_there_are(dlcli, search):
     assert dlcli("sweep", "report", "--study", "b").code == 0
 
 
+def test_a_page_needs_the_extra_report(dlcli, search, monkeypatch):
+    assert dlcli("sweep", "--config", search(), "--trials", "2").code == 0
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.delitem(sys.modules, "dlcli.report.search", raising=False)
+    result = dlcli("sweep", "report", "--output", "page.html")
+    assert (result.code, result.stdout) == (2, "")
+    assert result.stderr == (
+        "Error: matplotlib is not installed; get it with: pip install 'dlcli[report]'\n"
+    )
+    assert not Path("page.html").exists()
+
+
 @pytest.mark.parametrize("words", ["'--config', 'sweep'", "'report'"])
 def test_a_missing_library_is_named_with_the_command_that_brings_it(words, tmp_path):
     code = (

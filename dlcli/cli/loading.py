@@ -1,0 +1,86 @@
+"""What commands load: models, datasets, optional extras; and the threads they compute with."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlcli.cli import output
+from dlcli.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from dlcli.data.datasets import Dataset
+    from dlcli.data.download import Progress
+    from dlcli.runs.checkpoint import Model
+
+
+@contextmanager
+def needs(extra: str) -> Iterator[None]:
+    """Import the libraries of an extra in the block.
+
+    Raises
+    ------
+    ConfigError
+        A library is not installed; the message says how to install it.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        library = str(error.name).partition(".")[0]
+        raise ConfigError(
+            f"{library} is not installed; get it with: pip install 'dlcli[{extra}]'"
+        ) from error
+
+
+def load_models(names: Sequence[str | None]) -> "list[Model]":
+    """Load the models, by default the latest run, and say which they are."""
+    from dlcli.runs import lookup
+
+    models = [lookup.load_named(name) for name in names or (None,)]
+    for model in models:
+        output.message(f"Model: {model.path}")
+    return models
+
+
+def load_dataset(name: str, data_dir: Path) -> "Dataset":
+    """Load a dataset, and show its download if there is one."""
+    from dlcli.data import datasets
+
+    with download_progress() as progress:
+        return datasets.load(name, data_dir, progress)
+
+
+@contextmanager
+def download_progress() -> Iterator["Progress"]:
+    """Show downloads: on a terminal a progress bar for each file, else a line for each file."""
+    bars: dict[str, tqdm[Any]] = {}
+    with ExitStack() as stack:
+
+        def show(name: str, received: int, total: int) -> None:
+            if name not in bars:
+                from tqdm import tqdm
+
+                shown = output.shows_bars()
+                bar = tqdm(desc=name, unit="B", unit_scale=True, file=sys.stderr, disable=not shown)
+                bars[name] = stack.enter_context(bar)
+                if not shown:
+                    output.message(f"downloading {name}")
+            bars[name].total = total or None
+            bars[name].n = received
+            bars[name].refresh()
+
+        yield show
+
+
+@contextmanager
+def limit_threads(count: int | None) -> Iterator[int]:
+    """Use ``count`` BLAS threads, or for None as many as BLAS chose; yield how many they are."""
+    from threadpoolctl import ThreadpoolController
+
+    controller = ThreadpoolController().select(user_api="blas")
+    with controller.limit(limits=count):
+        used = [pool["num_threads"] for pool in controller.info()]
+        yield max(used, default=1)
