@@ -55,18 +55,12 @@ def load(
 def read(
     sources: Sequence[str], overrides: Sequence[str], start: Settings
 ) -> tuple[Settings, list[str]]:
-    """The settings that :func:`load` checks, still unchecked, and the problems of reading them.
-
-    Raises
-    ------
-    ConfigError
-        Stdin is given twice.
-    """
+    """The settings that :func:`load` checks, and the problems found while reading them."""
     if sources.count("-") > 1:
         raise ConfigError("--config -: stdin can be read only once")
     settings = start
     problems: list[str] = []
-    for reader, text in [(_file, s) for s in sources] + [(_override, o) for o in overrides]:
+    for reader, text in [(_read, s) for s in sources] + [(_override, o) for o in overrides]:
         try:
             settings = overridden(settings, reader(text), _MERGED)
         except ConfigError as error:
@@ -86,10 +80,6 @@ def _shipped_files() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def _file(source: str) -> Settings:
-    return parse(*_read(source))
-
-
 def _override(text: str) -> Settings:
     """The setting of a ``KEY=VALUE`` on the command line."""
     key, equals, value = text.partition("=")
@@ -99,17 +89,17 @@ def _override(text: str) -> Settings:
     return settings_of({key: parse_value(value, f"--set {shortened(key)}")}, "--set")
 
 
-def _read(source: str) -> tuple[str, str]:
-    """The text of a config file and its name in messages."""
+def _read(source: str) -> Settings:
+    """The settings in a config file."""
     path = Path(source)
     shipped = _shipped_files()
     if source in shipped and not path.is_file():
         path = shipped[source]
     try:
         if source == "-":
-            return stdin().read(MAX_BYTES + 1).decode(), "<stdin>"
+            return parse(stdin().read(MAX_BYTES + 1).decode(), "<stdin>")
         with path.open(encoding="utf-8") as file:
-            return file.read(MAX_BYTES + 1), str(path)
+            return parse(file.read(MAX_BYTES + 1), str(path))
     except FileNotFoundError as error:
         raise ConfigError(
             f"{source}: no such config file; shipped ones, by name: {', '.join(shipped)}"

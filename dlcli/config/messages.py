@@ -11,8 +11,7 @@ import yaml
 def shown(value: Any) -> str:
     """A value about as the user wrote it, at no more than 60 characters."""
     text = yaml.safe_dump(value, default_flow_style=True, width=10**6)
-    text = text.removesuffix("...\n").strip()
-    return shortened(text)
+    return shortened(text.removesuffix("...\n").strip())
 
 
 def shortened(text: str) -> str:
@@ -24,11 +23,6 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint at the known word that was probably meant; empty if no word is close."""
     close = difflib.get_close_matches(word, list(known), n=1) if len(word) <= 60 else []
     return f"; did you mean {close[0]}?" if close else ""
-
-
-def one_of(names: Iterable[str]) -> str:
-    """Names in a list: ``a, b, c``."""
-    return ", ".join(names)
 
 
 def listed(names: Iterable[str], word: str) -> str:
@@ -56,7 +50,7 @@ def _in_words(schema: dict[str, Any], *, plural: bool = False) -> str:
     if "$ref" in schema:
         return "a mapping"
     if "enum" in schema:
-        return one_of(sorted(schema["enum"]))
+        return ", ".join(sorted(schema["enum"]))
     if schema["type"] == "array":
         return f"a list of {_in_words(schema['items'], plural=True)}"
     word = {

@@ -38,11 +38,6 @@ KeepName = Literal["best_accuracy", "best_loss", "last"]
 _Fraction = Annotated[float, Meta(ge=0, lt=1)]
 
 
-def default_learning_rate(optimizer: str) -> float:
-    """The learning rate where the config has none."""
-    return OPTIMIZERS[optimizer].usual_learning_rate
-
-
 def _initializers_of_activations() -> str:
     """Which initial weights ``auto`` means, in words."""
     elsewhere = OUTPUT_ACTIVATIONS["softmax"].initializer
@@ -50,10 +45,8 @@ def _initializers_of_activations() -> str:
     for name, activation in ACTIVATIONS.items():
         if activation.initializer != elsewhere:
             before.setdefault(activation.initializer, []).append(name)
-    cases = [
-        f"{initializer} before {listed(names, 'and')}" for initializer, names in before.items()
-    ]
-    return ", ".join([*cases, f"{elsewhere} elsewhere"])
+    cases = [f"{name} before {listed(names, 'and')}, " for name, names in before.items()]
+    return f"{''.join(cases)}{elsewhere} elsewhere"
 
 
 class Augmentation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -182,9 +175,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             gt=0,
             le=1000,
             description="Length of a step along the gradient; the default for adam and "
-            f"adamw is {default_learning_rate('adam'):g}.",
+            f"adamw is {OPTIMIZERS['adam'].usual_learning_rate:g}.",
         ),
-    ] = default_learning_rate("sgd")
+    ] = OPTIMIZERS["sgd"].usual_learning_rate
     weight_decay: Annotated[
         float,
         Meta(

@@ -7,6 +7,7 @@ import math
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -17,14 +18,12 @@ from dlcli.config.messages import (
     describe_allowed,
     did_you_mean,
     listed,
-    one_of,
     shortened,
     shown,
 )
 from dlcli.config.schema import (
     Augmentation,
     Config,
-    default_learning_rate,
     key_types,
 )
 from dlcli.config.yaml_loader import Setting, Settings, settings_of
@@ -64,25 +63,15 @@ _WORDS_OF_A_SEARCH = ("low", "high", "log", "step", "choices")
 
 
 def from_builtins(values: dict[str, Any], origin: str) -> Config:
-    """Check the values in a checkpoint or a run directory.
-
-    Raises
-    ------
-    ConfigError
-        With every problem, one a line.
-    """
+    """Check the values in a checkpoint or a run directory, as :func:`resolve`."""
     return resolve(settings_of(values, origin))
 
 
 def resolve(settings: Settings, unknown: Collection[str] = ()) -> Config:
     """Check every setting, then the settings against each other.
 
-    Parameters
-    ----------
-    settings
-        The keys that were set; all other keys have their defaults.
-    unknown
-        Keys whose values a search has yet to find. Contradictions with them are no problem.
+    All other keys have their defaults. Contradictions with ``unknown`` keys, whose values a
+    search has yet to find, are ignored.
 
     Raises
     ------
@@ -104,7 +93,7 @@ def resolve(settings: Settings, unknown: Collection[str] = ()) -> Config:
         except ConfigError as error:
             problems += error.args
     if "optimizer" in values and "learning_rate" not in settings:
-        values["learning_rate"] = default_learning_rate(values["optimizer"])
+        values["learning_rate"] = OPTIMIZERS[values["optimizer"]].usual_learning_rate
     config = Config(**_gathered(values))
     # An invalid key has its default here, so its contradictions are not known.
     wrong = {key for key in settings if key in types and key not in values}.union(unknown)
@@ -127,13 +116,7 @@ def _refuse_search(settings: Settings) -> None:
 
 
 def checked(key: str, setting: Setting, kind: Any) -> Any:
-    """The value of a setting, converted to the type ``kind``.
-
-    Raises
-    ------
-    ConfigError
-        The type does not allow it; the message has the place and the allowed values.
-    """
+    """The value of a setting as ``kind``; raise ``ConfigError`` if that type does not allow it."""
     value = setting.value
     try:
         return msgspec.convert(_without_infinities(value), kind)
@@ -175,7 +158,7 @@ def _contradictions(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:
         yield (
             ("dataset",),
             (
-                f"expected {one_of(DATASETS)} or a folder of IDX files, got {shown(dataset)}"
+                f"expected {', '.join(DATASETS)} or a folder of IDX files, got {shown(dataset)}"
                 f"{did_you_mean(dataset, DATASETS)}"
             ),
         )
@@ -208,10 +191,7 @@ def _contradictions_of_the_network(config: Config) -> Iterable[tuple[tuple[str, 
             ("batch_norm", "batch_size"),
             "one image has no variance to normalise by; use a batch_size of 2 or more",
         )
-    parameters = sum(
-        (fan_in + 1) * fan_out
-        for fan_in, fan_out in zip(config.layer_sizes, config.layer_sizes[1:], strict=False)
-    )
+    parameters = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(config.layer_sizes))
     if parameters > MAX_PARAMETERS:
         yield (
             ("hidden_layers",),
@@ -262,10 +242,11 @@ def warnings(config: Config) -> list[str]:
             for key in ("dropout", "batch_norm", "max_norm")
             if getattr(config, key)
         ]
-    if config.learning_rate > OPTIMIZERS[config.optimizer].high_learning_rate:
+    optimizer = OPTIMIZERS[config.optimizer]
+    if config.learning_rate > optimizer.high_learning_rate:
         found.append(
             f"learning_rate {config.learning_rate:g} is high for {config.optimizer}; "
-            f"{default_learning_rate(config.optimizer):g} is usual"
+            f"{optimizer.usual_learning_rate:g} is usual"
         )
     return found
 

@@ -64,13 +64,12 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """Reject aliases, which can grow without bound when nested, and tags."""
         event = self.peek_event()  # type: ignore[no-untyped-call]
-        fault = None
-        if isinstance(event, yaml.AliasEvent):
-            fault = "aliases (*name) are not supported"
-        elif getattr(event, "tag", None) is not None:
-            fault = "tags (!name) are not supported"
-        if fault is not None:
-            raise yaml.composer.ComposerError(None, None, fault, event.start_mark)
+        has_tag = getattr(event, "tag", None) is not None
+        if has_tag or isinstance(event, yaml.AliasEvent):
+            kind = "tags (!name)" if has_tag else "aliases (*name)"
+            raise yaml.composer.ComposerError(
+                None, None, f"{kind} are not supported", event.start_mark
+            )
         return super().compose_node(parent, index)
 
 
@@ -99,19 +98,12 @@ _Loader.add_constructor("tag:yaml.org,2002:int", lambda _loader, node: int(node.
 
 
 def parse(text: str, name: str) -> Settings:
-    """Read the settings in a YAML document.
-
-    Parameters
-    ----------
-    text
-        The document; without content it has no settings.
-    name
-        The document's name in messages, usually its path.
+    """Read the settings in a YAML document; ``name`` is usually its path.
 
     Raises
     ------
     ConfigError
-        It is no YAML or no mapping of names to values, or has a key twice.
+        It is not YAML, not a mapping of names to values, or has a key twice.
     """
     if len(text) > MAX_BYTES:
         raise ConfigError(f"{name}: too long for a config (more than {MAX_BYTES:,} characters)")
@@ -141,13 +133,7 @@ def parse(text: str, name: str) -> Settings:
 
 
 def parse_value(text: str, name: str) -> Any:
-    """Read one YAML value, as given on the command line (``0.1``, ``[128, 64]``, ``relu``).
-
-    Raises
-    ------
-    ConfigError
-        It is no YAML value.
-    """
+    """Read one YAML value, as given on the command line (``0.1``, ``[128, 64]``, ``relu``)."""
     # Parsed as a document of its own, because ": " or "#" would end the value of a key.
     try:
         loader = _Loader(text)
@@ -175,14 +161,13 @@ def _line(node: yaml.Node) -> int:
 
 
 def _kind(node: yaml.Node) -> str:
-    """What a node is, for messages."""
     if isinstance(node, yaml.SequenceNode):
         return "a list"
     return "a mapping" if isinstance(node, yaml.MappingNode) else "a single value"
 
 
 def _check(node: yaml.Node, name: str, depth: int = 0) -> None:
-    """Reject duplicate keys, keys that are no names, and deep nesting."""
+    """Reject duplicate keys, keys that are not names, and deep nesting."""
     if depth > _MAX_DEPTH:
         raise ConfigError(f"{name}:{_line(node)}: nested too deeply for a config")
     if isinstance(node, yaml.SequenceNode):

@@ -25,12 +25,8 @@ class Comparison:
     def is_significant(self, comparisons: int = 1) -> bool:
         """Whether the difference is more than chance.
 
-        Parameters
-        ----------
-        comparisons
-            How many comparisons are made together. With many of them some would look
-            significant by chance, so each must be as improbable as makes one such error
-            in all of them a matter of 5 % (Bonferroni's correction).
+        Of many ``comparisons`` made together some would look significant by chance, so each of
+        them has to be the more improbable (Bonferroni's correction).
         """
         return self.p_value < SIGNIFICANCE_LEVEL / comparisons
 

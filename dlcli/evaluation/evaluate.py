@@ -69,13 +69,7 @@ class Evaluation:
 
 
 def evaluate(models: Sequence[Model], examples: Examples) -> Evaluation:
-    """Score a model on examples; several models are an ensemble, with the mean probabilities.
-
-    Raises
-    ------
-    CheckpointError
-        The weights of a model are so large that its outputs overflow.
-    """
+    """Score a model on examples; several models are an ensemble, with the mean probabilities."""
     inferred = [model.infer(examples.images) for model in models]
     probabilities: Array = np.mean([each for _, each in inferred], axis=0)
     if len(models) == 1:
@@ -103,13 +97,7 @@ def evaluate(models: Sequence[Model], examples: Examples) -> Evaluation:
 
 
 def common_dataset(models: Sequence[Model]) -> str:
-    """The name of the dataset that all models were trained on.
-
-    Raises
-    ------
-    ConfigError
-        They were trained on different ones.
-    """
+    """The dataset that all models were trained on; raise ``ConfigError`` if they differ."""
     names = {model.metadata.dataset.name for model in models}
     if len(names) > 1:
         listed = ", ".join(sorted(names))
@@ -118,15 +106,7 @@ def common_dataset(models: Sequence[Model]) -> str:
 
 
 def common_split(models: Sequence[Model], dataset: Dataset, split: str) -> Examples:
-    """The examples of a split, if it is the same split for all models.
-
-    Raises
-    ------
-    DatasetError
-        The models' trainings split the images differently; or as :func:`select_split`.
-    CheckpointError
-        As :func:`select_split`.
-    """
+    """The examples of a split, as :func:`select_split`, if it is the same for all models."""
     first, *others = (select_split(model, dataset, split) for model in models)
     if any(not np.array_equal(first.images, other.images) for other in others):
         raise DatasetError(

@@ -81,22 +81,16 @@ def confusion_matrix(labels: Labels, predictions: Labels, classes: int) -> Count
 
 def class_scores(confusion: Counts) -> list[ClassScores]:
     """Precision, recall and F1 of each class of a confusion matrix."""
-    scores = []
-    for hits, labelled, predicted in zip(
-        confusion.diagonal().tolist(),
-        confusion.sum(axis=1).tolist(),
-        confusion.sum(axis=0).tolist(),
-        strict=True,
-    ):
-        scores.append(
-            ClassScores(
-                precision=hits / predicted if predicted else 0.0,
-                recall=hits / labelled if labelled else 0.0,
-                f1=2 * hits / (labelled + predicted) if labelled + predicted else 0.0,
-                images=labelled,
-            )
+    counts = np.stack([confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)], axis=1)
+    return [
+        ClassScores(
+            precision=hits / predicted if predicted else 0.0,
+            recall=hits / labelled if labelled else 0.0,
+            f1=2 * hits / (labelled + predicted) if labelled + predicted else 0.0,
+            images=labelled,
         )
-    return scores
+        for hits, labelled, predicted in counts.tolist()
+    ]
 
 
 def reliability(probabilities: Array, labels: Labels, bins: int = 15) -> list[ReliabilityBin]:
@@ -119,8 +113,8 @@ def reliability(probabilities: Array, labels: Labels, bins: int = 15) -> list[Re
 def expected_calibration_error(probabilities: Array, labels: Labels, bins: int = 15) -> float:
     """The mean difference between the probability of predictions and their accuracy.
 
-    Predictions are binned by their probability; each bin's mean probability is compared with
-    its accuracy. Source: Guo et al., "On calibration of modern neural networks", 2017.
+    Both are compared within the bins of :func:`reliability`. Source: Guo et al., "On calibration
+    of modern neural networks", 2017.
     """
     gaps = [
         abs(b.images * b.confidence - b.correct) for b in reliability(probabilities, labels, bins)

@@ -45,12 +45,6 @@ class Backpropagation:
 
         Parameters
         ----------
-        network
-            The network to differentiate.
-        loss
-            A name in ``LOSSES``.
-        batch_size
-            Largest number of images in a batch.
         l2_penalty
             Adds l2_penalty/2 times the sum of the squared weights to the cost.
         dropout, input_dropout
@@ -81,21 +75,9 @@ class Backpropagation:
         self._penalty_gradient: Array = zeros(network.weight_count, dtype)
 
     def run(self, images: Pixels, targets: Array, random: np.random.Generator) -> Array:
-        """Compute the gradient of a batch's cost.
+        """Compute the gradient of a batch's cost; return the logits, which the next run overwrites.
 
-        Parameters
-        ----------
-        images
-            Shape (n, 784), 0 to 255.
-        targets
-            What the outputs should be, shape (n, classes).
-        random
-            Draws what dropout drops.
-
-        Returns
-        -------
-        Array
-            The logits, shape (n, classes); the next run overwrites them.
+        The images have shape (n, 784), 0 to 255; targets and logits have shape (n, classes).
         """
         logits = self.forward(images, random)
         self.backward(targets)

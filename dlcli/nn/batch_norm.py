@@ -26,10 +26,7 @@ class BatchNorm:
     """
 
     def __init__(self, scale: Array, mean: Array, variance: Array, batch_size: int) -> None:
-        """Prepare for batches of up to ``batch_size`` images.
-
-        ``mean`` and ``variance`` are changed in place.
-        """
+        """Prepare for batches of up to ``batch_size`` images; ``mean`` and ``variance`` change."""
         self.mean = mean
         self.variance = variance
         self._scale = scale
@@ -60,14 +57,8 @@ class BatchNorm:
         Every z moves the mean and the variance, and so every zhat of its neuron:
         dJ/dz = scale / sqrt(variance + epsilon) (d - mean of d - zhat mean of (d zhat)).
 
-        Parameters
-        ----------
-        error
-            dJ/dy, shape (n, neurons).
-        bias_gradient
-            The sum of ``error`` over images, shape (neurons,).
-        scale_gradient
-            Filled with dJ/dscale, shape (neurons,).
+        ``error`` has shape (n, neurons); ``bias_gradient`` is its sum over images. dJ/dscale is
+        written into ``scale_gradient``.
         """
         rows = len(error)
         centred = self._centred[:rows]

@@ -19,17 +19,10 @@ class WeightAveraging:
     """Makes one network the running mean of another's parameters and statistics."""
 
     def __init__(self, network: Network, average: Network, decay: float) -> None:
-        """Prepare to change ``average`` in place.
+        """Prepare to change ``average`` in place; it starts with the initial weights.
 
-        Parameters
-        ----------
-        network
-            The network that is being trained.
-        average
-            A network of the same shape, with the initial weights before the first step.
-        decay
-            Weight of the past after a step. It is smaller in the first steps, so that the
-            initial weights are soon forgotten.
+        ``decay`` is the weight of the past after a step. It is smaller in the first steps, so
+        that the initial weights are soon forgotten.
         """
         self._pairs = [
             (network.parameters, average.parameters),

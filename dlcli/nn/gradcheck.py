@@ -48,24 +48,11 @@ class LayerCheck:
 def check_gradients(
     backpropagation: Backpropagation, *, label_smoothing: float = 0.0, seed: int = 0
 ) -> Iterator[LayerCheck]:
-    """Check the weights, biases and scales of each layer of a network.
+    """Check the weights, biases and scales of each layer of a network, from the input on.
 
-    Up to 100 parameters of each array are tried, on a batch of random pixels and labels.
-
-    Parameters
-    ----------
-    backpropagation
-        The gradient to check, of a network in float64 with its initial weights. Biases and
-        scales are changed: at 0 and 1 they would hide a mistake in what multiplies them.
-    label_smoothing
-        Fraction of each target that all classes share.
-    seed
-        Where the randomness of the check starts.
-
-    Yields
-    ------
-    LayerCheck
-        For each layer's arrays, from the input on.
+    Up to 100 parameters of each array are tried, on a batch of random pixels and labels. The
+    network is in float64 and has its initial weights. Its biases and scales are changed: at 0
+    and 1 they would hide a mistake in what multiplies them.
     """
     random = random_stream(seed, "gradient_check")
     network = backpropagation.network

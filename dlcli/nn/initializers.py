@@ -62,23 +62,9 @@ INITIALIZERS: dict[str, Initializer] = {
 def initial_weights(
     name: str, shape: tuple[int, int], stddev: float, random: np.random.Generator
 ) -> Array:
-    """Draw the weights of one layer.
+    """Draw the float64 weights of one layer, of shape (fan-in, fan-out).
 
-    Parameters
-    ----------
-    name
-        A name in ``INITIALIZERS``.
-    shape
-        (fan-in, fan-out).
-    stddev
-        Standard deviation, where the initializer has none of its own.
-    random
-        Source of randomness.
-
-    Returns
-    -------
-    Array
-        float64 weights of that shape.
+    ``stddev`` is their standard deviation where the initializer has none of its own.
     """
     initializer = INITIALIZERS[name]
     if initializer.variance is None:

@@ -59,34 +59,24 @@ def _mse_gradient(output_activation: str, outputs: Array, targets: Array, out: A
 def _cross_entropy(output_activation: str, logits: Array, targets: Array) -> Array:
     """Minus the log of the probability of the true class.
 
-    Computed from the logits, because a probability that was rounded to 0 has no logarithm.
+    It is computed from the logits, because a probability that was rounded to 0 has no logarithm.
+    With softmax it is the log of the sum of exp(z_j), minus z of the true class. With sigmoid
+    each class is a yes or no of its own: log(1 + exp(z)) - y z, summed over the classes.
     """
     if OUTPUT_ACTIVATIONS[output_activation].cross_entropy == "binary":
-        return _binary_cross_entropy(logits, targets)
-    return _categorical_cross_entropy(logits, targets)
-
-
-def _categorical_cross_entropy(logits: Array, targets: Array) -> Array:
-    """The log of the sum of exp(z_j), minus z of the true class.
-
-    All z are first shifted by the largest: beside large z, a small cost would be rounded away.
-    """
+        cost: Array = (np.logaddexp(0, logits) - targets * logits).sum(axis=1)
+        return cost
+    # Beside large z, a small cost would be rounded away.
     shifted = logits - logits.max(axis=1, keepdims=True)
-    log_sum: Array = np.log(np.exp(shifted).sum(axis=1))
-    log_sum -= np.einsum("nk,nk->n", shifted, targets)
-    return log_sum
-
-
-def _binary_cross_entropy(logits: Array, targets: Array) -> Array:
-    """Each class is a yes or no of its own: log(1 + exp(z)) - y z, summed over the classes."""
-    cost: Array = (np.logaddexp(0, logits) - targets * logits).sum(axis=1)
+    cost = np.log(np.exp(shifted).sum(axis=1))
+    cost -= np.einsum("nk,nk->n", shifted, targets)
     return cost
 
 
 def _cross_entropy_gradient(
     _output_activation: str, outputs: Array, targets: Array, out: Array
 ) -> None:
-    """P - y, with softmax and with sigmoid alike: the logarithm undoes the exponential."""
+    """The same with softmax and with sigmoid: p - y."""
     np.subtract(outputs, targets, out=out)
 
 
@@ -114,8 +104,7 @@ def one_hot(labels: Labels, classes: int, dtype: npt.DTypeLike = "float32") -> A
 def smooth(targets: Array, fraction: float) -> Array:
     """Move a fraction of each image's target from its class to all classes alike.
 
-    Source: Szegedy et al., "Rethinking the Inception architecture", 2016, section 7 (label
-    smoothing).
+    Source: Szegedy et al., "Rethinking the Inception architecture", 2016, section 7.
     """
     if not fraction:
         return targets
@@ -124,19 +113,7 @@ def smooth(targets: Array, fraction: float) -> Array:
 
 
 def mean_loss(name: str, output_activation: str, logits: Array, labels: Labels) -> float:
-    """The cost J of a set of images: the mean of the costs of all images.
-
-    Parameters
-    ----------
-    name
-        A name in ``LOSSES``.
-    output_activation
-        A name in ``OUTPUT_ACTIVATIONS``.
-    logits
-        The sums of the network's last layer, shape (n, classes).
-    labels
-        The true classes, shape (n,).
-    """
+    """The cost J of images with these logits, shape (n, classes): the mean of their costs."""
     targets = one_hot(labels, logits.shape[1], logits.dtype)
     values = LOSSES[name].value(output_activation, logits, targets)
     return float(values.mean(dtype=np.float64))

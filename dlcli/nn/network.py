@@ -95,18 +95,7 @@ class Network:
     ) -> None:
         """Allocate a network whose parameters are all 0.
 
-        Parameters
-        ----------
-        layer_sizes
-            Neurons in every layer, from input to output.
-        activations
-            Names in ``ACTIVATIONS``, one a hidden layer.
-        output_activation
-            A name in ``OUTPUT_ACTIVATIONS``.
-        dtype
-            float32, or float64 for gradient checks.
-        batch_norm
-            Normalise the sums of hidden layers.
+        ``layer_sizes`` go from input to output; ``activations`` has a name for each hidden layer.
         """
         self.layer_sizes = tuple(layer_sizes)
         self.activations = tuple(activations)
@@ -139,19 +128,8 @@ class Network:
         """Compute the outputs for a batch, leaving each layer's values in ``buffers``.
 
         This is inference: no dropout, and batch normalisation has to be fused. The forward
-        pass of training is that of ``Backpropagation``.
-
-        Parameters
-        ----------
-        inputs
-            Pixels from 0 to 1, shape (n, 784).
-        buffers
-            Memory for exactly n rows.
-
-        Returns
-        -------
-        Array
-            One output per class, shape (n, classes): ``buffers.outputs``.
+        pass of training is that of ``Backpropagation``. The inputs are pixels from 0 to 1, shape
+        (n, 784), and the buffers have exactly n rows.
         """
         before = inputs
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
@@ -165,17 +143,9 @@ class Network:
         return buffers.outputs
 
     def infer(self, images: npt.NDArray[np.uint8] | Array) -> tuple[Array, Array]:
-        """Run images through the network, a block at a time.
+        """Compute logits and outputs, both of shape (n, classes), a block of images at a time.
 
-        Parameters
-        ----------
-        images
-            Shape (n, 784), 0 to 255; or floats, 0 to 1.
-
-        Returns
-        -------
-        tuple
-            The logits and the outputs, each of shape (n, classes).
+        The images are pixels from 0 to 255 or floats from 0 to 1, shape (n, 784).
         """
         if self.batch_norm:
             return self.fuse_batch_norm().infer(images)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dlcli.nn.lazy_numpy import np
@@ -43,15 +43,7 @@ class Optimizer(ABC):
 
     @abstractmethod
     def step(self, gradient: Array, learning_rate: float) -> None:
-        """Move the parameters one step.
-
-        Parameters
-        ----------
-        gradient
-            The gradient of the cost, shape (parameters,); it is not changed.
-        learning_rate
-            The length of the step.
-        """
+        """Move the parameters one step; ``gradient``, shape (parameters,), is not changed."""
 
 
 # Parameters that a step goes over at once, so that they stay in the cache from one pass of
@@ -90,9 +82,7 @@ class SGD(Optimizer):
         self.parameters = parameters
         self.momentum = momentum
         self.nesterov = nesterov
-        self.state = {}
-        if momentum:
-            self.state = {"velocity": zeros(parameters.size, parameters.dtype)}
+        self.state = {"velocity": zeros(parameters.size, parameters.dtype)} if momentum else {}
         self._blocks = _blocks(parameters)
         self._scratch = zeros(min(parameters.size, _BLOCK), parameters.dtype)
 
@@ -236,19 +226,15 @@ class OptimizerKind:
     decouples_weight_decay: bool = False
 
 
-_ADAM_LEARNING_RATE = 0.001  # Kingma and Ba's
-_HIGH_ADAM_LEARNING_RATE = 0.01
+_ADAM = OptimizerKind(
+    Adam,
+    ("beta1", "beta2", "epsilon"),
+    usual_learning_rate=0.001,  # Kingma and Ba's
+    high_learning_rate=0.01,
+)
 
 OPTIMIZERS: dict[str, OptimizerKind] = {
     "sgd": OptimizerKind(SGD, ("momentum", "nesterov"), usual_learning_rate=0.1),
-    "adam": OptimizerKind(
-        Adam, ("beta1", "beta2", "epsilon"), _ADAM_LEARNING_RATE, _HIGH_ADAM_LEARNING_RATE
-    ),
-    "adamw": OptimizerKind(
-        Adam,
-        ("beta1", "beta2", "epsilon"),
-        _ADAM_LEARNING_RATE,
-        _HIGH_ADAM_LEARNING_RATE,
-        decouples_weight_decay=True,
-    ),
+    "adam": _ADAM,
+    "adamw": replace(_ADAM, decouples_weight_decay=True),
 }

@@ -18,10 +18,6 @@ PURPOSES = (
 
 
 def random_stream(seed: int, purpose: str, epoch: int = 0) -> np.random.Generator:
-    """The generator for one purpose in one epoch, independent of all others.
-
-    The same as spawning a child of ``SeedSequence(seed)`` for each purpose, and of each child
-    one for each epoch.
-    """
+    """The generator for one purpose in one epoch, independent of all others."""
     spawn_key = (PURPOSES.index(purpose), epoch)
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=spawn_key))

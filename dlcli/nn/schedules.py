@@ -51,8 +51,7 @@ def _cosine(epochs_done: float, epochs: float) -> float:
 
 
 # PyTorch's defaults for OneCycleLR.
-_ONE_CYCLE_START = 1 / 25
-_ONE_CYCLE_END = 1 / 250_000
+_ONE_CYCLE_START, _ONE_CYCLE_END = 1 / 25, 1 / 250_000
 _ONE_CYCLE_RISE = 0.3  # of the training
 
 
@@ -91,12 +90,8 @@ class LearningRates:
     ----------
     learning_rate
         The full rate.
-    schedule
-        A name in ``SCHEDULES``.
     epochs, warmup_epochs
         All epochs of the training, and those of the warm-up among them.
-    steps_per_epoch
-        Batches in an epoch.
     hyperparameters
         Those of the schedule.
 

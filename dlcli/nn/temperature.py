@@ -16,27 +16,18 @@ def is_temperature(value: object) -> bool:
 
 
 def fit_temperature(logits: Array, labels: npt.NDArray[np.uint8]) -> float:
-    """The number T for which softmax(logits / T) fits the labels best.
+    """The temperature T for which softmax(logits / T) fits the labels best.
 
-    T minimises the cross-entropy, which is convex in 1/T. Newton's method finds it between
-    bounds that close in. T changes the probabilities, but not which class has the highest.
+    T minimises the cross-entropy, which is convex in 1/T: Newton's method finds it between
+    shrinking bounds. T changes the probabilities, but not which class has the highest.
     Source: Guo et al., "On calibration of modern neural networks", 2017.
 
     A few images that are all classified correctly do not prove certainty: each target is
     smoothed by 1 / (n + 2), as in Platt, "Probabilistic outputs for support vector machines",
     1999.
 
-    Parameters
-    ----------
-    logits
-        Of images that the network was not trained on, shape (n, classes).
-    labels
-        The true classes, shape (n,).
-
-    Returns
-    -------
-    float
-        From 0.1 to 10.
+    The images, with logits of shape (n, classes), must not be those of the training. The result
+    is between 0.1 and 10.
     """
     shifted = np.ascontiguousarray((logits - logits.max(axis=1, keepdims=True)).T)
     squares = shifted * shifted

@@ -38,11 +38,9 @@ def error(config: Config, epoch: int, step: int, what: str) -> DivergenceError:
 
 def _remedy(config: Config) -> str:
     """Which hyperparameters to change, with their present values."""
-    remedy = f"lower learning_rate (now {config.learning_rate:g})"
+    remedy = f"lower learning_rate (now {config.learning_rate:g}) or "
     if config.learning_rate * config.weight_decay >= _MAX_DECAY_PER_STEP:
-        remedy += f" or weight_decay (now {config.weight_decay:g})"
-    elif config.gradient_clip is not None:
-        remedy += f" or gradient_clip (now {config.gradient_clip:g})"
-    else:
-        remedy += " or set gradient_clip"
-    return remedy
+        return f"{remedy}weight_decay (now {config.weight_decay:g})"
+    if config.gradient_clip is not None:
+        return f"{remedy}gradient_clip (now {config.gradient_clip:g})"
+    return f"{remedy}set gradient_clip"

@@ -47,13 +47,7 @@ class EpochMetrics:
         self._total_loss = self._total_norm = 0.0
 
     def add(self, logits: Array, targets: Array, labels: Labels) -> None:
-        """Count the images of a block.
-
-        Raises
-        ------
-        DivergenceError
-            The loss of one of them is no finite number.
-        """
+        """Count the images of a block; raise ``DivergenceError`` if a loss is not finite."""
         values = self._loss.value(self._config.output_activation, logits, targets)
         total = float(values.sum(dtype=np.float64))
         if not math.isfinite(total):

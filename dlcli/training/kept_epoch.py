@@ -14,17 +14,10 @@ NO_SCORES: Scores = (-1.0, math.inf)
 
 
 def replaces_kept(keep: str, scores: Scores | None, kept: Scores) -> bool:
-    """Whether the latest epoch is kept instead of the one kept so far.
+    """Whether the latest epoch is kept instead of the one kept so far, at first ``NO_SCORES``.
 
-    Parameters
-    ----------
-    keep
-        ``best_accuracy`` (among equals, the lowest loss), ``best_loss`` (among equals, the
-        highest accuracy) or ``last``. Of epochs that are equal in both, the first is kept.
-    scores
-        Those of the latest epoch; None without validation images: the last epoch is then kept.
-    kept
-        Those of the epoch kept so far, at first ``NO_SCORES``.
+    ``best_accuracy`` prefers the lower loss among equals, and ``best_loss`` the higher accuracy.
+    Of epochs that are equal in both, the first is kept; without validation images, the last.
     """
     if keep == "last" or scores is None:
         return True

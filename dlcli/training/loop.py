@@ -25,15 +25,7 @@ from dlcli.training.state import TrainingState, why_finished
 
 @dataclass(frozen=True)
 class Progress:
-    """What was done so far in an epoch, after a block of batches.
-
-    Attributes
-    ----------
-    images
-        Images of the block.
-    loss, accuracy
-        Means over the epoch so far.
-    """
+    """A block of batches was trained: its images, and the means over the epoch so far."""
 
     epoch: int
     images: int
@@ -75,10 +67,6 @@ def fit(
 
     Parameters
     ----------
-    config
-        The hyperparameters.
-    train
-        Images to learn from.
     validation
         Images to evaluate each epoch with; may be empty.
     state
@@ -94,8 +82,7 @@ def fit(
     Raises
     ------
     DivergenceError
-        The loss, the gradient or the state is no longer finite. ``state`` is then useless; what
-        was saved after the last epoch is not.
+        The loss, the gradient or the state is no longer finite; ``state`` is then useless.
     """
     trainer = _Trainer(config, train, state, on_block)
     remaining_steps = trainer.steps * (config.epochs - state.epoch)
@@ -152,9 +139,7 @@ class _Trainer:
         self._batch_size = min(config.batch_size, len(train))
         self._backpropagation = make_backpropagation(config, state.network, self._batch_size)
         self._learning_rates = make_learning_rates(config, self.steps)
-        self._distortions = None
-        if config.augmentation is not None:
-            self._distortions = Distortions(config.augmentation)
+        self._distortions = Distortions(config.augmentation) if config.augmentation else None
         self._averaging = None
         if config.weight_averaging is not None and state.average is not None:
             self._averaging = WeightAveraging(state.network, state.average, config.weight_averaging)
@@ -167,13 +152,7 @@ class _Trainer:
         self._logits: Array = np.empty(shape, state.network.parameters.dtype).T
 
     def train_epoch(self) -> EpochMetrics:
-        """One pass over the training images in random order, a step a batch.
-
-        Raises
-        ------
-        DivergenceError
-            A loss, a gradient or an array of the state is no longer finite.
-        """
+        """One pass over the training images in random order, a step a batch."""
         config, state = self._config, self._state
         dropout_random = random_stream(config.seed, "dropout", state.epoch)
         metrics = EpochMetrics(config, state.epoch + 1, self._batch_size)
@@ -185,8 +164,7 @@ class _Trainer:
                 self._on_block(Progress(state.epoch + 1, len(block.images), *means))
         state.epoch += 1
         state.gradient_norm = metrics.gradient_norm
-        infinite = divergence.overflowed(state.arrays())
-        if infinite is not None:
+        if infinite := divergence.overflowed(state.arrays()):
             what = f"it made {infinite} infinite"
             raise divergence.error(config, state.epoch, self.steps, what)
         return metrics
@@ -243,9 +221,9 @@ class _Trainer:
     def _raise_divergence(
         self, block: _Block, index: int, norm: float, metrics: EpochMetrics
     ) -> NoReturn:
-        """Say where it began: with weights, else with a loss, else in the block's batch ``index``.
+        """Say where it began: in the weights, else in a loss, else in the block's batch ``index``.
 
-        The step before made the weights infinite, so it is that step that the message names.
+        Weights that are infinite were made so by the step before; the message names that one.
         """
         config, epoch, network = self._config, self._state.epoch + 1, self._state.network
         step = block.first_step + index + 1
@@ -255,21 +233,15 @@ class _Trainer:
         metrics.add(self._logits[seen], block.targets[seen], block.labels[seen])
         if divergence.overflowed({"statistics": network.statistics}):
             what = "it made the statistics of batch_norm infinite"
-            raise divergence.error(config, epoch, step, what)
-        what = f"the norm of its gradient is {norm:g}"
+        else:
+            what = f"the norm of its gradient is {norm:g}"
         raise divergence.error(config, epoch, step, what)
 
 
 def _validate(
     config: Config, validation: Examples, state: TrainingState, steps: int
 ) -> Scores | None:
-    """Accuracy and loss on the validation images (None without any); note the epoch to keep.
-
-    Raises
-    ------
-    DivergenceError
-        The loss is no finite number.
-    """
+    """Accuracy and loss on the validation images (None without any); note the epoch to keep."""
     scores = logits = None
     network = state.evaluated_network
     if len(validation):

@@ -27,7 +27,7 @@ class TrainingState:
     gradient_norm
         The mean over the batches of the latest epoch.
     temperature
-        That of the epoch to keep (see ``dlcli.nn.temperature``).
+        That of the epoch to keep.
     """
 
     network: Network
