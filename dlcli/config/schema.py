@@ -3,50 +3,36 @@
 A config is flat, but for ``augmentation``, whose keys have a dot: ``augmentation.rotation``.
 """
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
 import msgspec
 import yaml
 from msgspec import Meta
 
+from dlcli.config.choices import (
+    ActivationName,
+    InitializerName,
+    LossName,
+    OptimizerName,
+    OutputActivationName,
+    ScheduleName,
+    default_learning_rates,
+    initializers_of_activations,
+    kinds_of_weight_decay,
+    summaries,
+    users,
+)
 from dlcli.config.dimensions import CLASSES, IMAGE_SIZE, MAX_HIDDEN_LAYERS, MAX_PATH
-from dlcli.config.messages import describe_allowed, listed, shown
+from dlcli.config.messages import describe_allowed, shown
 from dlcli.config.yaml_loader import settings_of
 from dlcli.data.registry import DATASETS
-from dlcli.nn.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
-from dlcli.nn.initializers import AUTO, INITIALIZERS
 from dlcli.nn.losses import LOSSES
 from dlcli.nn.optimizers import OPTIMIZERS
 from dlcli.nn.schedules import SCHEDULES
 
-if TYPE_CHECKING:
-    ActivationName: TypeAlias = str
-    OutputActivationName: TypeAlias = str
-    LossName: TypeAlias = str
-    InitializerName: TypeAlias = str
-    OptimizerName: TypeAlias = str
-    ScheduleName: TypeAlias = str
-else:  # the keys of the tables in dlcli.nn, as msgspec wants them
-    ActivationName = Literal[tuple(ACTIVATIONS)]
-    OutputActivationName = Literal[tuple(OUTPUT_ACTIVATIONS)]
-    LossName = Literal[tuple(LOSSES)]
-    InitializerName = Literal[AUTO, *INITIALIZERS]
-    OptimizerName = Literal[tuple(OPTIMIZERS)]
-    ScheduleName = Literal[tuple(SCHEDULES)]
 KeepName = Literal["best_accuracy", "best_loss", "last"]
 
 _Fraction = Annotated[float, Meta(ge=0, lt=1)]
-
-
-def _initializers_of_activations() -> str:
-    """Which initial weights ``auto`` means, in words."""
-    elsewhere = OUTPUT_ACTIVATIONS["softmax"].initializer
-    before: dict[str, list[str]] = {}
-    for name, activation in ACTIVATIONS.items():
-        if activation.initializer != elsewhere:
-            before.setdefault(activation.initializer, []).append(name)
-    cases = [f"{name} before {listed(names, 'and')}, " for name, names in before.items()]
-    return f"{''.join(cases)}{elsewhere} elsewhere"
 
 
 class Augmentation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -118,13 +104,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ] = "relu"
     output_activation: Annotated[
         OutputActivationName,
-        Meta(description="The function of the last layer's sums; softmax gives probabilities."),
+        Meta(description="The function that turns the last layer's sums into outputs."),
     ] = "softmax"
     loss: Annotated[
         LossName,
         Meta(
-            description="The cost J: cross_entropy, or mse, the sum over classes of "
-            "1/2 (y - yhat)^2; both are means over images."
+            description=f"The cost J of an image; that of a batch is the mean. {summaries(LOSSES)}."
         ),
     ] = "cross_entropy"
     label_smoothing: Annotated[
@@ -145,37 +130,52 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         InitializerName,
         Meta(
             description="Distribution of the random initial weights; auto: "
-            f"{_initializers_of_activations()}. Biases start at 0."
+            f"{initializers_of_activations()}. Biases start at 0."
         ),
     ] = "auto"
     initializer_stddev: Annotated[
-        float, Meta(gt=0, le=100, description="Standard deviation of initializer normal.")
+        float,
+        Meta(
+            gt=0,
+            le=100,
+            description=f"{users('initializer_stddev')}: the standard deviation.",
+        ),
     ] = 0.05
     optimizer: Annotated[
-        OptimizerName, Meta(description="The rule that turns a gradient into a step.")
+        OptimizerName,
+        Meta(description=f"The rule that turns a gradient into a step. {summaries(OPTIMIZERS)}."),
     ] = "sgd"
     momentum: Annotated[
-        float, Meta(ge=0, lt=1, description="sgd: fraction of the velocity that a step keeps.")
+        float,
+        Meta(
+            ge=0,
+            lt=1,
+            description=f"{users('momentum')}: fraction of the velocity that a step keeps.",
+        ),
     ] = 0.9
     nesterov: Annotated[
-        bool, Meta(description="sgd: look ahead along the velocity (Nesterov).")
+        bool,
+        Meta(description=f"{users('nesterov')}: look ahead along the velocity (Nesterov)."),
     ] = False
     beta1: Annotated[
-        float, Meta(ge=0, lt=1, description="adam, adamw: decay of the mean gradient.")
+        float,
+        Meta(ge=0, lt=1, description=f"{users('beta1')}: decay of the mean gradient."),
     ] = 0.9
     beta2: Annotated[
-        float, Meta(ge=0, lt=1, description="adam, adamw: decay of the mean squared gradient.")
+        float,
+        Meta(ge=0, lt=1, description=f"{users('beta2')}: decay of the mean squared gradient."),
     ] = 0.999
     epsilon: Annotated[
-        float, Meta(gt=0, le=1, description="adam, adamw: keeps the division finite.")
+        float,
+        Meta(gt=0, le=1, description=f"{users('epsilon')}: keeps the division finite."),
     ] = 1e-8
     learning_rate: Annotated[
         float,
         Meta(
             gt=0,
             le=1000,
-            description="Length of a step along the gradient; the default for adam and "
-            f"adamw is {OPTIMIZERS['adam'].usual_learning_rate:g}.",
+            description="Length of a step along the gradient; by default "
+            f"{default_learning_rates()}.",
         ),
     ] = OPTIMIZERS["sgd"].usual_learning_rate
     weight_decay: Annotated[
@@ -183,9 +183,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             ge=0,
             le=10,
-            description="Pulls the weights (not biases and scales) towards 0: by an L2 penalty "
-            "of weight_decay/2 * sum of squares in the cost for sgd and adam, decoupled from "
-            "the cost for adamw.",
+            description="Pulls the weights (not biases and scales) towards 0: "
+            f"{kinds_of_weight_decay()}.",
         ),
     ] = 0.0
     dropout: Annotated[
@@ -218,18 +217,18 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ] = None
     schedule: Annotated[
         ScheduleName,
-        Meta(
-            description="How the learning rate changes: constant; step: times decay_factor every "
-            "step_epochs epochs; exponential: times decay_factor every epoch; cosine: down to 0 "
-            "at the last step; one_cycle: up from a 25th of it during the first three tenths of "
-            "the steps, then down to nearly 0."
-        ),
+        Meta(description=f"How the learning rate changes. {summaries(SCHEDULES)}."),
     ] = "constant"
     decay_factor: Annotated[
-        float, Meta(gt=0, le=1, description="step, exponential: the factor.")
+        float, Meta(gt=0, le=1, description=f"{users('decay_factor')}: the factor.")
     ] = 0.5
     step_epochs: Annotated[
-        int, Meta(ge=1, le=100_000, description="step: epochs from one step to the next.")
+        int,
+        Meta(
+            ge=1,
+            le=100_000,
+            description=f"{users('step_epochs')}: epochs from one step to the next.",
+        ),
     ] = 10
     warmup_epochs: Annotated[
         float,

@@ -6,12 +6,13 @@ All problems are reported together, each with its file and line.
 import math
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from itertools import pairwise
 from typing import Any
 
 import msgspec
 
+from dlcli.config.choices import DEPENDENT_KEYS
 from dlcli.config.dimensions import MAX_PARAMETERS
 from dlcli.config.messages import (
     allowed_names,
@@ -21,43 +22,17 @@ from dlcli.config.messages import (
     shortened,
     shown,
 )
-from dlcli.config.schema import (
-    Augmentation,
-    Config,
-    key_types,
-)
+from dlcli.config.schema import Augmentation, Config, key_types
 from dlcli.config.yaml_loader import Setting, Settings, settings_of
 from dlcli.data.registry import DATASETS
 from dlcli.errors import ConfigError
 from dlcli.nn.activations import OUTPUT_ACTIVATIONS
-from dlcli.nn.initializers import INITIALIZERS
 from dlcli.nn.losses import LOSSES, fits
-from dlcli.nn.optimizers import OPTIMIZERS, OptimizerKind
-from dlcli.nn.schedules import SCHEDULES, Schedule
+from dlcli.nn.optimizers import OPTIMIZERS
+from dlcli.nn.schedules import SCHEDULES
 
 _MAX_PROBLEMS = 50  # a file with more unknown keys than that is no config
 
-
-def _hyperparameters(
-    key: str, table: Mapping[str, OptimizerKind | Schedule]
-) -> dict[str, tuple[str, list[str]]]:
-    """Each hyperparameter of the rows in a table, with the key and its values that use it."""
-    uses: dict[str, tuple[str, list[str]]] = {}
-    for name, row in table.items():
-        for hyperparameter in row.hyperparameters:
-            uses.setdefault(hyperparameter, (key, []))[1].append(name)
-    return uses
-
-
-# Keys that have an effect only beside certain values of another key.
-_DEPENDENT_KEYS: dict[str, tuple[str, list[str]]] = {
-    "initializer_stddev": (
-        "initializer",
-        [name for name, initializer in INITIALIZERS.items() if initializer.variance is None],
-    ),
-    **_hyperparameters("optimizer", OPTIMIZERS),
-    **_hyperparameters("schedule", SCHEDULES),
-}
 
 _WORDS_OF_A_SEARCH = ("low", "high", "log", "step", "choices")
 
@@ -171,7 +146,7 @@ def _contradictions_of_the_network(config: Config) -> Iterable[tuple[tuple[str, 
         yield (
             ("loss", "output_activation"),
             (
-                f"{config.loss} takes logarithms of probabilities, and output_activation "
+                f"{config.loss} needs probabilities, and output_activation "
                 f"{config.output_activation} gives none; use {listed(outputs, 'or')}, "
                 f"or loss {listed(losses, 'or')}"
             ),
@@ -200,7 +175,8 @@ def _contradictions_of_the_network(config: Config) -> Iterable[tuple[tuple[str, 
 
 
 def _contradictions_of_the_training(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:
-    if config.nesterov and config.optimizer == "sgd" and config.momentum == 0:
+    hyperparameters = OPTIMIZERS[config.optimizer].hyperparameters
+    if config.nesterov and "nesterov" in hyperparameters and config.momentum == 0:
         yield ("nesterov", "momentum"), "needs a momentum above 0 to look ahead along"
     if config.warmup_epochs > config.epochs:
         yield (
@@ -229,7 +205,7 @@ def warnings(config: Config) -> list[str]:
     defaults = Config()
     found = [
         f"{key} has no effect with {other}: {getattr(config, other)}"
-        for key, (other, values) in _DEPENDENT_KEYS.items()
+        for key, (other, values) in DEPENDENT_KEYS.items()
         if getattr(config, key) != getattr(defaults, key) and getattr(config, other) not in values
     ]
     if config.augmentation is not None and not config.augmentation.distorts:

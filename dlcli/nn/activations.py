@@ -1,7 +1,11 @@
 """Activations: the nonlinear functions between the layers, and those at the network's end.
 
 Each is one row of a table here. The config's choices, the initial weights, gradient checks, the
-exporters and the report read that row, so a new activation needs nothing else.
+exporters and the report read that row. Besides it, a new activation needs its formula in
+JavaScript (``report/draw/network.js``) and, to be compared with PyTorch, a line in
+``tools/generate_oracle.py``; a new output activation also needs its sentences in
+``report/draw/walkthrough.js`` and its operators in ``export/onnx_format.py``. Tests fail until
+they are there.
 """
 
 from __future__ import annotations
@@ -75,6 +79,11 @@ class OutputActivation:
     cross_entropy: Literal["categorical", "binary"] | None
     initializer: str
     pytorch: str | None
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """Whether each output is the probability of its class."""
+        return self.cross_entropy is not None
 
 
 # exp(80) still fits into a float32; below -80 a sigmoid stays at its value there, 2e-35.

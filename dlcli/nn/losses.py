@@ -26,6 +26,8 @@ class Loss:
 
     Attributes
     ----------
+    summary
+        What it is, for the reference of the config.
     value
         ``value(output_activation, logits, targets)``: the cost of each image, shape (n,); the
         targets are one-hot, shape (n, classes).
@@ -36,6 +38,7 @@ class Loss:
         Whether the outputs have to be probabilities.
     """
 
+    summary: str
     value: Callable[[str, Array, Array], Array]
     gradient: Callable[[str, Array, Array, Array], None]
     needs_probabilities: bool = False
@@ -81,15 +84,21 @@ def _cross_entropy_gradient(
 
 
 LOSSES: dict[str, Loss] = {
-    "mse": Loss(_mse, _mse_gradient),
-    "cross_entropy": Loss(_cross_entropy, _cross_entropy_gradient, needs_probabilities=True),
+    "mse": Loss("the sum over classes of 1/2 (y - yhat)^2", _mse, _mse_gradient),
+    "cross_entropy": Loss(
+        "minus the log of the true class's probability",
+        _cross_entropy,
+        _cross_entropy_gradient,
+        needs_probabilities=True,
+    ),
 }
 
 
 def fits(loss: str, output_activation: str) -> bool:
     """Whether a loss can be computed from these outputs."""
-    has_probabilities = OUTPUT_ACTIVATIONS[output_activation].cross_entropy is not None
-    return has_probabilities or not LOSSES[loss].needs_probabilities
+    if not LOSSES[loss].needs_probabilities:
+        return True
+    return OUTPUT_ACTIVATIONS[output_activation].gives_probabilities
 
 
 def one_hot(labels: Labels, classes: int, dtype: npt.DTypeLike = "float32") -> Array:

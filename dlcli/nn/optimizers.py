@@ -1,7 +1,8 @@
 """Optimisers: how a gradient becomes a step downhill, in place, over flat vectors.
 
-Each optimiser keeps what it remembers of past gradients in ``state``, named arrays that a
-checkpoint stores, so that a resumed run ends as if it had never stopped.
+Each optimiser keeps what it remembers of past gradients in ``state``, named arrays of shape
+(parameters,) or (1,). A checkpoint stores them, so that a resumed run ends as if it had never
+stopped.
 """
 
 from __future__ import annotations
@@ -206,6 +207,8 @@ class OptimizerKind:
 
     Attributes
     ----------
+    summary
+        What it does, for the reference of the config.
     make
         ``make(parameters, **hyperparameters)``.
     hyperparameters
@@ -219,6 +222,7 @@ class OptimizerKind:
         ``weight_count``, and not an L2 penalty in the cost.
     """
 
+    summary: str
     make: Callable[..., Optimizer]
     hyperparameters: tuple[str, ...]
     usual_learning_rate: float
@@ -227,6 +231,7 @@ class OptimizerKind:
 
 
 _ADAM = OptimizerKind(
+    "along the mean gradient, scaled by the root of its mean square",
     Adam,
     ("beta1", "beta2", "epsilon"),
     usual_learning_rate=0.001,  # Kingma and Ba's
@@ -234,7 +239,13 @@ _ADAM = OptimizerKind(
 )
 
 OPTIMIZERS: dict[str, OptimizerKind] = {
-    "sgd": OptimizerKind(SGD, ("momentum", "nesterov"), usual_learning_rate=0.1),
+    "sgd": OptimizerKind(
+        "along the gradient, with momentum", SGD, ("momentum", "nesterov"), usual_learning_rate=0.1
+    ),
     "adam": _ADAM,
-    "adamw": replace(_ADAM, decouples_weight_decay=True),
+    "adamw": replace(
+        _ADAM,
+        summary="as adam, with weight_decay apart from the gradient",
+        decouples_weight_decay=True,
+    ),
 }

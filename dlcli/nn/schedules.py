@@ -15,6 +15,8 @@ class Schedule:
 
     Attributes
     ----------
+    summary
+        How the learning rate changes, for the reference of the config.
     factor
         ``factor(epochs_done, epochs, **hyperparameters)``, from 0 to 1.
     hyperparameters
@@ -25,6 +27,7 @@ class Schedule:
         Whether it begins with a warm-up of its own.
     """
 
+    summary: str
     factor: Callable[..., float]
     hyperparameters: tuple[str, ...] = ()
     depends_on_epochs: bool = False
@@ -71,11 +74,18 @@ def _half_cosine(done: float, start: float, end: float) -> float:
 
 
 SCHEDULES: dict[str, Schedule] = {
-    "constant": Schedule(_constant),
-    "step": Schedule(_step, ("decay_factor", "step_epochs")),
-    "exponential": Schedule(_exponential, ("decay_factor",)),
-    "cosine": Schedule(_cosine, depends_on_epochs=True),
-    "one_cycle": Schedule(_one_cycle, depends_on_epochs=True, has_warmup=True),
+    "constant": Schedule("not at all", _constant),
+    "step": Schedule(
+        "times decay_factor every step_epochs epochs", _step, ("decay_factor", "step_epochs")
+    ),
+    "exponential": Schedule("times decay_factor every epoch", _exponential, ("decay_factor",)),
+    "cosine": Schedule("down to 0 at the last step", _cosine, depends_on_epochs=True),
+    "one_cycle": Schedule(
+        "up from a 25th of it during the first three tenths of the steps, then down to nearly 0",
+        _one_cycle,
+        depends_on_epochs=True,
+        has_warmup=True,
+    ),
 }
 
 

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 MAX_METADATA_BYTES = 1_000_000
 _AVERAGED = "averaged."
-_SINGLE_VALUES = ("optimizer.steps", "optimizer.learning_rate")
 
 
 @dataclass(frozen=True)
@@ -210,8 +209,11 @@ def _read_optimizer_state(
     """Read the optimiser's arrays and remove them from ``members``."""
     state = {}
     for full_name in [name for name in members if name.startswith("optimizer.")]:
-        shape = (1,) if full_name in _SINGLE_VALUES else network.parameters.shape
-        array = npz.read_array(archive, members.pop(full_name), full_name, shape)
+        member = members.pop(full_name)
+        # Every value fills at least two bytes, so a smaller file can only hold a single number.
+        is_single = member.file_size < network.parameters.size
+        shape = (1,) if is_single else network.parameters.shape
+        array = npz.read_array(archive, member, full_name, shape)
         _check_finite(full_name, array)
         state[full_name.removeprefix("optimizer.")] = array
     return state

@@ -11,8 +11,8 @@ from dlcli.nn.types import Array
 
 def converted(stored: Mapping[str, Array], config: Config) -> Mapping[str, Array]:
     """The state in today's form; raise ``CheckpointError`` if it is then no longer finite."""
-    convert = _CONVERSIONS.get(frozenset(stored))
-    if convert is None:
+    names, convert = _CONVERSIONS.get(config.optimizer, (set(), None))
+    if convert is None or stored.keys() != names:
         return stored
     with np.errstate(all="ignore"):
         state = convert(stored, config)
@@ -37,7 +37,12 @@ def _adam(stored: Mapping[str, Array], config: Config) -> dict[str, Array]:
     }
 
 
-_CONVERSIONS: dict[frozenset[str], Callable[[Mapping[str, Array], Config], dict[str, Array]]] = {
-    frozenset({"velocity", "learning_rate"}): _sgd,
-    frozenset({"mean", "mean_square", "steps"}): _adam,
+_OLD_ADAM = {"mean", "mean_square", "steps"}
+# The names of the old arrays of each optimiser, and their conversion.
+_CONVERSIONS: dict[
+    str, tuple[set[str], Callable[[Mapping[str, Array], Config], dict[str, Array]]]
+] = {
+    "sgd": ({"velocity", "learning_rate"}, _sgd),
+    "adam": (_OLD_ADAM, _adam),
+    "adamw": (_OLD_ADAM, _adam),
 }

@@ -210,7 +210,10 @@ def _restore_optimizer(optimizer: Optimizer, model: Model, config: Config) -> No
         state = old_optimizer_state.converted(model.optimizer_state, config)
     except CheckpointError as error:
         raise CheckpointError(f"{model.path}: {error}") from error
-    if optimizer.state.keys() != state.keys():
+    expected, found = (
+        {name: array.shape for name, array in arrays.items()} for arrays in (optimizer.state, state)
+    )
+    if expected != found:
         raise CheckpointError(f"{model.path}: its optimiser state is not that of its config")
     for name, array in state.items():
         optimizer.state[name][...] = array

@@ -49,10 +49,12 @@ def test_the_choices_of_a_key_are_the_rows_of_its_table(key, names):
     assert set(allowed_names(configs.key_types()[key])) == set(names)
 
 
-NEW_ACTIVATION = """
-import sys
+NEW_ROWS = """
 import numpy as np
 from dlcli.nn.activations import ACTIVATIONS, Activation
+from dlcli.nn.losses import LOSSES, Loss
+from dlcli.nn.optimizers import OPTIMIZERS, Optimizer, OptimizerKind
+from dlcli.nn.schedules import SCHEDULES, Schedule
 
 def softsign(z, derivative):
     factor = 1 / (1 + np.abs(z))
@@ -64,11 +66,33 @@ ACTIVATIONS["softsign"] = Activation(
     softsign, "lecun_normal", onnx_operator="Softsign", pytorch="Softsign()", bounds=(-1, 1)
 )
 
+class Lion(Optimizer):
+    def __init__(self, parameters, *, beta1):
+        self.parameters, self.beta1 = parameters, beta1
+        self.state = {"mean": np.zeros_like(parameters), "count": np.zeros(1)}
+
+    def step(self, gradient, learning_rate):
+        self.state["count"] += 1
+        mean = self.state["mean"]
+        mean += (1 - self.beta1) * (gradient - mean)
+        self.parameters -= learning_rate * np.sign(mean).astype(np.float32)
+
+OPTIMIZERS["lion"] = OptimizerKind("by the sign", Lion, ("beta1",), usual_learning_rate=0.0005)
+SCHEDULES["linear"] = Schedule("down a line", lambda done, epochs: max(1 - done / epochs, 0))
+LOSSES["half"] = Loss(
+    "half the cross-entropy",
+    lambda *given: LOSSES["cross_entropy"].value(*given) / 2,
+    lambda activation, outputs, targets, out: np.divide(outputs - targets, 2, out=out),
+    needs_probabilities=True,
+)
+
 from dlcli.cli.main import run
-settings = ["--set=activation=softsign", "--set=hidden_layers=[4]"]
+settings = ["--set=activation=softsign", "--set=loss=half", "--set=hidden_layers=[4]"]
 assert run(["gradcheck", *settings]) == 0
-training = ["--set=dataset=sample", "--set=epochs=1", "--name=new"]
-assert run(["train", "-q", *settings, *training]) == 0
+assert run(["gradcheck", *settings, "--set=output_activation=linear"]) != 0
+training = ["--set=optimizer=lion", "--set=schedule=linear", "--set=dataset=sample"]
+assert run(["train", "-q", *settings, *training, "--set=epochs=1", "--name=new"]) == 0
+assert run(["train", "-q", "--resume=runs/new", "--set=epochs=2"]) == 0
 for file in ("m.onnx", "m.safetensors"):
     assert run(["export", "runs/new", "-o", file]) == 0
 assert b"Softsign" in open("m.onnx", "rb").read()
@@ -77,12 +101,17 @@ assert run(["config", "schema", "--format=markdown"]) == 0
 """
 
 
-def test_a_new_row_of_the_activations_is_all_that_the_program_needs(workdir):
-    command = [sys.executable, "-c", NEW_ACTIVATION]
+def test_a_new_row_of_a_table_is_all_that_the_program_needs(workdir):
+    command = [sys.executable, "-c", NEW_ROWS]
     finished = subprocess.run(command, cwd=workdir, capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr
     assert "relu, sigmoid, softsign, tanh" in finished.stdout
     assert "lecun_normal before softsign" in finished.stdout
+    assert "adam, adamw, lion: decay of the mean gradient." in finished.stdout
+    assert "0.1 for sgd, 0.001 for adam and adamw, 0.0005 for lion" in finished.stdout
+    for summary in ("lion: by the sign", "linear: down a line", "half: half the cross-entropy"):
+        assert summary in finished.stdout
+    assert "half needs probabilities, and output_activation linear gives none" in finished.stderr
 
 
 def test_a_config_survives_yaml():

@@ -6,6 +6,9 @@ from dlcli.config import validation
 from dlcli.config.schema import Config
 from dlcli.config.yaml_loader import parse
 from dlcli.errors import ConfigError
+from dlcli.nn.activations import ACTIVATIONS
+from dlcli.nn.initializers import INITIALIZERS
+from dlcli.nn.schedules import SCHEDULES
 
 
 def resolve(text: str) -> Config:
@@ -55,19 +58,19 @@ WRONG = {
     "hidden_layers: {a: 1}": "expected a list of whole numbers",
     "hidden_layers: [100000, 100000]": "parameters are more than the 250,000,000 supported",
     "activation: rleu": "did you mean relu?",
-    "activation: [relu, rleu]": "expected gelu, leaky_relu, relu, sigmoid, tanh",
+    "activation: [relu, rleu]": f"expected {', '.join(sorted(ACTIVATIONS))} or a list",
     "activation: [relu, relu]": "2 activations for 1 hidden layers",
     "output_activation: softmx": "did you mean softmax?",
-    "output_activation: linear": "cross_entropy takes logarithms of probabilities",
+    "output_activation: linear": "cross_entropy needs probabilities",
     "loss: rmse": "did you mean mse?",
-    "initializer: xavier": "expected auto, glorot_normal",
+    "initializer: xavier": f"expected {', '.join(sorted(['auto', *INITIALIZERS]))}, got xavier",
     "optimizer: adamm": "did you mean adam?",
     "momentum: 1": "expected a number at least 0, below 1",
     "nesterov: 1": "expected true or false, got 1",
     "nesterov: true\nmomentum: 0": "needs a momentum above 0",
     "dropout: 1.0": "expected a number at least 0, below 1",
     "input_dropout: -0.1": "expected a number at least 0, below 1",
-    "schedule: linear": "expected constant, cosine, exponential, one_cycle, step",
+    "schedule: linear": f"expected {', '.join(sorted(SCHEDULES))}, got linear",
     "warmup_epochs: 1\nschedule: one_cycle": "one_cycle has a warm-up of its own",
     "batch_norm: true\nbatch_size: 1": "one image has no variance",
     "warmup_epochs: 11": "11 epochs of warm-up do not fit into 10 epochs",

@@ -26,7 +26,15 @@ def test_the_means_of_adam_become_its_moments():
     np.testing.assert_allclose([state["m"][0], state["v"][0], state["steps"][0]], [1, 1, 3])
 
 
-@pytest.mark.parametrize("state", [{}, {"velocity": np.ones(2)}, {"m": 1, "v": 2, "steps": 3}])
+@pytest.mark.parametrize(
+    "state",
+    [
+        {},
+        {"velocity": np.ones(2)},
+        {"m": 1, "v": 2, "steps": 3},
+        {"mean": 1, "mean_square": 2, "steps": 3},  # of another optimiser than Adam
+    ],
+)
 def test_a_state_of_today_is_left_as_it_is(state):
     assert converted(state, Config()) is state
 

@@ -5,6 +5,7 @@ import math
 from dataclasses import replace
 
 import msgspec
+import numpy as np
 import pytest
 
 from dlcli.data.splits import split_validation
@@ -117,6 +118,15 @@ def test_a_checkpoint_that_contradicts_itself_is_refused(tmp_path, dataset, chan
         state.optimizer.state,
     )
     with pytest.raises(CheckpointError, match=message):
+        resume.read(run.path)
+
+
+def test_an_optimizer_state_of_another_shape_is_refused(tmp_path, dataset):
+    run, state = start(tmp_path / "run", dataset)
+    saved = checkpoint.load(run.path / "last.npz")
+    single = {name: np.ones(1) for name in saved.optimizer_state}
+    checkpoint.save(saved.path, state.network, saved.loss, saved.metadata, single)
+    with pytest.raises(CheckpointError, match="optimiser state is not that of its config"):
         resume.read(run.path)
 
 
