@@ -6,6 +6,17 @@ const part = (name) => root.querySelector(`#demo-${name}`);
 const examples = stored.examples.map(({ pixels }) => bytesOf(pixels));
 const { sizes } = stored.network;
 
+const missing = [
+  ...stored.network.activations.filter((name) => !ACTIVATIONS[name]),
+  ...[stored.network.output].filter((name) => !OUTPUTS[name] || !OUTPUT_TEXTS[name]),
+  ...[stored.network.loss].filter((name) => !LOSSES[name] || !textFor(LOSS_TEXTS, stored.network)
+    || !textFor(ERROR_TEXTS, stored.network)),
+];
+if (missing.length) {
+  part('says').textContent = `This page cannot compute ${missing.join(' and ')}: use dlcli predict.`;
+  throw new Error(`no formula or text of ${missing.join(', ')}`);
+}
+
 let model = null;
 let version = 0; // of the drawing; results for an older one are dropped
 let latest = null; // the prediction on the page

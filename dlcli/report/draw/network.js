@@ -75,6 +75,7 @@ const OUTPUTS = {
     forward: (logits) => logits.map(sigmoid),
     backward: (gradient, outputs) => gradient.map((g, k) => g * outputs[k] * (1 - outputs[k])),
     probabilities: normalized,
+    isBinary: true, // each digit is a yes or no of its own
   },
   linear: { forward: (logits) => logits, backward: (gradient) => gradient, probabilities: normalized },
 };
@@ -88,7 +89,7 @@ const LOSSES = {
   },
   cross_entropy: {
     value(network, { logits }, targets) {
-      if (network.output === 'sigmoid') {
+      if (OUTPUTS[network.output].isBinary) {
         return total(logits.map((z, k) => Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z))) - targets[k] * z));
       }
       const most = Math.max(...logits);
@@ -122,8 +123,7 @@ function forward(network, pixels) {
   const values = [Float64Array.from(pixels, (level) => level / 255)];
   const sums = network.weights.map((weight, layer) => {
     const z = weightedSums(values[layer], weight, network.biases[layer]);
-    const activation = ACTIVATIONS[network.activations[layer]];
-    if (activation) values.push(z.map((sum) => activation.value(sum)));
+    if (layer < network.activations.length) values.push(z.map(ACTIVATIONS[network.activations[layer]].value));
     return z;
   });
   const logits = [...sums.pop()];

@@ -28,6 +28,9 @@ const ERROR_TEXTS = {
   'cross_entropy linear': 'd = ŷ − y: the configuration combines this loss and output, and the formula is that of softmax.',
 };
 
+/** The text for a network's loss and output, or for its loss with any output. */
+const textFor = (texts, { loss, output }) => texts[`${loss} ${output}`] ?? texts[loss];
+
 /** The indices of the values farthest from 0, the farthest first. */
 function largest(values, count) {
   return [...values.keys()].sort((i, j) => Math.abs(values[j]) - Math.abs(values[i]) || i - j).slice(0, count);
@@ -212,11 +215,11 @@ class Walkthrough {
 
   lossPage() {
     const { loss, pass } = this.step;
-    const pair = `${this.network.loss} ${this.network.output}`;
-    const value = pair === 'cross_entropy softmax' ? `−log ${formatted(pass.outputs[this.target])} = ` : '';
+    const { loss: name, output } = this.network;
+    const value = name === 'cross_entropy' && output === 'softmax' ? `−log ${formatted(pass.outputs[this.target])} = ` : '';
     return [
       line(`How wrong is that, if ${this.target} is right? The target y is 1 for ${this.target} and 0 for the others.`),
-      formula(LOSS_TEXTS[pair] || LOSS_TEXTS.mse),
+      formula(textFor(LOSS_TEXTS, this.network)),
       formula(`J = ${value}${formatted(loss)}`),
     ];
   }
@@ -227,7 +230,7 @@ class Walkthrough {
     return [
       line('Which way should each sum z move? The error d = dJ/dz is how fast the loss grows with it: '
         + 'above 0, z is too large; below 0, too small.'),
-      formula(ERROR_TEXTS[`${this.network.loss} ${this.network.output}`]),
+      formula(textFor(ERROR_TEXTS, this.network)),
       table('The error of each output', ['digit', 'output ŷ', 'target y', 'error d'],
         targets.map((y, k) => [`${k}`, formatted(pass.outputs[k]), `${y}`, formatted(last[k])]), this.target),
     ];

@@ -2,11 +2,14 @@ import base64
 import hashlib
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dlcli.errors import CheckpointError
+from dlcli.nn.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
+from dlcli.nn.losses import LOSSES, fits
 from dlcli.nn.network import Network
 from dlcli.report import draw
 from dlcli.runs import checkpoint, lookup
@@ -72,6 +75,28 @@ def test_every_colour_that_the_page_uses_is_defined(pretrained):
     used += re.findall(r"read\('(--[\w-]+)'", pretrained.javascript)
     assert {"--heat", "--demo-none"} <= set(used)
     assert set(used) <= set(re.findall(r"(--[\w-]+):", style))
+
+
+PAIRS = [f"{loss} {out}" for loss in LOSSES for out in OUTPUT_ACTIVATIONS if fits(loss, out)]
+
+
+@pytest.mark.parametrize(
+    ("script", "table", "names"),
+    [
+        ("network.js", "ACTIVATIONS", ACTIVATIONS),
+        ("network.js", "OUTPUTS", OUTPUT_ACTIVATIONS),
+        ("network.js", "LOSSES", LOSSES),
+        ("walkthrough.js", "OUTPUT_TEXTS", OUTPUT_ACTIVATIONS),
+        ("walkthrough.js", "LOSS_TEXTS", PAIRS),
+        ("walkthrough.js", "ERROR_TEXTS", PAIRS),
+    ],
+)
+def test_the_page_has_a_formula_and_a_text_for_every_function(script, table, names):
+    text = (Path(draw.__file__).parent / script).read_text(encoding="utf-8")
+    rows = re.search(rf"^const {table} = {{\n(.*?)^}};", text, re.DOTALL | re.MULTILINE)[1]
+    found = re.findall(r"^  '?(\w[\w ]*)'?: ", rows, re.MULTILINE)
+    missing = [name for name in names if name not in found and name.split()[0] not in found]
+    assert not missing, f"add {missing} to {table} in dlcli/report/draw/{script}"
 
 
 def test_a_name_cannot_break_out_of_the_data(make_checkpoint):
