@@ -17,7 +17,7 @@ from dlcli.config.yaml_loader import (
 from dlcli.errors import ConfigError
 from dlcli.files import stdin
 
-SEARCH = "sweep"  # a shipped file that is no config, but a search space for dlcli sweep
+SEARCH = "sweep"  # a shipped search space for dlcli sweep, not a config
 # Mappings whose keys are overridden one by one; any other mapping is a search space.
 _MERGED = ("augmentation", "sweep")
 

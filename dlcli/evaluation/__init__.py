@@ -1,4 +1,4 @@
-"""A model and a dataset to scores.
+"""The scores of models on datasets.
 
 - ``metrics``     scores as pure functions of labels, predictions and probabilities
 - ``evaluate``    the scores of a model, or of an ensemble, on a split of a dataset

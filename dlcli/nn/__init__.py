@@ -1,7 +1,7 @@
 """The network and its mathematics, on arrays alone.
 
 - ``types``            the array types of the whole program
-- ``activations``      one row an activation: forward, derivative, exports
+- ``activations``      a row for each activation: forward, derivative, exports
 - ``losses``           the costs and their gradients
 - ``initializers``     random initial weights
 - ``network``          the parameters and the forward pass of inference

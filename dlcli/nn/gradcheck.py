@@ -21,7 +21,7 @@ TOLERANCE = 1e-5
 BATCH_SIZE = 8  # enough images to tell a sum over the batch from a mean
 _STEP = 1e-5
 _PARAMETERS_PER_ARRAY = 100
-# A kink of relu between p - h and p + h makes the finite difference wrong and not the gradient.
+# A kink of relu between p - h and p + h makes the finite difference wrong, not the gradient.
 # A step that is a hundred times smaller does not reach the kink.
 _FINER = 100
 # A cost has a rounding error of about ten times float64's precision, and a finite difference this

@@ -13,8 +13,6 @@ from dlcli.nn.network import Network
 from dlcli.report.models import EvaluatedModel
 from dlcli.training.epoch_metrics import EpochRecord
 
-_SIGNIFICANCE_LEVEL = 0.05
-
 
 def probability(value: float) -> str:
     """A probability as a percentage that never rounds up to 100 %."""
@@ -111,6 +109,5 @@ def pairs(models: Sequence[EvaluatedModel]) -> list[Pair]:
     found = []
     for first, second in every:
         result = compare(first.scores, second.scores)
-        significant = result.p_value < _SIGNIFICANCE_LEVEL / len(every)
-        found.append(Pair(first.name, second.name, result, significant))
+        found.append(Pair(first.name, second.name, result, result.is_significant(len(every))))
     return found

@@ -3,8 +3,8 @@
 - ``checkpoint``   a model in an ``.npz`` file: write it, read it, the ``Model``
 - ``metadata``     what a checkpoint records about its model, typed and checked
 - ``npz``          the arrays of an ``.npz`` file in which nothing is trusted
-- ``lookup``       which model is meant by a name
-- ``directory``    run directories: their names, the lock, the link ``latest``
+- ``lookup``       the model that a name stands for
+- ``directory``    run directories: their files, the lock, the link ``latest``
 - ``run``          a run that is being trained
 - ``resume``       what resuming needs, and what it may change
 - ``interrupts``   Ctrl-C and SIGTERM, held back while files are written

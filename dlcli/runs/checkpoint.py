@@ -68,19 +68,10 @@ class Model:
         return self.metadata.temperature if self.network.output_activation == "softmax" else 1.0
 
     def infer(self, images: npt.NDArray[np.uint8] | Array) -> tuple[Array, Array]:
-        """Compute the logits of images, and the probability of each class.
+        """Compute the logits of images and the probability of each class, both (n, classes).
 
-        The temperature changes the probabilities that softmax gives, not the logits.
-
-        Parameters
-        ----------
-        images
-            Shape (n, 784), 0 to 255; or floats, 0 to 1.
-
-        Returns
-        -------
-        tuple
-            Both of shape (n, classes).
+        The images are pixels from 0 to 255 or floats from 0 to 1, shape (n, 784). The temperature
+        changes the probabilities that softmax gives, not the logits.
 
         Raises
         ------
@@ -169,7 +160,7 @@ def _load(path: Path, archive: zipfile.ZipFile) -> Model:
         _fill(average, archive, members, _AVERAGED)
     optimizer_state = _read_optimizer_state(network, archive, members)
     if members:
-        raise CheckpointError(f"{min(members)!r:.60}: does not belong into a checkpoint")
+        raise CheckpointError(f"{min(members)!r:.60}: does not belong in a checkpoint")
     return Model(path, network, architecture.loss, metadata, optimizer_state, average)
 
 

@@ -79,13 +79,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def find(path: Path) -> Path:
-    """The run directory that the user named, directly or by a link.
-
-    Raises
-    ------
-    CheckpointError
-        There is no such directory, or it is not a run directory.
-    """
+    """The run directory that the user named, directly or by a link; else ``CheckpointError``."""
     if not path.is_dir():
         raise CheckpointError(f"{path}: no such run directory")
     if not any((path / name).exists() for name in (CONFIG, LAST, LOCK)):

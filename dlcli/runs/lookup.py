@@ -1,4 +1,4 @@
-"""Which model is meant by a name, and how it is made ready for use."""
+"""Find the model that a name stands for, and make it ready for use."""
 
 import os
 from dataclasses import replace
@@ -19,13 +19,10 @@ _PRETRAINED_FILE = Path(__file__).parent / PRETRAINED / "mnist.npz"
 
 
 def load_named(name: str | None) -> Model:
-    """Find and load the model that a command is to use, ready for inference.
+    """Load a model, ready for inference, by the name of a run directory or an ``.npz`` file.
 
-    Parameters
-    ----------
-    name
-        A run directory, an ``.npz`` file, or "pretrained"; None for ``$DLCLI_MODEL``, else
-        ``runs/latest``, else the pretrained model.
+    The name "pretrained" stands for the model that comes with the package, and None for
+    ``$DLCLI_MODEL``, else ``runs/latest``, else the pretrained model.
 
     Raises
     ------

@@ -46,13 +46,7 @@ class Resumption:
     config: Config
 
     def start(self, dataset: Dataset, threads: int) -> Run:
-        """Prepare the run's files for the next epoch.
-
-        Raises
-        ------
-        ConfigError
-            The dataset changed since the run was trained.
-        """
+        """Prepare the run's files; raise ``ConfigError`` if the dataset has changed."""
         if self.saved.dataset_checksum != dataset.checksum:
             raise ConfigError(
                 f"{self.saved.path}: was trained on other data than {dataset.name} is now"
@@ -62,7 +56,7 @@ class Resumption:
         return run
 
     def warnings(self, threads: int) -> list[str]:
-        """Why the resumed run will not end as one that was never stopped."""
+        """Why the resumed run will differ from one that was never stopped."""
         found = []
         if threads != self.saved.threads:
             found.append(
@@ -73,8 +67,8 @@ class Resumption:
         has_other_epochs = self.config.epochs != self.saved.config.epochs
         if has_other_epochs and SCHEDULES[schedule].depends_on_epochs:
             found.append(
-                f"schedule {schedule} ends with the last epoch: with other epochs the learning "
-                "rate continues on another curve than before"
+                f"schedule {schedule} ends with the last epoch: as epochs changed, the learning "
+                "rate now follows a different curve"
             )
         return found
 
@@ -87,12 +81,7 @@ def opened(
 
     A finished run is not even locked, so that nothing changes on the disk.
 
-    Parameters
-    ----------
-    path
-        The run directory.
-    sources, overrides
-        As for :func:`dlcli.config.files.load`; they may change ``epochs`` alone.
+    ``sources`` and ``overrides`` of :func:`dlcli.config.files.load` may change ``epochs`` alone.
 
     Raises
     ------
@@ -132,13 +121,7 @@ def changed_config(old: Config, sources: Sequence[str], overrides: Sequence[str]
 
 
 def check_changes(old: Config, new: Config, epochs_done: int) -> None:
-    """Refuse to resume a run with changes that it cannot take.
-
-    Raises
-    ------
-    ConfigError
-        A key other than ``epochs`` changed, or more epochs are done than are wanted.
-    """
+    """Raise ``ConfigError`` for another change than of ``epochs``, or too few of those."""
     changes = differences(old, new)
     changes.pop("epochs", None)
     if changes:
@@ -151,7 +134,7 @@ def check_changes(old: Config, new: Config, epochs_done: int) -> None:
 
 
 def advice_after_divergence(run: Path, config: Config) -> str:
-    """What to do with a run that diverged."""
+    """The command that trains again, with a lower learning rate."""
     rate = config.learning_rate / 10
     return f"to train again: dlcli train --config {run / CONFIG} --set learning_rate={rate:g}"
 

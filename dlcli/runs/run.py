@@ -35,10 +35,7 @@ class Run:
     def start(self, state: TrainingState) -> None:
         """Write the config and the state before the first epoch.
 
-        Raises
-        ------
-        ConfigError
-            Another process has started the run since :func:`directory.create`.
+        Raise ``ConfigError`` if another process has started the run since it was created.
         """
         with interrupts.deferred():
             directory.refuse_taken(self.path)
@@ -74,14 +71,9 @@ class Run:
     ) -> Generator[EpochRecord]:
         """Train to the end (:func:`training.loop.fit`); yield each epoch once it is stored.
 
-        ``log`` gets each epoch before it is stored, so that none is missing from it: an epoch
-        that was not stored will be computed and logged again. Interrupts wait from there until
-        the caller has heard of the epoch and asks for the next one.
-
-        Raises
-        ------
-        DivergenceError
-            Training diverged; the run directory records why.
+        ``log`` gets each epoch before it is stored, so that none is missing: an epoch that was
+        not stored will be computed and logged again. Interrupts wait from then on until the
+        caller asks for the next epoch. Why training diverged is written to ``diverged.txt``.
         """
         try:
             for record in fit(self.config, train, validation, state, on_block):

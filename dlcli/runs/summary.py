@@ -14,18 +14,10 @@ _MAX_BYTES = 1_000_000
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run ended, and what made it so.
+    """How a run ended.
 
-    Attributes
-    ----------
-    stopped_by
-        The config key whose rule ended training.
-    best_epoch
-        The epoch that was kept; the scores are those of this epoch.
-    overfitting_since
-        As :func:`dlcli.training.epoch_metrics.overfitting_since`.
-    seconds
-        Time spent on all epochs.
+    ``stopped_by`` is the config key whose rule ended training. The scores are those of the kept
+    epoch, ``best_epoch``.
     """
 
     run: str

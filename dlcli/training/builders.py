@@ -1,4 +1,4 @@
-"""From a config to what trains: network, backpropagation, optimiser, learning rates."""
+"""What a config asks for: the network, backpropagation, the optimiser, learning rates."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,9 +8,8 @@ import numpy.typing as npt
 
 from dlcli.config.dimensions import CLASSES
 from dlcli.config.schema import Config
+from dlcli.nn import gradcheck
 from dlcli.nn.backpropagation import Backpropagation
-from dlcli.nn.gradcheck import BATCH_SIZE, LayerCheck
-from dlcli.nn.gradcheck import check_gradients as check_network_gradients
 from dlcli.nn.network import Network
 from dlcli.nn.optimizers import OPTIMIZERS, Optimizer
 from dlcli.nn.random import random_stream
@@ -69,11 +68,10 @@ def make_learning_rates(config: Config, steps_per_epoch: int) -> LearningRates:
     )
 
 
-def check_gradients(config: Config) -> Iterator[LayerCheck]:
+def check_gradients(config: Config) -> Iterator[gradcheck.LayerCheck]:
     """Check backpropagation through the config's network (see ``dlcli.nn.gradcheck``)."""
-    backpropagation = make_backpropagation(
-        config, make_network(config, dtype=np.float64), BATCH_SIZE
-    )
-    return check_network_gradients(
+    network = make_network(config, dtype=np.float64)
+    backpropagation = make_backpropagation(config, network, gradcheck.BATCH_SIZE)
+    return gradcheck.check_gradients(
         backpropagation, label_smoothing=config.label_smoothing, seed=config.seed
     )

@@ -1,4 +1,4 @@
-"""Divergence: detected at its very step, with a message that says what to change."""
+"""Divergence: found at the step where it happens, with a message that says what to change."""
 
 import math
 from collections.abc import Mapping

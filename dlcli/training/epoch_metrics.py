@@ -1,4 +1,4 @@
-"""What an epoch did: its record, and the running means from which that is made."""
+"""The record of an epoch, and the running means that it is made from."""
 
 import math
 from collections.abc import Sequence
