@@ -27,14 +27,8 @@ def load(
 ) -> Config:
     """Read config files, then ``KEY=VALUE`` settings; later ones override earlier ones.
 
-    Parameters
-    ----------
-    sources
-        Paths, ``-`` for stdin, or names of shipped configs (``mnist``).
-    overrides
-        Strings like ``learning_rate=0.05``; the value is YAML.
-    base
-        The config to start from instead of the defaults.
+    The sources are paths, ``-`` for stdin, or names of shipped configs (``mnist``). ``base`` is
+    the config to start from instead of the defaults.
 
     Raises
     ------

@@ -31,9 +31,7 @@ from dlcli.nn.losses import LOSSES, fits
 from dlcli.nn.optimizers import OPTIMIZERS
 from dlcli.nn.schedules import SCHEDULES
 
-_MAX_PROBLEMS = 50  # a file with more unknown keys than that is no config
-
-
+_MAX_PROBLEMS = 50  # a file with more unknown keys is not a config
 _WORDS_OF_A_SEARCH = ("low", "high", "log", "step", "choices")
 
 
@@ -130,74 +128,49 @@ def _contradictions(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:
         yield ("dataset",), f"{shown(dataset)} cannot be the name of a folder"
     # A name with a separator is a path; loading the dataset finds out whether it exists.
     if re.fullmatch(r"[\w-]+", dataset) and dataset not in DATASETS and not os.path.isdir(dataset):  # noqa: PTH112 - Path.is_dir raises of names too long
-        yield (
-            ("dataset",),
-            (
-                f"expected {', '.join(DATASETS)} or a folder of IDX files, got {shown(dataset)}"
-                f"{did_you_mean(dataset, DATASETS)}"
-            ),
-        )
+        problem = f"expected {', '.join(DATASETS)} or a folder of IDX files, got {shown(dataset)}"
+        yield ("dataset",), f"{problem}{did_you_mean(dataset, DATASETS)}"
 
 
 def _contradictions_of_the_network(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:
     if not fits(config.loss, config.output_activation):
-        outputs = [name for name in OUTPUT_ACTIVATIONS if fits(config.loss, name)]
-        losses = [name for name in LOSSES if fits(name, config.output_activation)]
-        yield (
-            ("loss", "output_activation"),
-            (
-                f"{config.loss} needs probabilities, and output_activation "
-                f"{config.output_activation} gives none; use {listed(outputs, 'or')}, "
-                f"or loss {listed(losses, 'or')}"
-            ),
+        outputs = listed([name for name in OUTPUT_ACTIVATIONS if fits(config.loss, name)], "or")
+        losses = listed([name for name in LOSSES if fits(name, config.output_activation)], "or")
+        problem = (
+            f"{config.loss} needs probabilities, and output_activation "
+            f"{config.output_activation} gives none; use {outputs}, or loss {losses}"
         )
-    if not isinstance(config.activation, str) and len(config.activation) != len(
-        config.hidden_layers
-    ):
-        yield (
-            ("activation", "hidden_layers"),
-            (
-                f"{len(config.activation)} activations for {len(config.hidden_layers)} hidden "
-                "layers; give one a layer, or one name for all"
-            ),
-        )
+        yield ("loss", "output_activation"), problem
+    names, layers = config.activation, len(config.hidden_layers)
+    if not isinstance(names, str) and len(names) != layers:
+        problem = f"{len(names)} activations for {layers} hidden layers"
+        yield ("activation", "hidden_layers"), f"{problem}; give one a layer, or one name for all"
     if config.batch_norm and config.batch_size == 1:
-        yield (
-            ("batch_norm", "batch_size"),
-            "one image has no variance to normalise by; use a batch_size of 2 or more",
-        )
+        problem = "one image has no variance to normalise by; use a batch_size of 2 or more"
+        yield ("batch_norm", "batch_size"), problem
     parameters = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(config.layer_sizes))
     if parameters > MAX_PARAMETERS:
-        yield (
-            ("hidden_layers",),
-            f"{parameters:,} parameters are more than the {MAX_PARAMETERS:,} supported",
-        )
+        problem = f"{parameters:,} parameters are more than the {MAX_PARAMETERS:,} supported"
+        yield ("hidden_layers",), problem
 
 
 def _contradictions_of_the_training(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:
     hyperparameters = OPTIMIZERS[config.optimizer].hyperparameters
+    warmup, epochs = config.warmup_epochs, config.epochs
     if config.nesterov and "nesterov" in hyperparameters and config.momentum == 0:
         yield ("nesterov", "momentum"), "needs a momentum above 0 to look ahead along"
-    if config.warmup_epochs > config.epochs:
-        yield (
-            ("warmup_epochs", "epochs"),
-            f"{config.warmup_epochs:g} epochs of warm-up do not fit into {config.epochs} epochs",
-        )
-    if config.warmup_epochs and SCHEDULES[config.schedule].has_warmup:
-        yield (
-            ("warmup_epochs", "schedule"),
-            f"schedule {config.schedule} has a warm-up of its own; leave out warmup_epochs",
-        )
+    if warmup > epochs:
+        problem = f"{warmup:g} epochs of warm-up do not fit into {epochs} epochs"
+        yield ("warmup_epochs", "epochs"), problem
+    if warmup and SCHEDULES[config.schedule].has_warmup:
+        problem = f"schedule {config.schedule} has a warm-up of its own; leave out warmup_epochs"
+        yield ("warmup_epochs", "schedule"), problem
     if config.early_stopping is not None and config.validation_size == 0:
-        yield (
-            ("early_stopping", "validation_size"),
-            "needs validation images; set validation_size above 0",
-        )
+        problem = "needs validation images; set validation_size above 0"
+        yield ("early_stopping", "validation_size"), problem
     if config.early_stopping is not None and config.keep == "last":
-        yield (
-            ("early_stopping", "keep"),
-            "does not work with keep: last; use keep: best_accuracy or best_loss",
-        )
+        problem = "does not work with keep: last; use keep: best_accuracy or best_loss"
+        yield ("early_stopping", "keep"), problem
 
 
 def warnings(config: Config) -> list[str]:

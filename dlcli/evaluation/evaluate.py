@@ -30,8 +30,6 @@ class Evaluation:
     loss
         For one model, the loss it was trained with; for an ensemble, the cross-entropy of its
         mean probabilities.
-    rejections
-        The errors that are left when the least certain predictions are rejected.
     confusion
         Row = label, column = prediction, shape (10, 10).
     probabilities
@@ -124,7 +122,7 @@ def select_split(model: Model, dataset: Dataset, split: str) -> Examples:
     DatasetError
         The model was trained on another dataset, or without validation images.
     CheckpointError
-        The model's config, which says how the images were split, is not valid.
+        The model's config is not valid.
     """
     if split == "test":
         return dataset.test

@@ -21,16 +21,9 @@ class ClassScores:
 
 @dataclass(frozen=True)
 class Rejection:
-    """The errors that are left when the least certain predictions are rejected.
+    """The error rate that is left when the least certain predictions are rejected.
 
-    Attributes
-    ----------
-    rejected
-        The fraction of images whose prediction is rejected.
-    threshold
-        The lowest probability of a prediction that is kept.
-    error
-        The error rate of the predictions that are kept.
+    ``threshold`` is the lowest probability of a prediction that is kept.
     """
 
     rejected: float
@@ -42,12 +35,7 @@ class Rejection:
 class ReliabilityBin:
     """Predictions with a probability from ``low`` to below ``high`` (in the last bin, to 1).
 
-    Attributes
-    ----------
-    confidence
-        The mean of their probabilities.
-    correct
-        How many of them are correct.
+    ``confidence`` is the mean of their probabilities, ``correct`` the number of correct ones.
     """
 
     low: float

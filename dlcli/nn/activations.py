@@ -67,10 +67,8 @@ class OutputActivation:
         The form of the cross-entropy that fits the outputs: ``categorical`` where the classes
         exclude each other, ``binary`` where each class is a yes or no of its own, and None
         where the outputs are no probabilities.
-    initializer
-        The initial weights that suit the layer, where the config says ``auto``.
-    pytorch
-        The module of ``torch.nn`` that computes the same; None if nothing is to be done.
+    initializer, pytorch
+        As those of :class:`Activation`; None where ``torch.nn`` needs no module.
     """
 
     forward: Callable[[Array, Array], None]

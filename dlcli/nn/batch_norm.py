@@ -19,10 +19,7 @@ _MOMENTUM = 0.1  # weight of the newest batch in the running statistics
 class BatchNorm:
     """Normalises the sums of one layer in training, forward and backward.
 
-    Attributes
-    ----------
-    mean, variance
-        Running means of the batches' statistics, shape (neurons,).
+    ``mean`` and ``variance`` are running means over the batches, shape (neurons,).
     """
 
     def __init__(self, scale: Array, mean: Array, variance: Array, batch_size: int) -> None:

@@ -20,13 +20,8 @@ AUTO = "auto"  # in the config: each activation's own choice
 class Initializer:
     """How the weights of a layer are drawn.
 
-    Attributes
-    ----------
-    variance
-        ``variance(fan_in, fan_out)`` of a layer's weights; None where the config gives their
-        standard deviation.
-    distribution
-        Its shape, around a mean of 0.
+    ``variance(fan_in, fan_out)`` is that of a layer's weights, around a mean of 0; None where the
+    config gives their standard deviation.
     """
 
     variance: Callable[[int, int], float] | None

@@ -34,8 +34,6 @@ class Loss:
     gradient
         ``gradient(output_activation, outputs, targets, out)`` writes the gradient of that
         cost by the logits into ``out``, shape (n, classes).
-    needs_probabilities
-        Whether the outputs have to be probabilities.
     """
 
     summary: str

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Schedule:
-    """One schedule.
+    """A learning-rate schedule.
 
     Attributes
     ----------
@@ -23,8 +23,6 @@ class Schedule:
         The config keys that ``factor`` takes as keywords.
     depends_on_epochs
         Whether another number of epochs changes the learning rate of the first ones as well.
-    has_warmup
-        Whether it begins with a warm-up of its own.
     """
 
     summary: str

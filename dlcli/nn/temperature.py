@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from dlcli.nn.types import Array
 
-# No network that learned anything is outside these bounds.
+# The temperature of every network that has learned anything is within these bounds.
 _MIN_TEMPERATURE, _MAX_TEMPERATURE = 0.1, 10.0
 _PRECISION = 1e-4
 

@@ -40,14 +40,8 @@ _AVERAGED = "averaged."
 class Model:
     """A trained network and what is known about it.
 
-    Attributes
-    ----------
-    loss
-        The name of the loss it was trained with.
-    optimizer_state
-        The optimiser's arrays; empty in a checkpoint that is only for use.
-    average
-        The running mean of the network, if training keeps one.
+    ``optimizer_state`` is empty in a checkpoint that is only for use; ``average`` is the running
+    mean of the network, if training keeps one.
     """
 
     path: Path

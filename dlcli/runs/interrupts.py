@@ -45,6 +45,4 @@ def _handle(number: int, _frame: FrameType | None) -> None:
 
 
 def _interrupt(number: int) -> None:
-    if number == signal.SIGTERM:
-        raise Terminated("terminated")
-    raise KeyboardInterrupt
+    raise Terminated("terminated") if number == signal.SIGTERM else KeyboardInterrupt

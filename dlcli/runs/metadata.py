@@ -132,18 +132,14 @@ class TrainingProgress:
 
 @dataclass(frozen=True, kw_only=True)
 class Metadata:
-    """What is known about a model, apart from its architecture, which its network has.
+    """What is known about a model, apart from its architecture.
 
     Attributes
     ----------
     config
         The resolved config as it was written; :attr:`checkpoint.Model.config` checks it.
-    epoch
-        How many epochs the weights were trained for.
-    preprocessing
-        How ``dlcli predict`` prepares pictures for it.
     threads
-        BLAS threads during training; None if nobody recorded them.
+        BLAS threads during training; None if they were not recorded.
     temperature
         What logits are divided by before softmax.
     training

@@ -47,9 +47,8 @@ _WORTH_COMPILING = 1_000_000_000
 def steps_per_epoch(config: Config, images: int) -> int:
     """Batches in an epoch.
 
-    The images left over make a smaller batch. With batch normalisation they do so only if they
-    fill half of it: mean and variance of a few images are too noisy. Each epoch shuffles the
-    images and so leaves out others.
+    The images left over make a smaller batch, with batch normalisation only if they fill half of
+    it: the mean and variance of a few images are too noisy. Each epoch leaves out other images.
     """
     whole, rest = divmod(images, config.batch_size)
     left_out = config.batch_norm and whole and rest < config.batch_size / 2
@@ -120,14 +119,9 @@ class _Block:
 
 
 class _Trainer:
-    """Everything that a step needs beside the state, made once for all epochs.
+    """Everything that a step needs besides the state, made once for all epochs.
 
-    Attributes
-    ----------
-    steps
-        Batches in an epoch.
-    learning_rate
-        That of the latest step.
+    ``steps`` is the number of batches in an epoch, ``learning_rate`` that of the latest step.
     """
 
     def __init__(

@@ -20,8 +20,6 @@ class TrainingState:
     ----------
     average
         The running mean of the network's weights, where the config asks for one.
-    epoch
-        Epochs done so far.
     best_epoch, best_accuracy, best_loss
         The epoch to keep and its validation scores (see ``kept_epoch``).
     gradient_norm
