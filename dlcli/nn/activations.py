@@ -40,6 +40,9 @@ class Activation:
         The module of ``torch.nn`` that computes the same.
     bounds
         Both ends of its range, if it saturates at both.
+    rectifies
+        Whether it lets little or nothing of sums below 0 pass, so that a neuron whose sums are
+        never above 0 is dead.
     """
 
     forward: Callable[[Array, Array | None], None]
@@ -48,6 +51,7 @@ class Activation:
     pytorch: str
     onnx_attributes: Mapping[str, Any] = field(default_factory=dict)
     bounds: tuple[float, float] | None = None
+    rectifies: bool = False
 
 
 @dataclass(frozen=True)
@@ -180,13 +184,14 @@ ACTIVATIONS: dict[str, Activation] = {
     "tanh": Activation(
         _tanh, "glorot_uniform", onnx_operator="Tanh", pytorch="Tanh()", bounds=(-1, 1)
     ),
-    "relu": Activation(_relu, "he_normal", onnx_operator="Relu", pytorch="ReLU()"),
+    "relu": Activation(_relu, "he_normal", onnx_operator="Relu", pytorch="ReLU()", rectifies=True),
     "leaky_relu": Activation(
         _leaky_relu,
         "he_normal",
         onnx_operator="LeakyRelu",
         onnx_attributes={"alpha": LEAK},
         pytorch=f"LeakyReLU({LEAK})",
+        rectifies=True,
     ),
     "gelu": Activation(
         _gelu,
@@ -194,6 +199,7 @@ ACTIVATIONS: dict[str, Activation] = {
         onnx_operator="Gelu",
         onnx_attributes={"approximate": "tanh"},
         pytorch="GELU(approximate='tanh')",
+        rectifies=True,
     ),
 }
 

@@ -19,7 +19,7 @@ _MAX_IMAGES = 10_000
 _NEAR_END = 0.01
 # A neuron is saturated if it is at an end of its range for this fraction of the images.
 _SATURATED_FRACTION = 0.95
-# A neuron with a bounded activation is dead if its outputs differ by less than this.
+# A neuron whose activation does not rectify is dead if its outputs differ by less than this.
 _DEAD_SPREAD = 1e-3
 
 
@@ -50,8 +50,8 @@ class HiddenLayer:
     zeros
         The fraction of outputs that are exactly 0.
     dead
-        Neurons that do not distinguish images: with a ReLU, leaky ReLU or GELU, those with an
-        input above 0 for no image; with a sigmoid or tanh, those with a constant output.
+        Neurons that do not distinguish images: with an activation that rectifies, those with a
+        sum above 0 for no image; with another, those with a constant output.
     saturated
         Neurons at an end of their range for 95 % of the images; None if the activation is
         unbounded.
@@ -109,14 +109,14 @@ def _describe(
     importance = outputs.std(axis=0, dtype=np.float64) * np.linalg.norm(outgoing, axis=1)
     order = np.argsort(-importance, kind="stable")
     lowest, highest = outputs.min(axis=0), outputs.max(axis=0)
-    bounds = ACTIVATIONS[activation].bounds
-    if bounds is None:
-        dead, saturated = highest <= 0, None
-    else:
-        margin = _NEAR_END * (bounds[1] - bounds[0])
-        at_end = (outputs < bounds[0] + margin) | (outputs > bounds[1] - margin)
+    row = ACTIVATIONS[activation]
+    dead = highest <= 0 if row.rectifies else highest - lowest < _DEAD_SPREAD
+    saturated = None
+    if row.bounds is not None:
+        low, high = row.bounds
+        margin = _NEAR_END * (high - low)
+        at_end = (outputs < low + margin) | (outputs > high - margin)
         saturated = int(np.count_nonzero(at_end.mean(axis=0) > _SATURATED_FRACTION))
-        dead = highest - lowest < _DEAD_SPREAD
     return HiddenLayer(
         activation=activation,
         importance=importance,

@@ -7,7 +7,7 @@ const examples = stored.examples.map(({ pixels }) => bytesOf(pixels));
 const { sizes } = stored.network;
 
 const missing = [
-  ...stored.network.activations.filter((name) => !ACTIVATIONS[name]),
+  ...[...new Set(stored.network.activations)].filter((name) => !ACTIVATIONS[name]),
   ...[stored.network.output].filter((name) => !OUTPUTS[name] || !OUTPUT_TEXTS[name]),
   ...[stored.network.loss].filter((name) => !LOSSES[name] || !textFor(LOSS_TEXTS, stored.network)
     || !textFor(ERROR_TEXTS, stored.network)),
