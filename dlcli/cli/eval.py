@@ -88,13 +88,17 @@ def command(
 
 
 def _print_text(result: "Evaluation") -> None:
+    from dlcli.evaluation.metrics import METRICS
+
     low, high = result.interval
-    click.echo(
-        f"accuracy           {percent(result.accuracy)}  ({result.correct:,} of "
-        f"{result.images:,}; 95 % interval {percent(low)} to {percent(high)})\n"
-        f"loss               {result.loss:.4f}\n"
-        f"calibration error  {percent(result.calibration_error)}\n"
-    )
+    numbers = {
+        "accuracy": f"{percent(result.accuracy)}  ({result.correct:,} of {result.images:,}; "
+        f"95 % interval {percent(low)} to {percent(high)})",
+        "loss": f"{result.loss:.4f}",
+        **{METRICS[name].title: METRICS[name].text(x) for name, x in result.scalars.items()},
+    }
+    width = max(map(len, numbers))
+    click.echo("".join(f"{title:<{width}}  {text}\n" for title, text in numbers.items()))
     print_table(
         ["rejected", "below", "error"],
         [

@@ -24,7 +24,7 @@ _ASCII_BARS = "_.-:=+*#"
 _SPARKLINE_WIDTH = 60
 _POOR_ACCURACY = 0.2
 _REASONS = {
-    "early_stopping": "Stopped early: the validation accuracy no longer improved.",
+    "early_stopping": "Stopped early: the {score} no longer improved.",
     "min_gradient_norm": "Stopped: the gradient is almost zero.",
 }
 
@@ -99,7 +99,8 @@ def show_end(summary: "Summary", records: "Sequence[EpochRecord]") -> None:
             "guessing gives 10 %); try a lower learning_rate first"
         )
     if summary.stopped_by in _REASONS:
-        message(_REASONS[summary.stopped_by])
+        score = summary.config["keep"].replace("best_", "validation ")
+        message(_REASONS[summary.stopped_by].format(score=score))
     if summary.overfitting_since is not None:
         message(
             f"Overfitting since epoch {summary.overfitting_since}: the validation loss rose "

@@ -30,6 +30,8 @@ class Evaluation:
     loss
         For one model, the loss it was trained with; for an ensemble, the cross-entropy of its
         mean probabilities.
+    scalars
+        Each of ``metrics.METRICS``.
     confusion
         Row = label, column = prediction, shape (10, 10).
     probabilities
@@ -41,13 +43,18 @@ class Evaluation:
     accuracy: float
     interval: tuple[float, float]
     loss: float
-    calibration_error: float
+    scalars: dict[str, float]
     rejections: list[Rejection]
     classes: list[ClassScores]
     confusion: Counts
     labels: Labels
     predictions: Labels
     probabilities: Array
+
+    @property
+    def calibration_error(self) -> float:
+        """How far probabilities are from the accuracy."""
+        return self.scalars["expected_calibration_error"]
 
     def to_builtins(self) -> dict[str, Any]:
         """The scores as plain values for JSON, without the predictions."""
@@ -57,7 +64,7 @@ class Evaluation:
             "images": self.images,
             "accuracy_interval_95": list(self.interval),
             "loss": self.loss,
-            "expected_calibration_error": self.calibration_error,
+            **self.scalars,
             "error_at_rejection": [asdict(rejection) for rejection in self.rejections],
             "per_digit": [
                 {"digit": digit, **asdict(scores)} for digit, scores in enumerate(self.classes)
@@ -84,7 +91,10 @@ def evaluate(models: Sequence[Model], examples: Examples) -> Evaluation:
         accuracy=correct / len(examples),
         interval=metrics.wilson_interval(correct, len(examples)),
         loss=loss,
-        calibration_error=metrics.expected_calibration_error(probabilities, examples.labels),
+        scalars={
+            name: metric.value(probabilities, examples.labels)
+            for name, metric in metrics.METRICS.items()
+        },
         rejections=[metrics.reject(probabilities, examples.labels, r) for r in REJECTION_RATES],
         classes=metrics.class_scores(confusion),
         confusion=confusion,

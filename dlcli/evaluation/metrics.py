@@ -1,11 +1,13 @@
 """Scores: pure functions of labels, predictions and probabilities."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 
+from dlcli.evaluation.formatting import percent
 from dlcli.nn.types import Array, Counts, Labels
 
 
@@ -141,3 +143,28 @@ def mcnemar(only_first_right: int, only_second_right: int) -> float:
         ways = ways * (discordant - k) // (k + 1)
         tail += ways
     return float(min(1.0, 2 * tail / 2**discordant))
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score in one number.
+
+    Attributes
+    ----------
+    title
+        Its name in text.
+    value
+        ``value(probabilities, labels)``: shapes (n, classes) and (n,).
+    text
+        ``text(value)``: the number in text.
+    """
+
+    title: str
+    value: Callable[[Array, Labels], float]
+    text: Callable[[float], str]
+
+
+# What ``dlcli eval`` prints beside accuracy and loss; the keys are those of its JSON.
+METRICS = {
+    "expected_calibration_error": Metric("calibration error", expected_calibration_error, percent),
+}

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from dlcli.evaluation import evaluate
+from dlcli.evaluation.metrics import METRICS, Metric
 from dlcli.nn.network import Network
 from dlcli.runs import checkpoint
 
@@ -63,6 +64,15 @@ def test_json_holds_the_documented_keys(dlcli, trained_model, expected):
     confusion = np.array(scores["confusion_matrix"])
     assert confusion.shape == (10, 10)
     assert (confusion.sum(), confusion.trace()) == (2000, expected.correct)
+
+
+def test_a_row_of_the_metrics_is_all_that_a_score_in_one_number_needs(
+    dlcli, trained_model, monkeypatch
+):
+    row = Metric("mean confidence", lambda p, _labels: float(p.max(axis=1).mean()), "{:.3f}".format)
+    monkeypatch.setitem(METRICS, "mean_confidence", row)
+    score = json_of(dlcli("eval", trained_model, "--format", "json"))["mean_confidence"]
+    assert f"mean confidence    {score:.3f}\n" in dlcli("eval", trained_model).stdout
 
 
 def test_text_shows_the_same(dlcli, trained_model, expected):

@@ -372,8 +372,10 @@ def test_resuming_a_run_that_diverged_says_what_to_do(train, dlcli, monkeypatch)
 
 
 def test_early_stopping_and_a_vanishing_gradient_are_reported(train):
-    stopped = train("--set", "epochs=200", "--set", "early_stopping=2")
-    assert "Stopped early: the validation accuracy no longer improved." in stopped.stderr
+    for score in ("accuracy", "loss"):
+        keep = f"keep=best_{score}"
+        stopped = train("--set", "epochs=200", "--set", "early_stopping=2", "--set", keep)
+        assert f"Stopped early: the validation {score} no longer improved." in stopped.stderr
     flat = train("--set", "epochs=3", "--set", "min_gradient_norm=1000", "-f", "json")
     assert "Stopped: the gradient is almost zero." in flat.stderr
     assert json.loads(flat.stdout)["stopped_by"] == "min_gradient_norm"

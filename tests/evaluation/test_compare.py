@@ -17,7 +17,7 @@ def evaluation(predictions: list[int], labels: list[int]) -> Evaluation:
         accuracy=0.0,
         interval=(0.0, 1.0),
         loss=0.0,
-        calibration_error=0.0,
+        scalars={},
         rejections=[],
         classes=[],
         confusion=np.zeros((10, 10), np.int64),
