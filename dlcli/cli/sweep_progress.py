@@ -5,7 +5,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from dlcli.cli.output import message, printable, shows_bars
-from dlcli.evaluation.formatting import percent
+from dlcli.evaluation.formatting import percent, short
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -94,8 +94,3 @@ def _duration(seconds: float) -> str:
 def shown_params(trial: "FrozenTrial") -> str:
     """The searched keys with their values in a trial."""
     return ", ".join(f"{key} {short(value)}" for key, value in trial.params.items())
-
-
-def short(value: Any) -> str:
-    """A value of a trial; a float has four digits."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

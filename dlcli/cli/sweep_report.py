@@ -9,9 +9,8 @@ import click
 from dlcli.cli import options
 from dlcli.cli.loading import needs
 from dlcli.cli.output import message, print_csv, print_json, print_table, printable
-from dlcli.cli.sweep_progress import short
 from dlcli.errors import ConfigError
-from dlcli.evaluation.formatting import percent
+from dlcli.evaluation.formatting import percent, short
 
 if TYPE_CHECKING:
     import optuna

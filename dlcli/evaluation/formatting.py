@@ -8,3 +8,8 @@ def percent(fraction: float | None, digits: int = 2) -> str:
     ('98.77 %', '-')
     """
     return "-" if fraction is None else f"{100 * fraction:.{digits}f} %"
+
+
+def short(value: object) -> str:
+    """A setting or score, to four digits if it is a float."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

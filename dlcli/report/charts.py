@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -38,6 +39,26 @@ _LONGEST_LEGEND_LETTERS = 40
 _LARGEST_VALUE = 1e12
 # An axis is logarithmic if the largest value is this many times the smallest.
 _WIDE_RANGE = 5
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure of a page.
+
+    Attributes
+    ----------
+    note
+        A line under the title.
+    readings
+        The values to show under the pointer, in place of the note: the epochs, their positions
+        in the chart, its upper and lower end, and the values of each line.
+    """
+
+    title: str
+    note: str
+    figure: Markup
+    id: str = ""
+    readings: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from dlcli.evaluation.formatting import percent
+from dlcli.evaluation.formatting import percent, short
 from dlcli.report import charts, svg, tables
-from dlcli.report.charts import Line
+from dlcli.report.charts import Chart, Line
 from dlcli.report.models import EvaluatedModel
 
 _MAX_POINTS = 500  # as many as there are pixels
@@ -19,27 +17,7 @@ _ACCURACY_NOTE = "Each halving of the errors is the same step up."
 _STYLES = ("-", (0, (4, 2)), ":", "-.", (0, (2, 1.5)), (0, (1, 1.5)))
 
 
-@dataclass(frozen=True)
-class Curve:
-    """A chart of the epochs.
-
-    Attributes
-    ----------
-    note
-        A line under the title; the values under the pointer take its place.
-    readings
-        What the script shows of them: the epochs, their positions in the chart, its upper and
-        lower end, and the values of each line.
-    """
-
-    id: str
-    title: str
-    note: str
-    chart: Markup
-    readings: dict[str, Any]
-
-
-def of_model(identity: str, entry: EvaluatedModel) -> list[Curve]:
+def of_model(identity: str, entry: EvaluatedModel) -> list[Chart]:
     """Loss, accuracy, learning rate and gradient norm over the epochs of a run."""
     kept = None if entry.kept is None else entry.kept.epoch
     found = []
@@ -47,11 +25,7 @@ def of_model(identity: str, entry: EvaluatedModel) -> list[Curve]:
         ("Loss", _LOSS_NOTE, ("train_loss", "validation_loss")),
         ("Accuracy", _ACCURACY_NOTE, ("train_accuracy", "validation_accuracy")),
         ("Learning rate", "The length of a step.", ("learning_rate",)),
-        (
-            "Gradient norm",
-            "The length of the gradient, on average over batches.",
-            ("gradient_norm",),
-        ),
+        ("Gradient norm", "The length of the gradient, averaged over batches.", ("gradient_norm",)),
     ):
         lines = [
             _line(entry, field, "validation" if "validation" in field else "training", number)
@@ -65,7 +39,7 @@ def of_model(identity: str, entry: EvaluatedModel) -> list[Curve]:
     return found
 
 
-def of_several(entries: Sequence[EvaluatedModel]) -> list[Curve]:
+def of_several(entries: Sequence[EvaluatedModel]) -> list[Chart]:
     """Loss and accuracy of several runs on the same axes."""
     found = []
     for title, note, field in (
@@ -89,9 +63,9 @@ def _line(entry: EvaluatedModel, field: str, label: str, number: int, **style: A
     return Line(label, records, field, {"color": f"C{number}", **style})
 
 
-def _curve(name: str, title: str, note: str, figure: Figure, lines: Sequence[Line]) -> Curve:
+def _curve(name: str, title: str, note: str, figure: Figure, lines: Sequence[Line]) -> Chart:
     """A drawn figure with its text equivalent and what the script needs."""
-    shown = percent if title.lower().endswith("accuracy") else tables.number
+    shown = percent if title.lower().endswith("accuracy") else short
     texts: dict[str, dict[int, str]] = {}
     for line in lines:
         values = zip(line.records, line.values().tolist(), strict=True)
@@ -112,4 +86,4 @@ def _curve(name: str, title: str, note: str, figure: Figure, lines: Sequence[Lin
         "ends": [height - axes.bbox.y1, height - axes.bbox.y0],
         "series": [{"name": label, "values": known} for label, known in texts.items() if known],
     }
-    return Curve(name, title, note, chart, readings)
+    return Chart(title, note, chart, name, readings)

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dlcli import __version__
-from dlcli.evaluation.formatting import percent
+from dlcli.evaluation.formatting import percent, short
 from dlcli.report import tables, thumbnails
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -64,8 +64,8 @@ def _environment() -> Environment:
         "percent": percent,
         "probability": tables.probability,
         "number": tables.number,
-        "setting": tables.setting,
-        "thousands": tables.thousands,
+        "setting": short,
+        "thousands": "{:,}".format,
         "duration": tables.duration,
         "architecture": tables.architecture,
         "digit": thumbnails.digit,

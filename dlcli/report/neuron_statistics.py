@@ -37,11 +37,10 @@ class HiddenLayer:
 
     Attributes
     ----------
-    importance
-        Of each neuron: the standard deviation of its output times the norm of its outgoing
-        weights, which is how much it moves the inputs of the next layer; shape (neurons,).
     order
-        The neurons, the most important first, shape (neurons,).
+        The neurons, the most important first, shape (neurons,). Importance is the standard
+        deviation of a neuron's output times the norm of its outgoing weights: how much it moves
+        the inputs of the next layer.
     exciting
         For each of the first neurons of ``order``, the indices of the images with its highest
         outputs, highest first, shape (neurons, images).
@@ -58,7 +57,6 @@ class HiddenLayer:
     """
 
     activation: str
-    importance: Array
     order: npt.NDArray[np.intp]
     exciting: npt.NDArray[np.intp]
     outputs: Histogram
@@ -119,7 +117,6 @@ def _describe(
         saturated = int(np.count_nonzero(at_end.mean(axis=0) > _SATURATED_FRACTION))
     return HiddenLayer(
         activation=activation,
-        importance=importance,
         order=order,
         exciting=np.argsort(-outputs[:, order[:neurons]], axis=0, kind="stable")[:each].T,
         outputs=_histogram(outputs[outputs != 0], float(lowest.min()), float(highest.max())),

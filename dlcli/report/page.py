@@ -1,12 +1,13 @@
 """The report: one model in detail, or several side by side."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
+from dlcli.config.schema import to_yaml
 from dlcli.data.datasets import Examples
 from dlcli.evaluation import metrics
-from dlcli.evaluation.metrics import ReliabilityBin
+from dlcli.evaluation.compare import compare
 from dlcli.report import (
     charts,
     curves,
@@ -18,35 +19,12 @@ from dlcli.report import (
     tables,
     thumbnails,
 )
-from dlcli.report.curves import Curve
-from dlcli.report.errors import Cell
 from dlcli.report.models import EvaluatedModel
-from dlcli.report.neuron_statistics import HiddenLayer, Histogram
-from dlcli.training.epoch_metrics import EpochRecord
 
 # Neurons that are shown of the first layer and of each deeper one, and images of each of these.
 _FIRST_NEURONS, _DEEPER_NEURONS, _EXCITING_IMAGES = 48, 12, 8
 _FREQUENT_ERRORS, _WORST_ERRORS = 5, 24
 _MAX_EPOCH_ROWS = 100
-
-
-@dataclass(frozen=True)
-class Section:
-    """Everything that the template shows of one model."""
-
-    id: str
-    entry: EvaluatedModel
-    settings: tables.Settings
-    curves: list[Curve]
-    rows: list[EpochRecord]
-    cells: dict[tuple[int, int], Cell]
-    shades: dict[tuple[int, int], str]
-    frequent: list[Cell]
-    worst: list[int]
-    reliability: list[ReliabilityBin]
-    first_neurons: list[tuple[str, str]]
-    layers: list[HiddenLayer]
-    weights: list[Histogram]
 
 
 def render(models: Sequence[EvaluatedModel], dataset: str, test: Examples) -> bytes:
@@ -62,7 +40,7 @@ def render(models: Sequence[EvaluatedModel], dataset: str, test: Examples) -> by
     with svg.page_style():
         sections = [_section(f"r{index}", entry, test) for index, entry in enumerate(models)]
         compared = curves.of_several(models) if len(models) > 1 else []
-        shown = [*compared, *(curve for section in sections for curve in section.curves)]
+        shown = [*compared, *(curve for section in sections for curve in section["curves"])]
         return frame.render(
             "report.html",
             [demo.css] if demo else [],
@@ -72,10 +50,10 @@ def render(models: Sequence[EvaluatedModel], dataset: str, test: Examples) -> by
             dataset=dataset,
             test=test,
             compared=compared,
-            pairs=tables.pairs(models),
+            pairs=[(a, b, compare(a.scores, b.scores)) for a, b in combinations(models, 2)],
             data={
                 "curves": {curve.id: curve.readings for curve in shown},
-                "cells": {section.id: _cells_data(section, test) for section in sections},
+                "cells": {section["id"]: _cells_data(section, test) for section in sections},
             },
             drawn=drawn,
             demo=demo,
@@ -91,50 +69,45 @@ def _most_accurate(models: Sequence[EvaluatedModel]) -> EvaluatedModel | None:
     return max(readers, key=lambda entry: entry.scores.accuracy, default=None)
 
 
-def _section(identity: str, entry: EvaluatedModel, test: Examples) -> Section:
-    scores = entry.scores
+def _section(identity: str, entry: EvaluatedModel, test: Examples) -> dict[str, Any]:
+    """What the template shows of one model."""
+    scores, network = entry.scores, entry.model.network
     cells = errors.cells(scores)
     layers = neuron_statistics.hidden_layers(
         entry.model, test.images, _DEEPER_NEURONS, _EXCITING_IMAGES
     )
-    return Section(
-        id=identity,
-        entry=entry,
-        settings=tables.settings(entry.config),
-        curves=curves.of_model(identity, entry),
-        rows=tables.thinned(entry.records, entry.kept, _MAX_EPOCH_ROWS),
-        shades=errors.shades(scores.confusion),
-        cells={(cell.label, cell.prediction): cell for cell in cells},
-        frequent=errors.most_frequent(cells, _FREQUENT_ERRORS),
-        worst=errors.worst(scores, _WORST_ERRORS),
-        reliability=metrics.reliability(scores.probabilities, scores.labels),
-        first_neurons=_first_neurons(entry, layers),
-        layers=layers,
-        weights=neuron_statistics.weight_histograms(entry.model.network),
-    )
-
-
-def _first_neurons(entry: EvaluatedModel, layers: Sequence[HiddenLayer]) -> list[tuple[str, str]]:
-    """The first layer's neurons, the most important first, with pictures of their weights."""
-    weight = entry.model.network.weights[0]
-    order = layers[0].order[:_FIRST_NEURONS].tolist() if layers else range(weight.shape[1])
-    return [(str(neuron), thumbnails.weights(weight[:, neuron])) for neuron in order]
-
-
-def _cells_data(section: Section, test: Examples) -> dict[str, Any]:
-    """What the script shows when a cell of the confusion matrix is chosen."""
-    confidence = section.entry.scores.probabilities.max(axis=1)
+    weights = network.weights[0]
+    first = layers[0].order[:_FIRST_NEURONS].tolist() if layers else range(weights.shape[1])
     return {
-        f"{label}-{prediction}": {
+        "id": identity,
+        "entry": entry,
+        "changed_settings": tables.changed_settings(entry.config),
+        "config": to_yaml(entry.config),
+        "curves": curves.of_model(identity, entry),
+        "rows": tables.thinned(entry.records, entry.kept, _MAX_EPOCH_ROWS),
+        "shades": errors.shades(scores.confusion),
+        "cells": cells,
+        "frequent": errors.most_frequent(cells, _FREQUENT_ERRORS),
+        "worst": errors.worst(scores, _WORST_ERRORS),
+        "reliability": metrics.reliability(scores.probabilities, scores.labels),
+        "first_neurons": [(neuron, thumbnails.weights(weights[:, neuron])) for neuron in first],
+        "layers": layers,
+        "weights": neuron_statistics.weight_histograms(network),
+    }
+
+
+def _cells_data(section: dict[str, Any], test: Examples) -> dict[str, Any]:
+    """What the script shows when a cell of the confusion matrix is chosen."""
+    confidence = section["entry"].scores.probabilities.max(axis=1)
+
+    def picture(index: int) -> tuple[int, str, str]:
+        probability = tables.probability(float(confidence[index]))
+        return index, probability, thumbnails.digit(test.images[index])
+
+    return {
+        f"{cell.label}-{cell.prediction}": {
             "count": cell.count,
-            "images": [
-                [
-                    index,
-                    tables.probability(float(confidence[index])),
-                    thumbnails.digit(test.images[index]),
-                ]
-                for index in cell.shown
-            ],
+            "images": [picture(index) for index in cell.shown],
         }
-        for (label, prediction), cell in section.cells.items()
+        for cell in section["cells"]
     }

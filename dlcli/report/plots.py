@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from cycler import cycler
 from matplotlib.axes import Axes
+from matplotlib.colors import CenteredNorm, Normalize
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 
 from dlcli.config.dimensions import IMAGE_SIDE
@@ -49,9 +49,6 @@ _WITHOUT_DATE = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}
 _LEGEND_WIDTH, _HANDLE_WIDTH, _LONGEST_NAME = 105, 10, 75
 _MAX_NEURONS = 64
 _MAX_ERRORS = 30
-# In pixels of the small pictures: the room between them, and above them for a line of text.
-_GAP = 4
-_CAPTION_HEIGHT = 5
 
 
 @dataclass(frozen=True)
@@ -176,14 +173,20 @@ def weights(name: str, network: Network) -> Figure:
     which = "the ten digits" if digits else f"all {len(weight)} neurons of the first layer"
     if len(shown) < len(weight):
         which = f"the {len(shown)} of {len(weight)} neurons with the largest weight vectors"
-    figure, tiles = _tiles(
-        weight[shown],
-        [str(neuron) for neuron in shown],
-        f"{_short(name)}\n{which}",
-        columns=5 if digits else 8,
-        colours=("RdBu_r", -limit, limit),
+    title = f"{_short(name)}\n{which}"
+    captions = [str(neuron) for neuron in shown]
+    limits = CenteredNorm(halfrange=limit)
+    figure = _tiles(weight[shown], captions, title, 5 if digits else 8, "RdBu_r", limits)
+    inch = 1 / figure.get_figheight()
+    bar = figure.colorbar(
+        figure.axes[0].images[0],
+        ax=figure.axes,
+        location="bottom",
+        fraction=0.7 * inch,
+        pad=0.2 * inch,
+        shrink=0.6,
+        aspect=40,
     )
-    bar = figure.colorbar(tiles, location="bottom", shrink=0.6, aspect=40, pad=0.02)
     bar.set_label("weight: strokes there raise the neuron's sum (above 0) or lower it (below)")
     return figure
 
@@ -203,46 +206,27 @@ def errors(name: str, result: Evaluation, images: Pixels) -> Figure:
     wrong = result.images - result.correct
     which = f": the {len(shown)} most confident" if len(shown) < wrong else ""
     title = f"{_short(name)}\n{wrong:,} errors in {result.images:,} test images{which}"
-    figure, _ = _tiles(images[shown], captions, title, columns=6, colours=("gray_r", 0, 255))
-    return figure
+    return _tiles(images[shown], captions, title, 6, "gray_r", Normalize(0, 255))
 
 
 def _tiles(
     pictures: npt.NDArray[Any],
     captions: Sequence[str],
     title: str,
-    *,
     columns: int,
-    colours: tuple[str, float, float],
-) -> tuple[Figure, AxesImage]:
-    """Pictures, shape (n, 784), in rows, each below its caption.
-
-    Parameters
-    ----------
-    colours
-        A colour map and the values at its two ends.
-    """
-    lines = max((caption.count("\n") + 1 for caption in captions), default=1)
-    room = _CAPTION_HEIGHT * lines
+    colours: str,
+    limits: Normalize,
+) -> Figure:
+    """Pictures, shape (n, 784), in rows, each below its caption."""
     rows = max(math.ceil(len(pictures) / columns), 1)
-    mosaic = np.full((rows, room + IMAGE_SIDE, columns, IMAGE_SIDE + _GAP), np.nan)
-    figure = Figure(figsize=(9, 9 / mosaic[0, 0].size * mosaic[:, :, 0, 0].size + 1.2))
-    figure.set_layout_engine("constrained")
-    axes = figure.subplots()
-    for number, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
-        row, column = divmod(number, columns)
-        mosaic[row, room:, column, :IMAGE_SIDE] = picture.reshape(IMAGE_SIDE, IMAGE_SIDE)
-        left, top = column * (IMAGE_SIDE + _GAP), row * (room + IMAGE_SIDE) + room
-        middle = left + (IMAGE_SIDE - 1) / 2
-        axes.text(middle, top - 1.2, caption, ha="center", va="bottom", fontsize=8)
-    name, low, high = colours
-    tiles = axes.imshow(
-        mosaic.reshape(rows * (room + IMAGE_SIDE), columns * (IMAGE_SIDE + _GAP)),
-        cmap=name,
-        vmin=low,
-        vmax=high,
-        interpolation="none",
-    )
-    axes.set_axis_off()
+    height = 9 / columns * rows * 1.25 + 1.4
+    figure = Figure(figsize=(9, height))  # a layout engine would take seconds
+    place = {"left": 0.01, "right": 0.99, "bottom": 0.01, "top": 1 - 1.1 / height, "hspace": 0.3}
+    for axes in figure.subplots(rows, columns, squeeze=False, gridspec_kw=place).flat:
+        axes.set_axis_off()
+    for axes, picture, caption in zip(figure.axes, pictures, captions, strict=False):
+        image = picture.reshape(IMAGE_SIDE, IMAGE_SIDE)
+        axes.imshow(image, colours, limits, interpolation="none")
+        axes.set_title(caption, fontsize=8)
     figure.suptitle(title)
-    return figure, tiles
+    return figure

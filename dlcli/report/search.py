@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import matplotlib as mpl
@@ -29,6 +28,7 @@ from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.visualization import matplotlib as drawings
 
 from dlcli.report import charts, frame, svg
+from dlcli.report.charts import Chart
 from dlcli.report.svg import COLOURS
 
 if TYPE_CHECKING:
@@ -46,15 +46,6 @@ _FROM_OPTUNA = {
     "#3182bd": "var(--s0)",
     "#d62728": "var(--s1)",
 }
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A figure with its title and what it shows."""
-
-    title: str
-    note: str
-    figure: Markup
 
 
 def render(
@@ -75,6 +66,7 @@ def render(
         Of each key; empty if there are too few complete trials.
     """
     keys = list(dict.fromkeys(key for row in trials for key in row["params"]))
+    states = [row["state"] for row in trials]
     with _optuna_style():
         return frame.render(
             "search.html",
@@ -82,16 +74,11 @@ def render(
             trials=trials,
             best=best,
             keys=keys,
-            counts=_counts(trials),
+            counts=", ".join(f"{states.count(state)} {state}" for state in sorted(set(states))),
             overview=_overview(study, best, importances),
             slices=[_slice(study, key) for key in keys],
             coordinates=_parallel_coordinates(study, keys),
         )
-
-
-def _counts(trials: Sequence[Mapping[str, Any]]) -> str:
-    states = [row["state"] for row in trials]
-    return ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states)))
 
 
 @contextmanager

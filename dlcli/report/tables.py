@@ -1,16 +1,12 @@
-"""Numbers, settings and comparisons as text for a page."""
+"""Numbers, settings and epochs as text for a page."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import combinations
 
 import yaml
 
-from dlcli.config.schema import Config, differences, to_yaml
-from dlcli.evaluation.compare import Comparison, compare
-from dlcli.evaluation.formatting import percent
+from dlcli.config.schema import Config, differences
+from dlcli.evaluation.formatting import percent, short
 from dlcli.nn.network import Network
-from dlcli.report.models import EvaluatedModel
 from dlcli.training.epoch_metrics import EpochRecord
 
 
@@ -21,17 +17,7 @@ def probability(value: float) -> str:
 
 def number(value: float | None) -> str:
     """A number to four digits, or a dash."""
-    return "-" if value is None else f"{value:.4g}"
-
-
-def setting(value: object) -> str:
-    """A value of the config, to four digits if it is a float."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def thousands(count: int) -> str:
-    """A whole number with commas."""
-    return f"{count:,}"
+    return "-" if value is None else short(value)
 
 
 def duration(seconds: float | None) -> str:
@@ -52,22 +38,10 @@ def architecture(network: Network) -> str:
     return ", ".join(words)
 
 
-@dataclass(frozen=True)
-class Settings:
-    """A config as YAML: what differs from the defaults, and all of it."""
-
-    changed: str
-    complete: str
-
-
-def settings(trained_with: Config) -> Settings:
-    """The settings that a model was trained with."""
-    changes = differences(Config(), trained_with)
-    changed = {key: now for key, (_, now) in changes.items()}
-    return Settings(
-        yaml.safe_dump(changed, sort_keys=False, default_flow_style=None, width=10**6),
-        to_yaml(trained_with),
-    )
+def changed_settings(config: Config) -> str:
+    """What differs from the defaults, as YAML."""
+    changed = {key: now for key, (_, now) in differences(Config(), config).items()}
+    return yaml.safe_dump(changed, sort_keys=False, default_flow_style=None, width=10**6)
 
 
 def thinned(
@@ -81,33 +55,3 @@ def thinned(
         for index, record in enumerate(records)
         if index % step == 0 or index == last or record is kept
     ]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two models on the same images.
-
-    Attributes
-    ----------
-    significant
-        Whether the difference is more than chance.
-    """
-
-    first: str
-    second: str
-    result: Comparison
-    significant: bool
-
-
-def pairs(models: Sequence[EvaluatedModel]) -> list[Pair]:
-    """McNemar's test of every pair of models.
-
-    The more pairs there are, the more of them would seem to differ by chance. The limit of 5 % is
-    therefore divided by their number (Bonferroni's correction).
-    """
-    every = list(combinations(models, 2))
-    found = []
-    for first, second in every:
-        result = compare(first.scores, second.scores)
-        found.append(Pair(first.name, second.name, result, result.is_significant(len(every))))
-    return found

@@ -11,16 +11,17 @@ from dlcli.config.dimensions import IMAGE_SIDE
 from dlcli.nn.types import Array
 
 # Weights below 0 are blue and those above 0 orange, which colour-blind people can tell apart.
-_NEGATIVE, _ZERO, _POSITIVE = (11, 84, 150), (244, 242, 238), (196, 78, 10)
-# Shades on either side of 0, and of a digit; more would cost bytes and not be seen.
-_LEVELS, _SHADES = 15, 16
+_WEIGHTS = ("#0b5496", "#f4f2ee", "#c44e0a")
+# Colours of a picture; more would cost bytes and not be seen.
+_SHADES = 16
 
 
 def digit(image: npt.NDArray[np.uint8]) -> str:
     """An image of the dataset, shape (784,): a dark digit on white."""
-    shades = np.rint(image / 255 * (_SHADES - 1))
-    levels = 255 - shades * (255 / (_SHADES - 1))
-    return _encoded(np.repeat(levels[:, np.newaxis], 3, axis=1))
+    from matplotlib import colormaps  # here, because the page to draw on needs no Matplotlib
+
+    shades = np.rint(image / 255 * (_SHADES - 1)).astype(int)
+    return _encoded(colormaps["gray_r"].resampled(_SHADES)(shades, bytes=True))
 
 
 def weights(values: Array) -> str:
@@ -28,16 +29,16 @@ def weights(values: Array) -> str:
 
     The largest of them has the full colour, so that the pattern shows at any scale.
     """
+    from matplotlib.colors import CenteredNorm, LinearSegmentedColormap
+
+    colours = LinearSegmentedColormap.from_list("weights", _WEIGHTS, N=2 * _SHADES - 1)
     largest = float(np.abs(values).max()) or 1.0
-    levels = np.rint(values / largest * _LEVELS) / _LEVELS
-    strength = np.abs(levels)[:, np.newaxis]
-    full = np.where(levels[:, np.newaxis] < 0, _NEGATIVE, _POSITIVE)
-    return _encoded(full * strength + np.array(_ZERO) * (1 - strength))
+    return _encoded(colours(CenteredNorm(halfrange=largest)(values), bytes=True))
 
 
-def _encoded(colours: Array) -> str:
-    """Pixels of shape (784, 3), 0 to 255, losslessly compressed."""
-    pixels = np.rint(colours).astype(np.uint8).reshape(IMAGE_SIDE, IMAGE_SIDE, 3)
+def _encoded(colours: npt.NDArray[np.uint8]) -> str:
+    """RGBA pixels, shape (784, 4), losslessly compressed."""
+    picture = Image.fromarray(colours.reshape(IMAGE_SIDE, IMAGE_SIDE, 4)).convert("RGB")
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "webp", lossless=True)
+    picture.save(buffer, "webp", lossless=True)
     return base64.b64encode(buffer.getvalue()).decode("ascii")

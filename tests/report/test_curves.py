@@ -22,9 +22,9 @@ def test_a_run_has_four_charts_with_the_kept_epoch_and_a_text_equivalent(entry):
         "Gradient norm",
     ]
     last = entry.records[-1]
-    assert f"validation: {entry.records[0].validation_loss:.4g} in epoch 1" in found[0].chart
-    assert f"{last.validation_loss:.4g} in 4" in found[0].chart
-    assert all(">kept epoch</text>" in curve.chart for curve in found)
+    assert f"validation: {entry.records[0].validation_loss:.4g} in epoch 1" in found[0].figure
+    assert f"{last.validation_loss:.4g} in 4" in found[0].figure
+    assert all(">kept epoch</text>" in curve.figure for curve in found)
     values = found[1].readings["series"][1]["values"]
     assert values[4] == f"{100 * last.validation_accuracy:.2f} %"
 
@@ -41,7 +41,7 @@ def test_readings_are_at_the_points_of_the_lines(entry):
 def test_overfitting_is_shaded_from_the_lowest_validation_loss_on(entry, make_record):
     rising = [make_record(n, validation_loss=abs(n - 3) + 1.0) for n in range(1, 8)]
     found = curves.of_model("r0", replace(entry, records=rising))
-    assert ["overfitting" in curve.chart for curve in found] == [True, True, False, False]
+    assert ["overfitting" in curve.figure for curve in found] == [True, True, False, False]
 
 
 def test_without_validation_images_there_is_one_line(entry, make_record):

@@ -100,9 +100,8 @@ def test_histograms_and_the_picture_show_the_weights(train):
         assert (histogram.min, histogram.max) == (array.min(), array.max())
         assert histogram.sum == pytest.approx(float(array.sum(dtype=np.float64)), abs=1e-6)
     assert values["first_layer"].keys() == {1, 2, 3}
-    png = values["first_layer"][3].image.encoded_image_string
-    with Image.open(io.BytesIO(png)) as picture:
-        assert np.array_equal(np.asarray(picture), first_layer(network.weights[0]))
+    (expected,) = first_layer(network.weights[0]).value
+    assert values["first_layer"][3].image == expected.image
 
 
 def test_without_validation_images_there_are_no_validation_scores(train):
@@ -173,16 +172,20 @@ def test_training_is_the_same_with_event_files(train):
     assert Path("runs/a/last.npz").read_bytes() == Path("runs/b/last.npz").read_bytes()
 
 
-@pytest.mark.parametrize(("neurons", "rows"), [(1, 1), (8, 1), (10, 2), (64, 8), (500, 8)])
-def test_the_picture_is_red_for_positive_weights_and_blue_for_negative_ones(neurons, rows):
+@pytest.mark.parametrize(
+    ("neurons", "rows", "columns"), [(1, 1, 1), (8, 1, 8), (10, 2, 8), (64, 8, 8), (500, 8, 8)]
+)
+def test_the_picture_is_red_for_positive_weights_and_blue_for_negative_ones(neurons, rows, columns):
     weight = np.zeros((784, neurons), np.float32)
     weight[0], weight[1] = 1, -1
-    picture = first_layer(weight)
-    assert picture.shape == (rows * 30, 240, 3)
-    assert picture[0, 0].tolist() == [255, 0, 0]
-    assert picture[0, 1].tolist() == [0, 0, 255]
-    assert picture[0, 2].tolist() == [255, 255, 255]
-    assert (picture[:, :, 1] == 0).sum() == 2 * min(neurons, 64)
+    (value,) = first_layer(weight).value
+    with Image.open(io.BytesIO(value.image.encoded_image_string)) as image:
+        picture = np.asarray(image)
+    assert picture.shape == (rows * 30, columns * 30, 3)
+    for pixel, colour in enumerate([(255, 0, 0), (0, 0, 255)]):
+        assert tuple(picture[0, pixel]) == colour
+        assert (picture == colour).all(axis=2).sum() == min(neurons, 64)
+    assert tuple(picture[0, 2]) == (255, 255, 255)
 
 
 def test_without_tensorboardx_the_error_comes_before_there_is_a_run(tmp_path):
