@@ -33,6 +33,8 @@ from dlcli.nn.schedules import SCHEDULES
 KeepName = Literal["best_accuracy", "best_loss", "last"]
 
 _Fraction = Annotated[float, Meta(ge=0, lt=1)]
+_Positive = Annotated[float, Meta(gt=0, le=1e6)]
+_Epochs = Annotated[int, Meta(ge=1, le=100_000)]
 
 
 class Augmentation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,8 +48,7 @@ class Augmentation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         Meta(ge=0, le=0.9, description="Largest change of width and of height, as a fraction."),
     ] = 0.0
     shear: Annotated[
-        float,
-        Meta(ge=0, le=2, description="Largest slant: pixels sideways for each pixel down."),
+        float, Meta(ge=0, le=2, description="Largest slant: pixels sideways for each pixel down.")
     ] = 0.0
     shift: Annotated[
         float, Meta(ge=0, le=28, description="Largest horizontal and vertical shift, in pixels.")
@@ -62,8 +63,7 @@ class Augmentation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         ),
     ] = 0.0
     elastic_sigma: Annotated[
-        float,
-        Meta(gt=0, le=28, description="Distance within which pixels move alike, in pixels."),
+        float, Meta(gt=0, le=28, description="Distance within which pixels move alike, in pixels.")
     ] = 5.0
     probability: Annotated[
         float, Meta(gt=0, le=1, description="Fraction of the images that are distorted.")
@@ -135,39 +135,27 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ] = "auto"
     initializer_stddev: Annotated[
         float,
-        Meta(
-            gt=0,
-            le=100,
-            description=f"{users('initializer_stddev')}: the standard deviation.",
-        ),
+        Meta(gt=0, le=100, description=f"{users('initializer_stddev')}: the standard deviation."),
     ] = 0.05
     optimizer: Annotated[
         OptimizerName,
         Meta(description=f"The rule that turns a gradient into a step. {summaries(OPTIMIZERS)}."),
     ] = "sgd"
     momentum: Annotated[
-        float,
-        Meta(
-            ge=0,
-            lt=1,
-            description=f"{users('momentum')}: fraction of the velocity that a step keeps.",
-        ),
+        _Fraction,
+        Meta(description=f"{users('momentum')}: fraction of the velocity that a step keeps."),
     ] = 0.9
     nesterov: Annotated[
-        bool,
-        Meta(description=f"{users('nesterov')}: look ahead along the velocity (Nesterov)."),
+        bool, Meta(description=f"{users('nesterov')}: look ahead along the velocity (Nesterov).")
     ] = False
     beta1: Annotated[
-        float,
-        Meta(ge=0, lt=1, description=f"{users('beta1')}: decay of the mean gradient."),
+        _Fraction, Meta(description=f"{users('beta1')}: decay of the mean gradient.")
     ] = 0.9
     beta2: Annotated[
-        float,
-        Meta(ge=0, lt=1, description=f"{users('beta2')}: decay of the mean squared gradient."),
+        _Fraction, Meta(description=f"{users('beta2')}: decay of the mean squared gradient.")
     ] = 0.999
     epsilon: Annotated[
-        float,
-        Meta(gt=0, le=1, description=f"{users('epsilon')}: keeps the division finite."),
+        float, Meta(gt=0, le=1, description=f"{users('epsilon')}: keeps the division finite.")
     ] = 1e-8
     learning_rate: Annotated[
         float,
@@ -188,14 +176,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         ),
     ] = 0.0
     dropout: Annotated[
-        _Fraction,
-        Meta(description="Fraction of hidden activations set to 0 in training."),
+        _Fraction, Meta(description="Fraction of hidden activations set to 0 in training.")
     ] = 0.0
     input_dropout: Annotated[
         _Fraction, Meta(description="Fraction of pixels set to 0 in training.")
     ] = 0.0
     max_norm: Annotated[
-        Annotated[float, Meta(gt=0, le=1e6)] | None,
+        _Positive | None,
         Meta(
             description="Largest norm of a hidden neuron's incoming weights; longer ones are "
             "scaled down after each step. 2 to 4 is usual with dropout."
@@ -216,19 +203,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         ),
     ] = None
     schedule: Annotated[
-        ScheduleName,
-        Meta(description=f"How the learning rate changes. {summaries(SCHEDULES)}."),
+        ScheduleName, Meta(description=f"How the learning rate changes. {summaries(SCHEDULES)}.")
     ] = "constant"
     decay_factor: Annotated[
         float, Meta(gt=0, le=1, description=f"{users('decay_factor')}: the factor.")
     ] = 0.5
     step_epochs: Annotated[
-        int,
-        Meta(
-            ge=1,
-            le=100_000,
-            description=f"{users('step_epochs')}: epochs from one step to the next.",
-        ),
+        _Epochs, Meta(description=f"{users('step_epochs')}: epochs from one step to the next.")
     ] = 10
     warmup_epochs: Annotated[
         float,
@@ -240,7 +221,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         ),
     ] = 0.0
     gradient_clip: Annotated[
-        Annotated[float, Meta(gt=0, le=1e6)] | None,
+        _Positive | None,
         Meta(description="Largest gradient norm; a longer gradient is scaled to it."),
     ] = None
     batch_size: Annotated[
@@ -251,9 +232,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             description="Images a step; with all images or more: full-batch gradient descent.",
         ),
     ] = 128
-    epochs: Annotated[
-        int, Meta(ge=1, le=100_000, description="Passes over the training images.")
-    ] = 10
+    epochs: Annotated[_Epochs, Meta(description="Passes over the training images.")] = 10
     validation_size: Annotated[
         Annotated[int, Meta(ge=0, le=1_000_000)] | _Fraction,
         Meta(
@@ -270,14 +249,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         ),
     ] = "best_accuracy"
     early_stopping: Annotated[
-        Annotated[int, Meta(ge=1, le=100_000)] | None,
+        _Epochs | None,
         Meta(
             description="Stop after this many epochs (the patience) without a better one in the "
             "sense of keep."
         ),
     ] = None
     min_gradient_norm: Annotated[
-        Annotated[float, Meta(gt=0, le=1e6)] | None,
+        _Positive | None,
         Meta(description="Stop when an epoch's mean gradient norm falls below this."),
     ] = None
     seed: Annotated[
