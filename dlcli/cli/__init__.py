@@ -5,6 +5,6 @@
 - ``output``   what commands print: results to stdout, everything else to stderr
 - ``loading``  what commands load: models, datasets and optional extras
 
-The other modules are named after their commands. ``train_progress`` and ``sweep_progress`` show
-what ``train`` and ``sweep`` are doing.
+The other modules are named after their commands; ``sweep_report`` is ``dlcli sweep report``.
+``train_progress`` and ``sweep_progress`` show what ``train`` and ``sweep`` are doing.
 """

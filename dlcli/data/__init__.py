@@ -8,4 +8,5 @@
 - ``splits``        training and validation examples
 - ``augmentation``  distorted copies of training images
 - ``pictures``      images of a dataset as PNG files, for ``dlcli data export`` and ``show``
+- ``sample/``       12,000 images of MNIST, the dataset ``sample``
 """

@@ -1,11 +1,16 @@
 """Activations: the nonlinear functions between the layers, and those at the network's end.
 
 Each is one row of a table here. The config's choices, the initial weights, gradient checks, the
-exporters and the report read that row. Besides it, a new activation needs its formula in
-JavaScript (``report/draw/network.js``) and, to be compared with PyTorch, a line in
-``tools/generate_oracle.py``; a new output activation also needs its sentences in
-``report/draw/walkthrough.js`` and its operators in ``export/onnx_format.py``. Tests fail until
-they are there.
+exporters and the report read that row. Besides it, a new activation needs:
+
+- its formula in JavaScript, in ``report/draw/network.js``, for the page to draw on
+- a line in ``tools/generate_oracle.py`` and one in ``tests/export/test_export.py``, to be compared
+  with PyTorch
+- ``make exports`` and ``make readme``
+- if it is an output activation, its operators in ``export/onnx_format.py`` and its sentences in
+  ``report/draw/walkthrough.js``
+
+Tests fail until they are there.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """Run directories and checkpoints: write, find, lock, resume.
 
+Begin with ``run`` to train, with ``lookup`` to use a model, and with ``resume`` to continue a run.
+
 - ``checkpoint``   a model in an ``.npz`` file: write it, read it, the ``Model``
 - ``metadata``     what a checkpoint records about its model, typed and checked
 - ``npz``          the arrays of an ``.npz`` file in which nothing is trusted
@@ -12,5 +14,6 @@
 - ``summary``      ``summary.json``, how a run ended
 - ``listing``      the runs in a folder
 
-``old_optimizer_state`` converts what older checkpoints hold.
+``old_optimizer_state`` converts what older checkpoints hold. ``pretrained/`` is the model that
+comes with dlcli.
 """

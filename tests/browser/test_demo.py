@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 
 from dlcli.inference import predictor
 from dlcli.inference.sources import ImageSource
-from dlcli.nn.activations import ACTIVATIONS
+from dlcli.nn.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from dlcli.nn.backpropagation import Backpropagation
 from dlcli.nn.losses import LOSSES, one_hot
 from dlcli.nn.network import Network
@@ -154,9 +154,7 @@ def test_the_examples_are_saved_as_they_are(board, sample):
     np.testing.assert_array_equal(255 - saved, sample.test.images[index])
 
 
-@pytest.mark.parametrize(
-    ("output", "loss"), list(itertools.product(["softmax", "sigmoid", "linear"], LOSSES))
-)
+@pytest.mark.parametrize(("output", "loss"), list(itertools.product(OUTPUT_ACTIVATIONS, LOSSES)))
 def test_gradients_are_those_of_backpropagation(board, sample, output, loss):
     for activation in ACTIVATIONS:
         network = Network([784, 6, 5, 10], [activation] * 2, output)

@@ -70,7 +70,7 @@ WRONG = {
     "nesterov: true\nmomentum: 0": "needs a momentum above 0",
     "dropout: 1.0": "expected a number at least 0, below 1",
     "input_dropout: -0.1": "expected a number at least 0, below 1",
-    "schedule: linear": f"expected {', '.join(sorted(SCHEDULES))}, got linear",
+    "schedule: falling": f"expected {', '.join(sorted(SCHEDULES))}, got falling",
     "warmup_epochs: 1\nschedule: one_cycle": "one_cycle has a warm-up of its own",
     "batch_norm: true\nbatch_size: 1": "one image has no variance",
     "warmup_epochs: 11": "11 epochs of warm-up do not fit into 10 epochs",

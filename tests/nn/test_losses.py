@@ -51,6 +51,10 @@ def test_gradient_by_the_logits_agrees_with_pytorch(record, pair, dtype):
     np.testing.assert_allclose(gradient, pair["gradient"], **TOLERANCES[dtype])
 
 
+def test_every_loss_is_compared_with_pytorch():
+    assert {pair["loss"] for pair in ORACLE["outputs"]["pairs"]} == LOSSES.keys()
+
+
 def test_only_probabilities_have_a_cross_entropy():
     for name, output in OUTPUT_ACTIVATIONS.items():
         assert fits("cross_entropy", name) == output.gives_probabilities
