@@ -147,7 +147,7 @@ def _print(predictions: "Iterator[Prediction]", output_format: str, top: int, mo
             print_json(_json_object(prediction, top, model), indent=None)
     else:
         for prediction in predictions:
-            click.echo(_text_line(prediction, top))
+            click.echo("\t".join([*_cells(prediction, top), printable(prediction.name)]))
 
 
 def _with_bar(predictions: "Iterator[Prediction]") -> "Iterator[Prediction]":
@@ -206,10 +206,6 @@ def _cells(prediction: "Prediction", top: int) -> list[str]:
     """Digits and probabilities in turn."""
     pairs = _ranking(prediction)[:top]
     return [cell for d, p in pairs for cell in (str(d), f"{p:.4f}")] or ["?", "-"] * top
-
-
-def _text_line(prediction: "Prediction", top: int) -> str:
-    return "\t".join([*_cells(prediction, top), printable(prediction.name)])
 
 
 def _json_object(prediction: "Prediction", top: int, model: str) -> dict[str, Any]:

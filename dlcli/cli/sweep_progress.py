@@ -2,14 +2,13 @@
 
 import sys
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dlcli.cli.output import message, printable, shows_bars
 from dlcli.evaluation.formatting import percent, short
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
-    from tqdm import tqdm
 
     from dlcli.sweep.progress import Progress
 
@@ -21,17 +20,15 @@ class TrialProgress:
         self._printed = {trial.number for trial in _ended(progress)}
         self._done_before = progress.done
         self._started = monotonic()
-        self._bar = self._make_bar(progress) if shows_bars() else None
-
-    def _make_bar(self, progress: "Progress") -> "tqdm[Any]":
         from tqdm import tqdm
 
-        return tqdm(
+        self._bar = tqdm(
             total=progress.wanted,
             initial=progress.done,
             desc="trials",
             unit=" trials",
             file=sys.stderr,
+            disable=not shows_bars(),
         )
 
     def show(self, progress: "Progress") -> None:
@@ -44,21 +41,16 @@ class TrialProgress:
             if trial.number not in self._printed:
                 self._printed.add(trial.number)
                 self._print(f"{_line(trial)}  {so_far}{self._time_left(progress)}")
-        if self._bar is not None:
-            self._bar.n = progress.done
-            running = len(progress.in_state(TrialState.RUNNING))
-            self._bar.set_postfix_str(f"{so_far}, {running} running", refresh=True)
+        self._bar.n = progress.done
+        running = len(progress.in_state(TrialState.RUNNING))
+        self._bar.set_postfix_str(f"{so_far}, {running} running")
 
     def close(self) -> None:
         """Remove the bar."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        self._bar.close()
 
     def _print(self, line: str) -> None:
-        if self._bar is not None:
-            self._bar.write(line, file=sys.stderr)
-        else:
+        with self._bar.external_write_mode(file=sys.stderr):
             message(line)
 
     def _time_left(self, progress: "Progress") -> str:

@@ -91,7 +91,9 @@ def command(
 
     if name is not None:
         directory.check_name(name)
-    event_log = _event_log(resumption, tensorboard)
+    if tensorboard is None:  # a resumed run continues its event files
+        tensorboard = resumption is not None and any(resumption.saved.path.glob(directory.EVENTS))
+    event_log = _import_event_log() if tensorboard else None
     for text in warnings(config):
         warn(text)
     dataset = load_dataset(config.dataset, data_dir)
@@ -107,9 +109,8 @@ def command(
             for text in resumption.warnings(used_threads):
                 warn(text)
         show_start(run, train, validation, state)
-        log = None
-        if event_log is not None:
-            log = event_log(run.path, metrics_log.read(run.path))
+        log = event_log(run.path, metrics_log.read(run.path)) if event_log else None
+        if log is not None:
             click.get_current_context().call_on_close(log.close)
         _train(run, train, validation, state, log)
         summary = run.finish(state)
@@ -148,18 +149,6 @@ def _show_finished(summary: "Summary", *, tensorboard: bool) -> None:
     if tensorboard:
         _import_event_log()(Path(summary.run), records).close()
     show_end(summary, records)
-
-
-def _event_log(
-    resumption: "Resumption | None",
-    wanted: bool | None,
-) -> "type[EventLog] | None":
-    """What writes event files, if any are wanted; by default a resumed run continues its own."""
-    from dlcli.runs.directory import EVENTS
-
-    if wanted is None:
-        wanted = resumption is not None and any(resumption.saved.path.glob(EVENTS))
-    return _import_event_log() if wanted else None
 
 
 def _import_event_log() -> "type[EventLog]":

@@ -42,17 +42,11 @@ class ProgressBar:
         from tqdm import tqdm
 
         if self._bar is None:
-            self._bar = tqdm(
-                total=self._images,
-                desc=f"epoch {progress.epoch}/{self._epochs}",
-                unit=" images",
-                unit_scale=True,
-                leave=False,
-                file=sys.stderr,
-            )
-        self._bar.set_postfix_str(
-            f"loss {progress.loss:.4f}, accuracy {percent(progress.accuracy)}", refresh=False
-        )
+            name = f"epoch {progress.epoch}/{self._epochs}"
+            shown: dict[str, Any] = {"unit": " images", "unit_scale": True, "leave": False}
+            self._bar = tqdm(total=self._images, desc=name, file=sys.stderr, **shown)
+        scores = f"loss {progress.loss:.4f}, accuracy {percent(progress.accuracy)}"
+        self._bar.set_postfix_str(scores, refresh=False)
         self._bar.update(progress.images)
 
     def close(self) -> None:
@@ -109,11 +103,10 @@ def show_end(summary: "Summary", records: "Sequence[EpochRecord]") -> None:
     losses = [r.validation_loss for r in records if r.validation_loss is not None]
     if len(losses) > 1:
         message(f"Validation loss: {losses[0]:.4f} {sparkline(losses)} {losses[-1]:.4f}")
-    kept = f"Kept epoch {summary.best_epoch} of {summary.epochs}: "
-    if accuracy is None:
-        message(f"{kept}the last, as there are no validation images")
-    else:
-        message(f"{kept}validation accuracy {percent(accuracy)}")
+    why = "the last, as there are no validation images"
+    if accuracy is not None:
+        why = f"validation accuracy {percent(accuracy)}"
+    message(f"Kept epoch {summary.best_epoch} of {summary.epochs}: {why}")
 
 
 def sparkline(losses: Sequence[float]) -> str:

@@ -63,15 +63,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Line:
-    """One score over the epochs.
-
-    Attributes
-    ----------
-    field
-        Of ``EpochRecord``.
-    style
-        Keywords of ``Axes.plot``.
-    """
+    """A field of ``EpochRecord`` over the epochs; ``style`` has keywords of ``Axes.plot``."""
 
     label: str
     records: Sequence[EpochRecord]
@@ -234,13 +226,7 @@ def strip(
     colour: str,
     marks: Sequence[tuple[float, str, str]],
 ) -> Figure:
-    """A cell of a table: an interval between two limits, and marks on it.
-
-    Parameters
-    ----------
-    marks
-        Each one's value, marker and colour.
-    """
+    """A cell of a table: an interval between two limits, and marks: value, marker and colour."""
     figure = page_figure(140, 16, layout="none")
     axes = figure.add_axes((8 / 140, 0, 124 / 140, 1), xlim=limits, ylim=(-1, 1))
     axes.set_axis_off()

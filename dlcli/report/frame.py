@@ -22,15 +22,7 @@ def render(
 
     A strict Content-Security-Policy lets the page use these styles and scripts and the pictures
     inside it, and nothing else: no network, no inline event handlers, no ``style`` attributes.
-
-    Parameters
-    ----------
-    styles
-        CSS besides ``report.css``, which every page has.
-    scripts
-        JavaScript that runs once the page is loaded.
-    values
-        What the template uses; ``title`` is required.
+    Every page has ``report.css`` besides ``styles``. The template needs a ``title``.
     """
     style = "\n".join([asset("report.css"), *styles])
     script = "\n".join(scripts)
@@ -38,11 +30,8 @@ def render(
         f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
-    text = (
-        _environment()
-        .get_template(template)
-        .render(version=__version__, policy=policy, style=style, script=script, **values)
-    )
+    values |= {"version": __version__, "policy": policy, "style": style, "script": script}
+    text = _environment().get_template(template).render(values)
     # A file name may hold bytes that are not valid text.
     return text.encode("utf-8", "xmlcharrefreplace")
 

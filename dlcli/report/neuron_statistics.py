@@ -68,16 +68,9 @@ class HiddenLayer:
 def hidden_layers(
     model: Model, images: npt.NDArray[np.uint8], neurons: int, each: int
 ) -> list[HiddenLayer]:
-    """Run images through a network and describe every hidden layer.
+    """Run the first 10,000 images, shape (n, 784), through a network; describe its hidden layers.
 
-    Parameters
-    ----------
-    images
-        Shape (n, 784), 0 to 255. Of many, the first 10,000 are used.
-    neurons
-        The number of neurons of each layer that exciting images are found for.
-    each
-        The number of images for each of them.
+    For the most important ``neurons`` of each layer, find ``each`` most exciting images.
 
     Raises
     ------

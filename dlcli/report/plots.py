@@ -16,7 +16,6 @@ import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from cycler import cycler
-from matplotlib.axes import Axes
 from matplotlib.colors import CenteredNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -25,7 +24,7 @@ from dlcli.config.dimensions import IMAGE_SIDE
 from dlcli.evaluation.evaluate import Evaluation
 from dlcli.files import atomic_write
 from dlcli.nn.network import Network
-from dlcli.nn.types import Counts, Pixels
+from dlcli.nn.types import Pixels
 from dlcli.report.charts import Line, draw_epochs, shortened
 from dlcli.report.errors import worst
 from dlcli.training.epoch_metrics import EpochRecord
@@ -103,12 +102,8 @@ def curves(runs: Sequence[Curve]) -> Figure:
 def _lines(run: Curve, score: str, number: int) -> Iterator[Line]:
     """Training dashed, validation solid, the kept epoch as a dot."""
     colour = f"C{number}"
-    yield Line(
-        "training",
-        run.records,
-        f"train_{score}",
-        {"color": colour, "linestyle": "--", "linewidth": 1},
-    )
+    dashed = {"color": colour, "linestyle": "--", "linewidth": 1}
+    yield Line("training", run.records, f"train_{score}", dashed)
     every = max(len(run.records) // 8, 1)
     style = {"color": colour, "linewidth": 1.8, "markersize": 5, "markevery": every}
     if marker := _marker(number):
@@ -138,29 +133,21 @@ def confusion(name: str, result: Evaluation) -> Figure:
     axes.grid(visible=False)
     errors = result.confusion.copy()
     np.fill_diagonal(errors, 0)
-    axes.imshow(errors, cmap="Oranges", vmin=0, vmax=max(int(errors.max()), 1))
-    _write_counts(axes, result.confusion, errors)
+    darkest = max(int(errors.max()), 1)
+    axes.imshow(errors, cmap="Oranges", vmin=0, vmax=darkest)
+    for (row, column), count in np.ndenumerate(result.confusion):
+        if count:
+            colour = "white" if errors[row, column] > 0.6 * darkest else "black"
+            weight = "bold" if row == column else "normal"
+            place = {"ha": "center", "va": "center"}
+            axes.text(column, row, f"{count:,}", place, color=colour, weight=weight)
     digits = range(len(errors))
-    axes.set_xticks(digits)
-    axes.set_yticks(digits)
-    axes.set_xlabel("prediction")
-    axes.set_ylabel("label")
+    axes.set(xticks=digits, yticks=digits, xlabel="prediction", ylabel="label")
     axes.set_title(
         f"{_short(name)}\n{result.correct:,} of {result.images:,} test images correct "
         f"({100 * result.accuracy:.2f} %); errors are coloured"
     )
     return figure
-
-
-def _write_counts(axes: Axes, counts: Counts, errors: Counts) -> None:
-    darkest = max(int(errors.max()), 1)
-    for (row, column), count in np.ndenumerate(counts):
-        if count:
-            colour = "white" if errors[row, column] > 0.6 * darkest else "black"
-            weight = "bold" if row == column else "normal"
-            axes.text(
-                column, row, f"{count:,}", ha="center", va="center", color=colour, weight=weight
-            )
 
 
 def weights(name: str, network: Network) -> Figure:

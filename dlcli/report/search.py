@@ -54,16 +54,9 @@ def render(
     best: Mapping[str, Any],
     importances: Mapping[str, float],
 ) -> bytes:
-    """The page as UTF-8.
+    """The page as UTF-8; trials are rows as ``dlcli.sweep.results.row_of`` makes them.
 
-    Parameters
-    ----------
-    trials
-        All trials as rows of a table, see ``dlcli.sweep.results.row_of``.
-    best
-        The row of the best one.
-    importances
-        Of each key; empty if there are too few complete trials.
+    ``importances`` is empty if there are too few complete trials.
     """
     keys = list(dict.fromkeys(key for row in trials for key in row["params"]))
     states = [row["state"] for row in trials]
