@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command("report")
-@click.argument("model_paths", metavar="[RUN]...", nargs=-1, type=click.Path())
+@options.models
 @options.output(
     "Where to write the page.  [default: report.html (demo.html) in the run directory; for "
     "several runs, or a model without a run directory, in the current folder]"
@@ -42,8 +42,8 @@ def command(
 ) -> None:
     """Write a page on how a run learned, its errors and its neurons.
 
-    RUN is a run directory, an .npz file or "pretrained"; without one, the latest run. The page
-    compares several runs side by side. It also has a field to draw digits on, which the network
+    MODEL is a run directory, an .npz file or "pretrained"; without one, the latest run. The page
+    compares several models side by side. It also has a field to draw digits on, which the network
     reads; --demo writes only that. The page is a single file that opens from disk and needs no
     network. Its path is the only line on stdout. Without --output, an earlier report is replaced;
     other files are replaced only with --force. Needs the extra "report".

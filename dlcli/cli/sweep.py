@@ -120,7 +120,7 @@ def _search(
     plan: "Plan", location: "StudyLocation", jobs: int, timeout: float | None, output_format: str
 ) -> None:
     """Work on a study, then print its best trial."""
-    from dlcli.sweep import samplers, storage
+    from dlcli.sweep import results, samplers, storage
     from dlcli.sweep.processes import StopFlag
     from dlcli.sweep.progress import Progress
 
@@ -138,7 +138,9 @@ def _search(
         config = _write_best(progress, location)
     stop.raise_signal()
     if progress.best is None or config is None:
-        raise DlcliError(_why_nothing(progress))
+        reasons = [trial.user_attrs.get(results.REASON) for trial in progress.finished]
+        why = [f"; the last one: {reason}" for reason in reasons if reason][-1:]
+        raise DlcliError("".join(["no trial was completed", *why]))
     _conclude(progress, location, progress.best, config, output_format)
 
 
@@ -252,14 +254,6 @@ def _conclude(
         )
     else:
         click.echo(row["run"])
-
-
-def _why_nothing(progress: "Progress") -> str:
-    from dlcli.sweep.results import REASON
-
-    reasons = [trial.user_attrs.get(REASON) for trial in progress.finished]
-    last = next((reason for reason in reversed(reasons) if reason), None)
-    return "no trial was completed" + (f"; the last one: {last}" if last else "")
 
 
 command.add_command(report)

@@ -122,9 +122,7 @@ def _print_trials_as_csv(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _print_report(
-    rows: Sequence[Mapping[str, Any]],
-    importances: Mapping[str, float],
-    method: str,
+    rows: Sequence[Mapping[str, Any]], importances: Mapping[str, float], method: str
 ) -> None:
     if importances:
         print_table(

@@ -38,22 +38,18 @@ class HiddenLayer:
     Attributes
     ----------
     order
-        The neurons, the most important first, shape (neurons,). Importance is the standard
-        deviation of a neuron's output times the norm of its outgoing weights: how much it moves
-        the inputs of the next layer.
+        The neurons, the most important first. Importance is the standard deviation of a neuron's
+        output times the norm of its outgoing weights: how much it moves the next layer's inputs.
     exciting
         For each of the first neurons of ``order``, the indices of the images with its highest
         outputs, highest first, shape (neurons, images).
-    outputs
-        A histogram of the outputs that are not 0.
-    zeros
-        The fraction of outputs that are exactly 0.
+    outputs, zeros
+        A histogram of the outputs that are not 0, and the fraction of those that are.
     dead
-        Neurons that do not distinguish images: with an activation that rectifies, those with a
-        sum above 0 for no image; with another, those with a constant output.
+        Neurons that do not distinguish images: with a ReLU, leaky ReLU or GELU, those with an
+        input above 0 for no image; with a sigmoid or tanh, those with a constant output.
     saturated
-        Neurons at an end of their range for 95 % of the images; None if the activation is
-        unbounded.
+        Neurons at an end of their range for 95 % of the images; None if it is unbounded.
     """
 
     activation: str

@@ -56,19 +56,11 @@ def page_style() -> Iterator[None]:
 def inline(
     figure: Figure, name: str, description: str = "", colours: Mapping[str, str] | None = None
 ) -> Markup:
-    """A figure as an ``svg`` element.
+    """A figure as an ``svg`` element, with ``name`` as its id, which must be unique on the page.
 
-    Its ``style`` attributes, which a strict Content-Security-Policy forbids, become presentation
-    attributes.
-
-    Parameters
-    ----------
-    name
-        The element's id; it must be unique on the page.
-    description
-        What a screen reader says; without one the figure is hidden from it.
-    colours
-        CSS colours that replace others of the figure besides the placeholders.
+    Screen readers say the description; without one they skip the figure. ``colours`` maps
+    colours of the figure besides the placeholders to those of CSS. ``style`` attributes, which a
+    strict Content-Security-Policy forbids, become presentation attributes.
     """
     buffer = io.BytesIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
