@@ -51,17 +51,15 @@ def print_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None
     import csv
     import io
 
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
-    writer.writeheader()
-    click.echo(buffer.getvalue(), nl=False)
+    def print_line(cells: Iterable[Any]) -> None:
+        line = io.StringIO()
+        shown = [printable(cell) if isinstance(cell, str) else cell for cell in cells]
+        csv.writer(line, lineterminator="\n").writerow(shown)
+        click.echo(line.getvalue(), nl=False)
+
+    print_line(columns)
     for row in rows:
-        buffer.seek(0)
-        buffer.truncate()
-        writer.writerow(
-            {name: printable(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
-        )
-        click.echo(buffer.getvalue(), nl=False)
+        print_line(row.get(column) for column in columns)
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1) -> None:
