@@ -239,7 +239,8 @@ def test_a_report_names_the_studies_there_are(dlcli, search):
 def test_a_page_needs_the_extra_report(dlcli, search, monkeypatch):
     assert dlcli("sweep", "--config", search(), "--trials", "2").code == 0
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.delitem(sys.modules, "dlcli.report.search", raising=False)
+    for module in [name for name in sys.modules if name.startswith("dlcli.report")]:
+        monkeypatch.delitem(sys.modules, module)
     result = dlcli("sweep", "report", "--output", "page.html")
     assert (result.code, result.stdout) == (2, "")
     assert result.stderr == (
