@@ -1,7 +1,7 @@
 """The choices that the tables in ``dlcli.nn`` offer, and what each of them does, in words."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from dlcli.config.messages import listed
 from dlcli.nn.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
@@ -58,37 +58,22 @@ def summaries(table: Mapping[str, Loss | OptimizerKind | Schedule]) -> str:
     return "; ".join(f"{name}: {row.summary}" for name, row in table.items())
 
 
-def _names_by_value(values: Mapping[str, Any]) -> dict[Any, str]:
-    """Each value with the names that have it, in words."""
-    return {
-        value: listed([name for name in values if values[name] == value], "and")
-        for value in dict.fromkeys(values.values())
-    }
-
-
 def initializers_of_activations() -> str:
     """Which initial weights ``auto`` means, in words."""
     elsewhere = OUTPUT_ACTIVATIONS["softmax"].initializer
-    wanted = {name: row.initializer for name, row in ACTIVATIONS.items()}
-    cases = [
-        f"{initializer} before {names}"
-        for initializer, names in _names_by_value(wanted).items()
-        if initializer != elsewhere
-    ]
-    return ", ".join([*cases, f"{elsewhere} elsewhere"])
+    before: dict[str, list[str]] = {}
+    for name, activation in ACTIVATIONS.items():
+        if activation.initializer != elsewhere:
+            before.setdefault(activation.initializer, []).append(name)
+    cases = [f"{name} before {listed(names, 'and')}, " for name, names in before.items()]
+    return f"{''.join(cases)}{elsewhere} elsewhere"
 
 
-def default_learning_rates() -> str:
+def learning_rates() -> str:
     """The learning rate of each optimiser where the config has none, in words."""
-    rates = _names_by_value({name: row.usual_learning_rate for name, row in OPTIMIZERS.items()})
-    return ", ".join(f"{rate:g} for {names}" for rate, names in rates.items())
+    return ", ".join(f"{row.usual_learning_rate:g} for {name}" for name, row in OPTIMIZERS.items())
 
 
-def kinds_of_weight_decay() -> str:
-    """How each optimiser applies ``weight_decay``, in words."""
-    decoupled = {name: row.decouples_weight_decay for name, row in OPTIMIZERS.items()}
-    names = _names_by_value(decoupled)
-    return (
-        f"by an L2 penalty of weight_decay/2 * sum of squares in the cost for {names[False]}, "
-        f"decoupled from the cost for {names[True]}"
-    )
+def decoupling_optimizers() -> str:
+    """The optimisers that keep ``weight_decay`` out of the cost, in words."""
+    return ", ".join(name for name, row in OPTIMIZERS.items() if row.decouples_weight_decay)

@@ -16,9 +16,9 @@ from dlcli.config.choices import (
     OptimizerName,
     OutputActivationName,
     ScheduleName,
-    default_learning_rates,
+    decoupling_optimizers,
     initializers_of_activations,
-    kinds_of_weight_decay,
+    learning_rates,
     summaries,
     users,
 )
@@ -162,8 +162,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             gt=0,
             le=1000,
-            description="Length of a step along the gradient; by default "
-            f"{default_learning_rates()}.",
+            description=f"Length of a step along the gradient; by default {learning_rates()}.",
         ),
     ] = OPTIMIZERS["sgd"].usual_learning_rate
     weight_decay: Annotated[
@@ -171,8 +170,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             ge=0,
             le=10,
-            description="Pulls the weights (not biases and scales) towards 0: "
-            f"{kinds_of_weight_decay()}.",
+            description="Pulls the weights (not biases and scales) towards 0, by an L2 penalty "
+            "of weight_decay/2 * sum of squares in the cost; "
+            f"{decoupling_optimizers()}: apart from the cost.",
         ),
     ] = 0.0
     dropout: Annotated[

@@ -147,17 +147,7 @@ def mcnemar(only_first_right: int, only_second_right: int) -> float:
 
 @dataclass(frozen=True)
 class Metric:
-    """A score in one number.
-
-    Attributes
-    ----------
-    title
-        Its name in text.
-    value
-        ``value(probabilities, labels)``: shapes (n, classes) and (n,).
-    text
-        ``text(value)``: the number in text.
-    """
+    """A score in one number, ``value(probabilities, labels)``; its name and itself as text."""
 
     title: str
     value: Callable[[Array, Labels], float]

@@ -1,16 +1,10 @@
 """Activations: the nonlinear functions between the layers, and those at the network's end.
 
 Each is one row of a table here. The config's choices, the initial weights, gradient checks, the
-exporters and the report read that row. Besides it, a new activation needs:
-
-- its formula in JavaScript, in ``report/draw/network.js``, for the page to draw on
-- a line in ``tools/generate_oracle.py`` and one in ``tests/export/test_export.py``, to be compared
-  with PyTorch
-- ``make exports`` and ``make readme``
-- if it is an output activation, its operators in ``export/onnx_format.py`` and its sentences in
-  ``report/draw/walkthrough.js``
-
-Tests fail until they are there.
+exporters and the report read that row. Tests ask for the rest that a new row needs: its formula in
+``report/draw/network.js`` (JavaScript) and, to be compared with PyTorch, a line each in
+``tools/generate_oracle.py`` and ``tests/export/test_export.py``; ``make exports readme``; for an
+output activation also ``export/onnx_format.py`` and ``report/draw/walkthrough.js``.
 """
 
 from __future__ import annotations

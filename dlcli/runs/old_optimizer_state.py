@@ -8,6 +8,8 @@ from dlcli.config.schema import Config
 from dlcli.errors import CheckpointError
 from dlcli.nn.types import Array
 
+_ADAMS = ("adam", "adamw")
+
 
 def converted(stored: Mapping[str, Array], config: Config) -> Mapping[str, Array]:
     """The state in today's form; raise ``CheckpointError`` if it is then no longer finite."""
@@ -16,7 +18,7 @@ def converted(stored: Mapping[str, Array], config: Config) -> Mapping[str, Array
             # The velocity was multiplied by the learning rate of the last step, at first 0.
             rate = float(stored["learning_rate"][0])
             state = {"velocity": stored["velocity"] / rate if rate else stored["velocity"]}
-        elif config.optimizer != "sgd" and stored.keys() == {"mean", "mean_square", "steps"}:
+        elif config.optimizer in _ADAMS and stored.keys() == {"mean", "mean_square", "steps"}:
             # Both means were divided by the weight of the newest value.
             m = stored["mean"] * (1 - config.beta1)
             v = stored["mean_square"] * (1 - config.beta2)

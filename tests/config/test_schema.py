@@ -108,7 +108,7 @@ def test_a_new_row_of_a_table_is_all_that_the_program_needs(workdir):
     assert "relu, sigmoid, softsign, tanh" in finished.stdout
     assert "lecun_normal before softsign" in finished.stdout
     assert "adam, adamw, lion: decay of the mean gradient." in finished.stdout
-    assert "0.1 for sgd, 0.001 for adam and adamw, 0.0005 for lion" in finished.stdout
+    assert "0.001 for adamw, 0.0005 for lion" in finished.stdout
     for summary in ("lion: by the sign", "linear: down a line", "half: half the cross-entropy"):
         assert summary in finished.stdout
     assert "half needs probabilities, and output_activation linear gives none" in finished.stderr

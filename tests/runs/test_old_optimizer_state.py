@@ -27,16 +27,16 @@ def test_the_means_of_adam_become_its_moments():
 
 
 @pytest.mark.parametrize(
-    "state",
+    ("optimizer", "state"),
     [
-        {},
-        {"velocity": np.ones(2)},
-        {"m": 1, "v": 2, "steps": 3},
-        {"mean": 1, "mean_square": 2, "steps": 3},  # of another optimiser than Adam
+        ("sgd", {}),
+        ("sgd", {"velocity": np.ones(2)}),
+        ("adam", {"m": 1, "v": 2, "steps": 3}),
+        ("another", {"mean": 1, "mean_square": 2, "steps": 3}),
     ],
 )
-def test_a_state_of_today_is_left_as_it_is(state):
-    assert converted(state, Config()) is state
+def test_a_state_of_today_is_left_as_it_is(optimizer, state):
+    assert converted(state, Config(optimizer=optimizer)) is state
 
 
 def test_a_velocity_that_would_be_infinite_is_refused():
