@@ -8,11 +8,11 @@ from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from dlcli.nn.types import Labels
-from dlcli.vision.morphology import label_components
 from tools import characters
 from tools.characters import Points, Strokes
 from tools.photographs import Marks
@@ -296,7 +296,7 @@ def _touching(one: Marks, two: Marks, columns: int) -> Marks:
     for shared in range(min(columns, most), most + 1):
         middle = np.maximum(left[:, left.shape[1] - shared :], right[:, :shared])
         both = np.hstack([left[:, : left.shape[1] - shared], middle, right[:, shared:]])
-        if label_components(both > 127)[1] == 1:
+        if cv2.connectedComponents((both > 127).view(np.uint8))[0] == 2:
             break
     return both
 

@@ -32,8 +32,9 @@ from dlcli.nn.types import Labels, Pixels
 from dlcli.runs import lookup
 from dlcli.training.loop import fit
 from dlcli.training.state import initial_state
-from dlcli.vision import augmentation, decode, localization, mnist_format, morphology, rejection
+from dlcli.vision import decode, localization, mnist_format, morphology, rejection
 from dlcli.vision.rejection import ACTIVATION, OOD_CLASS, WEIGHTS_FILE, RejectionReason
+from dlcli.vision.test_time_augmentation import tta_variants
 from tools import non_digits
 from tools.conditions import CONDITIONS, EMPTY
 from tools.photographs import Marks, Scene, photograph
@@ -133,7 +134,7 @@ def drawn(number: int, digits: Examples) -> Example:
     mask = marks > 127
     rows, columns = mnist_format.bounding_box(mask)
     pixel = max(rows.stop - rows.start, columns.stop - columns.start) / _DIGIT_SIDE_PX
-    (width,) = morphology.quantiles(morphology.stroke_widths(mask), 0.5)
+    width = float(morphology.stroke_widths(mask).mean())
     missing = round((_MIN_STROKE_WIDTH_PX * pixel - width) / 2)
     levels = marks.astype(np.float32) / np.float32(255)
     strokes = morphology.thicken(levels, max(missing, 0))
@@ -229,7 +230,7 @@ def rejection_rates(validation: Examples) -> str:
     model = lookup.load_named(lookup.PRETRAINED)
     rejected = []
     for pixels in validation.images:
-        variants = augmentation.tta_variants(pixels)
+        variants = tta_variants(pixels)
         probabilities = model.infer(variants)[1].mean(axis=0)
         ood_score = float(rejection.ood_scores(variants).mean())
         rejected.append(rejection.rejection_reason(ood_score, probabilities) is not None)

@@ -16,8 +16,8 @@ from dlcli.inference.sources import ImageSource
 from dlcli.nn.types import Array, Pixels
 from dlcli.runs.checkpoint import Model
 from dlcli.vision import pipeline
+from dlcli.vision.candidate import Candidate, PreprocessingTrace
 from dlcli.vision.decode import ignore_warnings, read_image
-from dlcli.vision.localization import Candidate, PreprocessingTrace
 from dlcli.vision.rejection import RejectionReason, rejection_reason
 
 if TYPE_CHECKING:

@@ -10,18 +10,17 @@ photographs``).
 from dataclasses import dataclass
 from functools import cached_property
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
+from dlcli.vision.candidate import Mask
 from dlcli.vision.foreground import Foreground
-from dlcli.vision.morphology import (
-    Mask,
-    dilate,
-    label_components,
-    quantiles,
-    stroke_widths,
-)
+from dlcli.vision.morphology import dilate, stroke_widths
 from dlcli.vision.rejection import RejectionReason
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.integer]
 
 # Binarisation thresholds as fractions of the pen's level: above most printed lines but below the
 # thin places of a stroke, and above nearly all printed lines and edges of shadows.
@@ -63,63 +62,65 @@ _MIN_HEIGHT_RATIO = 0.6
 _MAX_OVERLAP = 0.25
 
 
+# Each side of the picture with the opposite one.
+_OPPOSITE = {"top": "bottom", "bottom": "top", "left": "right", "right": "left"}
+
+
 @dataclass(frozen=True)
 class ConnectedComponents:
-    """The connected components of a binarised foreground, described by an array entry each.
+    """The connected components of a binarised foreground; arrays have an entry for each.
 
     Attributes
     ----------
     foreground
         The foreground they are part of.
-    labels
-        The component of each pixel, from 1; 0 for the background.
     level
         The level of the pen: the median of the strongest foreground.
+    labels
+        The component of each pixel, from 1; 0 for the background.
     mass
         The sum of each component's foreground.
-    top, left, bottom, right
-        The bounding box; bottom and right are exclusive.
-    on_sides
-        The fraction that each component covers of the upper, lower, left and right side of the
-        picture, shape (4, components).
+    top, left, height, width
+        The bounding boxes.
+    contact
+        The number of pixels on each side of the picture.
     thickness
-        The median stroke width.
+        The mean stroke width.
     """
 
     foreground: Foreground
-    labels: npt.NDArray[np.intp]
     level: float
-    mass: npt.NDArray[np.float64]
-    top: npt.NDArray[np.intp]
-    left: npt.NDArray[np.intp]
-    bottom: npt.NDArray[np.intp]
-    right: npt.NDArray[np.intp]
-    on_sides: npt.NDArray[np.float64]
-    thickness: npt.NDArray[np.float64]
+    labels: Integers
+    mass: Floats
+    top: Integers
+    left: Integers
+    height: Integers
+    width: Integers
+    contact: dict[str, Integers]
+    thickness: Floats
 
     @cached_property
-    def height(self) -> npt.NDArray[np.intp]:
-        """Height of each bounding box."""
-        return self.bottom - self.top
+    def bottom(self) -> Integers:
+        """The row below each bounding box."""
+        return self.top + self.height
 
     @cached_property
-    def width(self) -> npt.NDArray[np.intp]:
-        """Width of each bounding box."""
-        return self.right - self.left
+    def right(self) -> Integers:
+        """The column to the right of each bounding box."""
+        return self.left + self.width
 
     @cached_property
-    def length(self) -> npt.NDArray[np.intp]:
+    def length(self) -> Integers:
         """The longer side of each bounding box."""
         return np.maximum(self.height, self.width)
 
     @cached_property
     def touches_side(self) -> Mask:
         """Whether each component touches a side of the picture."""
-        touches: Mask = self.on_sides.max(axis=0) > 0
-        return touches
+        return np.asarray(np.any(list(self.contact.values()), axis=0), np.bool_)
 
     @cached_property
-    def scores(self) -> npt.NDArray[np.float64]:
+    def scores(self) -> Floats:
         """How likely each component is the digit: the length of its strokes times their level.
 
         Not the mass, because a shadow or a stain has a large area but no long strokes.
@@ -135,17 +136,18 @@ class ConnectedComponents:
         In a close crop, a 7 covers the upper side and a 1 both long sides, but they reach the
         opposite side as well.
         """
-        height, width = self.labels.shape
-        sides = np.array([[width], [width], [height], [height]])
-        along = np.array([self.width, self.width, self.height, self.height])
-        depth = np.array([self.height, self.height, self.width, self.width])
-        flush = self.on_sides * sides >= _MIN_SIDE_COVERAGE * along
-        whole = self.on_sides >= _MIN_SIDE_COVERAGE
-        reaches_opposite = self.on_sides[[1, 0, 3, 2]] > 0
-        strip = (whole | (flush & (depth <= _MAX_STRIP_THICKNESS * along))) & ~reaches_opposite
-        corner = flush[:2].any(axis=0) & flush[2:].any(axis=0)
-        edge: Mask = strip.any(axis=0) | corner
-        return edge
+        is_strip, is_flush = {}, {}
+        for side, contact in self.contact.items():
+            if side in {"top", "bottom"}:
+                picture, along, depth = self.labels.shape[1], self.width, self.height
+            else:
+                picture, along, depth = self.labels.shape[0], self.height, self.width
+            is_flush[side] = contact >= _MIN_SIDE_COVERAGE * along
+            is_thin = is_flush[side] & (depth <= _MAX_STRIP_THICKNESS * along)
+            is_whole = contact >= _MIN_SIDE_COVERAGE * picture
+            is_strip[side] = (is_whole | is_thin) & (self.contact[_OPPOSITE[side]] == 0)
+        in_corner = (is_flush["top"] | is_flush["bottom"]) & (is_flush["left"] | is_flush["right"])
+        return np.asarray(np.any(list(is_strip.values()), axis=0) | in_corner, np.bool_)
 
     @cached_property
     def is_line(self) -> Mask:
@@ -156,8 +158,7 @@ class ConnectedComponents:
         """Which components may be a digit: not too small, no line, no edge."""
         picture = max(self.labels.shape)
         large = self.length >= max(_MIN_DIGIT_LENGTH_PX, _MIN_DIGIT_LENGTH * picture)
-        plausible: Mask = large & ~self.is_line & ~self.is_edge
-        return plausible
+        return np.asarray(large & ~self.is_line & ~self.is_edge, np.bool_)
 
     def frames(self, candidates: Mask) -> Mask:
         """Which of the candidates enclose another one, as the box of a form does."""
@@ -182,27 +183,16 @@ class ConnectedComponents:
         narrower = np.minimum(self.width, self.width[main])
         beside = right - left <= _MAX_OVERLAP * narrower
         in_line = (self.top < self.bottom[main]) & (self.bottom > self.top[main])
-        others: Mask = similar & beside & in_line & ~self.is_edge
-        return others
+        return np.asarray(similar & beside & in_line & ~self.is_edge, np.bool_)
 
 
 @dataclass(frozen=True)
 class ComponentGroup:
-    """The connected components that make up a digit.
-
-    Attributes
-    ----------
-    components
-        All components of the picture.
-    main
-        The component that is the digit, or the largest part of it.
-    parts
-        Which components belong to the digit, shape (components,).
-    """
+    """The connected components that make up a digit."""
 
     components: ConnectedComponents
-    main: int
-    parts: Mask
+    main: int  # the component that is the digit, or the largest part of it
+    parts: Mask  # which components belong to the digit
 
     @property
     def score(self) -> float:
@@ -212,8 +202,12 @@ class ComponentGroup:
     @cached_property
     def mask(self) -> Mask:
         """The digit's pixels, shape (height, width)."""
-        mask: Mask = np.concatenate([[False], self.parts])[self.components.labels]
-        return mask
+        return np.concatenate([[False], self.parts])[self.components.labels]
+
+    @property
+    def stroke_width(self) -> float:
+        """The mean width of its strokes in pixels."""
+        return float(self.components.thickness[self.main])
 
     @property
     def box(self) -> tuple[int, int, int, int]:
@@ -234,8 +228,7 @@ class ComponentGroup:
     @property
     def rejection(self) -> RejectionReason | None:
         """Why this is not a single digit, if it is not."""
-        components, main = self.components, self.main
-        is_blot = components.thickness[main] > _MIN_BLOT_WIDTH * components.length[main]
+        is_blot = self.stroke_width > _MIN_BLOT_WIDTH * self.components.length[self.main]
         if is_blot or self._background_around() < _MIN_BACKGROUND_AROUND:
             return RejectionReason.BLOT
         return None
@@ -246,11 +239,12 @@ class ComponentGroup:
         Beyond the edge of a shadow, or of anything dark, the surroundings are as dark.
         """
         foreground, level = self.components.foreground, self.components.level
-        radius = max(_MIN_DIGIT_LENGTH_PX, int(self.components.thickness[self.main] / 2))
-        around = dilate(self.mask, radius + 2) & ~dilate(self.mask, radius)
+        radius = max(_MIN_DIGIT_LENGTH_PX, int(self.stroke_width / 2))
+        inner, outer = 2 * radius + 1, 2 * radius + 5
+        around = dilate(self.mask, outer, outer) & ~dilate(self.mask, inner, inner)
         darkness = foreground.darkness
         strokes = np.where(self.mask, darkness, darkness.min())
-        contrast = (dilate(strokes, radius + 2) - darkness) * foreground.gain
+        contrast = (dilate(strokes, outer, outer) - darkness) * foreground.gain
         lighter = contrast > LOW_THRESHOLD * level
         return float(np.count_nonzero(lighter & around) / (np.count_nonzero(around) or 1))
 
@@ -298,32 +292,22 @@ def _group(components: ConnectedComponents, candidates: Mask, frames: Mask) -> C
 def describe_components(foreground: Foreground, threshold: float) -> ConnectedComponents:
     """Binarise at a fraction of the pen's level and describe the connected components."""
     levels = foreground.levels
-    level = quantiles(levels[levels >= _PEN_LEVEL_FRACTION * levels.max()], 0.5)[0]
+    level = float(np.median(levels[levels >= _PEN_LEVEL_FRACTION * levels.max()]))
     mask = levels >= threshold * level
-    labels, count = label_components(mask)
-    rows, columns = np.nonzero(mask)
-    index = labels[rows, columns] - 1
-    area = np.bincount(index, minlength=count)
-    top, left = np.full(count, levels.shape[0]), np.full(count, levels.shape[1])
-    bottom, right = np.zeros(count, np.intp), np.zeros(count, np.intp)
-    np.minimum.at(top, index, rows)
-    np.minimum.at(left, index, columns)
-    np.maximum.at(bottom, index, rows + 1)
-    np.maximum.at(right, index, columns + 1)
-    sides = (labels[0], labels[-1], labels[:, 0], labels[:, -1])
-    on_sides = [np.bincount(side, minlength=count + 1)[1:] / side.size for side in sides]
-    # The median of each component, from widths sorted by component.
-    widths = stroke_widths(mask)
-    medians = np.cumsum(area) - 1 - area // 2
+    count, labelled, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8))
+    labels = labelled.astype(np.intp)
+    left, top, width, height, area = stats[1:].T
+    sides = {"top": labels[0], "bottom": labels[-1], "left": labels[:, 0], "right": labels[:, -1]}
+    component_of = labels[mask]
     return ConnectedComponents(
         foreground=foreground,
-        labels=labels,
         level=level,
-        mass=np.bincount(index, levels[rows, columns], minlength=count).astype(np.float64),
+        labels=labels,
+        mass=np.bincount(component_of, levels[mask], minlength=count)[1:].astype(np.float64),
         top=top,
         left=left,
-        bottom=bottom,
-        right=right,
-        on_sides=np.array(on_sides),
-        thickness=widths[np.lexsort((widths, index))[medians]].astype(np.float64),
+        height=height,
+        width=width,
+        contact={side: np.bincount(on, minlength=count)[1:] for side, on in sides.items()},
+        thickness=np.bincount(component_of, stroke_widths(mask), minlength=count)[1:] / area,
     )

@@ -15,7 +15,6 @@ from PIL import Image, UnidentifiedImageError
 
 from dlcli.errors import ImageError
 from dlcli.files import open_file
-from dlcli.vision.morphology import quantiles
 
 # Pictures are reduced by an integer factor to about this side. JPEG files are decoded at a half, a
 # quarter or an eighth of their size, which is much faster.
@@ -223,8 +222,7 @@ def _without_transparency(image: Image.Image) -> Image.Image:
     opacity, colours = image.getchannel("A"), image.convert("RGB")
     opaque = np.asarray(opacity) >= 128
     if opaque.mean() > _MIN_PAGE_FRACTION:
-        channels = np.asarray(colours)[opaque].T
-        low, page, high = np.array([quantiles(c, 0.01, 0.5, 0.99) for c in channels]).T
+        low, page, high = np.quantile(np.asarray(colours)[opaque], (0.01, 0.5, 0.99), axis=0)
         if (high - low).max() > _MIN_PAGE_CONTRAST:
             filled = Image.new("RGB", image.size, tuple(page.astype(int).tolist()))
             filled.paste(colours, mask=opacity)

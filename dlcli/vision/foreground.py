@@ -6,12 +6,16 @@ wider (Serra, "Image analysis and mathematical morphology", 1982). The foregroun
 difference, projected on the colour of the pen and corrected for illumination.
 """
 
+import math
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
+import numpy.typing as npt
 
 from dlcli.nn.types import Pixels
-from dlcli.vision.morphology import FloatImage, Mask, close, dilate, quantiles, row_run_lengths
+from dlcli.vision.candidate import FloatImage, Mask
+from dlcli.vision.morphology import close, dilate, opened
 
 # How much the brightness of the picture's edge weighs against the variation of the background
 # when the polarity is decided; with it, none of 2,460 synthetic photographs is inverted wrongly.
@@ -107,19 +111,16 @@ def extract_foreground(channels: Pixels, window: int, *, dark_on_light: bool) ->
         gain = _illumination_gain(background)
     else:
         gain = np.ones(channels.shape[1:], np.float32)
-    differences = np.stack(
-        [
-            _difference(channel, behind, gain)
-            for channel, behind in zip(channels, background, strict=True)
-        ]
-    )
+    differences = np.subtract(background, channels, dtype=np.float32) * gain
+    quartile, noise = _background_level(differences, axis=(1, 2))
+    differences -= quartile + np.float32(_QUARTILE_TO_MEDIAN) * noise
     energy = np.einsum("chw,chw->hw", differences, differences)
     pen = differences[:, energy >= energy.max() / 2].mean(axis=1)
     pen /= max(float(np.linalg.norm(pen)), 1e-6)
     levels = np.tensordot(pen, differences, 1)
-    _, noise = _background_level(levels)
+    _, noise = _background_level(levels, axis=(0, 1))
     darkness = -np.tensordot(pen, channels.astype(np.float32), 1)
-    return Foreground(np.maximum(levels, 0), noise, darkness, gain, dark_on_light)
+    return Foreground(np.maximum(levels, 0), float(noise.item()), darkness, gain, dark_on_light)
 
 
 def remove_lines(
@@ -142,67 +143,61 @@ def remove_lines(
     lines = _line_mask(mask, thickness, lengths[0], _LINE_SLOPES)
     # Digits have upright strokes more often than level ones: only exact columns are lines.
     lines |= _line_mask(mask.T, thickness, lengths[1], (0.0,)).T
-    soft_edges = dilate(lines, 1) & ~mask
+    soft_edges = dilate(lines, 3, 3) & ~mask
     levels = np.where(lines | soft_edges, np.float32(0), foreground.levels)
     return replace(foreground, levels=levels)
 
 
 def _line_mask(mask: Mask, thickness: float, length: float, slopes: tuple[float, ...]) -> Mask:
     """The pixels of lines along rows that have one of the slopes."""
-    height, width = mask.shape
     lines = np.zeros_like(mask)
-    if length > width:
+    if length > mask.shape[1]:
         return lines
-    rows, columns = np.indices(mask.shape)
     for slope in slopes:
         # Sheared by its slope, a line lies in one row, or two where it is rounded.
-        drift = np.rint(slope * np.arange(width)).astype(np.intp)
-        sheared = (rows + drift) % height, columns
-        aligned = mask[sheared]
-        tolerant = aligned.copy()  # of a pixel up or down
-        tolerant[1:] |= aligned[:-1]
-        tolerant[:-1] |= aligned[1:]
-        lines[sheared] |= row_run_lengths(tolerant) >= length
-    return lines & (thickness >= row_run_lengths(mask.T).T) & mask
+        # The hundredth prevents ties in rounding: shearing back must be exact.
+        shear = np.array([[1, 0, 0], [-slope, 1, -0.01]])
+        aligned = _sheared(mask, shear)
+        tolerant = dilate(aligned, 3, 1)  # of a pixel up or down
+        runs = opened(tolerant, 1, math.ceil(length))
+        lines |= _sheared(runs, shear, cv2.WARP_INVERSE_MAP)
+    thick = opened(mask, int(thickness) + 1, 1)
+    return lines & mask & ~thick
+
+
+def _sheared(mask: Mask, shear: npt.NDArray[np.float64], flags: int = 0) -> Mask:
+    """A mask under an affine map; what leaves it above enters it below."""
+    flags |= cv2.INTER_NEAREST
+    size = (mask.shape[1], mask.shape[0])
+    wrapped = cv2.BORDER_WRAP
+    sheared = cv2.warpAffine(mask.view(np.uint8), shear, size, flags=flags, borderMode=wrapped)
+    return sheared.astype(np.bool_)
 
 
 def _illumination_gain(background: Pixels) -> FloatImage:
     """How much brighter the fully lit background is than the background at each pixel."""
-    brightness = background.mean(axis=0, dtype=np.float32)
-    # The quantile from a histogram, which is five times as fast as sorting.
-    cumulative = np.bincount(brightness.astype(np.uint8).reshape(-1)).cumsum()
-    rank = int(_FULL_LIGHT_QUANTILE * brightness.size)
-    full_light = int(np.searchsorted(cumulative, rank, side="right"))
-    illumination = np.maximum(brightness, 1) / np.float32(max(full_light, 1))
+    brightness = np.maximum(background.mean(axis=0, dtype=np.float32), 1)
+    illumination = brightness / np.quantile(brightness, _FULL_LIGHT_QUANTILE)
     gain: FloatImage = np.clip(1 / illumination, 1, _MAX_GAIN)
     gain[illumination < _MIN_ILLUMINATION] = 1
     return gain
 
 
-def _difference(channel: Pixels, background: Pixels, gain: FloatImage) -> FloatImage:
-    """How much darker each pixel is than its background, the background's median being 0."""
-    difference = np.subtract(background, channel, dtype=np.float32)
-    difference *= gain
-    quartile, noise = _background_level(difference)
-    difference -= np.float32(quartile + _QUARTILE_TO_MEDIAN * noise)
-    return difference
-
-
-def _background_level(levels: FloatImage) -> tuple[float, float]:
+def _background_level(levels: FloatImage, axis: tuple[int, int]) -> tuple[FloatImage, FloatImage]:
     """The first quartile of the levels, and the standard deviation of the background.
 
     The quartile and not the median, because a digit may cover more than half of a picture. It
     is 0.97 standard deviations above the 5 % quantile if the background is normal.
     """
-    lowest, quartile = quantiles(levels, 0.05, 0.25)
+    lowest, quartile = np.quantile(levels, (0.05, 0.25), axis=axis, keepdims=True)
     return quartile, quartile - lowest
 
 
 def _background_variation(channels: Pixels, window: int) -> float:
     """The total variation of the background (the sum of absolute differences of neighbours)."""
-    backgrounds = (close(channel, window).astype(np.int16) for channel in channels)
+    backgrounds = [close(channel, window) for channel in channels]
     return sum(
-        float(np.abs(np.diff(background, axis=axis)).sum())
+        cv2.norm(near[1:], near[:-1], cv2.NORM_L1)
         for background in backgrounds
-        for axis in (0, 1)
+        for near in (background, np.ascontiguousarray(background.T))
     )

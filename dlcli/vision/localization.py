@@ -10,7 +10,7 @@ Constants without a source were set by hand on synthetic photographs (``make pho
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -18,24 +18,14 @@ from PIL import Image
 
 from dlcli.config.dimensions import IMAGE_SIDE
 from dlcli.nn.types import Array, Pixels
-from dlcli.vision.augmentation import tta_variants
+from dlcli.vision.candidate import Box, Candidate, FloatImage, Mask, PreprocessingTrace
 from dlcli.vision.components import HIGH_THRESHOLD, LOW_THRESHOLD, ComponentGroup, find_digit
-from dlcli.vision.foreground import (
-    Foreground,
-    extract_foreground,
-    is_dark_on_light,
-    remove_lines,
-)
-from dlcli.vision.mnist_format import (
-    bounding_box,
-    extract_digit,
-    median_stroke_width,
-    to_mnist_format,
-)
-from dlcli.vision.morphology import FloatImage, Mask
+from dlcli.vision.foreground import Foreground, extract_foreground, is_dark_on_light, remove_lines
+from dlcli.vision.mnist_format import DIGIT_SIDE_PX, bounding_box, to_mnist_format
+from dlcli.vision.morphology import dilate, thicken
 from dlcli.vision.rejection import RejectionReason, ood_scores
+from dlcli.vision.test_time_augmentation import tta_variants
 
-Box = tuple[float, float, float, float]  # left, top, right, bottom
 Scorer = Callable[[Pixels], Array]
 
 # The longest side of the overview, and the length of the digit in a crop.
@@ -70,63 +60,22 @@ _BOX_TOLERANCE_PX = 2
 _MAX_COVERAGE = 0.7
 _MIN_PAGE_ASPECT = 0.5
 
+# 95 % of MNIST's digits, scaled to 20x20, have strokes wider than 1.8 pixels; the median is 2.8.
+# Thinner strokes are thickened to this.
+MIN_STROKE_WIDTH_PX = 2.6
+
+# Foreground at the first fraction of the pen's level is background, at the second full
+# foreground, and grey in between, as the antialiased edges of MNIST's strokes are.
+_BACKGROUND_LEVEL, _FULL_LEVEL = 0.2, 0.7
+# The grey edge of a stroke reaches two pixels beyond its mask on either side.
+_SOFT_EDGE_WINDOW_PX = 5
+
 # Up to these OOD scores a candidate may be a digit, is accepted at once, and is accepted although
 # an earlier one may be a digit. When they were set, 99 %, 99 % and 92 % of the digits on synthetic
 # photographs were below.
 _MAX_OOD_POSSIBLE = 0.2
 _MAX_OOD_ACCEPTED = 0.1
 _MAX_OOD_PREFERRED = 0.01
-
-
-@dataclass(frozen=True)
-class PreprocessingTrace:
-    """The steps from the picture to the digit, to be shown to users.
-
-    Attributes
-    ----------
-    picture
-        The picture as it was decoded.
-    crop_box
-        The part around the digit; None, as all that follows, if the picture was in MNIST's
-        format, or nothing was found.
-    foreground
-        The foreground of that part, 1 at the pen's level.
-    digit_box
-        The digit in ``foreground``.
-    strokes
-        The digit alone, 0 to 1, thickened if its strokes were thin.
-    """
-
-    picture: Image.Image
-    crop_box: Box | None = None
-    foreground: FloatImage | None = None
-    digit_box: Box | None = None
-    strokes: FloatImage | None = None
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """What may be the digit on a picture.
-
-    Attributes
-    ----------
-    pixels
-        The digit in MNIST's format, shape (784,); None if nothing was found.
-    rejection
-        Why it is not a single digit, if its shape tells.
-    variants
-        What a classifier is to average over, shape (n, 784); None if it is rejected.
-    ood_score
-        The mean probability of the variants that they show no digit; None if none is expected.
-    trace
-        How it was found.
-    """
-
-    pixels: Pixels | None
-    rejection: RejectionReason | None = None
-    variants: Pixels | None = None
-    ood_score: float | None = None
-    trace: PreprocessingTrace | None = None
 
 
 def locate_digit(picture: Image.Image, scorer: Scorer = ood_scores) -> Candidate:
@@ -239,7 +188,7 @@ class _Search:
     def _refine(self, group: ComponentGroup, *, lines_removed: bool = False) -> Iterator[Candidate]:
         """The candidates in a crop around a group of the overview."""
         crop_box, crop, crop_scale = self._crop(group)
-        window = _CROP_WINDOW_STROKES * median_stroke_width(group) * self.scale * crop_scale
+        window = _CROP_WINDOW_STROKES * group.stroke_width * self.scale * crop_scale
         window = _odd(min(window, _MAX_CROP_WINDOW * max(crop.size)))
         channels = _channels(crop)
         foreground = extract_foreground(channels, window, dark_on_light=self.dark_on_light)
@@ -253,7 +202,7 @@ class _Search:
                 digit = find_digit(_restricted(foreground, digit, expected), threshold)
             if digit is None:
                 continue
-            strokes = extract_digit(foreground.levels, digit)
+            strokes = _extract_digit(foreground.levels, digit)
             levels = foreground.levels / digit.components.level
             yield Candidate(
                 to_mnist_format(strokes),
@@ -304,9 +253,14 @@ class _Search:
         """Whether the digit continues beyond the crop."""
         left, top, right, bottom = crop_box
         width, height = self.picture.size
-        continues = np.array([top > 0, bottom < height, left > 0, right < width])
-        touched = (digit.components.on_sides[:, digit.parts] > 0).any(axis=1)
-        return bool((touched & continues).any())
+        continues = {
+            "top": top > 0,
+            "bottom": bottom < height,
+            "left": left > 0,
+            "right": right < width,
+        }
+        contact = digit.components.contact
+        return any(continues[side] and contact[side][digit.parts].any() for side in continues)
 
 
 def _without_lines(
@@ -314,8 +268,20 @@ def _without_lines(
 ) -> Foreground:
     """The foreground without lines of these lengths that are as thin and strong as the group."""
     threshold = LOW_THRESHOLD * group.components.level
-    thickness = _MAX_LINE_THICKNESS * median_stroke_width(group)
+    thickness = _MAX_LINE_THICKNESS * group.stroke_width
     return remove_lines(foreground, threshold, thickness, lengths)
+
+
+def _extract_digit(levels: FloatImage, digit: ComponentGroup) -> FloatImage:
+    """The foreground of the digit alone, 0 to 1, its strokes thickened to MNIST's if thinner."""
+    pen_level = digit.components.level
+    grey_range = _FULL_LEVEL - _BACKGROUND_LEVEL
+    strokes = np.clip((levels / pen_level - _BACKGROUND_LEVEL) / grey_range, 0, 1)
+    strokes *= dilate(digit.mask, _SOFT_EDGE_WINDOW_PX, _SOFT_EDGE_WINDOW_PX)
+    left, top, right, bottom = digit.box
+    mnist_pixel = max(right - left, bottom - top) / DIGIT_SIDE_PX
+    missing = MIN_STROKE_WIDTH_PX * mnist_pixel - digit.stroke_width
+    return thicken(strokes, max(round(missing / 2), 0))
 
 
 def _is_box_or_underline(lines: Mask) -> bool:

@@ -13,20 +13,10 @@ from PIL import Image
 
 from dlcli.config.dimensions import IMAGE_SIDE
 from dlcli.nn.types import Pixels
-from dlcli.vision.components import ComponentGroup
-from dlcli.vision.morphology import FloatImage, Mask, dilate, quantiles, stroke_widths, thicken
+from dlcli.vision.candidate import FloatImage, Mask
 
 DIGIT_SIDE_PX = 20
 CENTRE_PX = 14
-# 95 % of MNIST's digits, scaled to 20x20, have strokes wider than 1.8 pixels; the median is 2.8.
-# Thinner strokes are thickened to this.
-MIN_STROKE_WIDTH_PX = 2.6
-
-# Foreground at the first fraction of the pen's level is background, at the second full
-# foreground, and grey in between, as the antialiased edges of MNIST's strokes are.
-_BACKGROUND_LEVEL, _FULL_LEVEL = 0.2, 0.7
-# How far the grey edge of a stroke reaches beyond its mask.
-_SOFT_EDGE_PX = 2
 
 # Over all 70,000 images of MNIST, the centre of mass is within 0.52 pixels of pixel 14, the digit
 # is at most 20 pixels long, and the border's mean is at most 8.4 of 255.
@@ -44,23 +34,6 @@ def is_mnist_like(image: Pixels) -> bool:
     off_centre = np.abs(np.array(centre_of_mass(image)) - CENTRE_PX)
     digit = image[bounding_box(image > 0)]
     return max(digit.shape) <= DIGIT_SIDE_PX and bool(off_centre.max() <= _MAX_OFF_CENTRE_PX)
-
-
-def median_stroke_width(digit: ComponentGroup) -> float:
-    """The median width of the digit's strokes in pixels."""
-    return quantiles(stroke_widths(digit.mask), 0.5)[0]
-
-
-def extract_digit(levels: FloatImage, digit: ComponentGroup) -> FloatImage:
-    """The foreground of the digit alone, 0 to 1, its strokes thickened to MNIST's if thinner."""
-    pen_level = digit.components.level
-    grey_range = _FULL_LEVEL - _BACKGROUND_LEVEL
-    strokes = np.clip((levels / pen_level - _BACKGROUND_LEVEL) / grey_range, 0, 1)
-    strokes *= dilate(digit.mask, _SOFT_EDGE_PX)
-    left, top, right, bottom = digit.box
-    mnist_pixel = max(right - left, bottom - top) / DIGIT_SIDE_PX
-    missing = MIN_STROKE_WIDTH_PX * mnist_pixel - median_stroke_width(digit)
-    return thicken(strokes, max(round(missing / 2), 0))
 
 
 def to_mnist_format(strokes: FloatImage) -> Pixels:

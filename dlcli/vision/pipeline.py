@@ -12,8 +12,8 @@ from PIL import Image
 from dlcli.config.dimensions import IMAGE_SIDE
 from dlcli.errors import ImageError
 from dlcli.nn.types import Pixels
+from dlcli.vision.candidate import Candidate, PreprocessingTrace
 from dlcli.vision.decode import to_grey_or_rgb
-from dlcli.vision.localization import Candidate, PreprocessingTrace, locate_digit
 from dlcli.vision.mnist_format import is_mnist_like
 
 
@@ -31,6 +31,8 @@ def preprocess(image: Image.Image, name: str, *, explain: bool = False) -> Candi
         for light_on_dark in (levels, 255 - levels):
             if is_mnist_like(light_on_dark):
                 return _as_it_is(light_on_dark, explain=explain)
+    from dlcli.vision.localization import locate_digit  # and OpenCV
+
     found = locate_digit(picture)
     if not explain or found.trace is None:
         return replace(found, trace=None)

@@ -10,8 +10,7 @@ from PIL import Image, ImageDraw
 from dlcli.config.dimensions import IMAGE_SIDE
 from dlcli.files import atomic_write
 from dlcli.nn.types import Pixels
-from dlcli.vision.localization import Box, PreprocessingTrace
-from dlcli.vision.morphology import FloatImage
+from dlcli.vision.candidate import Box, FloatImage, PreprocessingTrace
 
 # Sizes in pixels.
 TILE_SIDE = 280

@@ -566,7 +566,7 @@ def test_predicting_a_picture_imports_nothing_it_does_not_need(workdir, model, d
         "import sys\n"
         "from dlcli.cli.main import run\n"
         "assert run(['predict', '--model', 'model.npz', 'a.png']) == 0\n"
-        "needless = 'requests urllib3 tqdm yaml msgspec filelock hypothesis'.split()\n"
+        "needless = 'cv2 requests urllib3 tqdm yaml msgspec filelock hypothesis'.split()\n"
         "imported = [name for name in needless if name in sys.modules]\n"
         "assert not imported, imported\n"
     )

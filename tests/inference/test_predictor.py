@@ -13,8 +13,9 @@ from dlcli.errors import Terminated
 from dlcli.inference import predictor
 from dlcli.inference.sources import ImageSource
 from dlcli.runs import checkpoint, lookup
-from dlcli.vision import augmentation, pipeline
+from dlcli.vision import pipeline
 from dlcli.vision.rejection import RejectionReason
+from dlcli.vision.test_time_augmentation import tta_variants
 
 
 @pytest.fixture
@@ -153,7 +154,7 @@ def prediction_for(model, page: Image.Image, **options):
 def test_the_prediction_is_the_mean_over_variants(trained):
     prediction = prediction_for(trained, ONE)
     assert (prediction.pixels == pipeline.preprocess(ONE, "x").pixels).all()
-    _, expected = trained.infer(augmentation.tta_variants(prediction.pixels))
+    _, expected = trained.infer(tta_variants(prediction.pixels))
     np.testing.assert_allclose(prediction.probabilities, expected.mean(axis=0), rtol=1e-5)
     assert prediction.probabilities.argmax() == 1
     assert prediction.reason is None

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dlcli.vision import augmentation, localization, rejection
+from dlcli.vision import localization, rejection
 from dlcli.vision.rejection import RejectionReason
+from dlcli.vision.test_time_augmentation import tta_variants
 from tools import non_digits
 from tools.train_rejection import PHOTOGRAPHS, collect, photographed
 
 
 def test_digits_are_accepted(sample):
     scores = [
-        rejection.ood_scores(augmentation.tta_variants(pixels)).mean()
-        for pixels in sample.test.images[:500]
+        rejection.ood_scores(tta_variants(pixels)).mean() for pixels in sample.test.images[:500]
     ]
     assert np.mean(np.array(scores) > rejection.REJECTION_THRESHOLD) <= 0.02
 
@@ -35,7 +35,7 @@ def test_other_things_are_rejected(thing):
         pixels[4:24, [4, 5, 13, 14, 22, 23]] = 255
         pixels[4:6, 4:24] = 255
     assert (
-        rejection.ood_scores(augmentation.tta_variants(pixels.reshape(-1))).mean()
+        rejection.ood_scores(tta_variants(pixels.reshape(-1))).mean()
         > rejection.REJECTION_THRESHOLD
     )
 
@@ -69,7 +69,7 @@ def test_digits_on_photographs_are_accepted(sample):
     numbers = range(PHOTOGRAPHS, PHOTOGRAPHS + 120)
     found = collect(photographed(number, sample.test) for number in numbers)
     digits = found.images[found.labels != rejection.OOD_CLASS]
-    scores = [rejection.ood_scores(augmentation.tta_variants(pixels)).mean() for pixels in digits]
+    scores = [rejection.ood_scores(tta_variants(pixels)).mean() for pixels in digits]
     assert len(scores) > 40
     assert np.mean(np.array(scores) > rejection.REJECTION_THRESHOLD) <= 0.03
 

@@ -14,8 +14,9 @@ from dlcli.nn.network import Network
 from dlcli.report import frame
 from dlcli.runs import lookup
 from dlcli.runs.checkpoint import Model
-from dlcli.vision import augmentation, rejection
+from dlcli.vision import rejection
 from dlcli.vision.rejection import RejectionReason
+from dlcli.vision.test_time_augmentation import tta_affine_maps
 
 _FOLDER = Path(__file__).parent
 _SCRIPTS = (
@@ -93,7 +94,7 @@ def _data(model: Model) -> dict[str, Any]:
         "rejection": _stored(rejection.network()),
         "threshold": rejection.REJECTION_THRESHOLD,
         "reasons": {reason.name: reason.value for reason in RejectionReason},
-        "maps": augmentation.tta_affine_maps(),
+        "maps": tta_affine_maps(),
         "examples": _examples(),
         "batchNorm": bool(config.get("batch_norm", False)),
         "learningRate": config.get("learning_rate", 0.1),

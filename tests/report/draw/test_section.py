@@ -13,7 +13,8 @@ from dlcli.nn.losses import LOSSES, fits
 from dlcli.nn.network import Network
 from dlcli.report import draw
 from dlcli.runs import checkpoint, lookup
-from dlcli.vision import augmentation, rejection
+from dlcli.vision import rejection
+from dlcli.vision.test_time_augmentation import tta_variants
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def test_large_networks_are_stored_in_16_bits(pretrained):
 
 def test_the_data_hold_the_maps_of_all_variants(pretrained):
     data = json.loads(pretrained.data)
-    assert 1 + len(data["maps"]) == len(augmentation.tta_variants(np.zeros(784, np.uint8)))
+    assert 1 + len(data["maps"]) == len(tta_variants(np.zeros(784, np.uint8)))
 
 
 def test_small_networks_are_stored_exactly(make_checkpoint):

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from dlcli.vision import augmentation
+from dlcli.vision.test_time_augmentation import tta_variants
 
 
 def test_the_first_variant_is_the_image_and_the_others_are_similar(sample):
     pixels = sample.test.images[0]
-    variants = augmentation.tta_variants(pixels)
+    variants = tta_variants(pixels)
     assert variants.shape == (46, 784)
     assert (variants[0] == pixels).all()
     vectors = variants / np.linalg.norm(variants, axis=1, keepdims=True)
