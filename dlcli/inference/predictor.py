@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,7 @@ from dlcli.vision.decode import ignore_warnings, read_image
 from dlcli.vision.rejection import RejectionReason, rejection_reason
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor, Future
+    from concurrent.futures import Executor
 
     Preprocessed = tuple[ImageSource, Candidate | ImageError]
 
@@ -36,33 +37,15 @@ _MIN_SECONDS_FOR_THREADS = 0.001
 
 @dataclass(frozen=True)
 class Prediction:
-    """The prediction for one picture.
-
-    Attributes
-    ----------
-    name
-        The picture's.
-    pixels
-        What the network was shown, shape (784,); None if nothing was found.
-    probabilities
-        Of the ten digits, shape (10,); None if the picture was rejected.
-    rejection
-        Why it was rejected: it shows no digit, or several, or the network is not confident.
-    reason
-        The same for users, with details.
-    error
-        Why the picture could not be used at all.
-    trace
-        The steps of the preprocessing, if they were asked for.
-    """
+    """The prediction for one picture."""
 
     name: str
-    pixels: Pixels | None = None
-    probabilities: Array | None = None
+    pixels: Pixels | None = None  # what the network was shown, shape (784,)
+    probabilities: Array | None = None  # of the ten digits; None if the picture was rejected
     rejection: RejectionReason | None = None
-    reason: str | None = None
-    error: str | None = None
-    trace: PreprocessingTrace | None = None
+    reason: str | None = None  # the rejection for users, with details
+    error: str | None = None  # why the picture could not be used at all
+    trace: PreprocessingTrace | None = None  # if it was asked for
 
 
 def predict(
@@ -118,35 +101,47 @@ def _in_order(
     threads: int,
 ) -> "Iterator[list[Preprocessed]]":
     """Preprocess pictures in batches if they are fast, else one by one in threads."""
+    seconds = math.inf  # for a picture; unknown until the first one is done, alone
 
     def timed(batch: list[ImageSource]) -> "tuple[list[Preprocessed], float]":
         start = time.perf_counter()
         return [prepare(source) for source in batch], (time.perf_counter() - start) / len(batch)
 
-    pending: deque[Future[tuple[list[Preprocessed], float]]] = deque()
-    batch: list[ImageSource] = []
-    seconds = math.inf  # unknown until the first picture is done, alone
+    def batch_size() -> int:
+        return 1 if seconds > _MIN_SECONDS_FOR_THREADS else _BATCH_SIZE
+
+    pending: deque[Callable[[], tuple[list[Preprocessed], float]]] = deque()
     with ExitStack() as stack:
         pool: Executor | None = None
-        for source in sources:
-            is_slow = _MIN_SECONDS_FOR_THREADS < seconds < math.inf and threads > 1
-            if source is not None and is_slow:
+        for batch in _batches(sources, batch_size):
+            in_threads = threads > 1 and _MIN_SECONDS_FOR_THREADS < seconds < math.inf
+            if batch and in_threads:
                 pool = pool or stack.enter_context(_thread_pool(threads))
-                pending.append(pool.submit(timed, [source]))
-            while len(pending) > (2 * threads if source is not None and is_slow else 0):
-                done, seconds = pending.popleft().result()
-                yield done
-            if source is not None and not is_slow:
-                batch.append(source)
-            size = 1 if seconds > _MIN_SECONDS_FOR_THREADS else _BATCH_SIZE
-            if batch and (source is None or len(batch) >= size):
-                done, seconds = timed(batch)
-                batch = []
+                pending.append(pool.submit(timed, batch).result)
+            elif batch:
+                pending.append(partial(timed, batch))
+            while len(pending) > (2 * threads if batch and in_threads else 0):
+                done, seconds = pending.popleft()()
                 yield done
         while pending:
-            yield pending.popleft().result()[0]
-        if batch:
-            yield timed(batch)[0]
+            yield pending.popleft()()[0]
+
+
+def _batches(
+    sources: Iterable[ImageSource | None], size: Callable[[], int]
+) -> Iterator[list[ImageSource]]:
+    """The sources in batches, and an empty batch where the next source may take a while."""
+    batch: list[ImageSource] = []
+    for source in sources:
+        if source is not None:
+            batch.append(source)
+        if batch and (source is None or len(batch) >= size()):
+            yield batch
+            batch = []
+        if source is None:
+            yield []
+    if batch:
+        yield batch
 
 
 @contextmanager

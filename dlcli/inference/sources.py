@@ -21,21 +21,11 @@ _READ_SIZE = 1 << 16
 
 @dataclass(frozen=True)
 class ImageSource:
-    """One picture to predict.
-
-    Attributes
-    ----------
-    file
-        Its path, or a stream that holds it.
-    name
-        What to call it.
-    error
-        Why it cannot be read, if that is known already.
-    """
+    """One picture to predict."""
 
     file: Path | BinaryIO
     name: str
-    error: str | None = None
+    error: str | None = None  # why it cannot be read, if that is known already
 
 
 def find_sources(names: Iterable[str], lists: Iterable[str]) -> Iterator[ImageSource | None]:
