@@ -18,48 +18,22 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom
 class PreprocessingTrace:
     """The steps from the picture to the digit, to be shown to users.
 
-    Attributes
-    ----------
-    picture
-        The picture as it was decoded.
-    crop_box
-        The part around the digit; None, as all that follows, if the picture was in MNIST's
-        format, or nothing was found.
-    foreground
-        The foreground of that part, 1 at the pen's level.
-    digit_box
-        The digit in ``foreground``.
-    strokes
-        The digit alone, 0 to 1, thickened if its strokes were thin.
+    All but the picture is None if it was in MNIST's format, or nothing was found.
     """
 
     picture: Image.Image
-    crop_box: Box | None = None
-    foreground: FloatImage | None = None
-    digit_box: Box | None = None
-    strokes: FloatImage | None = None
+    crop_box: Box | None = None  # the part around the digit
+    foreground: FloatImage | None = None  # of that part, 1 at the pen's level
+    digit_box: Box | None = None  # in the foreground
+    strokes: FloatImage | None = None  # the digit alone, 0 to 1, thickened if they were thin
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """What may be the digit on a picture.
+    """What may be the digit on a picture."""
 
-    Attributes
-    ----------
-    pixels
-        The digit in MNIST's format, shape (784,); None if nothing was found.
-    rejection
-        Why it is not a single digit, if its shape tells.
-    variants
-        What a classifier is to average over, shape (n, 784); None if it is rejected.
-    ood_score
-        The mean probability of the variants that they show no digit; None if none is expected.
-    trace
-        How it was found.
-    """
-
-    pixels: Pixels | None
-    rejection: RejectionReason | None = None
-    variants: Pixels | None = None
-    ood_score: float | None = None
+    pixels: Pixels | None  # in MNIST's format, shape (784,); None if nothing was found
+    rejection: RejectionReason | None = None  # if its shape tells that it is not a single digit
+    variants: Pixels | None = None  # to average over, shape (n, 784); None if it is rejected
+    ood_score: float | None = None  # the mean over the variants; None if none is expected
     trace: PreprocessingTrace | None = None

@@ -68,36 +68,18 @@ _OPPOSITE = {"top": "bottom", "bottom": "top", "left": "right", "right": "left"}
 
 @dataclass(frozen=True)
 class ConnectedComponents:
-    """The connected components of a binarised foreground; arrays have an entry for each.
-
-    Attributes
-    ----------
-    foreground
-        The foreground they are part of.
-    level
-        The level of the pen: the median of the strongest foreground.
-    labels
-        The component of each pixel, from 1; 0 for the background.
-    mass
-        The sum of each component's foreground.
-    top, left, height, width
-        The bounding boxes.
-    contact
-        The number of pixels on each side of the picture.
-    thickness
-        The mean stroke width.
-    """
+    """The connected components of a binarised foreground; arrays have an entry for each."""
 
     foreground: Foreground
-    level: float
-    labels: Integers
-    mass: Floats
-    top: Integers
+    level: float  # the pen's: the median of the strongest foreground
+    labels: Integers  # the component of each pixel, from 1; 0 for the background
+    mass: Floats  # the sum of the foreground
+    top: Integers  # the bounding boxes
     left: Integers
     height: Integers
     width: Integers
-    contact: dict[str, Integers]
-    thickness: Floats
+    contact: dict[str, Integers]  # the number of pixels on each side of the picture
+    thickness: Floats  # the mean stroke width in pixels
 
     @cached_property
     def bottom(self) -> Integers:

@@ -39,26 +39,12 @@ _LINE_SLOPES = (-0.06, -0.04, -0.02, 0.0, 0.02, 0.04, 0.06)
 
 @dataclass(frozen=True)
 class Foreground:
-    """What differs from the background.
+    """What differs from the background; all images have the shape of the picture."""
 
-    Attributes
-    ----------
-    levels
-        The strength of the foreground at each pixel, shape (height, width), 0 or more.
-    noise
-        The standard deviation of the levels where there is only background.
-    darkness
-        The picture itself, projected on the pen's colour.
-    gain
-        The factor that corrects each pixel for its illumination; 1 outside shadows.
-    dark_on_light
-        Whether the foreground is darker than the background.
-    """
-
-    levels: FloatImage
-    noise: float
-    darkness: FloatImage
-    gain: FloatImage
+    levels: FloatImage  # its strength, 0 or more
+    noise: float  # the standard deviation of the levels where there is only background
+    darkness: FloatImage  # the picture itself, projected on the pen's colour
+    gain: FloatImage  # the factor that corrects for the illumination; 1 outside shadows
     dark_on_light: bool
 
     @property
@@ -74,12 +60,8 @@ def is_dark_on_light(channels: Pixels, windows: list[int]) -> bool:
     the wrong one it thickens them. So the smoother of the two results decides, together with
     the brightness of the picture's edge, which is usually background.
 
-    Parameters
-    ----------
-    channels
-        Shape (channels, height, width).
-    windows
-        Sides of the closing's windows in pixels; the variation is summed over them.
+    The channels have shape (channels, height, width); the variation is summed over the windows of
+    the closing, in pixels.
     """
     dark = sum(_background_variation(channels, window) for window in windows)
     light = sum(_background_variation(255 - channels, window) for window in windows)
@@ -128,16 +110,8 @@ def remove_lines(
 ) -> Foreground:
     """Remove straight lines along rows and columns, but not the strokes that cross them.
 
-    Parameters
-    ----------
-    foreground
-        With lines in it.
-    threshold
-        The least level of a line.
-    thickness
-        The greatest thickness of a line.
-    lengths
-        The least length of a line along rows and along columns; infinity to remove none.
+    A line has at least the threshold's level, at most the thickness, and at least one of the
+    lengths, along rows and along columns; an infinite length removes none.
     """
     mask = foreground.levels >= threshold
     lines = _line_mask(mask, thickness, lengths[0], _LINE_SLOPES)
@@ -177,7 +151,7 @@ def _sheared(mask: Mask, shear: npt.NDArray[np.float64], flags: int = 0) -> Mask
 def _illumination_gain(background: Pixels) -> FloatImage:
     """How much brighter the fully lit background is than the background at each pixel."""
     brightness = np.maximum(background.mean(axis=0, dtype=np.float32), 1)
-    illumination = brightness / np.quantile(brightness, _FULL_LIGHT_QUANTILE)
+    illumination = brightness / float(np.quantile(brightness, _FULL_LIGHT_QUANTILE))
     gain: FloatImage = np.clip(1 / illumination, 1, _MAX_GAIN)
     gain[illumination < _MIN_ILLUMINATION] = 1
     return gain

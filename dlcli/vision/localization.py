@@ -81,12 +81,7 @@ _MAX_OOD_PREFERRED = 0.01
 def locate_digit(picture: Image.Image, scorer: Scorer = ood_scores) -> Candidate:
     """The digit on a picture in mode L or RGB, or a rejected candidate.
 
-    Parameters
-    ----------
-    picture
-        The picture.
-    scorer
-        The OOD score of each image, shape (n, 784).
+    The scorer gives the OOD score of each image, shape (n, 784).
     """
     overview = picture.copy()
     overview.thumbnail((_OVERVIEW_SIDE_PX, _OVERVIEW_SIDE_PX), Image.Resampling.BOX)
