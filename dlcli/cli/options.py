@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from dlcli.config.dimensions import MAX_THREADS
 from dlcli.files import DEFAULT_DATA_DIR, DEFAULT_RUNS_DIR
+from dlcli.nn.dimensions import MAX_THREADS
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem

@@ -1,7 +1,6 @@
 """Hyperparameters: what a config may hold, and how it is read and checked.
 
-- ``dimensions``   sizes that the task fixes
-- ``choices``      the names that nn's tables offer, and what each does, in words
+- ``choices``      the names that the tables of ``nn`` offer, and what each does, in words
 - ``schema``       every key with its range, default and meaning
 - ``yaml_loader``  YAML text to plain values, each with its line
 - ``files``        config files in layers, shipped ones by name, ``--set``

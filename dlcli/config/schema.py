@@ -22,10 +22,10 @@ from dlcli.config.choices import (
     summaries,
     users,
 )
-from dlcli.config.dimensions import CLASSES, IMAGE_SIZE, MAX_HIDDEN_LAYERS, MAX_PATH
 from dlcli.config.messages import describe_allowed, shown
 from dlcli.config.yaml_loader import settings_of
 from dlcli.data.registry import DATASETS
+from dlcli.nn.dimensions import CLASSES, IMAGE_SIZE, MAX_HIDDEN_LAYERS, MAX_PATH
 from dlcli.nn.losses import LOSSES
 from dlcli.nn.optimizers import OPTIMIZERS
 from dlcli.nn.schedules import SCHEDULES

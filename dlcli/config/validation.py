@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 
 from dlcli.config.choices import DEPENDENT_KEYS
-from dlcli.config.dimensions import MAX_PARAMETERS
 from dlcli.config.messages import (
     allowed_names,
     describe_allowed,
@@ -27,6 +26,7 @@ from dlcli.config.yaml_loader import Setting, Settings, settings_of
 from dlcli.data.registry import DATASETS
 from dlcli.errors import ConfigError
 from dlcli.nn.activations import OUTPUT_ACTIVATIONS
+from dlcli.nn.dimensions import MAX_PARAMETERS
 from dlcli.nn.losses import LOSSES, fits
 from dlcli.nn.optimizers import OPTIMIZERS
 from dlcli.nn.schedules import SCHEDULES

@@ -5,11 +5,12 @@ each pixel by a smooth random field. Source: Simard, Steinkraus and Platt, "Best
 convolutional neural networks applied to visual document analysis", 2003.
 """
 
+from typing import Protocol
+
 import numpy as np
 import numpy.typing as npt
 
-from dlcli.config.dimensions import IMAGE_SIDE, IMAGE_SIZE
-from dlcli.config.schema import Augmentation
+from dlcli.nn.dimensions import IMAGE_SIDE, IMAGE_SIZE
 from dlcli.nn.types import Pixels
 
 Floats = npt.NDArray[np.float32]
@@ -21,10 +22,42 @@ _PADDED_SIDE = IMAGE_SIDE + 3
 _PADDED_CENTRE = (IMAGE_SIDE - 1) / 2 + 1
 
 
-class Distortions:
-    """Distorts images by a config's settings; all memory is allocated once."""
+class Ranges(Protocol):
+    """How far images are distorted: the section ``augmentation`` of a config, for one."""
 
-    def __init__(self, settings: Augmentation) -> None:
+    @property
+    def rotation(self) -> float:
+        """Largest rotation in either direction, in degrees."""
+
+    @property
+    def scale(self) -> float:
+        """Largest change of width and of height, as a fraction."""
+
+    @property
+    def shear(self) -> float:
+        """Largest slant: pixels sideways for each pixel down."""
+
+    @property
+    def shift(self) -> float:
+        """Largest shift in either direction, in pixels."""
+
+    @property
+    def elastic_alpha(self) -> float:
+        """Strength of the elastic distortion."""
+
+    @property
+    def elastic_sigma(self) -> float:
+        """Distance within which pixels move alike, in pixels."""
+
+    @property
+    def probability(self) -> float:
+        """Fraction of the images that are distorted."""
+
+
+class Distortions:
+    """Distorts images at random; all memory is allocated once."""
+
+    def __init__(self, settings: Ranges) -> None:
         self._settings = settings
         side = np.arange(IMAGE_SIDE, dtype=np.float32)
         rows, columns = np.meshgrid(side, side, indexing="ij")

@@ -18,9 +18,9 @@ from typing import BinaryIO, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from dlcli.config.dimensions import CLASSES, IMAGE_SIDE, IMAGE_SIZE
 from dlcli.errors import DatasetError
 from dlcli.files import open_file
+from dlcli.nn.dimensions import CLASSES, IMAGE_SIDE, IMAGE_SIZE
 from dlcli.nn.types import Labels, Pixels
 
 # A bytearray is never converted to bytes: that would copy up to 600 MB.

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlcli.config.schema import Augmentation
-from dlcli.data.augmentation import Distortions
+from dlcli.data.augmentation import Distortions, Ranges
 from dlcli.data.datasets import Examples
 from dlcli.nn.random import random_stream
 from dlcli.nn.types import Pixels
@@ -29,7 +28,7 @@ def rows(train: Examples) -> list[Pixels]:
     return [images[:_COLUMNS] for images in _by_digit(train)]
 
 
-def distorted_rows(train: Examples, augmentation: Augmentation, seed: int) -> list[Pixels]:
+def distorted_rows(train: Examples, augmentation: Ranges, seed: int) -> list[Pixels]:
     """The first image of each digit, followed by nine distortions of it."""
     distort = Distortions(augmentation).apply
     random = random_stream(seed, "augmentation")

@@ -9,9 +9,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from dlcli import __version__
-from dlcli.config.dimensions import IMAGE_SIDE
 from dlcli.export.description import describe
 from dlcli.nn.activations import ACTIVATIONS
+from dlcli.nn.dimensions import IMAGE_SIDE
 from dlcli.runs.checkpoint import Model
 
 INPUT, OUTPUT = "images", "probabilities"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dlcli.config.dimensions import IMAGE_SIDE, IMAGE_SIZE
+from dlcli.nn.dimensions import IMAGE_SIDE, IMAGE_SIZE
 from dlcli.nn.types import Array
 from dlcli.runs.checkpoint import Model
 from dlcli.runs.lookup import load_named

@@ -1,6 +1,7 @@
 """The network and its mathematics, on arrays alone.
 
 - ``types``            the array types of the whole program
+- ``dimensions``       the sizes that the task fixes, and limits
 - ``activations``      a row for each activation: forward, derivative, exports
 - ``losses``           the costs and their gradients
 - ``initializers``     random initial weights

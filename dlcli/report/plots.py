@@ -20,9 +20,9 @@ from matplotlib.colors import CenteredNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from dlcli.config.dimensions import IMAGE_SIDE
 from dlcli.evaluation.evaluate import Evaluation
 from dlcli.files import atomic_write
+from dlcli.nn.dimensions import IMAGE_SIDE
 from dlcli.nn.network import Network
 from dlcli.nn.types import Pixels
 from dlcli.report.charts import Line, draw_epochs, shortened

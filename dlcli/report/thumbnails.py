@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from dlcli.config.dimensions import IMAGE_SIDE
+from dlcli.nn.dimensions import IMAGE_SIDE
 from dlcli.nn.types import Array
 
 # Weights below 0 are blue and those above 0 orange, which colour-blind people can tell apart.

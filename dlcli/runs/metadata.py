@@ -9,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Self, get_args
 
-from dlcli.config.dimensions import (
+from dlcli.errors import CheckpointError
+from dlcli.nn.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
+from dlcli.nn.dimensions import (
     CLASSES,
     IMAGE_SIZE,
     MAX_HIDDEN_LAYERS,
@@ -17,8 +19,6 @@ from dlcli.config.dimensions import (
     MAX_PATH,
     MAX_THREADS,
 )
-from dlcli.errors import CheckpointError
-from dlcli.nn.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from dlcli.nn.losses import LOSSES
 from dlcli.nn.network import Network, count_parameters
 from dlcli.nn.temperature import is_temperature

@@ -14,8 +14,8 @@ from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.proto.summary_pb2 import Summary
 
-from dlcli.config.dimensions import IMAGE_SIDE
 from dlcli.files import annotate_errors
+from dlcli.nn.dimensions import IMAGE_SIDE
 from dlcli.nn.network import Network
 from dlcli.nn.types import Array
 from dlcli.runs.directory import EVENTS

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlcli.config.dimensions import CLASSES
 from dlcli.config.schema import Config
 from dlcli.nn import gradcheck
 from dlcli.nn.backpropagation import Backpropagation
+from dlcli.nn.dimensions import CLASSES
 from dlcli.nn.network import Network
 from dlcli.nn.optimizers import OPTIMIZERS, Optimizer
 from dlcli.nn.random import random_stream

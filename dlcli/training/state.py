@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from dlcli.config.dimensions import CLASSES
 from dlcli.config.schema import Config
+from dlcli.nn.dimensions import CLASSES
 from dlcli.nn.network import Network
 from dlcli.nn.optimizers import Optimizer
 from dlcli.nn.types import Array

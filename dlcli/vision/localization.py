@@ -16,7 +16,7 @@ from itertools import chain
 import numpy as np
 from PIL import Image
 
-from dlcli.config.dimensions import IMAGE_SIDE
+from dlcli.nn.dimensions import IMAGE_SIDE
 from dlcli.nn.types import Array, Pixels
 from dlcli.vision.candidate import Box, Candidate, FloatImage, Mask, PreprocessingTrace
 from dlcli.vision.components import HIGH_THRESHOLD, LOW_THRESHOLD, ComponentGroup, find_digit

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from dlcli.config.dimensions import IMAGE_SIDE
+from dlcli.nn.dimensions import IMAGE_SIDE
 from dlcli.nn.types import Pixels
 from dlcli.vision.candidate import FloatImage, Mask
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from dlcli.config.dimensions import IMAGE_SIDE
 from dlcli.errors import ImageError
+from dlcli.nn.dimensions import IMAGE_SIDE
 from dlcli.nn.types import Pixels
 from dlcli.vision.candidate import Candidate, PreprocessingTrace
 from dlcli.vision.decode import to_grey_or_rgb

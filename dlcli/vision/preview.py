@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from dlcli.config.dimensions import IMAGE_SIDE
 from dlcli.files import atomic_write
+from dlcli.nn.dimensions import IMAGE_SIDE
 from dlcli.nn.types import Pixels
 from dlcli.vision.candidate import Box, FloatImage, PreprocessingTrace
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from dlcli.config.dimensions import CLASSES, IMAGE_SIZE
+from dlcli.nn.dimensions import CLASSES, IMAGE_SIZE
 from dlcli.nn.network import Network
 from dlcli.nn.types import Array, Pixels
 

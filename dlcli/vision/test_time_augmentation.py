@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 from PIL import Image
 
-from dlcli.config.dimensions import IMAGE_SIDE
+from dlcli.nn.dimensions import IMAGE_SIDE
 from dlcli.nn.types import Pixels
 
 # About as much as the slant, size and place of MNIST's digits differ.
