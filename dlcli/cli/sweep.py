@@ -17,12 +17,12 @@ from dlcli.errors import ConfigError, DlcliError
 from dlcli.evaluation.formatting import percent
 
 if TYPE_CHECKING:
-    from optuna import Study
+    from collections.abc import Generator
+
     from optuna.trial import FrozenTrial
 
     from dlcli.sweep.plan import Plan
-    from dlcli.sweep.processes import StopFlag
-    from dlcli.sweep.progress import Progress
+    from dlcli.sweep.results import Progress
     from dlcli.sweep.storage import StudyLocation
 
 
@@ -120,9 +120,9 @@ def _search(
     plan: "Plan", location: "StudyLocation", jobs: int, timeout: float | None, output_format: str
 ) -> None:
     """Work on a study, then print its best trial."""
-    from dlcli.sweep import results, samplers, storage
-    from dlcli.sweep.processes import StopFlag
-    from dlcli.sweep.progress import Progress
+    from dlcli.sweep import samplers, storage
+    from dlcli.sweep.processes import StopFlag, run_workers
+    from dlcli.sweep.results import REASON, Progress
 
     samplers.check_sampler(plan)
     for dataset in plan.datasets:
@@ -134,41 +134,26 @@ def _search(
         _announce(progress, location)
         if not progress.is_done:
             workers = range(first_worker, first_worker + jobs)
-            progress = _work(progress, location, study, workers, stop)
+            updates = run_workers(plan, location, study, workers, stop, warn)
+            progress = _show(progress, updates)
         config = _write_best(progress, location)
     stop.raise_signal()
     if progress.best is None or config is None:
-        reasons = [trial.user_attrs.get(results.REASON) for trial in progress.finished]
+        reasons = [trial.user_attrs.get(REASON) for trial in progress.finished]
         why = [f"; the last one: {reason}" for reason in reasons if reason][-1:]
         raise DlcliError("".join(["no trial was completed", *why]))
-    _conclude(progress, location, progress.best, config, output_format)
+    _print_best(progress, progress.best, location, config, output_format)
 
 
-def _work(
-    progress: "Progress",
-    location: "StudyLocation",
-    study: "Study",
-    workers: range,
-    stop: "StopFlag",
-) -> "Progress":
-    """Run trials and show each; return the progress at the end."""
-    from dlcli.sweep.processes import run_workers
-    from dlcli.sweep.progress import Progress
-    from dlcli.sweep.storage import Patience
-
-    plan = progress.plan
-    display = TrialProgress(progress)
-    try:
-        with closing(run_workers(plan, location, study, workers, stop, warn)) as updates:
-            for update in updates:
-                display.show(update)
-    finally:
-        display.close()
-    read = Patience(location.url, seconds=0)
-    progress = Progress(plan, read(study.get_trials, deepcopy=False))
+def _show(progress: "Progress", updates: "Generator[Progress]") -> "Progress":
+    """Show each trial as it ends; return the progress at the end."""
+    with closing(TrialProgress(progress)) as display, closing(updates):
+        for update in updates:
+            progress = update
+            display.show(progress)
     if not progress.is_done:
         message(
-            f"Stopped after {progress.done} of {progress.wanted} trials; "
+            f"Stopped after {progress.done} of {progress.plan.trials} trials; "
             "run the same command to continue"
         )
     return progress
@@ -181,12 +166,12 @@ def _announce(progress: "Progress", location: "StudyLocation") -> None:
     message(
         f"study {location.study} in {printable(shown(location.url))}: searches "
         f"{', '.join(plan.space)}; sampler {plan.search.sampler}, pruner {plan.search.pruner}, "
-        f"{progress.wanted} trials"
+        f"{plan.trials} trials"
     )
     if progress.is_done:
         message("The study is done already; to continue it, add --trials N")
     elif progress.done:
-        message(f"Continues after {progress.done} of {progress.wanted} trials")
+        message(f"Continues after {progress.done} of {progress.plan.trials} trials")
 
 
 def _write_best(progress: "Progress", location: "StudyLocation") -> Path | None:
@@ -208,10 +193,10 @@ def _write_best(progress: "Progress", location: "StudyLocation") -> Path | None:
     return path
 
 
-def _conclude(
+def _print_best(
     progress: "Progress",
-    location: "StudyLocation",
     best: "FrozenTrial",
+    location: "StudyLocation",
     config: Path,
     output_format: str,
 ) -> None:
@@ -227,33 +212,27 @@ def _conclude(
         "pruned": len(progress.in_state(TrialState.PRUNED)),
         "failed": len(progress.given_up),
     }
-    message(
-        f"{counts['complete']} trials complete, {counts['pruned']} pruned, "
-        f"{counts['failed']} failed; {epochs:,} epochs in all"
-    )
+    each = ", ".join(f"{count} {state}" for state, count in counts.items())
+    message(f"Trials: {each}; {epochs:,} epochs in all")
     score = f"trial {best.number}, validation accuracy {percent(best.value)}"
     message(f"Best: {score}, {shown_params(best)}")
     message(f"Its config: dlcli train --config {printable(str(config))}")
-    if output_format == "json":
-        print_json(
-            {
-                "study": location.study,
-                "storage": shown(location.url),
-                "run": row["run"],
-                "worker": row["worker"],
-                "trial": best.number,
-                "validation_accuracy": best.value,
-                "validation_loss": row["validation_loss"],
-                "params": row["params"],
-                "best_config": str(config),
-                "trials": counts | {"wanted": progress.wanted},
-                "epochs": epochs,
-                "sampler": progress.plan.search.sampler,
-                "pruner": progress.plan.search.pruner,
-            }
-        )
-    else:
+    if output_format == "text":
         click.echo(row["run"])
+        return
+    keys = ("run", "worker", "trial", "validation_accuracy", "validation_loss", "params")
+    print_json(
+        {
+            "study": location.study,
+            "storage": shown(location.url),
+            **{key: row[key] for key in keys},
+            "best_config": str(config),
+            "trials": counts | {"wanted": progress.plan.trials},
+            "epochs": epochs,
+            "sampler": progress.plan.search.sampler,
+            "pruner": progress.plan.search.pruner,
+        }
+    )
 
 
 command.add_command(report)

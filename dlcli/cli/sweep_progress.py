@@ -10,7 +10,7 @@ from dlcli.evaluation.formatting import percent, short
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-    from dlcli.sweep.progress import Progress
+    from dlcli.sweep.results import Progress
 
 
 class TrialProgress:
@@ -23,7 +23,7 @@ class TrialProgress:
         from tqdm import tqdm
 
         self._bar = tqdm(
-            total=progress.wanted,
+            total=progress.plan.trials,
             initial=progress.done,
             desc="trials",
             unit=" trials",
@@ -59,8 +59,8 @@ class TrialProgress:
         if not done_now:
             return ""
         pace = (monotonic() - self._started) / done_now
-        left = _duration(pace * (progress.wanted - progress.done))
-        return f"  {progress.done}/{progress.wanted}, about {left} left"
+        left = _duration(pace * (progress.plan.trials - progress.done))
+        return f"  {progress.done}/{progress.plan.trials}, about {left} left"
 
 
 def _ended(progress: "Progress") -> list["FrozenTrial"]:

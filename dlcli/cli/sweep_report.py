@@ -63,16 +63,17 @@ def report(
         raise ConfigError(f"{runs_dir / FILE}: no such file; dlcli sweep makes it")
     found = results.find_study(address(storage, runs_dir), study)
     trials = found.get_trials(deepcopy=False)
-    name, best = found.study_name, results.best_of(trials)
+    best = results.best_of(trials)
+    best_row = None if best is None else results.row_of(best)
     importances = results.importances(found)
     rows = [results.row_of(trial) for trial in trials]
+    keys = list(dict.fromkeys(key for row in rows for key in row["params"]))
     if output is not None:
-        best_row = None if best is None else results.row_of(best)
         _write_page(output, found, rows, best_row, importances)
     if output_format == "json":
         print_json(
             {
-                "study": name,
+                "study": found.study_name,
                 "best_trial": None if best is None else best.number,
                 "importance": importances,
                 "importance_method": results.IMPORTANCE_METHOD,
@@ -80,9 +81,12 @@ def report(
             }
         )
     elif output_format == "csv":
-        _print_trials_as_csv(rows)
+        scores = ["trial", "state", "validation_accuracy", "validation_loss", "epochs", "seconds"]
+        columns = [*scores, *keys, "run", "worker", "retry_of", "reason"]
+        cells = [row | row["params"] for row in rows]
+        print_csv(({column: row.get(column) for column in columns} for row in cells), columns)
     else:
-        _print_report(rows, importances, results.IMPORTANCE_METHOD)
+        _print_report(rows, keys, importances, results.IMPORTANCE_METHOD)
 
 
 def _write_page(
@@ -104,35 +108,18 @@ def _write_page(
     message(f"{printable(str(output))}: written")
 
 
-def _keys(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The keys that the search varied."""
-    return list(dict.fromkeys(key for row in rows for key in row["params"]))
-
-
-def _print_trials_as_csv(rows: Sequence[Mapping[str, Any]]) -> None:
-    scores = ["trial", "state", "validation_accuracy", "validation_loss", "epochs", "seconds"]
-    columns = [*scores, *_keys(rows), "run", "worker", "retry_of", "reason"]
-    print_csv(
-        (
-            {column: row.get(column, row["params"].get(column)) for column in columns}
-            for row in rows
-        ),
-        columns,
-    )
-
-
 def _print_report(
-    rows: Sequence[Mapping[str, Any]], importances: Mapping[str, float], method: str
+    rows: Sequence[Mapping[str, Any]],
+    keys: Sequence[str],
+    importances: Mapping[str, float],
+    method: str,
 ) -> None:
     if importances:
-        print_table(
-            ["key", f"importance ({method})"],
-            [[key, percent(fraction)] for key, fraction in importances.items()],
-        )
+        shares = [[key, percent(fraction)] for key, fraction in importances.items()]
+        print_table(["key", f"importance ({method})"], shares)
         click.echo()
     else:
         message("Importances need complete trials of different accuracies")
-    keys = _keys(rows)
     print_table(
         ["trial", "state", "accuracy", "epochs", *keys],
         [
@@ -141,8 +128,8 @@ def _print_report(
                 row["state"],
                 percent(row["validation_accuracy"]),
                 str(row["epochs"]),
-                *(short(row["params"].get(key, "-")) for key in keys),
             ]
+            + [short(row["params"].get(key, "-")) for key in keys]
             for row in rows
         ],
         left=2,

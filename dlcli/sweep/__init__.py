@@ -3,10 +3,8 @@
 - ``space``      search spaces: ranges and choices, validated as strictly as a config
 - ``plan``       a search file: the search spaces, the fixed keys and the section ``sweep``
 - ``samplers``   Optuna's samplers and pruners, and what they propose for a key
-- ``storage``    the database with the study, which is all that workers share
-- ``retries``    Optuna's retries of trials whose workers died
+- ``storage``    the database with the study, which is all that workers share, and retries
+- ``results``    the trials: progress, the best one, rows of a table, importance of each key
 - ``worker``     one process that runs trials; each trial is a run directory
-- ``progress``   which trials of a study are finished, and whether any are left
 - ``processes``  the worker processes of this machine
-- ``results``    the best trial, trials as rows of a table, and the importance of each key
 """

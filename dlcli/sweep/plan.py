@@ -14,50 +14,36 @@ from dlcli.config.schema import Config, key_types
 from dlcli.config.validation import checked, resolve
 from dlcli.config.yaml_loader import Setting, Settings
 from dlcli.errors import ConfigError
-from dlcli.sweep.space import WORDS, Choices, Label, Range, Space, parse, plain
+from dlcli.sweep.space import WORDS, Choices, Label, Space, parse, plain
 
 SECTION = "sweep"
 MAX_GRID = 1_000_000
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The section ``sweep`` of a search file."""
+    """The section ``sweep`` of a search file.
 
-    sampler: Annotated[
-        Literal["tpe", "random", "grid", "gp"],
-        Meta(
-            description="How the next trial is chosen: tpe (tree-structured Parzen estimator), "
-            "random, grid (every combination, in random order) or gp (Gaussian process; needs "
-            "PyTorch)."
-        ),
-    ] = "tpe"
-    pruner: Annotated[
-        Literal["median", "hyperband", "none"],
-        Meta(
-            description="How poor trials are stopped early: median (below the median of the "
-            "earlier trials at the same epoch), hyperband, or none."
-        ),
-    ] = "median"
-    trials: Annotated[
-        int, Meta(ge=1, le=1_000_000, description="Number of trials, over all machines.")
-    ] = 60
-    seed: Annotated[
-        int,
-        Meta(
-            ge=0,
-            le=2**32 - 1,
-            description="Seed of the sampler; with one worker, equal seeds give equal trials.",
-        ),
-    ] = 0
-    worker_timeout: Annotated[
-        int,
-        Meta(
-            ge=2,
-            le=86_400,
-            description="Seconds without a heartbeat after which a worker counts as dead and "
-            "its trial is tried again.",
-        ),
-    ] = 60
+    Attributes
+    ----------
+    sampler
+        How the next trial is chosen: tpe (tree-structured Parzen estimator), random, grid (every
+        combination, in random order) or gp (Gaussian process; needs PyTorch).
+    pruner
+        How poor trials are stopped early: median (below the median of the earlier trials at the
+        same epoch), hyperband, or none.
+    trials
+        Number of trials, over all machines.
+    seed
+        Seed of the sampler; with one worker, equal seeds give equal trials.
+    worker_timeout
+        Seconds without a heartbeat after which a worker counts as dead.
+    """
+
+    sampler: Literal["tpe", "random", "grid", "gp"] = "tpe"
+    pruner: Literal["median", "hyperband", "none"] = "median"
+    trials: Annotated[int, Meta(ge=1, le=1_000_000)] = 60
+    seed: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 0
+    worker_timeout: Annotated[int, Meta(ge=2, le=86_400)] = 60
 
 
 @dataclass(frozen=True)
@@ -82,11 +68,8 @@ class Plan:
     @property
     def max_epochs(self) -> int:
         """The largest number of epochs that a trial can have."""
-        space = self.space.get("epochs")
-        if isinstance(space, Range):
-            return int(space.high)
-        if space is not None:
-            return int(max(space.values))
+        if "epochs" in self.space:
+            return int(self.space["epochs"].high)
         return resolve(self.fixed, self.space).epochs
 
     @property
@@ -98,29 +81,21 @@ class Plan:
         return [resolve(self.fixed, self.space).dataset]
 
     @property
-    def grid_size(self) -> int:
-        """The number of combinations of a grid."""
-        return math.prod(map(len, self.grid.values()))
-
-    @property
     def trials(self) -> int:
         """The number of trials that the study is to have."""
         if self.search.sampler == "grid":
-            return min(self.search.trials, self.grid_size)
+            return min(self.search.trials, math.prod(map(len, self.grid.values())))
         return self.search.trials
 
     @property
     def grid(self) -> dict[str, Sequence[Label]]:
         """The values of each searched key in a grid."""
-        return {
-            key: space.labels if isinstance(space, Choices) else space.points or ()
-            for key, space in self.space.items()
-        }
+        return {key: space.points or () for key, space in self.space.items()}
 
     def describe(self) -> dict[str, Any]:
         """Everything that must be equal in all workers of a study, as plain values."""
         search = msgspec.structs.asdict(self.search)
-        described: dict[str, Any] = {
+        described = {
             **{key: setting.value for key, setting in sorted(self.fixed.items())},
             **{
                 key: {"choices": list(space.values)} if isinstance(space, Choices) else space
@@ -180,6 +155,35 @@ def load(sources: Sequence[str], overrides: Sequence[str], trials: int | None) -
     return Plan(fixed, space, search)
 
 
+def _without_validation(
+    config: Config, fixed: Settings, space: Space, words: Mapping[str, Settings]
+) -> list[str]:
+    """The problem that a trial may have no validation images, if so."""
+    key = "validation_size"
+    if (space[key].low if key in space else config.validation_size) > 0:
+        return []
+    origin = _origin(key, fixed, words)
+    return [f"{origin}: {key}: a search compares trials on validation images; set it above 0"]
+
+
+def _not_a_grid(space: Space, words: Mapping[str, Settings]) -> list[str]:
+    """The problems that keep the search spaces from being a grid."""
+    problems = [
+        f"{_origin(key, {}, words)}: {key}: sampler grid needs a step or choices"
+        for key, values in space.items()
+        if values.points is None
+    ]
+    size = math.prod(len(values.points or (0,)) for values in space.values())
+    if size > MAX_GRID:
+        problems.append(f"a grid of {size:,} combinations is too large; the most is {MAX_GRID:,}")
+    return problems
+
+
+def _origin(key: str, fixed: Settings, words: Mapping[str, Settings]) -> str:
+    """Where a key was set."""
+    return next(iter(words[key].values())).origin if key in words else fixed[key].origin
+
+
 def _split(settings: Settings) -> tuple[Settings, dict[str, Settings], Settings]:
     """The fixed settings, the words of each search space, and the section ``sweep``."""
     fixed: Settings = {}
@@ -220,36 +224,3 @@ def _read_section(section: Settings, problems: list[str]) -> Search:
             except ConfigError as error:
                 problems += error.args
     return Search(**values)
-
-
-def _without_validation(
-    config: Config, fixed: Settings, space: Space, words: Mapping[str, Settings]
-) -> list[str]:
-    """The problem that a trial may have no validation images, if so."""
-    key = "validation_size"
-    if key in fixed:
-        smallest, origin = config.validation_size, fixed[key].origin
-    elif key in space:
-        sizes = space[key]
-        smallest = min(sizes.values) if isinstance(sizes, Choices) else sizes.low
-        origin = next(iter(words[key].values())).origin
-    else:
-        return []
-    if smallest > 0:
-        return []
-    return [f"{origin}: {key}: a search compares trials on validation images; set it above 0"]
-
-
-def _not_a_grid(space: Space, words: Mapping[str, Settings]) -> list[str]:
-    """The problems that keep the search spaces from being a grid."""
-    problems = []
-    size = 1
-    for key, values in space.items():
-        points = values.values if isinstance(values, Choices) else values.points
-        if points is None:
-            origin = next(iter(words[key].values())).origin
-            problems.append(f"{origin}: {key}: sampler grid needs a step or choices")
-        size *= len(points or (0,))
-    if size > MAX_GRID:
-        problems.append(f"a grid of {size:,} combinations is too large; the most is {MAX_GRID:,}")
-    return problems

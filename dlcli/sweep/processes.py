@@ -18,8 +18,8 @@ from threadpoolctl import threadpool_limits
 
 from dlcli.errors import DlcliError, Terminated
 from dlcli.sweep.plan import Plan
-from dlcli.sweep.progress import Progress
-from dlcli.sweep.storage import Patience, StorageError, StudyLocation, load_study
+from dlcli.sweep.results import Progress
+from dlcli.sweep.storage import StorageError, StudyLocation, explained, load_study
 from dlcli.sweep.worker import POLL_SECONDS, Worker
 
 STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
@@ -76,7 +76,7 @@ def run_workers(
 ) -> Generator[Progress]:
     """Work on a study in a process for each of ``numbers`` until it is done or to be stopped.
 
-    Yields the progress twice a second. However it ends, the processes have ended then, and the
+    Yields the progress twice a second, and at the end, when the processes have ended and the
     trials that they were running are queued again. ``warn`` receives a message when a process
     dies (the others continue) or when the database is away.
 
@@ -87,24 +87,27 @@ def run_workers(
     WorkerError
         All processes died.
     """
-    patience = Patience(location.url, gives_up=stop.is_set, on_wait=warn)
+    is_away = False
     with _processes(plan, location, numbers) as processes:
-        while not stop.is_set():
+        while processes and not stop.is_set():
             try:
-                yield Progress(plan, patience(study.get_trials, deepcopy=False))
-            except StorageError:
-                if not stop.is_set():
-                    raise
+                yield _progress(plan, location, study)
+                is_away = False
+            except StorageError as error:  # the workers decide how long to wait
+                if not is_away:
+                    warn(f"{error}; trying again")
+                is_away = True
             _reap(processes, warn)
-            if not processes:
-                break
             time.sleep(POLL_SECONDS)
-    if stop.is_set():
-        return
-    progress = Progress(plan, patience(study.get_trials, deepcopy=False))
+    progress = _progress(plan, location, study)
     yield progress
-    if not processes and not progress.is_done:
+    if not progress.is_done and not stop.is_set():
         raise WorkerError("all workers of this machine died; run the same command to continue")
+
+
+def _progress(plan: Plan, location: StudyLocation, study: optuna.Study) -> Progress:
+    with explained(location.url):
+        return Progress(plan, study.get_trials(deepcopy=False))
 
 
 def _reap(processes: dict[SpawnProcess, Connection], warn: Callable[[str], None]) -> None:
@@ -146,39 +149,29 @@ def _processes(
 
 @contextmanager
 def _interrupts_blocked() -> Iterator[None]:
-    """Block Ctrl-C, which a terminal sends to all processes, until a new process can handle it."""
+    """Start processes that ignore Ctrl-C, which a terminal sends to all: their parent ends them."""
     resource_tracker.ensure_running()  # multiprocessing unblocks signals when it starts this
-    if os.name != "nt":  # Windows cannot block signals
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    if os.name == "nt":  # Windows cannot block signals
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        _unblock_interrupts()
-
-
-def _unblock_interrupts() -> None:
-    if os.name != "nt":
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _work(
     plan: Plan, location: StudyLocation, number: int, errors: Connection, parent: int
 ) -> None:
-    """Work in this process, which was started with Ctrl-C blocked."""
+    """Work in this process until the study is done, or its parent ends it or has died."""
     flag = StopFlag()
-    with flag.installed():
-        _unblock_interrupts()
-
-        def is_stopped() -> bool:
-            return flag.is_set() or os.getppid() != parent
-
-        patience = Patience(location.url, gives_up=is_stopped)
-        try:
-            with threadpool_limits(1, "blas"):
-                study = load_study(plan, location, number, patience)
-                Worker(plan, location, study, is_stopped, patience).work()
-        except Exception as error:  # noqa: BLE001 - the parent raises it
-            errors.send(_sendable(error))
+    try:
+        with flag.installed(), threadpool_limits(1, "blas"):
+            study = load_study(plan, location, number)
+            Worker(plan, location, study, lambda: flag.is_set() or os.getppid() != parent).work()
+    except Exception as error:  # noqa: BLE001 - the parent raises it
+        errors.send(_sendable(error))
 
 
 def _sendable(error: Exception) -> Exception:

@@ -1,7 +1,9 @@
-"""What a study has found: its best trial, all trials as rows, the importance of each key."""
+"""The trials of a study: its progress, the best trial, rows of a table, importance of each key."""
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import optuna
@@ -9,9 +11,9 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
 from dlcli.errors import ConfigError
-from dlcli.sweep.retries import retry_history
+from dlcli.sweep.plan import Plan
 from dlcli.sweep.space import plain
-from dlcli.sweep.storage import connect, shown
+from dlcli.sweep.storage import MAX_RETRIES, connect, retry_history, shown
 
 IMPORTANCE_METHOD = "PED-ANOVA"
 
@@ -20,6 +22,76 @@ REASON = "dlcli:reason"
 RUN = "dlcli:run"
 LOSS = "dlcli:validation_loss"
 WORKER = "dlcli:worker"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The progress of a study.
+
+    A study is done when it has as many complete and pruned trials as wanted; a grid, when so
+    many of its points have one. When several workers finish at once, they may run a few trials
+    more, and two of them may run the same point of a grid.
+    """
+
+    plan: Plan
+    trials: list[FrozenTrial]
+
+    def in_state(self, *states: TrialState) -> list[FrozenTrial]:
+        """The trials in some states."""
+        return [trial for trial in self.trials if trial.state in states]
+
+    @cached_property
+    def finished(self) -> list[FrozenTrial]:
+        """The complete and pruned trials, in the order in which they ended."""
+        trials = self.in_state(TrialState.COMPLETE, TrialState.PRUNED)
+        return sorted(trials, key=lambda t: (t.datetime_complete or t.datetime_start, t.number))
+
+    @cached_property
+    def given_up(self) -> list[FrozenTrial]:
+        """The trials that have failed too often to be tried again."""
+        return [trial for trial in self._not_retried if len(retry_history(trial)) >= MAX_RETRIES]
+
+    @property
+    def lost(self) -> list[FrozenTrial]:
+        """The trials that should be tried again, but are not in the queue (yet)."""
+        return [trial for trial in self._not_retried if len(retry_history(trial)) < MAX_RETRIES]
+
+    @property
+    def best(self) -> FrozenTrial | None:
+        """The best complete trial."""
+        return best_of(self.trials)
+
+    @property
+    def done(self) -> int:
+        """How many of the wanted trials are done."""
+        return self._count(self.finished)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.done >= self.plan.trials
+
+    @property
+    def has_open(self) -> bool:
+        """Whether a trial can be begun now, rather than waited for.
+
+        Only trials that a worker has signed are waited for. Optuna overlooks one whose worker
+        died before its first heartbeat: it stays in the state RUNNING.
+        """
+        signed = [t for t in self.in_state(TrialState.RUNNING) if worker_of(t) is not None]
+        return self._count([*self.finished, *signed, *self.lost]) < self.plan.trials
+
+    @cached_property
+    def _not_retried(self) -> list[FrozenTrial]:
+        retried = {number for trial in self.trials for number in retry_history(trial)}
+        return [t for t in self.in_state(TrialState.FAIL) if t.number not in retried]
+
+    def _count(self, trials: Sequence[FrozenTrial]) -> int:
+        """How many of the wanted trials ``trials`` make up; a point of a grid counts once."""
+        count = len(trials)
+        if self.plan.search.sampler == "grid":
+            count = len({frozenset(t.params.items()) for t in [*trials, *self.given_up]})
+        return min(count, self.plan.trials)
 
 
 def find_study(url: str, name: str | None) -> optuna.Study:

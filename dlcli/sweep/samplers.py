@@ -50,7 +50,7 @@ def make_pruner(plan: Plan) -> BasePruner:
 def suggest(trial: Trial, key: str, space: Range | Choices) -> Label:
     """The sampler's proposal for a key: a number, or the label of a choice."""
     if isinstance(space, Choices):
-        label: Label = trial.suggest_categorical(key, space.labels)
+        label: Label = trial.suggest_categorical(key, space.points)
         return label
     if space.whole:
         step = int(space.step or 1)

@@ -2,7 +2,9 @@
 
 import json
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, TypeAlias
 
 import msgspec
@@ -42,7 +44,7 @@ class Range:
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     @property
-    def points(self) -> list[float] | None:
+    def points(self) -> Sequence[Label] | None:
         """Every number in the range; None if the range is continuous."""
         if self.step is None and not self.whole:
             return None
@@ -58,11 +60,19 @@ class Choices:
     values: tuple[Any, ...]
 
     @property
-    def labels(self) -> list[Label]:
+    def points(self) -> list[Label]:
         """Each value as Optuna stores it: a scalar as it is, a list or mapping as JSON."""
-        return [
-            json.dumps(value) if isinstance(value, (list, dict)) else value for value in self.values
-        ]
+        return [json.dumps(v) if isinstance(v, (list, dict)) else v for v in self.values]
+
+    @property
+    def low(self) -> Any:
+        """The smallest value."""
+        return min(self.values)
+
+    @property
+    def high(self) -> Any:
+        """The largest value."""
+        return max(self.values)
 
 
 def plain(label: Label) -> Any:
@@ -74,68 +84,67 @@ Space: TypeAlias = dict[str, Range | Choices]
 
 
 def parse(key: str, words: Settings, kind: Any) -> Range | Choices:
-    """The search space of one key.
-
-    Parameters
-    ----------
-    key
-        The key of the config.
-    words
-        The settings of the space, by ``low``, ``high``, ``log``, ``step`` or ``choices``.
-    kind
-        The type of the key.
+    """The search space of a key of type ``kind``, given its settings by their words.
 
     Raises
     ------
     ConfigError
         With one line for each problem.
     """
-    unknown = [
+    _refuse(
         f"{setting.origin}: {key}.{word}: unknown in a search space, which has low and high "
         f"(with log or step) or choices{did_you_mean(word, WORDS)}"
         for word, setting in words.items()
         if word not in WORDS
-    ]
-    if unknown:
-        raise ConfigError(*unknown)
-    if "choices" in words:
-        for word in RANGE_WORDS:
-            if word in words:
-                raise ConfigError(
-                    f"{words[word].origin}: {key}.{word}: cannot be combined with choices"
-                )
-        return _choices(key, words["choices"], kind)
-    return _range(key, words, kind)
+    )
+    if "choices" not in words:
+        return _range(key, words, kind)
+    _refuse(
+        f"{words[word].origin}: {key}.{word}: cannot be combined with choices"
+        for word in RANGE_WORDS
+        if word in words
+    )
+    return _choices(f"{key}.choices", words["choices"], kind)
 
 
-def _choices(key: str, setting: Setting, kind: Any) -> Choices:
-    name = f"{key}.choices"
-    if not isinstance(setting.value, list) or not setting.value:
+def _refuse(problems: Iterable[str]) -> None:
+    """Raise ``ConfigError`` if there are problems."""
+    if lines := list(problems):
+        raise ConfigError(*lines)
+
+
+def _problems(name: str, setting: Setting, kind: Any) -> tuple[str, ...]:
+    """What is wrong with a value of type ``kind``."""
+    try:
+        checked(name, setting, kind)
+    except ConfigError as error:
+        return error.args
+    return ()
+
+
+def _choices(name: str, setting: Setting, kind: Any) -> Choices:
+    values = setting.value
+    if not isinstance(values, list) or not values:
         raise ConfigError(
-            f"{setting.origin}: {name}: expected a list of values, got {shown(setting.value)}"
+            f"{setting.origin}: {name}: expected a list of values, got {shown(values)}"
         )
-    problems: list[str] = []
-    for value in setting.value:
-        try:
-            checked(name, Setting(value, setting.origin), kind)
-        except ConfigError as error:
-            problems += error.args
-    choices = Choices(tuple(setting.value))
-    labels = [repr(label) for label in choices.labels]
-    problems += [
-        f"{setting.origin}: {name}: {shown(value)} is listed twice"
-        for index, value in enumerate(choices.values)
-        if labels.index(labels[index]) < index
-    ]
-    if problems:
-        raise ConfigError(*problems)
-    return choices
+    written = list(map(repr, values))
+    _refuse(
+        [
+            *chain(*(_problems(name, Setting(value, setting.origin), kind) for value in values)),
+            *(
+                f"{setting.origin}: {name}: {shown(value)} is listed twice"
+                for index, value in enumerate(values)
+                if written[index] in written[:index]
+            ),
+        ]
+    )
+    return Choices(tuple(values))
 
 
 def _range(key: str, words: Settings, kind: Any) -> Range:
     origin = next(iter(words.values())).origin
-    missing = [word for word in ("low", "high") if word not in words]
-    if missing:
+    if missing := [word for word in ("low", "high") if word not in words]:
         raise ConfigError(
             f"{origin}: {key}: {' and '.join(missing)} missing; a search space has low and high "
             "(with log or step) or choices"
@@ -147,27 +156,23 @@ def _range(key: str, words: Settings, kind: Any) -> Range:
             f"{origin}: {key}: only numbers can have a range; give choices, each of "
             f"them {describe_allowed(kind)}"
         )
-    problems = [
-        f"{setting.origin}: {key}.{word}: expected a value, got null"
+    allowed = {"low": kind, "high": kind, "log": bool, "step": float}
+    _refuse(
+        problem
         for word, setting in words.items()
-        if setting.value is None
-    ]
-    for word, allowed in (("low", kind), ("high", kind), ("log", bool), ("step", float)):
-        try:
-            if word in words and words[word].value is not None:
-                checked(f"{key}.{word}", words[word], allowed)
-        except ConfigError as error:
-            problems += error.args
-    if problems:
-        raise ConfigError(*problems)
+        for problem in (
+            [f"{setting.origin}: {key}.{word}: expected a value, got null"]
+            if setting.value is None
+            else _problems(f"{key}.{word}", setting, allowed[word])
+        )
+    )
     values = {word: setting.value for word, setting in words.items()}
     low, high = values["low"], values["high"]
     if "integer" not in types or not (isinstance(low, int) and isinstance(high, int)):
         low, high = float(low), float(high)
     space = Range(low, high, values.get("log", False), values.get("step"))
-    problem = _contradiction(space)
-    if problem:
-        word, text = problem
+    if contradiction := _contradiction(space):
+        word, text = contradiction
         raise ConfigError(f"{words[word].origin}: {key}.{word}: {text}")
     return space
 

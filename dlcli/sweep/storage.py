@@ -1,37 +1,40 @@
-"""The database with the study: all that workers, on this machine or others, share."""
+"""The database with the study: all that workers, on this machine or others, share.
 
+While a worker runs a trial, Optuna records a heartbeat in the database. A trial whose heartbeat
+stops fails, and its values are queued again under a new number. Optuna calls this part of its
+API experimental.
+"""
+
+import copy
 import json
-import random
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import optuna
 from filelock import FileLock
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback, fail_stale_trials
 from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial
 from sqlalchemy import create_engine, exc, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
 from dlcli.errors import ConfigError, DlcliError
 from dlcli.sweep.plan import Plan
-from dlcli.sweep.retries import HeartbeatStorage, make_storage
 from dlcli.sweep.samplers import make_pruner, make_sampler
 
 FILE = "sweeps.db"
-PATIENCE_SECONDS = 120.0  # a restart of a database server takes less
-PAUSE_SECONDS = (0.2, 1.0)  # random, so that workers do not all come back at once
+MAX_RETRIES = 5  # a trial that needs too much memory kills each worker that tries it
 SQLITE_TIMEOUT_SECONDS = 60  # for which a process waits while others write to the file
 CONNECT_TIMEOUT_SECONDS = 10
 CREATION_LOCK = 0x646C636C69  # "dlcli"; an arbitrary number that PostgreSQL knows the lock by
 _PLAN = "dlcli:plan"
 _WORKERS = "dlcli:workers"
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class StorageError(DlcliError):
@@ -53,38 +56,35 @@ class StudyLocation:
         return self.runs_dir / self.study
 
 
-@dataclass(frozen=True)
-class Patience:
-    """Retries what fails because the database is away, for instance while it restarts.
+class HeartbeatStorage(RDBStorage):
+    """Optuna's database storage; a heartbeat is skipped while the database is away."""
 
-    It does so for some ``seconds`` or until ``gives_up()``, and first calls ``on_wait`` with a
-    message.
-    """
+    def record_heartbeat(self, trial_id: int) -> None:
+        """Record that the trial's worker is alive; an error would end Optuna's thread."""
+        with suppress(StorageInternalError):  # the next heartbeat comes in a few seconds
+            super().record_heartbeat(trial_id)
 
-    url: str
-    seconds: float = PATIENCE_SECONDS
-    gives_up: Callable[[], bool] = lambda: False
-    on_wait: Callable[[str], None] = lambda _: None
 
-    def __call__(self, operation: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call ``operation``; ``StorageError`` if the database stays away or refuses it."""
-        failing_since = None
-        while True:
-            started = time.monotonic()
-            try:
-                return operation(*args, **kwargs)
-            except Exception as error:
-                cause = _database_error(error)
-                if cause is None:
-                    raise
-                now = time.monotonic()
-                message = f"{shown(self.url)}: {_reason(cause)}"
-                if failing_since is None or now - started > self.seconds:
-                    self.on_wait(f"{message}; trying again")
-                    failing_since = now
-                if not _is_away(cause) or self.gives_up() or now - failing_since >= self.seconds:
-                    raise StorageError(message) from error
-            time.sleep(random.uniform(*PAUSE_SECONDS))  # noqa: S311 - no secret
+@contextmanager
+def _experimental() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        yield
+
+
+@contextmanager
+def explained(url: str) -> Iterator[None]:
+    """Raise ``StorageError`` for an error of the database, also for one behind Optuna's."""
+    try:
+        yield
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause and not isinstance(cause, (exc.DBAPIError, exc.PendingRollbackError)):
+            cause = cause.__cause__ or cause.__context__
+        if cause is None:
+            raise
+        reason = " ".join(str(getattr(cause, "orig", None) or cause).split())
+        raise StorageError(f"{shown(url)}: {reason}") from error
 
 
 def address(storage: str | None, runs_dir: Path) -> str:
@@ -109,18 +109,31 @@ def shown(url: str) -> str:
     return make_url(url).render_as_string(hide_password=True)
 
 
-def connect(
-    url: str, worker_timeout: int = 60, patience: Patience | None = None
-) -> HeartbeatStorage:
+@_experimental()
+def connect(url: str, worker_timeout: int = 60) -> HeartbeatStorage:
     """Connect to a database, and create Optuna's tables if it is new.
 
-    Without ``patience``, the first failure is final: a ``ConfigError`` if the driver is missing
-    or the database belongs to another version of Optuna, otherwise a ``StorageError``.
+    A trial fails after ``worker_timeout`` seconds without a heartbeat.
+
+    Raises
+    ------
+    ConfigError
+        The driver is missing, or the database belongs to another version of Optuna.
+    StorageError
+        The database does not answer.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    patience = patience or Patience(url, seconds=0)
-    with _explained(url):
-        return patience(make_storage, url, _engine_options(url), worker_timeout)
+    try:
+        with explained(url):
+            return HeartbeatStorage(
+                url,
+                _engine_options(url),
+                heartbeat_interval=max(worker_timeout // 4, 1),
+                grace_period=worker_timeout,
+                heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(MAX_RETRIES),
+            )
+    except (ImportError, RuntimeError, exc.ArgumentError) as error:
+        raise ConfigError(f"--storage {shown(url)}: {error}") from error
 
 
 def create_study(plan: Plan, location: StudyLocation, workers: int = 1) -> tuple[Study, int]:
@@ -129,12 +142,7 @@ def create_study(plan: Plan, location: StudyLocation, workers: int = 1) -> tuple
     Returns the study and the first of ``workers`` numbers that no other worker of it has. A
     study of that name that is another search is a ``ConfigError``.
     """
-    with _explained(location.url):
-        return Patience(location.url, seconds=0)(_create_study, plan, location, workers)
-
-
-def _create_study(plan: Plan, location: StudyLocation, workers: int) -> tuple[optuna.Study, int]:
-    with _creation_lock(location.url):
+    with explained(location.url), _creation_lock(location.url):
         study = optuna.create_study(
             storage=connect(location.url, plan.search.worker_timeout),
             study_name=location.study,
@@ -150,16 +158,33 @@ def _create_study(plan: Plan, location: StudyLocation, workers: int) -> tuple[op
     return study, first_worker
 
 
-def load_study(plan: Plan, location: StudyLocation, worker: int, patience: Patience) -> Study:
+def load_study(plan: Plan, location: StudyLocation, worker: int) -> Study:
     """Open an existing study as its worker of a number."""
-    storage = connect(location.url, plan.search.worker_timeout, patience)
-    return patience(
-        optuna.load_study,
-        study_name=location.study,
-        storage=storage,
-        sampler=make_sampler(plan, worker),
-        pruner=make_pruner(plan),
-    )
+    with explained(location.url):
+        return optuna.load_study(
+            study_name=location.study,
+            storage=connect(location.url, plan.search.worker_timeout),
+            sampler=make_sampler(plan, worker),
+            pruner=make_pruner(plan),
+        )
+
+
+@_experimental()
+def fail_stale(study: Study) -> None:
+    """Fail the trials whose heartbeat has stopped, and queue them again."""
+    fail_stale_trials(study)
+
+
+@_experimental()
+def queue_again(study: Study, trial: FrozenTrial) -> None:
+    """Queue a failed trial again, which was stopped through no fault of its own."""
+    RetryHeartbeatStaleTrialCallback()(study, copy.deepcopy(trial))  # Optuna changes the trial
+
+
+@_experimental()
+def retry_history(trial: FrozenTrial) -> list[int]:
+    """The numbers of the failed trials that this one repeats, oldest first."""
+    return RetryHeartbeatStaleTrialCallback.retry_history(trial)
 
 
 def _engine_options(url: str) -> dict[str, Any]:
@@ -167,15 +192,6 @@ def _engine_options(url: str) -> dict[str, Any]:
     if make_url(url).get_backend_name() == "sqlite":
         return {"poolclass": NullPool, "connect_args": {"timeout": SQLITE_TIMEOUT_SECONDS}}
     return {"poolclass": NullPool, "connect_args": {"connect_timeout": CONNECT_TIMEOUT_SECONDS}}
-
-
-@contextmanager
-def _explained(url: str) -> Iterator[None]:
-    """Report what is wrong with a URL as a mistake in the configuration."""
-    try:
-        yield
-    except (ImportError, RuntimeError, exc.ArgumentError) as error:
-        raise ConfigError(f"--storage {shown(url)}: {error}") from error
 
 
 @contextmanager
@@ -207,23 +223,3 @@ def _refuse_other_plan(study: Study, plan: Plan) -> None:
             f"study {study.study_name}: was started with another {', '.join(other)}; for a new "
             "search, choose another --study"
         )
-
-
-def _database_error(error: BaseException | None) -> exc.SQLAlchemyError | None:
-    """SQLAlchemy's error behind one of Optuna's, which may follow from it indirectly."""
-    while error is not None and not isinstance(error, (exc.DBAPIError, exc.PendingRollbackError)):
-        error = error.__cause__ or error.__context__
-    return error
-
-
-def _is_away(error: exc.SQLAlchemyError) -> bool:
-    """Whether the database may answer again after a while."""
-    lost = (exc.OperationalError, exc.InterfaceError, exc.PendingRollbackError)
-    return isinstance(error, lost) or (
-        isinstance(error, exc.DBAPIError) and error.connection_invalidated
-    )
-
-
-def _reason(error: exc.SQLAlchemyError) -> str:
-    """The database's own message, on one line."""
-    return " ".join(str(getattr(error, "orig", None) or error).split())

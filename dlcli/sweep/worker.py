@@ -2,34 +2,31 @@
 
 import os
 import platform
+import random
 import time
 from collections.abc import Callable
-from pathlib import Path
+from functools import cache
 
 import optuna
 from optuna import TrialPruned
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.study import MaxTrialsCallback
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from dlcli.config.schema import Config
 from dlcli.data import datasets
-from dlcli.data.datasets import Dataset
 from dlcli.data.splits import split_validation
 from dlcli.errors import ConfigError, DivergenceError
 from dlcli.files import make_folder
 from dlcli.runs import directory
 from dlcli.runs import run as runs
 from dlcli.sweep.plan import Plan
-from dlcli.sweep.progress import Progress
-from dlcli.sweep.results import LOSS, REASON, RUN, WORKER, worker_of
-from dlcli.sweep.retries import fail_stale, queue_again
+from dlcli.sweep.results import LOSS, REASON, RUN, WORKER, Progress
 from dlcli.sweep.samplers import suggest
-from dlcli.sweep.storage import Patience, StudyLocation, connect
+from dlcli.sweep.storage import StorageError, StudyLocation, explained, fail_stale, queue_again
 from dlcli.training.state import initial_state, why_finished
 
 POLL_SECONDS = 0.5
-COUNTED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+PATIENCE_SECONDS = 120.0  # a restart of a database server takes less
+PAUSE_SECONDS = (0.2, 1.0)  # random, so that workers do not all come back at once
 
 
 class Stopped(Exception):  # noqa: N818 - it is no error
@@ -47,8 +44,6 @@ class Worker:
         The study.
     is_stopped
         Says whether to stop; it is asked after each block of batches (2,000 images).
-    patience
-        Retries what fails because the database is away.
     """
 
     def __init__(
@@ -57,131 +52,106 @@ class Worker:
         location: StudyLocation,
         study: optuna.Study,
         is_stopped: Callable[[], bool],
-        patience: Patience,
     ) -> None:
         self._plan = plan
         self._location = location
         self._study = study
         self._is_stopped = is_stopped
-        self._patience = patience
-        self._datasets: dict[str, Dataset] = {}
-        self._number = -1  # of the current trial
+        self._dataset = cache(lambda name: datasets.load(name, location.data_dir))
         self._error: Exception | None = None  # of the current trial
-        self._stuck_since: dict[int, float] = {}
+        self._away_since: float | None = None  # when the database began to fail
 
     def work(self) -> None:
-        """Run trials until the study is done or the worker is asked to stop."""
+        """Run trials until the study is done or the worker is asked to stop.
+
+        When the database fails, the current trial is lost to this worker: its heartbeat stops,
+        and it is tried again.
+
+        Raises
+        ------
+        StorageError
+            The database has been away for longer than ``PATIENCE_SECONDS``.
+        """
         while not self._is_stopped():
-            trials = self._patience(self._study.get_trials, deepcopy=False)
-            progress = Progress(self._plan, trials)
-            if progress.is_done:
-                return
-            if progress.has_open:
-                self._optimize()
+            try:
+                with explained(self._location.url):
+                    if self._is_done():
+                        return
+            except StorageError:
+                now = time.monotonic()
+                self._away_since = self._away_since or now
+                if now - self._away_since >= PATIENCE_SECONDS:
+                    raise
+                time.sleep(random.uniform(*PAUSE_SECONDS))  # noqa: S311 - no secret
             else:
-                self._wait_for_others(progress)
+                self._away_since = None
+
+    def _is_done(self) -> bool:
+        """Run a trial or wait for those of others, unless the study is done."""
+        progress = Progress(self._plan, self._study.get_trials(deepcopy=False))
+        if progress.has_open:
+            self._optimize()
+        elif not progress.is_done:
+            fail_stale(self._study)
+            for trial in progress.lost:  # a worker died between failing it and queueing it again
+                queue_again(self._study, trial)
+            time.sleep(POLL_SECONDS)
+        return progress.is_done
 
     def _optimize(self) -> None:
-        """Run trials while there are open ones."""
-        enough = MaxTrialsCallback(self._plan.trials, COUNTED)
+        """Run a trial."""
         try:
-            self._patience(
-                self._study.optimize,
-                self._run_trial,
-                catch=(Exception,),
-                callbacks=[self._after_trial, enough],
+            self._study.optimize(
+                self._run_trial, n_trials=1, catch=(Exception,), callbacks=[self._after_trial]
             )
-        except (UpdateFinishedTrialError, ValueError):
-            if not self._is_taken_over():
+        except ValueError:  # Optuna cannot end a trial that others failed: its heartbeat was late
+            if not isinstance(self._error, UpdateFinishedTrialError):
                 raise
-            return
-        if self._error is not None and not isinstance(self._error, Stopped):
-            raise self._error
-
-    def _is_taken_over(self) -> bool:
-        """Whether others have finished the current trial: its heartbeat was too late for them."""
-        trials = self._patience(self._study.get_trials, deepcopy=False)
-        return any(t.number == self._number and t.state.is_finished() for t in trials)
 
     def _after_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        """Queue a trial again that was stopped, and stop if there is reason to."""
+        """Queue a failed trial again, and raise its error."""
         if trial.state is TrialState.FAIL:
             queue_again(study, trial)
-        if self._error is not None or self._is_stopped():
-            study.stop()
+        if self._error is not None:
+            raise self._error
 
     def _run_trial(self, trial: Trial) -> float:
         """The validation accuracy with the sampler's proposals: Optuna's objective."""
-        self._number, self._error = trial.number, None
+        self._error = None
         try:
             return self._train(trial)
         except (ConfigError, DivergenceError, MemoryError) as error:
-            reason = str(error) or type(error).__name__
-            self._patience(trial.set_user_attr, REASON, reason)
+            trial.set_user_attr(REASON, str(error) or type(error).__name__)
             raise TrialPruned from error
-        except TrialPruned:
+        except (TrialPruned, Stopped):
             raise
         except Exception as error:
             self._error = error
             raise
 
     def _train(self, trial: Trial) -> float:
-        persist = self._patience
-        space = self._plan.space
-        labels = {key: persist(suggest, trial, key, space[key]) for key in space}
+        labels = {key: suggest(trial, key, space) for key, space in self._plan.space.items()}
         signature = {"trial": trial.number, "worker": f"{platform.node()}:{os.getpid()}"}
-        persist(trial.set_user_attr, WORKER, signature)
+        trial.set_user_attr(WORKER, signature)
         config = self._plan.config(labels)
-        dataset = self._dataset(config)
+        dataset = self._dataset(config.dataset)
         train, validation = split_validation(dataset.train, config.validation_size, config.seed)
-        path = self._new_folder(trial.number)
-        persist(trial.set_user_attr, RUN, str(path))
+        make_folder(self._location.folder)  # an older study of this name may have left runs in it
+        path = directory.create_numbered(self._location.folder, f"trial-{trial.number:04d}")
+        trial.set_user_attr(RUN, str(path))
         with directory.locked(path):
             run, state = runs.Run(path, config, dataset, threads=1), initial_state(config)
             run.start(state)
             for record in run.train(train, validation, state, lambda _: self._raise_if_stopped()):
-                persist(trial.report, record.validation_accuracy or 0.0, record.epoch)
+                trial.report(record.validation_accuracy or 0.0, record.epoch)
+                self._away_since = None
                 self._raise_if_stopped()
-                if why_finished(config, state) is None and persist(trial.should_prune):
+                if why_finished(config, state) is None and trial.should_prune():
                     raise TrialPruned
             summary = run.finish(state)
-        persist(trial.set_user_attr, LOSS, summary.validation_loss)
+        trial.set_user_attr(LOSS, summary.validation_loss)
         return summary.validation_accuracy or 0.0
 
     def _raise_if_stopped(self) -> None:
         if self._is_stopped():
             raise Stopped
-
-    def _dataset(self, config: Config) -> Dataset:
-        if config.dataset not in self._datasets:
-            self._datasets[config.dataset] = datasets.load(config.dataset, self._location.data_dir)
-        return self._datasets[config.dataset]
-
-    def _new_folder(self, number: int) -> Path:
-        """A new run directory; an older study of this name may have left others."""
-        make_folder(self._location.folder)
-        return directory.create_numbered(self._location.folder, f"trial-{number:04d}")
-
-    def _wait_for_others(self, progress: Progress) -> None:
-        """Wait for the trials of other workers, and queue those of dead ones again.
-
-        Optuna overlooks a trial whose worker died before the first heartbeat, and one whose
-        worker died between failing it and queueing it again.
-        """
-        self._patience(fail_stale, self._study)
-        unsigned = [t for t in progress.in_state(TrialState.RUNNING) if worker_of(t) is None]
-        now = time.monotonic()
-        stuck = [trial.number for trial in (*unsigned, *progress.lost)]
-        self._stuck_since = {number: self._stuck_since.get(number, now) for number in stuck}
-        for number, since in self._stuck_since.items():
-            if now - since > self._plan.search.worker_timeout:
-                self._patience(self._fail_and_queue_again, number)
-        time.sleep(POLL_SECONDS)
-
-    def _fail_and_queue_again(self, number: int) -> None:
-        # With Optuna's grid sampler, a study accepts no tell() outside of optimize().
-        database = connect(self._location.url)
-        study = optuna.load_study(study_name=self._location.study, storage=database)
-        trial = study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
-        if trial.state is TrialState.FAIL:
-            queue_again(study, trial)

@@ -10,7 +10,7 @@ from sqlalchemy.pool import NullPool
 
 from dlcli.sweep import plan as plans
 from dlcli.sweep.plan import Plan
-from dlcli.sweep.storage import Patience, StudyLocation, address, create_study, load_study
+from dlcli.sweep.storage import StudyLocation, address, create_study, load_study
 from dlcli.sweep.worker import Worker
 
 SEARCH = """
@@ -48,7 +48,7 @@ def open_study(location) -> Callable[..., optuna.Study]:
 
     def load(plan: Plan, worker: int = 0, location: StudyLocation = location) -> optuna.Study:
         create_study(plan, location)
-        return load_study(plan, location, worker, Patience(location.url))
+        return load_study(plan, location, worker)
 
     return load
 
@@ -62,12 +62,10 @@ def start(make_plan, location, open_study) -> Callable[..., tuple[optuna.Study, 
         trials: int = 4,
         is_stopped: Callable[[], bool] = lambda: False,
         location: StudyLocation = location,
-        patience: Patience | None = None,
     ) -> tuple[optuna.Study, Worker]:
         plan = make_plan(text, trials)
         study = open_study(plan, location=location)
-        patience = patience or Patience(location.url)
-        return study, Worker(plan, location, study, is_stopped, patience)
+        return study, Worker(plan, location, study, is_stopped)
 
     return begin
 

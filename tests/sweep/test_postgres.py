@@ -24,8 +24,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from dlcli.runs import metrics_log
 from dlcli.sweep import plan as plans
-from dlcli.sweep.results import best_of, row_of
-from dlcli.sweep.storage import StudyLocation, address, connect, create_study
+from dlcli.sweep.results import best_of, row_of, worker_of
+from dlcli.sweep.storage import StudyLocation, address, connect, create_study, retry_history
 
 WORKERS = 6
 SEARCH = """
@@ -195,8 +195,9 @@ def test_six_workers_two_killed_and_the_server_restarted(server, tmp_path, tiny)
     assert {tuple(trial.params.values()) for trial in ended} == COMBINATIONS
     assert len(ended) <= len(COMBINATIONS) + WORKERS
     assert all(trials[number].state is TrialState.FAIL for number in killed)
-    assert set(killed) <= {row_of(trial)["retry_of"] for trial in ended}
-    assert not [trial for trial in trials if trial.state is TrialState.RUNNING]
+    assert set(killed) <= {number for trial in ended for number in retry_history(trial)}
+    running = [trial for trial in trials if trial.state is TrialState.RUNNING]
+    assert not [trial for trial in running if worker_of(trial)]
     for trial in ended:  # what the database says is what the run directory holds
         runs = list(tmp_path.glob(f"machine-*/{row_of(trial)['run']}"))
         (run,) = [run for run in runs if metrics_log.read(run)]

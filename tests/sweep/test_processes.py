@@ -10,7 +10,7 @@ import pytest
 from dlcli.errors import DatasetError, Terminated
 from dlcli.sweep import processes
 from dlcli.sweep.processes import StopFlag, WorkerError, _work, run_workers
-from dlcli.sweep.progress import Progress
+from dlcli.sweep.results import Progress
 from dlcli.sweep.storage import create_study
 from dlcli.sweep.worker import Worker
 

@@ -5,8 +5,7 @@ import pytest
 import yaml
 from optuna.trial import TrialState, create_trial
 
-from dlcli.sweep.progress import Progress
-from dlcli.sweep.results import LOSS, best_of
+from dlcli.sweep.results import LOSS, Progress, best_of
 from dlcli.sweep.samplers import suggest
 
 TOO_SMALL = 1e-6  # with this learning rate nothing is learned in a few epochs

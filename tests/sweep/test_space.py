@@ -35,15 +35,15 @@ def test_the_points_of_a_range(key, words, points):
 
 def test_choices_are_stored_as_they_are_or_as_json():
     space = parsed("hidden_layers", choices=[[128], [256, 128], []])
-    assert space.labels == ["[128]", "[256, 128]", "[]"]
-    assert [plain(label) for label in space.labels] == list(space.values)
-    assert parsed("max_norm", choices=[None, 3.0]).labels == [None, 3.0]
+    assert space.points == ["[128]", "[256, 128]", "[]"]
+    assert [plain(label) for label in space.points] == list(space.values)
+    assert parsed("max_norm", choices=[None, 3.0]).points == [None, 3.0]
     assert plain("relu") == "relu"
 
 
 def test_a_mapping_may_be_a_choice():
     space = parsed("augmentation", choices=[None, {"rotation": 10}])
-    assert plain(space.labels[1]) == {"rotation": 10}
+    assert plain(space.points[1]) == {"rotation": 10}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The database: its address, patience while it is away, and who may use which study."""
+"""The database: its address, its errors, and who may use which study."""
 
 import subprocess
 import sys
@@ -9,11 +9,10 @@ import optuna
 import pytest
 from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState, create_trial
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import OperationalError
 
 from dlcli.errors import ConfigError
-from dlcli.sweep import storage
-from dlcli.sweep.storage import Patience, StorageError, address, connect, create_study, shown
+from dlcli.sweep.storage import StorageError, address, connect, create_study, explained, shown
 
 
 def test_addresses():
@@ -48,56 +47,33 @@ def test_a_new_study_on_a_server_that_does_not_answer_is_refused(make_plan, loca
         create_study(make_plan(), gone)
 
 
-@pytest.fixture
-def failing(monkeypatch):
-    """An operation that fails so many times: ``failing(3)``."""
-    monkeypatch.setattr(storage, "PAUSE_SECONDS", (0, 0))
-
-    def make(times: int, kind: type = OperationalError):
-        left = iter(range(times))
-
-        def operation() -> str:
-            if next(left, None) is not None:
-                raise StorageInternalError from kind("SELECT", {}, Exception("the server\nis gone"))
-            return "done"
-
-        return operation
-
-    return make
+def gone() -> None:
+    cause = OperationalError("SELECT", {}, Exception("the server\nis gone"))
+    raise StorageInternalError from cause
 
 
-def test_what_fails_for_a_while_is_tried_again_with_one_message(failing):
-    messages = []
-    patience = Patience("sqlite:///sweeps.db", on_wait=messages.append)
-    assert patience(failing(3)) == "done"
-    assert messages == ["sqlite:///sweeps.db: the server is gone; trying again"]
+def test_an_error_of_the_database_is_reported_on_one_line():
+    with (
+        pytest.raises(StorageError, match=r"sweeps\.db: the server is gone$"),
+        explained("sqlite:///sweeps.db"),
+    ):
+        gone()
 
 
-def test_patience_ends(failing):
-    with pytest.raises(StorageError, match=r"sweeps\.db: the server is gone$"):
-        Patience("sqlite:///sweeps.db", seconds=0)(failing(99))
-    with pytest.raises(StorageError, match="the server is gone"):
-        Patience("sqlite:///sweeps.db", gives_up=lambda: True)(failing(99))
-
-
-def test_the_error_behind_an_error_counts(failing):
-    read = failing(1)
-
-    def operation():
+def test_the_error_behind_an_error_counts():
+    def read() -> None:
         try:
-            state = read()
+            state = gone()
         finally:
-            assert state  # UnboundLocalError, as in Optuna at the end of a trial
-        return state
+            assert state is None  # UnboundLocalError, as in Optuna at the end of a trial
 
-    assert Patience("sqlite:///sweeps.db")(operation) == "done"
+    with pytest.raises(StorageError, match="the server is gone"), explained("sqlite:///sweeps.db"):
+        read()
 
 
-def test_no_other_error_is_tried_again(failing):
-    with pytest.raises(StorageError, match="the server is gone"):
-        Patience("sqlite:///sweeps.db")(failing(1, ProgrammingError))
-    with pytest.raises(KeyError):
-        Patience("sqlite:///sweeps.db")({}.__getitem__, "missing")
+def test_any_other_error_stays_as_it_is():
+    with pytest.raises(KeyError), explained("sqlite:///sweeps.db"):
+        raise KeyError
 
 
 def test_a_heartbeat_is_skipped_while_the_database_is_away(location):

@@ -17,10 +17,9 @@ from dlcli.runs import listing, metrics_log, resume
 from dlcli.runs.run import Run
 from dlcli.sweep import storage
 from dlcli.sweep import worker as workers
-from dlcli.sweep.results import best_of, row_of
-from dlcli.sweep.retries import MAX_RETRIES, queue_again
+from dlcli.sweep.results import WORKER, best_of, row_of
 from dlcli.sweep.samplers import make_sampler, suggest
-from dlcli.sweep.storage import Patience, StorageError
+from dlcli.sweep.storage import MAX_RETRIES, StorageError, queue_again
 
 
 def states(study) -> list[str]:
@@ -138,7 +137,7 @@ def test_an_error_that_is_not_the_trials_fault_ends_the_worker(start, monkeypatc
 @pytest.fixture
 def break_reports(monkeypatch):
     """Let the next reports of an accuracy fail: ``break_reports(3)``."""
-    monkeypatch.setattr(storage, "PAUSE_SECONDS", (0, 0))
+    monkeypatch.setattr(workers, "PAUSE_SECONDS", (0, 0))
     real = optuna.trial.Trial.report
 
     def break_next(times: int) -> None:
@@ -155,16 +154,18 @@ def break_reports(monkeypatch):
     return break_next
 
 
-def test_a_trial_outlives_a_database_that_is_away_for_a_while(start, break_reports):
+def test_a_trial_that_the_database_failed_in_is_tried_again(start, break_reports):
     study, worker = start(trials=1)
     break_reports(3)
     worker.work()
-    assert states(study) == ["COMPLETE"]
-    assert list(study.trials[0].intermediate_values) == [1, 2]
+    assert states(study) == ["FAIL"] * 3 + ["COMPLETE"]
+    assert row_of(study.trials[3])["retry_of"] == 2
+    assert len({trial.params["learning_rate"] for trial in study.trials}) == 1
 
 
-def test_a_database_that_stays_away_ends_the_worker(start, location, break_reports):
-    _, worker = start(patience=Patience(location.url, seconds=0))
+def test_a_database_that_stays_away_ends_the_worker(start, break_reports, monkeypatch):
+    monkeypatch.setattr(workers, "PATIENCE_SECONDS", 0)
+    _, worker = start()
     break_reports(100)
     with pytest.raises(StorageError, match=r"sweeps\.db: the server is gone$"):
         worker.work()
@@ -188,16 +189,17 @@ def test_a_worker_whose_trial_was_given_to_another_continues(start, open_elsewhe
 def test_the_trials_of_dead_workers_are_tried_again(start, open_elsewhere, location):
     study, worker = start("sweep: {worker_timeout: 2}", trials=3)
     elsewhere = open_elsewhere()
-    silent, beating = elsewhere.ask(), elsewhere.ask()  # one died before its first heartbeat
-    rates = [trial.suggest_float("learning_rate", 0.01, 1, log=True) for trial in (silent, beating)]
+    elsewhere.ask()  # died before its first heartbeat: another trial takes its place
+    beating = elsewhere.ask()
+    rate = beating.suggest_float("learning_rate", 0.01, 1, log=True)
     storage.connect(location.url).record_heartbeat(beating._trial_id)
     with closing(sqlite3.connect(location.runs_dir / "sweeps.db")) as database, database:
         database.execute("UPDATE trial_heartbeats SET heartbeat = datetime('now', '-1 hour')")
     worker.work()
     rows = [row_of(trial) for trial in study.trials]
-    assert [row["state"] for row in rows] == ["fail"] * 2 + ["complete"] * 3
+    assert [row["state"] for row in rows] == ["running", "fail"] + ["complete"] * 3
     retries = {row["retry_of"]: row["params"]["learning_rate"] for row in rows[2:]}
-    assert [retries[silent.number], retries[beating.number]] == rates
+    assert retries[beating.number] == rate
 
 
 GRID = "learning_rate: {choices: [0.1, 0.2]}\nsweep: {sampler: grid, worker_timeout: 2}"
@@ -215,6 +217,19 @@ def test_a_point_of_a_grid_is_not_lost_with_a_worker_that_died_before_queueing_i
     worker.work()
     points = {tuple(t.params.values()) for t in study.trials if t.state is TrialState.COMPLETE}
     assert len(points) == 4
+    assert states(study) == ["FAIL"] + ["COMPLETE"] * 4
+
+
+def test_a_point_of_a_grid_whose_worker_died_before_its_first_heartbeat_is_run_by_another(
+    start, open_elsewhere, make_plan
+):
+    study, worker = start(GRID)
+    elsewhere = open_elsewhere()
+    elsewhere.sampler = make_sampler(make_plan(GRID), worker=1)
+    suggest_all(elsewhere.ask(), make_plan(GRID))
+    worker.work()
+    assert states(study) == ["RUNNING"] + ["COMPLETE"] * 4
+    assert len({tuple(trial.params.values()) for trial in study.trials[1:]}) == 4
 
 
 def test_a_point_of_a_grid_that_fails_again_and_again_is_given_up(start, open_elsewhere, make_plan):
@@ -235,6 +250,7 @@ def test_a_worker_waits_for_trials_that_others_are_running(start, open_elsewhere
     study, worker = start(trials=1)
     elsewhere = open_elsewhere()
     trial = elsewhere.ask()
+    trial.set_user_attr(WORKER, {"trial": 0, "worker": "host:1"})
     waits = []
 
     def finish(seconds):

@@ -5,16 +5,17 @@ from itertools import product
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState, create_trial
 
-from dlcli.sweep.progress import Progress
+from dlcli.sweep.results import WORKER, Progress
 
 GRID = "learning_rate: {choices: [0.1, 0.2]}\nsweep: {sampler: grid}"
 POINTS = list(product(["[4]", "[8]"], [0.1, 0.2]))
 
 
-def trial(state=TrialState.COMPLETE, point=None):
+def trial(state=TrialState.COMPLETE, point=None, *, signed=True):
     keys = ("hidden_layers", "learning_rate")
     return create_trial(
         state=state,
+        user_attrs={WORKER: {"trial": -1, "worker": "host:1"}} if signed else {},
         value=0.5 if state is TrialState.COMPLETE else None,
         params=dict(zip(keys, point or (), strict=False)),
         distributions={
@@ -34,6 +35,8 @@ def test_complete_and_pruned_trials_count_and_running_ones_are_waited_for(make_p
     trials = [trial(), trial(TrialState.PRUNED), trial(TrialState.RUNNING)]
     progress = Progress(make_plan(trials=3), [*trials, trial(TrialState.WAITING)])
     assert (progress.done, progress.is_done, progress.has_open) == (2, False, False)
+    unsigned = trial(TrialState.RUNNING, signed=False)
+    assert Progress(make_plan(trials=3), [*trials[:2], unsigned]).has_open
     progress = Progress(make_plan(trials=2), trials)
     assert (progress.done, progress.is_done, progress.has_open) == (2, True, False)
 
