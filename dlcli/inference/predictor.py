@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 # are efficient.
 _BATCH_SIZE = 16
 # Pictures that take longer are preprocessed in threads. Python runs one thread at a time, except
-# while Pillow or NumPy work on large arrays: small PNG files take 0.1 ms each, and half as long
-# again in two threads.
+# while Pillow, OpenCV or NumPy work on large arrays: small PNG files take 0.1 ms each, and half as
+# long again in two threads.
 _MIN_SECONDS_FOR_THREADS = 0.001
 
 
