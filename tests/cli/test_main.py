@@ -200,15 +200,24 @@ def test_help_is_fast_because_it_imports_little(workdir):
     assert "x: unknown key" in finished.stderr
 
 
-def test_a_prediction_imports_nothing_that_only_training_needs(trained_model, workdir):
+@pytest.mark.parametrize(
+    ("box", "also_slow"),
+    [
+        ((12, 4, 16, 24), {"numpy.ma", "cv2"}),  # as MNIST would have it
+        ((12, 6, 15, 22), set()),  # to be scaled: np.quantile imports numpy.ma
+    ],
+)
+def test_a_prediction_imports_nothing_that_only_training_needs(
+    trained_model, workdir, box, also_slow
+):
     image = Image.new("L", (28, 28))
-    image.paste(255, (12, 6, 15, 22))
+    image.paste(255, box)
     image.save(workdir / "a.png")
     code = (
         "import sys, numpy; before = set(sys.modules)\n"
         "from dlcli.cli.main import run\n"
         "assert run(sys.argv[1:]) == 0\n"
-        "slow = {'numpy.ma', 'numpy.random', 'msgspec', 'yaml', 'requests', 'dlcli.data'}\n"
+        f"slow = {{'numpy.random', 'msgspec', 'yaml', 'requests', 'dlcli.data', *{also_slow}}}\n"
         "assert not slow & (set(sys.modules) - before), slow & set(sys.modules)"
     )
     arguments = ["predict", "a.png", "--model", str(trained_model)]
