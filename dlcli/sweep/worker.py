@@ -75,7 +75,7 @@ class Worker:
         while not self._is_stopped():
             try:
                 with explained(self._location.url):
-                    if self._is_done():
+                    if self._advance():
                         return
             except StorageError:
                 now = time.monotonic()
@@ -86,8 +86,8 @@ class Worker:
             else:
                 self._away_since = None
 
-    def _is_done(self) -> bool:
-        """Run a trial or wait for those of others, unless the study is done."""
+    def _advance(self) -> bool:
+        """Run a trial or wait for those of others; return whether the study was done."""
         progress = Progress(self._plan, self._study.get_trials(deepcopy=False))
         if progress.has_open:
             self._optimize()
