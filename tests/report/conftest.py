@@ -9,6 +9,18 @@ from dlcli.report.models import EvaluatedModel
 from dlcli.runs import lookup
 from dlcli.training.epoch_metrics import EpochRecord
 
+RECORD = EpochRecord(
+    epoch=1,
+    train_loss=1.0,
+    train_accuracy=0.5,
+    validation_loss=2.0,
+    validation_accuracy=0.25,
+    learning_rate=0.1,
+    gradient_norm=1.0,
+    seconds=1.0,
+    samples_per_second=1.0,
+)
+
 
 @pytest.fixture(scope="session")
 def model(trained_model):

@@ -13,19 +13,7 @@ from dlcli.evaluation import metrics
 from dlcli.report import charts, svg
 from dlcli.report.charts import Line
 from dlcli.report.neuron_statistics import Histogram
-from dlcli.training.epoch_metrics import EpochRecord
-
-RECORD = EpochRecord(
-    epoch=1,
-    train_loss=1.0,
-    train_accuracy=0.5,
-    validation_loss=2.0,
-    validation_accuracy=0.25,
-    learning_rate=0.1,
-    gradient_norm=1.0,
-    seconds=1.0,
-    samples_per_second=1.0,
-)
+from tests.report.conftest import RECORD
 
 
 @pytest.fixture(autouse=True)

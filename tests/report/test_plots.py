@@ -13,19 +13,7 @@ from dlcli.nn.network import Network
 from dlcli.report import plots
 from dlcli.report.plots import Curve
 from dlcli.runs import listing, lookup, metrics_log
-from dlcli.training.epoch_metrics import EpochRecord
-
-RECORD = EpochRecord(
-    epoch=1,
-    train_loss=1.0,
-    train_accuracy=0.5,
-    validation_loss=2.0,
-    validation_accuracy=0.25,
-    learning_rate=0.1,
-    gradient_norm=1.0,
-    seconds=1.0,
-    samples_per_second=1.0,
-)
+from tests.report.conftest import RECORD
 
 
 @pytest.fixture(autouse=True)
