@@ -7,7 +7,7 @@ import click
 
 from dlcli.cli import options
 from dlcli.cli.loading import limit_threads, load_dataset
-from dlcli.cli.output import print_json, print_table, printable
+from dlcli.cli.output import echo, print_json, print_table, printable
 from dlcli.evaluation.formatting import percent
 
 
@@ -65,7 +65,7 @@ def command(
         ],
     )
     verdict = "is more than chance" if result.is_significant() else "may well be chance"
-    click.echo(
+    echo(
         f"\n{result.images:,} test images of {printable(dataset)}; "
         f"both correct {result.both_right:,}, both wrong {result.both_wrong:,}\n"
         f"McNemar's test: p = {result.p_value:.3g} (the difference {verdict})"

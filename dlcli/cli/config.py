@@ -3,7 +3,7 @@
 import click
 
 from dlcli.cli import options
-from dlcli.cli.output import message, print_json, warn
+from dlcli.cli.output import echo, message, print_json, warn
 
 
 @click.group("config")
@@ -37,7 +37,7 @@ def show(sources: tuple[str, ...], overrides: tuple[str, ...], output_format: st
     if output_format == "json":
         print_json(schema.to_builtins(config))
     else:
-        click.echo(schema.to_yaml(config), nl=False)
+        echo(schema.to_yaml(config), nl=False)
 
 
 @command.command("check")
@@ -92,4 +92,4 @@ def describe(output_format: str) -> None:
     if output_format == "json":
         print_json(schema.json_schema())
     else:
-        click.echo(schema.reference(), nl=False)
+        echo(schema.reference(), nl=False)

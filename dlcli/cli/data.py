@@ -6,7 +6,7 @@ import click
 
 from dlcli.cli import options
 from dlcli.cli.loading import download_progress, load_dataset
-from dlcli.cli.output import message, print_csv, print_json, print_table, printable
+from dlcli.cli.output import echo, message, print_csv, print_json, print_table, printable
 from dlcli.data.registry import DATASETS, FILES, downloadable
 from dlcli.errors import ConfigError, DatasetError
 
@@ -49,7 +49,7 @@ def fetch(names: tuple[str, ...], data_dir: Path) -> None:
             fetched = cache.fetch(name, data_dir, progress)
         done = f"fetched {len(fetched)} of {len(FILES)} files" if fetched else "already complete"
         message(f"{name}: {done}")
-        click.echo(data_dir / name)
+        echo(data_dir / name)
 
 
 @command.command("status")
@@ -105,7 +105,7 @@ def verify(names: tuple[str, ...], data_dir: Path) -> None:
         raise DatasetError(f"{data_dir}: contains no dataset; fetch one with: dlcli data fetch")
     for name, by_file in faults.items():
         for file, fault in by_file.items():
-            click.echo(f"{printable(str(data_dir / name / file))}: {fault or 'ok'}")
+            echo(f"{printable(str(data_dir / name / file))}: {fault or 'ok'}")
     bad = sum(fault is not None for by_file in faults.values() for fault in by_file.values())
     if bad:
         raise DatasetError(
@@ -141,7 +141,7 @@ def import_(folder: Path, name: str, data_dir: Path) -> None:
 
     for path in cache.import_folder(name, folder, data_dir):
         message(f"verified {path}")
-    click.echo(data_dir / name)
+    echo(data_dir / name)
 
 
 @command.command("export")
@@ -172,7 +172,7 @@ def export(
     loaded = load_dataset(dataset, data_dir)
     count = pictures.export(loaded.test if split == "test" else loaded.train, output, limit)
     message(f"wrote {count:,} images")
-    click.echo(output)
+    echo(output)
 
 
 @command.command("show")
@@ -218,4 +218,4 @@ def show(
     else:
         rows = pictures.rows(train)
     write_grid(rows, output)
-    click.echo(output)
+    echo(output)

@@ -7,7 +7,7 @@ import click
 
 from dlcli.cli import options
 from dlcli.cli.loading import limit_threads, load_dataset, load_models
-from dlcli.cli.output import print_json, print_table
+from dlcli.cli.output import echo, print_json, print_table
 from dlcli.errors import ThresholdError
 from dlcli.evaluation.formatting import percent
 
@@ -98,7 +98,7 @@ def _print_text(result: "Evaluation") -> None:
         **{METRICS[name].title: METRICS[name].text(x) for name, x in result.scalars.items()},
     }
     width = max(map(len, numbers))
-    click.echo("".join(f"{title:<{width}}  {text}\n" for title, text in numbers.items()))
+    echo("".join(f"{title:<{width}}  {text}\n" for title, text in numbers.items()))
     print_table(
         ["rejected", "below", "error"],
         [
@@ -106,7 +106,7 @@ def _print_text(result: "Evaluation") -> None:
             for r in result.rejections
         ],
     )
-    click.echo()
+    echo()
     print_table(
         ["digit", "precision", "recall", "F1", "images"],
         [
@@ -114,7 +114,7 @@ def _print_text(result: "Evaluation") -> None:
             for digit, c in enumerate(result.classes)
         ],
     )
-    click.echo("\nconfusion matrix (row: label, column: prediction)")
+    echo("\nconfusion matrix (row: label, column: prediction)")
     rows = [[str(digit), *map(str, row)] for digit, row in enumerate(result.confusion)]
     print_table(["", *(row[0] for row in rows)], rows)
 

@@ -6,7 +6,7 @@ import click
 
 from dlcli.cli import options
 from dlcli.cli.loading import load_models, needs
-from dlcli.cli.output import message
+from dlcli.cli.output import echo, message
 
 _FORMATS = ("onnx", "safetensors")
 
@@ -56,4 +56,4 @@ def command(model_path: str | None, output_format: str | None, output: Path, for
             message(f"Load it into: Sequential({modules(model)})")
     with atomic_write(output) as file:
         file.write(content)
-    click.echo(output)
+    echo(output)

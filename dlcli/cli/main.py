@@ -11,7 +11,7 @@ import click
 
 from dlcli import __version__
 from dlcli.cli import options
-from dlcli.cli.output import echo_error, printable
+from dlcli.cli.output import discard, echo_error, print_any_character, printable
 from dlcli.errors import DlcliError, Terminated
 from dlcli.runs import interrupts
 
@@ -72,6 +72,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run dlcli with ``arguments`` and return its exit code; errors become one message."""
     debug = "--debug" in arguments
     interrupts.install()
+    print_any_character()
     try:
         with cli.make_context("dlcli", list(arguments)) as context:
             cli.invoke(context)
@@ -83,9 +84,9 @@ def run(arguments: Sequence[str]) -> int:
         echo_error(error.format_message())
         return error.exit_code
     except BrokenPipeError:
-        # The reader has seen enough (| head -1). The rest of stdout is discarded, because
-        # Python would complain when it flushes stdout at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of a help text has seen enough (| head -1). Python would complain when it
+        # flushes the rest at exit.
+        discard(sys.stdout)
         return 0
     except BaseException as error:  # noqa: BLE001 - whatever it is, it becomes one message here
         code, lines = _explain(error)

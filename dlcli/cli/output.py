@@ -1,21 +1,71 @@
 """What commands print: messages and progress to stderr, results to stdout."""
 
+import codecs
+import io
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
 from dlcli.cli.options import QUIET
 
+_IS_CLOSED = "dlcli.stdout_is_closed"
+_ENCODING_ERRORS = "dlcli.escape"
+
+
+def _escape(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Encode what an encoding lacks: bytes of a path as they are, all else as in \\u6570."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    error.end = error.start + 1  # one character at a time
+    is_byte = "\udc80" <= error.object[error.start] <= "\udcff"
+    if is_byte and not error.encoding.startswith(("utf-16", "utf-32")):
+        return codecs.lookup_error("surrogateescape")(error)
+    return codecs.backslashreplace_errors(error)
+
+
+def print_any_character() -> None:
+    """Let stdout and stderr take any text, also what their encoding (PYTHONIOENCODING) lacks."""
+    codecs.register_error(_ENCODING_ERRORS, _escape)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_ENCODING_ERRORS)
+
+
+def echo(text: object = "", *, nl: bool = True) -> None:
+    """Write a line to stdout; once its reader is gone (| head -1), write no more and go on.
+
+    So the exit code is that of the whole work, however much of the result somebody reads.
+    """
+    try:
+        click.echo(text, file=sys.stdout, nl=nl)  # noqa: TID251
+    except BrokenPipeError:
+        discard(sys.stdout)
+        click.get_current_context().meta[_IS_CLOSED] = True
+
+
+def is_stdout_closed() -> bool:
+    """Whether the reader of stdout is gone, so that nobody sees what is printed from now on."""
+    return bool(click.get_current_context().meta.get(_IS_CLOSED, False))
+
+
+def discard(stream: TextIO) -> None:
+    """Let what is written to a stream vanish, also what it holds already."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, stream.fileno())
+    os.close(null)
+
 
 def echo_error(text: str) -> None:
     """Write a line to stderr; once that fails, write no more and let the work continue."""
+    if sys.stderr is None:  # it was closed before the start (2>&-)
+        return
     try:
-        click.echo(text, err=True)
+        click.echo(text, file=sys.stderr)  # noqa: TID251
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+        discard(sys.stderr)
 
 
 def message(text: str) -> None:
@@ -43,7 +93,7 @@ def print_json(value: Any, *, indent: int | None = 2) -> None:
     """Print a JSON document to stdout; without ``indent``, in one line."""
     import json
 
-    click.echo(json.dumps(value, indent=indent))
+    echo(json.dumps(value, indent=indent))
 
 
 def print_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
@@ -55,7 +105,7 @@ def print_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None
         line = io.StringIO()
         shown = [printable(cell) if isinstance(cell, str) else cell for cell in cells]
         csv.writer(line, lineterminator="\n").writerow(shown)
-        click.echo(line.getvalue(), nl=False)
+        echo(line.getvalue(), nl=False)
 
     print_line(columns)
     for row in rows:
@@ -71,7 +121,7 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, left: i
             cell.ljust(width) if column < left else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         ]
-        click.echo("  ".join(cells).rstrip())
+        echo("  ".join(cells).rstrip())
 
 
 def printable(text: str) -> str:

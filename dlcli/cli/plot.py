@@ -7,7 +7,7 @@ import click
 
 from dlcli.cli import options
 from dlcli.cli.loading import limit_threads, load_dataset, needs
-from dlcli.cli.output import message, printable
+from dlcli.cli.output import echo, message, printable
 from dlcli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def command(
             with limit_threads(threads):
                 figure = _of_model(what, paths[0], dataset, data_dir)
         plots.write(figure, output)
-    click.echo(output)
+    echo(output)
 
 
 def _curve(path: str) -> "Curve":

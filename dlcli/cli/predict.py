@@ -9,7 +9,16 @@ import click
 
 from dlcli.cli import options
 from dlcli.cli.loading import limit_threads
-from dlcli.cli.output import echo_error, message, print_csv, print_json, printable, shows_bars, warn
+from dlcli.cli.output import (
+    echo,
+    echo_error,
+    message,
+    print_csv,
+    print_json,
+    printable,
+    shows_bars,
+    warn,
+)
 from dlcli.errors import InputError
 
 if TYPE_CHECKING:
@@ -147,7 +156,7 @@ def _print(predictions: "Iterator[Prediction]", output_format: str, top: int, mo
             print_json(_json_object(prediction, top, model), indent=None)
     else:
         for prediction in predictions:
-            click.echo("\t".join([*_cells(prediction, top), printable(prediction.name)]))
+            echo("\t".join([*_cells(prediction, top), printable(prediction.name)]))
 
 
 def _with_bar(predictions: "Iterator[Prediction]") -> "Iterator[Prediction]":

@@ -7,7 +7,7 @@ import click
 
 from dlcli.cli import options
 from dlcli.cli.loading import limit_threads, load_dataset, needs
-from dlcli.cli.output import message, warn
+from dlcli.cli.output import echo, message, warn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +80,7 @@ def command(
             content = page.render(evaluate_models(models, test), dataset, test)
     with atomic_write(path) as file:
         file.write(content)
-    click.echo(path)
+    echo(path)
     if opened:
         import webbrowser
 

@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from dlcli.cli import options
 from dlcli.cli.loading import load_dataset, needs
-from dlcli.cli.output import message, print_json, printable, warn
+from dlcli.cli.output import echo, message, print_json, printable, warn
 from dlcli.cli.sweep_progress import TrialProgress, shown_params
 from dlcli.cli.sweep_report import report, storage_option
 from dlcli.errors import ConfigError, DlcliError
@@ -218,7 +218,7 @@ def _print_best(
     message(f"Best: {score}, {shown_params(best)}")
     message(f"Its config: dlcli train --config {printable(str(config))}")
     if output_format == "text":
-        click.echo(row["run"])
+        echo(row["run"])
         return
     keys = ("run", "worker", "trial", "validation_accuracy", "validation_loss", "params")
     print_json(

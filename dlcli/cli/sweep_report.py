@@ -8,7 +8,7 @@ import click
 
 from dlcli.cli import options
 from dlcli.cli.loading import needs
-from dlcli.cli.output import message, print_csv, print_json, print_table, printable
+from dlcli.cli.output import echo, message, print_csv, print_json, print_table, printable
 from dlcli.errors import ConfigError
 from dlcli.evaluation.formatting import percent, short
 
@@ -117,7 +117,7 @@ def _print_report(
     if importances:
         shares = [[key, percent(fraction)] for key, fraction in importances.items()]
         print_table(["key", f"importance ({method})"], shares)
-        click.echo()
+        echo()
     else:
         message("Importances need complete trials of different accuracies")
     print_table(

@@ -9,7 +9,7 @@ from click.core import ParameterSource
 
 from dlcli.cli import options
 from dlcli.cli.loading import limit_threads, load_dataset, needs
-from dlcli.cli.output import message, print_json, shows_bars, warn
+from dlcli.cli.output import echo, message, print_json, shows_bars, warn
 from dlcli.cli.train_progress import ProgressBar, show_end, show_epoch, show_start
 from dlcli.errors import DivergenceError, Terminated
 
@@ -122,7 +122,7 @@ def _print_result(summary: "Summary", output_format: str) -> None:
     if output_format == "json":
         print_json(summary.to_builtins())
     else:
-        click.echo(summary.run)
+        echo(summary.run)
 
 
 def _open_run(
