@@ -109,6 +109,8 @@ def main() -> NoReturn:
     """
     if "_DLCLI_COMPLETE" in os.environ:  # click answers the shell's completion
         cli.main(prog_name="dlcli")
+    if "--debug" not in sys.argv:
+        silence_libraries()
     code = run(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         # After an error, the reader of what is left here is gone, or the disk is full, which
@@ -117,6 +119,20 @@ def main() -> NoReturn:
             if stream is not None:
                 stream.flush()
     os._exit(code)
+
+
+def silence_libraries() -> None:
+    """Keep warnings and logs of libraries from the user, who can do nothing about them.
+
+    The processes of a sweep learn it from the environment. Who sets PYTHONWARNINGS has a say.
+    """
+    import logging
+    import warnings
+
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+        os.environ["PYTHONWARNINGS"] = "ignore"
+    logging.lastResort = logging.NullHandler()
 
 
 def _explain(error: BaseException) -> tuple[int, list[str]]:

@@ -91,9 +91,9 @@ def shows_bars() -> bool:
 
 def print_json(value: Any, *, indent: int | None = 2) -> None:
     """Print a JSON document to stdout; without ``indent``, in one line."""
-    import json
+    from dlcli import strict_json
 
-    echo(json.dumps(value, indent=indent))
+    echo(strict_json.dumps(value, indent=indent))
 
 
 def print_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:

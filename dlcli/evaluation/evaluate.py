@@ -28,8 +28,8 @@ class Evaluation:
     interval
         95 % Wilson interval of the accuracy.
     loss
-        For one model, the loss it was trained with; for an ensemble, the cross-entropy of its
-        mean probabilities.
+        For one model, the loss it was trained with, infinite or NaN if it overflows; for an
+        ensemble, the cross-entropy of its mean probabilities.
     scalars
         Each of ``metrics.METRICS``.
     confusion
@@ -79,7 +79,9 @@ def evaluate(models: Sequence[Model], examples: Examples) -> Evaluation:
     probabilities: Array = np.mean([each for _, each in inferred], axis=0)
     if len(models) == 1:
         (model,), ((logits, _),) = models, inferred
-        loss = mean_loss(model.loss, model.network.output_activation, logits, examples.labels)
+        # Of weights that are just not too large for the outputs, the loss may overflow.
+        with np.errstate(over="ignore", invalid="ignore"):
+            loss = mean_loss(model.loss, model.network.output_activation, logits, examples.labels)
     else:
         loss = metrics.log_loss(probabilities, examples.labels)
     predictions = probabilities.argmax(axis=1).astype(np.uint8)

@@ -1,8 +1,6 @@
 """Where an exported model comes from, in the metadata of its file."""
 
-import json
-
-from dlcli import __version__
+from dlcli import __version__, strict_json
 from dlcli.runs.checkpoint import Model
 
 KEY = "dlcli"
@@ -23,4 +21,4 @@ def describe(model: Model, **more: str) -> dict[str, str]:
         "temperature": model.temperature,
         **more,
     }
-    return {KEY: json.dumps(described)}
+    return {KEY: strict_json.dumps(described)}

@@ -93,7 +93,8 @@ def hidden_layers(
 def _describe(
     activation: str, outputs: Array, outgoing: Array, neurons: int, each: int
 ) -> HiddenLayer:
-    importance = outputs.std(axis=0, dtype=np.float64) * np.linalg.norm(outgoing, axis=1)
+    norms = np.linalg.norm(outgoing.astype(np.float64), axis=1)  # in float32, squares overflow
+    importance = outputs.std(axis=0, dtype=np.float64) * norms
     order = np.argsort(-importance, kind="stable")
     lowest, highest = outputs.min(axis=0), outputs.max(axis=0)
     row = ACTIVATIONS[activation]

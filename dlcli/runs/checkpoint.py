@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from dlcli import __version__
+from dlcli import __version__, strict_json
 from dlcli.errors import CheckpointError, ConfigError
 from dlcli.files import atomic_write
 from dlcli.nn.activations import OUTPUT_ACTIVATIONS
@@ -117,7 +117,7 @@ def save(
         **metadata.to_json(),
     }
     with atomic_write(path) as file:
-        np.savez(file, metadata=np.array(json.dumps(description)), **arrays)  # type: ignore[arg-type]  # the stub takes keywords for allow_pickle
+        np.savez(file, metadata=np.array(strict_json.dumps(description)), **arrays)  # type: ignore[arg-type]  # the stub takes keywords for allow_pickle
 
 
 def load(path: Path) -> Model:

@@ -1,6 +1,5 @@
 """``metrics.jsonl``: a line for each epoch of a run."""
 
-import json
 import os
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from dlcli import strict_json
 from dlcli.errors import CheckpointError
 from dlcli.files import annotate_errors, atomic_write, open_file
 from dlcli.runs.directory import METRICS
@@ -56,4 +56,4 @@ def read(run: Path) -> list[EpochRecord]:
 
 
 def _line(record: EpochRecord) -> str:
-    return json.dumps(asdict(record)) + "\n"
+    return strict_json.dumps(asdict(record)) + "\n"

@@ -1,11 +1,11 @@
 """``summary.json``: how a run ended; the file exists as soon as the run is finished."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from dlcli import strict_json
 from dlcli.errors import CheckpointError
 from dlcli.files import atomic_write, open_file
 from dlcli.runs.directory import SUMMARY
@@ -44,7 +44,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 def write(run: Path, summary: Summary) -> None:
     """Write a run's summary, which marks the run as finished."""
     with atomic_write(run / SUMMARY) as file:
-        file.write((json.dumps(summary.to_builtins(), indent=2) + "\n").encode())
+        file.write((strict_json.dumps(summary.to_builtins(), indent=2) + "\n").encode())
 
 
 def read(run: Path) -> Summary | None:

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from dlcli import strict_json
 from dlcli.config.messages import describe_allowed, did_you_mean, shown
 from dlcli.config.validation import checked
 from dlcli.config.yaml_loader import Setting, Settings
@@ -62,7 +63,7 @@ class Choices:
     @property
     def points(self) -> list[Label]:
         """Each value as Optuna stores it: a scalar as it is, a list or mapping as JSON."""
-        return [json.dumps(v) if isinstance(v, (list, dict)) else v for v in self.values]
+        return [strict_json.dumps(v) if isinstance(v, (list, dict)) else v for v in self.values]
 
     @property
     def low(self) -> Any:

@@ -24,6 +24,7 @@ from sqlalchemy import create_engine, exc, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
+from dlcli import strict_json
 from dlcli.errors import ConfigError, DlcliError
 from dlcli.sweep.plan import Plan
 from dlcli.sweep.samplers import make_pruner, make_sampler
@@ -151,7 +152,7 @@ def create_study(plan: Plan, location: StudyLocation, workers: int = 1) -> tuple
         )
         attributes, trials = study.user_attrs, study.get_trials(deepcopy=False)
         if not attributes and not trials:
-            study.set_user_attr(_PLAN, json.dumps(plan.describe()))
+            study.set_user_attr(_PLAN, strict_json.dumps(plan.describe()))
         _refuse_other_plan(study, plan)
         first_worker: int = attributes.get(_WORKERS, len(trials))
         study.set_user_attr(_WORKERS, first_worker + workers)

@@ -13,6 +13,7 @@ from dlcli.evaluation import evaluate
 from dlcli.evaluation.metrics import METRICS, Metric
 from dlcli.nn.network import Network
 from dlcli.runs import checkpoint
+from dlcli.runs.metadata import Metadata
 
 KEYS = [
     "model",
@@ -344,3 +345,23 @@ def test_a_truncated_model_is_reported(dlcli, trained_model, workdir):
     assert (result.code, result.stdout) == (4, "")
     assert result.stderr.startswith("Error: cut.npz: not a whole .npz checkpoint")
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("output_activation", "loss", "weight"),
+    [("sigmoid", "cross_entropy", 1e38), ("linear", "mse", 1e22)],
+)
+def test_a_loss_that_overflows_is_null_in_json_and_no_warning_is_shown(
+    dlcli, tmp_path, output_activation, loss, weight
+):
+    """The outputs of these models are finite."""
+    network = Network([784, 16, 10], ["relu"], output_activation)
+    network.initialize("auto", 0.1, np.random.default_rng(0))
+    network.weights[-1][...] = np.sign(network.weights[-1]) * weight
+    known = {"config": {"dataset": "sample"}, "epoch": 1, "preprocessing": "digit"}
+    metadata = Metadata.from_json(known | {"dataset": {"name": "sample", "checksum": "0"}})
+    checkpoint.save(tmp_path / "large.npz", network, loss, metadata, {})
+    result = dlcli("eval", "large.npz", "-q", "--format", "json")
+    assert (result.code, result.stderr) == (0, "")
+    assert json.loads(result.stdout, parse_constant=pytest.fail)["loss"] is None
+    assert dlcli("eval", "large.npz", "-q").stderr == ""

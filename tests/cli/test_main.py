@@ -384,3 +384,31 @@ def test_text_from_outside_does_nothing_to_the_terminal(text, shown):
 def test_error_messages_do_nothing_to_the_terminal_either(dlcli):
     result = dlcli("eval", "\x1b[2Jmodel")
     assert result.stderr == "Error: \\x1b[2Jmodel: no such run directory or checkpoint\n"
+
+
+WARNING = """
+import logging, sys, warnings
+from dlcli.cli.main import main
+from dlcli.config import files
+
+load = files.load
+
+def load_with_warnings(*arguments):
+    warnings.warn("from NumPy", RuntimeWarning)
+    logging.getLogger("matplotlib").warning("from a log")
+    return load(*arguments)
+
+files.load = load_with_warnings
+main()
+"""
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_warnings_of_libraries_are_shown_only_with_debug(debug):
+    arguments = ["config", "show", *(["--debug"] if debug else [])]
+    finished = subprocess.run(
+        [sys.executable, "-c", WARNING, *arguments], capture_output=True, text=True
+    )
+    assert finished.returncode == 0
+    assert ("RuntimeWarning: from NumPy" in finished.stderr) is debug
+    assert ("from a log" in finished.stderr) is debug

@@ -74,3 +74,8 @@ def test_a_histogram_of_one_value_has_it_in_one_bin(value):
 def test_sums_that_overflow_are_an_error(make_checkpoint):
     with pytest.raises(CheckpointError, match=r"known\.npz: its weights are so large"):
         layer_of(make_checkpoint, "relu", [3e38, 1, 1], [3e38, 0, 0], [1, 1, 1])
+
+
+def test_weights_whose_squares_overflow_are_described_without_a_warning(make_checkpoint):
+    layer = layer_of(make_checkpoint, "sigmoid", [0, 0.1], [0, 0], [1e38, 1e38])
+    assert layer.order.tolist() == [1, 0]

@@ -1,13 +1,13 @@
 """The drawing area of a page: its HTML, CSS, JavaScript and data."""
 
 import base64
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from dlcli import strict_json
 from dlcli.data import datasets
 from dlcli.errors import CheckpointError
 from dlcli.nn.network import Network
@@ -72,7 +72,7 @@ def section(model_path: str | None) -> Demo:
         html=_asset("section.html"),
         css=_asset("section.css"),
         javascript=f"(() => {{\n'use strict';\n\n{scripts}}})();\n",
-        data=json.dumps(_data(model)).replace("<", "\\u003c"),
+        data=strict_json.dumps(_data(model)).replace("<", "\\u003c"),
     )
 
 
