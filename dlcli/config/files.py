@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from dlcli.config.messages import did_you_mean, shortened
-from dlcli.config.schema import Config, to_builtins
+from dlcli.config.messages import allows_any_text, did_you_mean, shortened
+from dlcli.config.schema import Config, key_types, to_builtins
 from dlcli.config.validation import resolve
 from dlcli.config.yaml_loader import (
     MAX_BYTES,
@@ -74,13 +74,16 @@ def _shipped_files() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def _override(text: str) -> Settings:
+def _override(override: str) -> Settings:
     """The setting of a ``KEY=VALUE`` on the command line."""
-    key, equals, value = text.partition("=")
+    key, equals, text = override.partition("=")
     key = key.strip()
     if not equals or not key:
-        raise ConfigError(f"--set {shortened(text)}: expected KEY=VALUE")
-    return settings_of({key: parse_value(value, f"--set {shortened(key)}")}, "--set")
+        raise ConfigError(f"--set {shortened(override)}: expected KEY=VALUE")
+    kind = key_types().get(key)
+    as_text = kind is not None and allows_any_text(kind)
+    value = parse_value(text, f"--set {shortened(key)}", as_text=as_text)
+    return settings_of({key: value}, "--set")
 
 
 def _read(source: str) -> Settings:

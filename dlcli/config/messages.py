@@ -5,13 +5,13 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-import yaml
+
+from dlcli.config.yaml_loader import dump
 
 
 def shown(value: Any) -> str:
     """A value about as the user wrote it, at no more than 60 characters."""
-    text = yaml.safe_dump(value, default_flow_style=True, width=10**6)
-    return shortened(text.removesuffix("...\n").strip())
+    return shortened(dump(value, flow=True).removesuffix("...\n").strip())
 
 
 def shortened(text: str) -> str:
@@ -35,6 +35,13 @@ def allowed_names(kind: Any) -> list[str]:
     """The names that a type allows, if it has a choice of names."""
     schema = msgspec.json.schema(kind)
     return [name for part in schema.get("anyOf", [schema]) for name in part.get("enum", [])]
+
+
+def allows_any_text(kind: Any) -> bool:
+    """Whether a type allows text that is not one of a choice of names."""
+    schema = msgspec.json.schema(kind)
+    parts = schema.get("anyOf", [schema])
+    return any(part.get("type") == "string" and "enum" not in part for part in parts)
 
 
 def describe_allowed(kind: Any) -> str:

@@ -6,7 +6,6 @@ A config is flat, but for ``augmentation``, whose keys have a dot: ``augmentatio
 from typing import Annotated, Any, Literal
 
 import msgspec
-import yaml
 from msgspec import Meta
 
 from dlcli.config.choices import (
@@ -23,7 +22,7 @@ from dlcli.config.choices import (
     users,
 )
 from dlcli.config.messages import describe_allowed, shown
-from dlcli.config.yaml_loader import settings_of
+from dlcli.config.yaml_loader import dump, settings_of
 from dlcli.data.registry import DATASETS
 from dlcli.nn.dimensions import CLASSES, IMAGE_SIZE, MAX_HIDDEN_LAYERS, MAX_PATH
 from dlcli.nn.losses import LOSSES
@@ -306,9 +305,7 @@ def to_builtins(config: Config) -> dict[str, Any]:
 
 def to_yaml(config: Config) -> str:
     """The config as YAML; ``files.load`` reads an equal config back."""
-    return yaml.safe_dump(
-        to_builtins(config), sort_keys=False, default_flow_style=None, width=10**6
-    )
+    return dump(to_builtins(config), flow=None)
 
 
 def json_schema() -> dict[str, Any]:

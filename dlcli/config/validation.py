@@ -57,7 +57,7 @@ def resolve(settings: Settings, unknown: Collection[str] = ()) -> Config:
     types = key_types()
     for key, setting in settings.items():
         if key not in types:
-            problems.append(f"{setting.origin}: {_unknown_key(key, types)}")
+            problems.append(_unknown_key(key, setting, types))
             if len(problems) == _MAX_PROBLEMS:
                 break
             continue
@@ -84,7 +84,8 @@ def _refuse_search(settings: Settings) -> None:
     for key, setting in settings.items():
         if key.partition(".")[0] == "sweep":
             raise ConfigError(
-                f"{setting.origin}: sweep: makes this a search, which is for dlcli sweep --config"
+                f"{setting.first_origin}: sweep: makes this a search, which is for "
+                "dlcli sweep --config"
             )
 
 
@@ -110,13 +111,18 @@ def _gathered(values: dict[str, Any]) -> dict[str, Any]:
     return gathered | ({"augmentation": Augmentation(**inner)} if inner else {})
 
 
-def _unknown_key(key: str, types: dict[str, Any]) -> str:
+def _unknown_key(key: str, setting: Setting, types: dict[str, Any]) -> str:
     group, dot, inner = key.partition(".")
-    if dot and group in types and group != "augmentation":
+    if group not in types:
+        return (
+            f"{setting.first_origin}: {shortened(group)}: unknown key{did_you_mean(group, types)}"
+        )
+    if dot and group != "augmentation":
         hint = "; a search is for dlcli sweep" if inner in _WORDS_OF_A_SEARCH else ""
-        return f"{group}: expected {describe_allowed(types[group])}, got a mapping{hint}"
-    alike = [name for name in types if name.startswith(f"{group}.")] if dot else types
-    return f"{shortened(key)}: unknown key{did_you_mean(key, alike)}"
+        expected = f"expected {describe_allowed(types[group])}, got a mapping{hint}"
+        return f"{setting.first_origin}: {group}: {expected}"
+    alike = [name for name in types if name.startswith(f"{group}.")]
+    return f"{setting.origin}: {shortened(key)}: unknown key{did_you_mean(key, alike)}"
 
 
 def _contradictions(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:

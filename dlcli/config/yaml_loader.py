@@ -4,7 +4,8 @@ Keys of an inner mapping have a dot, as in ``augmentation.rotation``.
 
 PyYAML implements YAML 1.1, in which ``1e-3`` is a string, ``on`` is true and ``010`` is 8.
 The loader here uses PyYAML's parser with the scalar rules of the YAML 1.2 core schema
-(https://yaml.org/spec/1.2.2/#103-core-schema), and rejects duplicate keys.
+(https://yaml.org/spec/1.2.2/#103-core-schema), and rejects duplicate keys. :func:`dump` writes what
+readers of both versions understand alike.
 """
 
 import re
@@ -18,14 +19,25 @@ from dlcli.errors import ConfigError
 
 MAX_BYTES = 100_000
 _MAX_DEPTH = 16
+_MAX_BITS = 10_000  # of a whole number; Python writes no more than 4,300 digits in decimal
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One key's value and where it was written (``mnist.yaml:4`` or ``--set``)."""
+    """One key's value and where it was written (``mnist.yaml:4`` or ``--set``).
+
+    A key such as ``augmentation.rotation`` has two places: ``mapping_origin`` is that of the key
+    ``augmentation``, if it is another.
+    """
 
     value: Any
     origin: str
+    mapping_origin: str | None = None
+
+    @property
+    def first_origin(self) -> str:
+        """Where the first part of the key was written."""
+        return self.mapping_origin or self.origin
 
 
 Settings: TypeAlias = dict[str, Setting]
@@ -73,28 +85,48 @@ class _Loader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
+class _Dumper(yaml.SafeDumper):
+    """PyYAML's safe dumper, which also quotes text that is a number in YAML 1.2, such as 1e3."""
+
+
 # The parent class has the rules of YAML 1.1; start without any.
 _Loader.yaml_implicit_resolvers = {}
 
 
 def _scalar(name: str, pattern: str, first_characters: str) -> None:
-    _Loader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{name}", re.compile(rf"^(?:{pattern})$"), list(first_characters)
-    )
+    for kind in (_Loader, _Dumper):
+        kind.add_implicit_resolver(
+            f"tag:yaml.org,2002:{name}", re.compile(rf"^(?:{pattern})$"), list(first_characters)
+        )
 
 
 _scalar("null", r"~|null|Null|NULL|", "~nN")
 _Loader.yaml_implicit_resolvers[""] = _Loader.yaml_implicit_resolvers["~"]
 _scalar("bool", r"true|True|TRUE|false|False|FALSE", "tTfF")
-_scalar("int", r"[-+]?[0-9]+", "-+0123456789")
+_scalar("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789")
 _scalar(
     "float",
     r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
     r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
     "-+0123456789.",
 )
-# PyYAML would read 010 as octal; YAML 1.2 says ten.
-_Loader.add_constructor("tag:yaml.org,2002:int", lambda _loader, node: int(node.value))
+
+
+def _whole_number(_loader: yaml.SafeLoader, node: yaml.Node) -> int:
+    """The number in a scalar; 010 is ten in YAML 1.2, where PyYAML would read octal."""
+    base = {"0o": 8, "0x": 16}.get(node.value[:2], 10)
+    number = int(node.value, base)
+    if number.bit_length() > _MAX_BITS:
+        raise ValueError("a number has too many digits")
+    return number
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _whole_number)
+
+
+def dump(value: Any, *, flow: bool | None) -> str:
+    """Plain values as YAML, on one line with ``flow``, else (None) with a line for each key."""
+    return yaml.dump(value, None, _Dumper, sort_keys=False, default_flow_style=flow, width=10**6)
 
 
 def parse(text: str, name: str) -> Settings:
@@ -118,8 +150,10 @@ def parse(text: str, name: str) -> Settings:
             )
         _check(node, name)
         return {
-            key: Setting(loader.construct_object(value, deep=True), f"{name}:{line}")
-            for key, line, value in _keys(node)
+            key: Setting(
+                loader.construct_object(value, deep=True), f"{name}:{line}", f"{name}:{first_line}"
+            )
+            for key, first_line, line, value in _keys(node)
         }
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -132,28 +166,53 @@ def parse(text: str, name: str) -> Settings:
         raise ConfigError(f"{name}: nested too deeply for a config") from None
 
 
-def parse_value(text: str, name: str) -> Any:
-    """Read one YAML value, as given on the command line (``0.1``, ``[128, 64]``, ``relu``)."""
-    # Parsed as a document of its own, because ": " or "#" would end the value of a key.
+def parse_value(text: str, name: str, *, as_text: bool = False) -> Any:
+    """Read one value, as given on the command line (``0.1``, ``[128, 64]``, ``relu``).
+
+    Only lists, mappings and quoted text are read as YAML. Anything else is one scalar to its end,
+    so that characters with a meaning in YAML documents, such as ``#``, stand for themselves.
+    Spaces around the value are ignored. With ``as_text``, a scalar is not read as a number.
+
+    Raises
+    ------
+    ConfigError
+        The text starts as a list, a mapping or quoted text, and is something else.
+    """
+    text = text.strip()
     try:
-        loader = _Loader(text)
+        if not text.startswith(("[", "{", "'", '"')):
+            return text if as_text else _scalar_value(text)
+        # In one line, a comment cannot hide but the end of the value, which is missed then.
+        loader = _Loader(text.replace("\n", " "))
         node = loader.get_single_node()
-        if node is None:
-            return None
+        if node is None or node.end_mark.index != len(text):
+            raise ConfigError(f"{name}: not a YAML value: {text!r:.60}; more follows its end")
         _check(node, name)
         return loader.construct_object(node, deep=True)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{name}: not a YAML value: {text!r:.60}") from error
+        hint = f"; a folder of this name is {f'./{text}':.60}" if as_text else ""
+        raise ConfigError(f"{name}: not a YAML value: {text!r:.60}{hint}") from error
 
 
-def _keys(mapping: yaml.MappingNode) -> Iterator[tuple[str, int, yaml.Node]]:
-    """Each key, its line and its value; keys of inner mappings have a dot."""
+def _scalar_value(text: str) -> Any:
+    """The value of an unquoted scalar."""
+    loader = _Loader("")
+    tag = loader.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
+    return loader.construct_object(yaml.ScalarNode(tag, text))
+
+
+def _keys(mapping: yaml.MappingNode) -> Iterator[tuple[str, int, int, yaml.Node]]:
+    """Each key, the lines of its first and last part, and its value.
+
+    Keys of inner mappings have a dot.
+    """
     for key, value in mapping.value:
         if isinstance(value, yaml.MappingNode) and value.value:
             for inner_key, inner_value in value.value:
-                yield f"{key.value}.{inner_key.value}", _line(inner_key), inner_value
+                name = f"{key.value}.{inner_key.value}"
+                yield name, _line(key), _line(inner_key), inner_value
         else:
-            yield key.value, _line(key), value
+            yield key.value, _line(key), _line(key), value
 
 
 def _line(node: yaml.Node) -> int:

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-import yaml
-
 from dlcli.config.schema import Config, differences
+from dlcli.config.yaml_loader import dump
 from dlcli.evaluation.formatting import percent, short
 from dlcli.nn.network import Network
 from dlcli.training.epoch_metrics import EpochRecord
@@ -41,7 +40,7 @@ def architecture(network: Network) -> str:
 def changed_settings(config: Config) -> str:
     """What differs from the defaults, as YAML."""
     changed = {key: now for key, (_, now) in differences(Config(), config).items()}
-    return yaml.safe_dump(changed, sort_keys=False, default_flow_style=None, width=10**6)
+    return dump(changed, flow=None)
 
 
 def thinned(

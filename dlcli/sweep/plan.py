@@ -181,7 +181,7 @@ def _not_a_grid(space: Space, words: Mapping[str, Settings]) -> list[str]:
 
 def _origin(key: str, fixed: Settings, words: Mapping[str, Settings]) -> str:
     """Where a key was set."""
-    return next(iter(words[key].values())).origin if key in words else fixed[key].origin
+    return next(iter(words[key].values())).first_origin if key in words else fixed[key].origin
 
 
 def _split(settings: Settings) -> tuple[Settings, dict[str, Settings], Settings]:

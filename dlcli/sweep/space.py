@@ -144,7 +144,7 @@ def _choices(name: str, setting: Setting, kind: Any) -> Choices:
 
 
 def _range(key: str, words: Settings, kind: Any) -> Range:
-    origin = next(iter(words.values())).origin
+    origin = next(iter(words.values())).first_origin
     if missing := [word for word in ("low", "high") if word not in words]:
         raise ConfigError(
             f"{origin}: {key}: {' and '.join(missing)} missing; a search space has low and high "

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from dlcli.config import files as config_files
-from dlcli.config.schema import Augmentation, Config
+from dlcli.config.schema import Augmentation, Config, to_yaml
 from dlcli.errors import ConfigError
 
 SHIPPED = config_files.shipped_configs()
@@ -69,6 +69,25 @@ def test_set_wants_key_and_value(override):
 def test_a_set_value_may_hold_an_equals_sign():
     with pytest.raises(ConfigError, match="learning_rate: expected a number"):
         config_files.load([], ["learning_rate=a=b"])
+
+
+def test_a_number_sign_belongs_to_the_value(workdir):
+    (workdir / "my data").mkdir()
+    assert config_files.load([], ["dataset=my data #1"]).dataset == "my data #1"
+
+
+@pytest.mark.parametrize("folder", ["1990", "1e3", "true", "0o17"])
+def test_a_dataset_may_have_the_name_of_a_number_even_in_a_written_config(workdir, folder):
+    (workdir / folder).mkdir()
+    config = config_files.load([], [f"dataset={folder}"])
+    assert config.dataset == folder
+    (workdir / "written.yaml").write_text(to_yaml(config))
+    assert config_files.load(["written.yaml"]) == config
+
+
+def test_a_name_with_a_bracket_gets_a_hint_at_what_to_type():
+    with pytest.raises(ConfigError, match=r"a folder of this name is \./\[x"):
+        config_files.load([], ["dataset=[x"])
 
 
 def test_a_folder_does_not_hide_a_shipped_config_of_its_name(workdir):

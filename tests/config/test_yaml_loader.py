@@ -4,10 +4,11 @@ import contextlib
 import math
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlcli.config.yaml_loader import MAX_BYTES, parse, parse_value
+from dlcli.config.yaml_loader import MAX_BYTES, dump, parse, parse_value
 from dlcli.errors import ConfigError
 
 
@@ -21,7 +22,11 @@ from dlcli.errors import ConfigError
         ("010", 10),
         ("+7", 7),
         ("1:30", "1:30"),
-        ("0x10", "0x10"),
+        ("0x1F", 31),
+        ("0o17", 15),
+        ("0x", "0x"),
+        ("0o8", "0o8"),
+        ("-0x10", "-0x10"),
         ("1_000", "1_000"),
         ("on", "on"),
         ("yes", "yes"),
@@ -43,6 +48,27 @@ def test_scalars_mean_what_yaml_1_2_says(text, value):
     assert type(found) is type(value)
 
 
+@pytest.mark.parametrize(
+    "text", ["my data #1", "a: b", "- x", "--- x", "*x", "!x", "@x", "#", "~/d"]
+)
+def test_a_value_on_the_command_line_is_no_document(text):
+    assert parse_value(f" {text} ", "test") == text
+
+
+@pytest.mark.parametrize("text", ["1990", "1e3", "true", "null", "~", "0o17", ""])
+def test_a_value_that_can_only_be_text_is_text(text):
+    assert parse_value(text, "test", as_text=True) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["a", "1e3", "0x1F", "0o17", "010", "1_0", "on", "true", "~", "", "é"]
+)
+def test_text_is_written_so_that_readers_of_both_versions_find_it_again(text):
+    written = dump({"key": text}, flow=None)
+    assert yaml.safe_load(written) == {"key": text}
+    assert parse(written, "f")["key"].value == text
+
+
 def test_not_a_number_is_read():
     assert math.isnan(parse_value(".nan", "test"))
 
@@ -57,6 +83,11 @@ def test_each_setting_knows_its_line():
     assert settings["learning_rate"].origin == "my.yaml:2"
     assert settings["epochs"].origin == "my.yaml:4"
     assert settings["epochs"].value == 3
+
+
+def test_a_key_of_a_mapping_also_knows_the_line_of_the_mapping():
+    setting = parse("a: 1\nb:\n  # why\n  c: 2\n", "my.yaml")["b.c"]
+    assert (setting.first_origin, setting.origin) == ("my.yaml:2", "my.yaml:4")
 
 
 @pytest.mark.parametrize("text", ["", "# nothing but a comment\n", "---\n"])
@@ -87,6 +118,7 @@ def test_an_empty_document_has_no_settings(text):
         ("a: " + "[" * 100 + "]" * 100, "nested too deeply"),
         ("a: " + "[" * 90_000, "nested too deeply"),
         ("a: 1" + "0" * 5000, "f.yaml: not valid YAML"),
+        ("a: 0x" + "f" * 5000, "f.yaml: not valid YAML: a number has too many digits"),
         ("a: " + "x" * MAX_BYTES, "too long for a config"),
     ],
 )
@@ -102,7 +134,22 @@ def test_no_text_breaks_the_parser_but_by_a_config_error(text):
         parse(text, "f.yaml")
 
 
-@pytest.mark.parametrize("text", ["[1", "a: b: c", "!!python/name:os.system", "*x", "[" * 100_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[1",
+        "[1] # 2",
+        "[1 # 2]",
+        "[1 # 2\n, 3]",
+        "'a' b",
+        "[1] [2]",
+        "{a: 1",
+        "{a: 1, a: 2}",
+        "[!!python/name:os.system ]",
+        "[*x]",
+        "[" * 100_000,
+    ],
+)
 def test_what_is_no_value_is_refused(text):
-    with pytest.raises(ConfigError, match="--set x: not a YAML value"):
+    with pytest.raises(ConfigError, match="--set x:"):
         parse_value(text, "--set x")

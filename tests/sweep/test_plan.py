@@ -83,6 +83,8 @@ def test_every_problem_is_reported_with_file_line_and_key(make_plan):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("colour:\n  blue: 1\n  red: 2", "search.yaml:1: colour: unknown key"),
+        ("dropout:\n  low: 0.1", "search.yaml:1: dropout: high missing"),
         ("sweep: 5", "search.yaml:1: sweep: expected a mapping of its keys"),
         (
             "early_stopping: 2\nkeep: last",
