@@ -185,7 +185,7 @@ def make_checkpoint(tmp_path) -> Callable[..., Path]:
         values = {
             "config": {"dataset": "sample"},
             "epoch": 1,
-            "dataset": {"name": "sample", "checksum": "0"},
+            "dataset": {"name": "sample", "checksum": datasets.load("sample").checksum},
             "preprocessing": "digit",
         }
         path = tmp_path / name

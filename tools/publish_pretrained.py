@@ -71,8 +71,8 @@ def render_card(model: checkpoint.Model, scores: dict[str, Any]) -> str:
     ]
     return f"""# The pretrained model
 
-`--model pretrained`, and what `dlcli predict` and `dlcli eval` use when no model is named and none
-was trained. `make pretrained` writes the model and this card; `dlcli eval pretrained` prints the
+`--model pretrained`, and what `dlcli predict` uses when no model is named and none was trained.
+`make pretrained` writes the model and this card; `dlcli eval pretrained` prints the
 figures.
 
 | | |

@@ -6,14 +6,14 @@ from pathlib import Path
 import click
 
 from dlcli.cli import options
-from dlcli.cli.loading import limit_threads, load_dataset
+from dlcli.cli.loading import limit_threads, load_dataset, load_default_model
 from dlcli.cli.output import echo, print_json, print_table, printable
 from dlcli.evaluation.formatting import percent
 
 
 @click.command("compare")
-@click.argument("first_name", metavar="MODEL", type=click.Path(readable=False))
-@click.argument("second_name", metavar="MODEL", type=click.Path(readable=False))
+@click.argument("first_name", metavar="[MODEL]", type=click.Path(readable=False))
+@click.argument("second_name", metavar="MODEL", required=False, type=click.Path(readable=False))
 @options.dataset(help_text="Use another dataset than the first model's own.")
 @options.data_dir
 @options.threads
@@ -21,7 +21,7 @@ from dlcli.evaluation.formatting import percent
 @options.debug_and_quiet
 def command(
     first_name: str,
-    second_name: str,
+    second_name: str | None,
     dataset: str | None,
     data_dir: Path,
     threads: int | None,
@@ -29,22 +29,25 @@ def command(
 ) -> None:
     """Compare two models on the same test images.
 
-    MODEL is a run directory, an .npz file, or "pretrained", which comes with dlcli.
-    McNemar's test tells whether the difference is more than chance. It looks at the images that
-    only one of the models got right: p is the probability that they are divided so unevenly if
-    both models are equally good.
+    MODEL is a run directory, an .npz file, or "pretrained", which comes with dlcli; of a single
+    MODEL, the other is $DLCLI_MODEL, else runs/latest. McNemar's test tells whether the difference
+    is more than chance. It looks at the images that only one of the models got right: p is the
+    probability that they are divided so unevenly if both models are equally good.
 
     \b
     Examples:
       dlcli compare runs/small runs/large
-      dlcli compare runs/latest pretrained --dataset sample
+      dlcli compare pretrained --dataset sample
       dlcli compare runs/a runs/b --format json | jq .p_value
     """
     from dlcli.evaluation.compare import compare
     from dlcli.evaluation.evaluate import evaluate
     from dlcli.runs import lookup
 
-    models = [lookup.load_named(name) for name in (first_name, second_name)]
+    if second_name is None:
+        models = [load_default_model(f"MODEL {first_name}"), lookup.load_named(first_name)]
+    else:
+        models = [lookup.load_named(name) for name in (first_name, second_name)]
     paths = [str(model.path) for model in models]
     dataset = dataset or models[0].metadata.dataset.name
     test = load_dataset(dataset, data_dir).test

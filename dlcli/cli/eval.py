@@ -49,11 +49,11 @@ def command(
 ) -> None:
     """Score a model on images it has not seen.
 
-    MODEL is a run directory, an .npz file, or "pretrained", which comes with dlcli; without
-    MODEL, it is $DLCLI_MODEL, else runs/latest, else pretrained. Several models are scored as
-    an ensemble, by the mean of their probabilities. Prints the accuracy with its 95 % Wilson
-    interval, loss, calibration error, the error rate when the least certain predictions are
-    rejected, precision, recall and F1 of each digit, and the confusion matrix.
+    MODEL is a run directory, an .npz file, or "pretrained", which comes with dlcli; without MODEL,
+    it is $DLCLI_MODEL, else runs/latest. Several models are scored as an ensemble, by the mean of
+    their probabilities. Prints the accuracy with its 95 % Wilson interval, loss, calibration
+    error, the error rate when the least certain predictions are rejected, precision, recall and F1
+    of each digit, and the confusion matrix.
 
     \b
     Examples:

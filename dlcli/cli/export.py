@@ -27,10 +27,10 @@ def command(model_path: str | None, output_format: str | None, output: Path, for
     """Write a model as ONNX or safetensors.
 
     MODEL is a run directory, an .npz file, or "pretrained"; without one, $DLCLI_MODEL, else
-    runs/latest, else pretrained. onnx: a graph from "images" (batch, 28, 28), bytes, to
-    "probabilities" (batch, 10), with the scaling of pixels, the temperature and softmax inside.
-    safetensors: the arrays under PyTorch's names; stderr and the file's metadata say into which
-    torch.nn.Sequential to load them. Prints the file's path. Needs the extra "export".
+    runs/latest. onnx: a graph from "images" (batch, 28, 28), bytes, to "probabilities" (batch,
+    10), with the scaling of pixels, the temperature and softmax inside. safetensors: the arrays
+    under PyTorch's names; stderr and the file's metadata say into which torch.nn.Sequential to
+    load them. Prints the file's path. Needs the extra "export".
 
     \b
     Examples:
@@ -43,7 +43,7 @@ def command(model_path: str | None, output_format: str | None, output: Path, for
     if kind not in _FORMATS:
         raise click.UsageError(f"{output}: say which --format: {' or '.join(_FORMATS)}")
     refuse_to_overwrite(output, force=force)
-    (model,) = load_models([model_path])
+    (model,) = load_models([] if model_path is None else [model_path])
     with needs("export"):
         if kind == "onnx":
             from dlcli.export.onnx_format import to_onnx

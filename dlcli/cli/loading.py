@@ -6,6 +6,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from dlcli.cli import output
 from dlcli.errors import ConfigError
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from dlcli.data.datasets import Dataset
     from dlcli.data.download import Progress
     from dlcli.runs.checkpoint import Model
+    from dlcli.runs.lookup import DefaultModel
 
 
 @contextmanager
@@ -35,14 +38,45 @@ def needs(extra: str) -> Iterator[None]:
         ) from error
 
 
-def load_models(names: Sequence[str | None]) -> "list[Model]":
+def load_models(names: Sequence[str]) -> "list[Model]":
     """Load the models, by default the latest run, and say which they are."""
     from dlcli.runs import lookup
 
-    models = [lookup.load_named(name) for name in names or (None,)]
+    if not names:
+        return [load_default_model()]
+    models = [lookup.load_named(name) for name in names]
     for model in models:
         output.message(f"Model: {model.path}")
     return models
+
+
+def load_default_model(arguments: str = "pretrained", *, or_pretrained: bool = False) -> "Model":
+    """Load the model that is meant where none is named, and say which it is.
+
+    ``arguments`` are what to type after the command to name one.
+    """
+    from dlcli.runs import lookup
+
+    default = default_model(arguments, or_pretrained=or_pretrained)
+    model = lookup.load_named(default.name)
+    say_default(str(model.path), default.note)
+    return model
+
+
+def default_model(arguments: str, *, or_pretrained: bool = False) -> "DefaultModel":
+    """Which model is meant where none is named; ``arguments`` name one after the command."""
+    from dlcli.runs import lookup
+
+    command = click.get_current_context().command_path
+    return lookup.default_model(f"{command} {arguments}", or_pretrained=or_pretrained)
+
+
+def say_default(path: str, note: str | None) -> None:
+    """Say which model is used where none was named, and in spite of --quiet why, if need be."""
+    if note is None:
+        output.message(f"Model: {path}")
+    else:
+        output.echo_error(output.printable(f"Model: {path} ({note})"))
 
 
 def load_dataset(name: str, data_dir: Path) -> "Dataset":

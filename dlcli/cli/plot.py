@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 import click
 
 from dlcli.cli import options
-from dlcli.cli.loading import limit_threads, load_dataset, needs
+from dlcli.cli.loading import (
+    default_model,
+    limit_threads,
+    load_dataset,
+    load_default_model,
+    needs,
+    say_default,
+)
 from dlcli.cli.output import echo, message, printable
 from dlcli.errors import ConfigError
 
@@ -14,10 +21,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from dlcli.report.plots import Curve
+    from dlcli.runs.checkpoint import Model
 
 
 @click.command("plot")
-@click.argument("paths", metavar="RUN...", nargs=-1, required=True, type=click.Path())
+@click.argument("paths", metavar="[RUN]...", nargs=-1, type=click.Path())
 @click.option(
     "--what",
     type=click.Choice(["curves", "confusion", "weights", "errors"]),
@@ -45,7 +53,8 @@ def command(
     curves: loss and accuracy over the epochs, of several runs on the same axes. confusion: the
     confusion matrix of the test images. weights: the weights of the first layer's neurons.
     errors: the misclassified test images with the highest probabilities. For all but curves, RUN
-    may also be an .npz file or "pretrained". Prints the path of the plot. Needs the extra "report".
+    may also be an .npz file or "pretrained"; without RUN, it is $DLCLI_MODEL, else runs/latest.
+    Prints the path of the plot. Needs the extra "report".
 
     \b
     Examples:
@@ -54,6 +63,7 @@ def command(
       dlcli plot pretrained --what errors --dataset sample -o errors.pdf
     """
     from dlcli.files import refuse_to_overwrite
+    from dlcli.runs import lookup
 
     if len(paths) > 1 and what != "curves":
         raise click.UsageError(f"--what {what} draws one model, not {len(paths)}")
@@ -65,12 +75,19 @@ def command(
     refuse_to_overwrite(output, force=force)
     with plots.style():
         if what == "curves":
-            figure = plots.curves([_curve(path) for path in paths])
+            figure = plots.curves([_curve(path) for path in paths or [_default_run()]])
         else:
+            model = lookup.load_named(paths[0]) if paths else load_default_model()
             with limit_threads(threads):
-                figure = _of_model(what, paths[0], dataset, data_dir)
+                figure = _of_model(what, model, dataset, data_dir)
         plots.write(figure, output)
     echo(output)
+
+
+def _default_run() -> str:
+    default = default_model("runs/NAME ...")
+    say_default(default.name, default.note)
+    return default.name
 
 
 def _curve(path: str) -> "Curve":
@@ -88,13 +105,11 @@ def _curve(path: str) -> "Curve":
     return Curve(printable(str(run)), records, listing.kept_record(run, records))
 
 
-def _of_model(what: str, path: str, dataset: str | None, data_dir: Path) -> "Figure":
+def _of_model(what: str, model: "Model", dataset: str | None, data_dir: Path) -> "Figure":
     """A plot of a model's weights, or of its predictions for the test images."""
     from dlcli.evaluation.evaluate import evaluate
     from dlcli.report import plots
-    from dlcli.runs import lookup
 
-    model = lookup.load_named(path)
     title = printable(str(model.path))
     if what == "weights":
         return plots.weights(title, model.network)

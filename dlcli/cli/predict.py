@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlcli.cli import options
-from dlcli.cli.loading import limit_threads
+from dlcli.cli.loading import limit_threads, load_default_model, load_models
 from dlcli.cli.output import (
     echo,
     echo_error,
-    message,
     print_csv,
     print_json,
     printable,
@@ -93,7 +92,7 @@ def command(
     JSON object a line with all ten probabilities.
 
     The model is a run directory, an .npz file, or "pretrained", which comes with dlcli; without
-    one, $DLCLI_MODEL, else runs/latest, else pretrained.
+    one, $DLCLI_MODEL, else runs/latest; pretrained if there are no runs at all.
 
     For a picture that shows no digit, or several, the digit is ? and stderr says why. A picture
     that cannot be used is reported on stderr; the others are still predicted, and the exit code
@@ -116,10 +115,11 @@ def command(
     from dlcli.files import refuse_full_folder
     from dlcli.inference.predictor import predict
     from dlcli.inference.sources import find_sources, is_folder
-    from dlcli.runs import lookup
 
-    model = lookup.load_named(model_path)
-    message(f"Model: {model.path}")
+    if model_path is None:
+        model = load_default_model("--model pretrained ...", or_pretrained=True)
+    else:
+        (model,) = load_models([model_path])
     if shown_dir is not None:
         refuse_full_folder(shown_dir, force=force)
         shown_dir.mkdir(parents=True, exist_ok=True)

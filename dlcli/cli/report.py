@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 from dlcli.cli import options
-from dlcli.cli.loading import limit_threads, load_dataset, needs
-from dlcli.cli.output import echo, message, warn
+from dlcli.cli.loading import limit_threads, load_dataset, load_models, needs
+from dlcli.cli.output import echo, warn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,11 +42,11 @@ def command(
 ) -> None:
     """Write a page on how a run learned, its errors and its neurons.
 
-    MODEL is a run directory, an .npz file or "pretrained"; without one, the latest run. The page
-    compares several models side by side. It also has a field to draw digits on, which the network
-    reads; --demo writes only that. The page is a single file that opens from disk and needs no
-    network. Its path is the only line on stdout. Without --output, an earlier report is replaced;
-    other files are replaced only with --force. Needs the extra "report".
+    MODEL is a run directory, an .npz file or "pretrained"; without one, $DLCLI_MODEL, else
+    runs/latest. The page compares several models side by side. It also has a field to draw digits
+    on, which the network reads; --demo writes only that. The page is a single file that opens from
+    disk and needs no network. Its path is the only line on stdout. Without --output, an earlier
+    report is replaced; other files are replaced only with --force. Needs the extra "report".
 
     \b
     Examples:
@@ -57,19 +57,16 @@ def command(
     from dlcli.evaluation.evaluate import common_dataset
     from dlcli.files import atomic_write
     from dlcli.report.models import evaluate_models
-    from dlcli.runs import lookup
 
     if demo_alone and (dataset is not None or len(model_paths) > 1):
         raise click.UsageError("--demo takes one model and no --dataset")
-    models = [lookup.load_named(path) for path in model_paths or (None,)]
+    models = load_models(model_paths)
     path = _destination(models, output, "demo.html" if demo_alone else "report.html", force=force)
-    for model in models:
-        message(f"Model: {model.path}")
     if demo_alone:
         with needs("report"):
             from dlcli.report import draw
 
-        content = draw.page(draw.section(str(models[0].path)))
+        content = draw.page(draw.section(models[0]))
     else:
         with needs("report"):
             from dlcli.report import page

@@ -23,12 +23,17 @@ _MERGED = ("augmentation", "sweep")
 
 
 def load(
-    sources: Sequence[str], overrides: Sequence[str] = (), base: Config | None = None
+    sources: Sequence[str],
+    overrides: Sequence[str] = (),
+    base: Config | None = None,
+    *,
+    needs_dataset: bool = True,
 ) -> Config:
     """Read config files, then ``KEY=VALUE`` settings; later ones override earlier ones.
 
     The sources are paths, ``-`` for stdin, or names of shipped configs (``mnist``). ``base`` is
-    the config to start from instead of the defaults.
+    the config to start from instead of the defaults. The config of a run is valid though the
+    folder of its dataset is gone: it has ``needs_dataset=False``.
 
     Raises
     ------
@@ -38,7 +43,7 @@ def load(
     start = settings_of(to_builtins(base), "base") if base is not None else {}
     settings, problems = read(sources, overrides, start)
     try:
-        config = resolve(settings)
+        config = resolve(settings, () if needs_dataset else ("dataset",))
     except ConfigError as error:
         problems += error.args
     if problems:

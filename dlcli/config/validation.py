@@ -36,8 +36,11 @@ _WORDS_OF_A_SEARCH = ("low", "high", "log", "step", "choices")
 
 
 def from_builtins(values: dict[str, Any], origin: str) -> Config:
-    """Check the values in a checkpoint or a run directory, as :func:`resolve`."""
-    return resolve(settings_of(values, origin))
+    """Check the values in a checkpoint or a run directory, as :func:`resolve`.
+
+    They may name a dataset that is no longer there: it is looked for when it is needed.
+    """
+    return resolve(settings_of(values, origin), ("dataset",))
 
 
 def resolve(settings: Settings, unknown: Collection[str] = ()) -> Config:

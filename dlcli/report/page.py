@@ -36,7 +36,7 @@ def render(models: Sequence[EvaluatedModel], dataset: str, test: Examples) -> by
         The sums inside a network overflow.
     """
     drawn = _most_accurate(models)
-    demo = None if drawn is None else draw.section(str(drawn.model.path))
+    demo = None if drawn is None else draw.section(drawn.model)
     with svg.page_style():
         sections = [_section(f"r{index}", entry, test) for index, entry in enumerate(models)]
         compared = curves.of_several(models) if len(models) > 1 else []

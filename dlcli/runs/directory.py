@@ -87,6 +87,23 @@ def find(path: Path) -> Path:
     return follow_link(path)
 
 
+def entries(runs_dir: Path) -> list[Path]:
+    """What is in a folder of runs; nothing if there is no such folder."""
+    try:
+        return list(runs_dir.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def has_runs(runs_dir: Path) -> bool:
+    """Whether a folder has anything of a run, finished or not, or of a search."""
+    patterns = (CONFIG, BEST, f"*/{CONFIG}")
+    return any(
+        path.name == LATEST or any(any(path.glob(pattern)) for pattern in patterns)
+        for path in entries(runs_dir)
+    )
+
+
 def follow_link(run: Path) -> Path:
     """The run directory itself, where ``run`` is a link to it (``runs/latest``).
 

@@ -1,37 +1,83 @@
-"""The runs in a folder: a row for each, and which of its epochs is kept."""
+"""The runs in a folder: a row for each, the newest, and which epoch of each is kept."""
 
+import os
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from dlcli.config import files as config_files
 from dlcli.errors import CheckpointError, ConfigError
-from dlcli.runs import metrics_log
-from dlcli.runs.directory import CONFIG, DIVERGED, LAST, SUMMARY
+from dlcli.runs import directory, metrics_log
+from dlcli.runs import summary as summaries
+from dlcli.runs.directory import BEST, CONFIG, DIVERGED, LAST, LATEST, SUMMARY
 from dlcli.training import kept_epoch
 from dlcli.training.epoch_metrics import EpochRecord
 
 
 def list_runs(runs_dir: Path) -> Iterator[dict[str, Any]]:
-    """A row for every run, the last trained last: status, epochs, scores of the kept epoch."""
-    found = [
-        path
-        for path in runs_dir.iterdir()
-        if not path.is_symlink() and (path / CONFIG).is_file() and (path / LAST).is_file()
-    ]
-    for path in sorted(found, key=lambda path: ((path / LAST).stat().st_mtime_ns, path.name)):
-        yield _row(path)
+    """A row for every run, the last trained last: status, epochs, scores of the kept epoch.
+
+    A run that is deleted meanwhile has no row.
+    """
+    found = []
+    for path in runs_dir.iterdir():
+        trained = _time_of(path / LAST)
+        if trained is not None and not path.is_symlink() and (path / CONFIG).is_file():
+            found.append((trained, path.name, path))
+    for _, _, path in sorted(found):
+        row = _row(path)
+        if _time_of(path / LAST) is not None:
+            yield row
+
+
+def newest_finished(runs_dir: Path) -> Path | None:
+    """The finished run whose training ended last; None if there is none.
+
+    A folder ``latest``, as copying makes of the link, counts if its run is not there itself.
+    """
+    found = []
+    for path in directory.entries(runs_dir):
+        if path.is_symlink() or not os.path.isfile(path / BEST):  # noqa: PTH113 - never raises
+            continue
+        try:
+            summary = summaries.read(path)
+        except CheckpointError:
+            continue
+        if summary is not None:
+            time = _seconds(summary.finished) or (_time_of(path / SUMMARY) or 0) / 1e9
+            found.append((time, path.name != LATEST, path.name, path))
+    return max(found)[-1] if found else None
+
+
+def _seconds(time: str | None) -> float | None:
+    """A time in ISO 8601 as seconds since 1970; None if it is no such time."""
+    try:
+        return datetime.fromisoformat(time or "").timestamp()
+    except ValueError:
+        return None
+
+
+def _time_of(path: Path) -> int | None:
+    """When a file was written; None if there is no such file."""
+    try:
+        return path.stat().st_mtime_ns
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _row(path: Path) -> dict[str, Any]:
+    records: Sequence[EpochRecord] = []
+    kept = None
     try:
         records = metrics_log.read(path)
         kept = kept_record(path, records)
         status = "finished" if (path / SUMMARY).exists() else "unfinished"
         if (path / DIVERGED).exists():
             status = "diverged"
-    except (CheckpointError, ConfigError, OSError):
-        records, kept, status = [], None, "damaged"
+    except (CheckpointError, ConfigError, OSError) as error:
+        is_unreadable = isinstance(error, OSError) or isinstance(error.__cause__, OSError)
+        records, kept, status = [], None, "unreadable" if is_unreadable else "damaged"
     return {
         "run": str(path),
         "status": status,
@@ -45,4 +91,5 @@ def _row(path: Path) -> dict[str, Any]:
 
 def kept_record(path: Path, records: Sequence[EpochRecord]) -> EpochRecord | None:
     """The epoch that training keeps, or would keep if it ended now."""
-    return kept_epoch.kept_record(config_files.load([str(path / CONFIG)]).keep, records)
+    config = config_files.load([str(path / CONFIG)], needs_dataset=False)
+    return kept_epoch.kept_record(config.keep, records)

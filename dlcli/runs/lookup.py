@@ -1,16 +1,16 @@
 """Find the model that a name stands for, and make it ready for use."""
 
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from dlcli.errors import CheckpointError
+from dlcli.errors import CheckpointError, ConfigError
 from dlcli.files import DEFAULT_RUNS_DIR
 from dlcli.runs import checkpoint
 from dlcli.runs.checkpoint import Model
-from dlcli.runs.directory import BEST, LAST, LATEST, follow_link
+from dlcli.runs.directory import BEST, LAST, LATEST, follow_link, has_runs
 
 PRETRAINED = "pretrained"
 """The name of the model that comes with the package."""
@@ -18,29 +18,79 @@ PRETRAINED = "pretrained"
 _PRETRAINED_FILE = Path(__file__).parent / PRETRAINED / "mnist.npz"
 
 
-def load_named(name: str | None) -> Model:
+@dataclass(frozen=True)
+class DefaultModel:
+    """The model that is meant where none is named, and why, if that must be said."""
+
+    name: str
+    note: str | None = None
+
+
+def default_model(example: str, *, or_pretrained: bool = False) -> DefaultModel:
+    """The model to use where none is named: ``$DLCLI_MODEL``, else ``runs/latest``.
+
+    Where ``runs/latest`` is no link to a run (copying can make it a folder, or break it), the
+    newest finished run is meant. The model that comes with the package is meant only
+    ``or_pretrained``, and only where there are no runs.
+
+    Raises
+    ------
+    ConfigError
+        There is none; ``example`` is a command that names one.
+    """
+    named = os.environ.get("DLCLI_MODEL")
+    latest = DEFAULT_RUNS_DIR / LATEST
+    if named or (latest.is_symlink() and _has_checkpoint(latest)):
+        return DefaultModel(named or str(latest))
+    if has_runs(DEFAULT_RUNS_DIR):
+        from dlcli.runs import listing  # imports what reads configs, as few predictions need
+
+        newest = listing.newest_finished(DEFAULT_RUNS_DIR)
+        if newest is not None:
+            return DefaultModel(str(newest), f"the newest finished run; {latest} {_fault(latest)}")
+        if _has_checkpoint(latest):
+            return DefaultModel(str(latest), f"{latest} {_fault(latest)}, and no run is finished")
+    elif or_pretrained:
+        return DefaultModel(PRETRAINED, "no model is named, and there are no runs")
+    raise ConfigError(
+        f"no model is named, and there is no finished run in {DEFAULT_RUNS_DIR}; "
+        f"name one, as in: {example}"
+    )
+
+
+def _has_checkpoint(run: Path) -> bool:
+    return any(os.path.isfile(run / name) for name in (BEST, LAST))  # noqa: PTH113 - never raises
+
+
+def _fault(latest: Path) -> str:
+    """Why ``runs/latest`` does not say which run is meant."""
+    if latest.is_symlink():
+        return "links to no run"
+    if not latest.exists():
+        return "is missing"
+    return "is a folder, not a link" if latest.is_dir() else "is a file, not a link"
+
+
+def load_named(name: str) -> Model:
     """Load a model, ready for inference, by the name of a run directory or an ``.npz`` file.
 
-    The name "pretrained" stands for the model that comes with the package, and None for
-    ``$DLCLI_MODEL``, else ``runs/latest``, else the pretrained model.
+    The name "pretrained" stands for the model that comes with the package; a file of this name
+    is "./pretrained", and its model has the absolute path.
 
     Raises
     ------
     CheckpointError
-        There is none, or it cannot be used.
+        There is no such model, or it cannot be used.
     """
-    if name is not None and not name:
+    if not name:
         raise CheckpointError("the model's name is empty")  # as in: dlcli eval "$unset"
-    named = name or os.environ.get("DLCLI_MODEL")
-    path = Path(named) if named else DEFAULT_RUNS_DIR / LATEST
-    if named == PRETRAINED or not (named or _exists(path)):
+    if name == PRETRAINED:
         return replace(checkpoint.load(_PRETRAINED_FILE), path=Path(PRETRAINED))
+    path = Path(name)
     if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises without permission to look
         return _for_use(_load_run(follow_link(path)))
-    if not named:
-        raise CheckpointError(
-            f"{path}: the run that it links to is gone; name a model, or train one (dlcli train)"
-        )
+    if str(path) == PRETRAINED:
+        path = path.absolute()
     try:
         return _for_use(checkpoint.load(path))
     except CheckpointError as error:

@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,7 @@ class Run:
                 "python": platform.python_version(),
                 "numpy": np.__version__,
             },
+            finished=datetime.now(UTC).isoformat(),
         )
         summary.write(self.path, content)
         return content

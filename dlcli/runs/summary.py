@@ -17,7 +17,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """How a run ended.
 
     ``stopped_by`` is the config key whose rule ended training. The scores are those of the kept
-    epoch, ``best_epoch``.
+    epoch, ``best_epoch``. ``finished`` is the time (UTC), which survives copying, unlike the
+    file's own; None in summaries of older versions.
     """
 
     run: str
@@ -35,6 +36,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     dataset: dict[str, str]
     threads: int
     versions: dict[str, str]
+    finished: str | None = None
 
     def to_builtins(self) -> dict[str, Any]:
         """The summary as plain values, for JSON."""

@@ -123,6 +123,16 @@ def test_outputs_that_overflow_are_reported(dlcli, untrained, make_checkpoint):
     assert "huge.npz: its weights are so large that outputs overflow" in result.stderr
 
 
-@pytest.mark.parametrize("arguments", [[], ["untrained.npz"], ["untrained.npz"] * 3])
-def test_exactly_two_models_are_compared(dlcli, untrained, arguments):
+@pytest.mark.parametrize("arguments", [[], ["untrained.npz"] * 3])
+def test_two_models_are_compared(dlcli, untrained, arguments):
     assert dlcli("compare", *arguments).code == 2
+
+
+def test_a_single_model_is_compared_with_the_latest_run(dlcli, trained_model, untrained):
+    result = dlcli("compare", "untrained.npz")
+    assert (result.code, result.stdout) == (2, "")
+    assert result.stderr.endswith("name one, as in: dlcli compare MODEL untrained.npz\n")
+    Path("runs").mkdir()
+    Path("runs/latest").symlink_to(trained_model)
+    found = json_of(dlcli("compare", "untrained.npz", "--format", "json"))
+    assert (found["first"], found["second"]) == (str(trained_model / "best.npz"), "untrained.npz")

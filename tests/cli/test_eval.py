@@ -198,11 +198,27 @@ def test_an_ensemble_is_scored_on_the_validation_images_of_all_its_models(
     )
 
 
-def test_without_any_run_the_pretrained_model_is_scored(dlcli, sample):
-    result = dlcli("eval", "--dataset", "sample", "--min-accuracy", 0.99)
+def test_where_there_is_no_run_no_other_model_is_scored(dlcli, trained_model):
+    """A script that deploys what passes must not pass with a model that comes with dlcli."""
+    result = dlcli("eval", "-q", "--min-accuracy", 0.5)
+    assert (result.code, result.stdout) == (2, "")
+    assert result.stderr == (
+        "Error: no model is named, and there is no finished run in runs; name one, as in: "
+        "dlcli eval pretrained\n"
+    )
+    assert dlcli("eval", "pretrained", "--dataset", "sample").code == 0
+
+
+def test_where_latest_is_a_folder_the_newest_run_is_scored_and_named_in_spite_of_quiet(
+    dlcli, trained_model
+):
+    for name in ("latest", "r"):
+        shutil.copytree(trained_model, Path("runs", name))
+    result = dlcli("eval", "-q")
     assert result.code == 0
-    assert result.stderr == "Model: pretrained\n"
-    assert dlcli("eval", "pretrained", "--dataset", "sample").stdout == result.stdout
+    assert result.stderr == (
+        "Model: runs/r/best.npz (the newest finished run; runs/latest is a folder, not a link)\n"
+    )
 
 
 def test_a_run_without_a_model_is_reported(dlcli, workdir):

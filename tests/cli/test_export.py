@@ -39,6 +39,7 @@ def test_the_pretrained_model_can_be_exported(dlcli):
         (["pretrained", "-o", "digits.bin"], 2, "digits.bin: say which --format: onnx or safe"),
         (["pretrained", "-o", "-", "-f", "onnx"], 2, "-: name a file"),
         (["pretrained", "-o", "no/digits.onnx"], 2, "no/digits.onnx: the folder no does not"),
+        (["-o", "digits.onnx"], 2, "no model is named, and there is no finished run in runs; name"),
         (["nowhere", "-o", "digits.onnx"], 4, "nowhere: no such run directory or checkpoint"),
     ],
 )

@@ -28,6 +28,14 @@ def test_curves_are_the_default_and_take_several_runs(dlcli, trained_model):
     assert f"<!-- {trained_model} -->" in text
 
 
+@pytest.mark.parametrize("what", ["curves", "weights"])
+def test_the_latest_run_is_the_default(dlcli, trained_model, what):
+    Path("runs").mkdir()
+    Path("runs/latest").symlink_to(trained_model)
+    assert dlcli("plot", "--what", what, "-o", "default.svg").code == 0
+    assert f"<!-- {trained_model}" in Path("default.svg").read_text()
+
+
 def test_curves_need_only_the_config_and_the_log(dlcli, trained_model):
     Path("logs").mkdir()
     for name in ("config.yaml", "metrics.jsonl"):
@@ -47,6 +55,8 @@ def test_models_without_a_run_directory_can_be_drawn(dlcli, what):
     [
         (["pretrained", "-o", "x.png"], 2, "pretrained: has no learning curves; they are in a run"),
         (["{run}/best.npz", "-o", "x.png"], 2, "{run}/best.npz: has no learning curves; they"),
+        (["-o", "x.png"], 2, "no model is named, and there is no finished run in runs; name one"),
+        (["--what", "weights", "-o", "x.png"], 2, "no model is named, and there is no finished"),
         (["nowhere", "-o", "x.png"], 4, "nowhere: no such run directory"),
         (
             [".", "-o", "x.png"],

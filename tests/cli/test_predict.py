@@ -335,11 +335,22 @@ def test_the_environment_names_the_model(dlcli, model, digit, monkeypatch):
 
 def test_where_none_was_trained_the_pretrained_model_answers(dlcli, digit, sample):
     digit("a.png", 3)
-    result = dlcli("predict", "a.png")
-    assert (result.code, result.stderr) == (0, "Model: pretrained\n")
+    result = dlcli("predict", "-q", "a.png")
+    assert result.code == 0
+    assert result.stderr == "Model: pretrained (no model is named, and there are no runs)\n"
+    assert dlcli("predict", "-q", "-m", "pretrained", "a.png").stderr == ""
     ((answer, probability, _),) = lines_of(result)
     assert int(answer) == sample.test.labels[3]
     assert float(probability) > 0.99
+
+
+def test_the_pretrained_model_does_not_answer_in_place_of_a_run(dlcli, digit):
+    digit("a.png", 3)
+    Path("runs/diverged").mkdir(parents=True)
+    Path("runs/diverged/config.yaml").touch()
+    result = dlcli("predict", "a.png")
+    assert (result.code, result.stdout) == (2, "")
+    assert result.stderr.endswith("name one, as in: dlcli predict --model pretrained ...\n")
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.txt", "a", "a.png.gif"])

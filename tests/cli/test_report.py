@@ -26,6 +26,13 @@ def test_the_latest_run_is_the_default(dlcli, run):
     assert dlcli("report", "-q").stdout == "runs/mine/report.html\n"
 
 
+def test_without_a_run_no_page_is_made_of_another_model(dlcli):
+    result = dlcli("report")
+    assert (result.code, result.stdout) == (2, "")
+    assert "no model is named" in result.stderr
+    assert "as in: dlcli report pretrained" in result.stderr
+
+
 def test_several_runs_make_one_page_in_the_current_folder(dlcli, run, make_checkpoint):
     result = dlcli("report", run, make_checkpoint("other.npz"))
     assert (result.code, result.stdout) == (0, "report.html\n")
@@ -40,7 +47,7 @@ def test_an_earlier_report_is_replaced_but_no_other_file(dlcli, run):
     path = run / "report.html"
     assert dlcli("report", run).code == dlcli("report", run).code == 0
     path.write_text("my notes")
-    result = dlcli("report", run)
+    result = dlcli("report", "-q", run)
     assert (result.code, result.stderr) == (
         2,
         f"Error: {path}: exists already; add --force to replace it\n",
@@ -112,6 +119,14 @@ def test_a_damaged_file_of_the_run_is_an_error_with_its_name(dlcli, run, file, c
     assert (result.code, result.stdout) == (4, "")
     assert expected in result.stderr
     assert not (run / "report.html").exists()
+
+
+@pytest.mark.parametrize("options", [[], ["--demo"]])
+def test_the_page_draws_with_the_model_that_was_loaded(dlcli, make_checkpoint, options):
+    """A file of the name ``pretrained`` is not the model of this name."""
+    make_checkpoint("pretrained")
+    assert dlcli("report", *options, "./pretrained", "-o", "page.html").code == 0
+    assert '"network": {"sizes": [784, 10],' in Path("page.html").read_text("utf-8")
 
 
 def test_the_demo_is_a_page_of_its_own(dlcli, run, make_checkpoint):

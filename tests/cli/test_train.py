@@ -122,6 +122,7 @@ def test_json_is_the_summary(train):
         "dataset",
         "threads",
         "versions",
+        "finished",
     }
 
 

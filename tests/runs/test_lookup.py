@@ -1,13 +1,35 @@
 """Which model is meant by a name, and how it is made ready for use."""
 
+import json
+import os
+import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dlcli.errors import CheckpointError
-from dlcli.runs import checkpoint, lookup
+from dlcli.errors import CheckpointError, ConfigError
+from dlcli.runs import checkpoint, lookup, summary
+from dlcli.runs.lookup import DefaultModel
 from tests.runs.checkpoints import METADATA, normalised_network, save
+
+SUMMARY = {
+    "run": "r",
+    "epochs": 1,
+    "stopped_by": "epochs",
+    "best_epoch": 1,
+    "validation_accuracy": None,
+    "validation_loss": None,
+    "train_accuracy": None,
+    "train_loss": None,
+    "seconds": 1,
+    "parameters": 1,
+    "config": {},
+    "dataset": {},
+    "threads": 1,
+    "versions": {},
+}
 
 
 def test_batch_norm_is_fused_in_a_model_for_use(tmp_path):
@@ -34,37 +56,107 @@ def test_a_model_is_a_run_directory_or_a_file(tmp_path):
         assert lookup.load_named(str(tmp_path / name)).path == tmp_path / "run" / "best.npz"
 
 
-def test_without_a_name_the_environment_comes_first_and_then_the_latest_run(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for name in ("named.npz", "set.npz"):
-        save(Path(name))
-    Path("runs/latest").mkdir(parents=True)
-    save(Path("runs/latest/best.npz"))
-    assert lookup.load_named(None).path == Path("runs/latest/best.npz")
+def finished(name: str, time: str | None = None, written: float = 0) -> None:
+    """Make a run that was finished at ``time``, with a summary written at ``written``."""
+    folder = Path("runs", name)
+    folder.mkdir(parents=True)
+    save(folder / "best.npz")
+    path = folder / "summary.json"
+    path.write_text(json.dumps(SUMMARY | {"finished": time}))
+    os.utime(path, (written, written))
+
+
+def test_without_a_name_the_environment_comes_first_and_then_the_latest_run(workdir, monkeypatch):
+    finished("a")
+    finished("b", written=9)
+    Path("runs/latest").symlink_to("a")
+    assert lookup.default_model("") == DefaultModel("runs/latest")
+    assert lookup.load_named("runs/latest").path == Path("runs/a/best.npz")
     monkeypatch.setenv("DLCLI_MODEL", "set.npz")
-    assert lookup.load_named(None).path == Path("set.npz")
-    assert lookup.load_named("named.npz").path == Path("named.npz")
+    assert lookup.default_model("") == DefaultModel("set.npz")
     monkeypatch.setenv("DLCLI_MODEL", "")
-    assert lookup.load_named(None).path == Path("runs/latest/best.npz")
+    assert lookup.default_model("") == DefaultModel("runs/latest")
 
 
-def test_without_a_name_or_a_run_the_pretrained_model_is_used(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+@pytest.mark.parametrize(
+    ("latest", "fault"),
+    [
+        (None, "is missing"),
+        ("gone", "links to no run"),
+        (".", "links to no run"),
+        ("latest", "links to no run"),
+        ("file", "is a file, not a link"),
+    ],
+)
+def test_where_latest_is_no_link_to_a_run_the_newest_finished_run_is_meant(workdir, latest, fault):
+    finished("a", written=3)
+    finished("b", written=1)
+    finished("unfinished", written=9)
+    Path("runs/unfinished/summary.json").unlink()
+    if latest == "file":
+        Path("runs/latest").write_text("a")
+    elif latest:
+        Path("runs/latest").symlink_to(latest)
+    note = f"the newest finished run; runs/latest {fault}"
+    assert lookup.default_model("") == DefaultModel("runs/a", note)
+
+
+def test_a_copy_of_the_latest_run_does_not_hide_the_newest_run(workdir):
+    """``cp -rL`` makes a folder of the link, and gives files the time of the copy."""
+    finished("latest", "2026-11-28T12:00:00+00:00", written=1)
+    finished("z-new", "2026-11-28T12:00:00+00:00", written=2)
+    finished("old", "2026-11-28T11:59:59.5+00:00", written=3)
+    note = "the newest finished run; runs/latest is a folder, not a link"
+    assert lookup.default_model("") == DefaultModel("runs/z-new", note)
+    shutil.rmtree("runs/z-new")
+    assert lookup.default_model("") == DefaultModel("runs/latest", note)
+    Path("runs/old/summary.json").write_text("damaged")
+    Path("runs/latest/summary.json").unlink()
+    note = "runs/latest is a folder, not a link, and no run is finished"
+    assert lookup.default_model("") == DefaultModel("runs/latest", note)
+
+
+def test_a_finished_run_tells_when_it_was_finished(trained_model):
+    told = datetime.fromisoformat(summary.read(trained_model).finished)
+    written = datetime.fromtimestamp((trained_model / "summary.json").stat().st_mtime, UTC)
+    assert abs(told - written) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("runs", ["", "no-run", "file"])
+def test_without_any_runs_the_pretrained_model_is_used_only_where_that_is_allowed(workdir, runs):
+    if runs == "file":
+        Path("runs").write_text("")
+    elif runs:
+        Path("runs", runs).mkdir(parents=True)
+    note = "no model is named, and there are no runs"
+    assert lookup.default_model("", or_pretrained=True) == DefaultModel("pretrained", note)
+    with pytest.raises(ConfigError, match="no finished run in runs; name one, as in: dlcli x y"):
+        lookup.default_model("dlcli x y")
+
+
+@pytest.mark.parametrize("left", ["runs/latest", "runs/r/config.yaml", "runs/study/0/config.yaml"])
+def test_the_pretrained_model_never_replaces_runs_that_cannot_be_used(workdir, left):
+    """The latest run was deleted, diverged in its first epoch, or was one of a search."""
+    Path(left).parent.mkdir(parents=True)
+    if left == "runs/latest":
+        Path(left).symlink_to("gone")
+    else:
+        Path(left).touch()
+    with pytest.raises(ConfigError, match="no model is named, and there is no finished run"):
+        lookup.default_model("", or_pretrained=True)
+
+
+def test_pretrained_is_the_model_of_the_package_and_no_file_of_this_name(workdir):
+    save(Path("pretrained"))
+    model = lookup.load_named("pretrained")
+    assert (str(model.path), model.metadata.dataset.name) == ("pretrained", "mnist")
+    file = lookup.load_named("./pretrained")
+    assert file.metadata == METADATA
+    assert lookup.load_named(str(file.path)).metadata == METADATA  # as scripts do
+    Path("pretrained").unlink()
     Path("pretrained").mkdir()
     save(Path("pretrained/best.npz"))
-    for argument in (None, "pretrained"):
-        model = lookup.load_named(argument)
-        assert str(model.path) == "pretrained"
-        assert model.metadata.dataset.name == "mnist"
     assert lookup.load_named("./pretrained").path == Path("pretrained/best.npz")
-
-
-def test_the_pretrained_model_does_not_replace_a_run_that_is_gone(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Path("runs").mkdir()
-    Path("runs/latest").symlink_to("gone")
-    with pytest.raises(CheckpointError, match="runs/latest: the run that it links to is gone"):
-        lookup.load_named(None)
 
 
 @pytest.mark.parametrize(

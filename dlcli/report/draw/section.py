@@ -12,7 +12,6 @@ from dlcli.data import datasets
 from dlcli.errors import CheckpointError
 from dlcli.nn.network import Network
 from dlcli.report import frame
-from dlcli.runs import lookup
 from dlcli.runs.checkpoint import Model
 from dlcli.vision import rejection
 from dlcli.vision.rejection import RejectionReason
@@ -55,15 +54,14 @@ class Demo:
     data: str
 
 
-def section(model_path: str | None) -> Demo:
-    """Make a drawing area for a model, named as for :func:`dlcli.runs.lookup.load_named`.
+def section(model: Model) -> Demo:
+    """Make a drawing area for a model that is ready for inference.
 
     Raises
     ------
     CheckpointError
-        The model cannot be used, or was not trained on digits.
+        The model was not trained on digits.
     """
-    model = lookup.load_named(model_path)
     if model.metadata.preprocessing == "none":
         name = model.metadata.dataset.name
         raise CheckpointError(f"{model.path}: trained on {name}, which cannot be drawn; digits can")

@@ -19,7 +19,7 @@ from dlcli.vision.test_time_augmentation import tta_variants
 
 @pytest.fixture(scope="module")
 def pretrained():
-    return draw.section("pretrained")
+    return draw.section(lookup.load_named("pretrained"))
 
 
 def test_large_networks_are_stored_in_16_bits(pretrained):
@@ -42,7 +42,7 @@ def test_the_data_hold_the_maps_of_all_variants(pretrained):
 
 def test_small_networks_are_stored_exactly(make_checkpoint):
     path = make_checkpoint("small.npz")
-    data = json.loads(draw.section(str(path)).data)
+    data = json.loads(draw.section(lookup.load_named(str(path))).data)
     stored = np.frombuffer(base64.b64decode(data["network"]["parameters"]), "<f4")
     assert data["network"]["precision"] == "float32"
     np.testing.assert_array_equal(stored, checkpoint.load(path).network.parameters)
@@ -103,7 +103,7 @@ def test_the_page_has_a_formula_and_a_text_for_every_function(script, table, nam
 def test_a_name_cannot_break_out_of_the_data(make_checkpoint):
     network = Network([784, 3, 10], ["tanh"], "softmax")
     path = make_checkpoint("<script>&.npz", network)
-    data = draw.section(str(path)).data
+    data = draw.section(lookup.load_named(str(path))).data
     assert "<" not in data
     assert json.loads(data)["name"] == str(path)
 
@@ -115,4 +115,4 @@ def test_a_model_of_other_images_than_digits_is_refused(make_checkpoint):
         dataset={"name": "fashion-mnist", "checksum": "0"},
     )
     with pytest.raises(CheckpointError, match="fashion-mnist, which cannot be drawn"):
-        draw.section(str(path))
+        draw.section(lookup.load_named(str(path)))
