@@ -13,6 +13,7 @@ from dlcli.evaluation.formatting import percent, short
 from dlcli.report import tables, thumbnails
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_DRAW = Path(__file__).parent / "draw"
 
 
 def render(
@@ -43,7 +44,7 @@ def asset(name: str) -> str:
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+        loader=FileSystemLoader([_TEMPLATES, _DRAW]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -12,11 +12,14 @@ from playwright.sync_api import (
     ConsoleMessage,
     Page,
     Request,
+    expect,
     sync_playwright,
 )
 
 # Screenshots to look at; git ignores them.
 SCREENSHOTS = Path(__file__).parent.parent.parent / "build" / "screenshots"
+# How long to wait for what a page should do, so that a busy machine fails no test.
+PATIENCE_MS = 60_000
 _LOCAL = ("file:", "data:", "blob:", "about:")
 _ARGUMENTS = (
     "--no-sandbox",  # root, as in continuous integration, cannot use one
@@ -35,6 +38,7 @@ OpenPage = Callable[..., Page]
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Start the installed Chromium; skip the test if there is none."""
+    expect.set_options(timeout=PATIENCE_MS)
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         pytest.skip("needs Chromium: apt-get install chromium")
@@ -75,7 +79,7 @@ def open_page(browser, faults) -> Iterator[OpenPage]:
         context.on("console", note_console)
         context.on("weberror", lambda error: faults.append(f"uncaught: {error.error}"))
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("websocket", lambda socket: faults.append(f"request: {socket.url}"))
         if path is not None:
             page.goto(path.resolve().as_uri())

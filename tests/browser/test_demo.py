@@ -22,6 +22,7 @@ from dlcli.report.draw.section import _stored
 from dlcli.runs import checkpoint as checkpoints
 from dlcli.runs import lookup
 from tests.browser.drawn import drawings, strokes
+from tests.browser.layout import FAINT, MISPLACED, SKIPPED_HEADINGS
 
 DESK = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
@@ -197,6 +198,7 @@ def test_the_walkthrough_explains_every_network(
     for _ in range(2 * len(hidden) + 3):
         assert page.locator("#demo-step-body table, #demo-step-body .demo-formula").count()
         assert not re.search("undefined|NaN|Infinity", page.locator("#demo-step").inner_text())
+        assert hidden or "chain rule" not in page.locator("#demo-walkthrough").inner_text()
         page.locator("#demo-next").click()
     expect(page.locator("#demo-next")).to_be_disabled()
     page.locator("#demo-take").click()
@@ -222,8 +224,8 @@ def test_a_step_raises_the_probability_of_the_target_and_can_be_taken_back(board
 
 
 def test_the_keyboard_is_enough(board, pretrained):
-    board.keyboard.press("Tab")  # the link to the content
-    board.keyboard.press("Tab")
+    for _ in range(3):  # past the links to the content and to how it learns
+        board.keyboard.press("Tab")
     expect(board.locator("#demo-canvas")).to_be_focused()
     for _ in range(14):
         board.keyboard.press("ArrowUp")
@@ -282,15 +284,120 @@ def test_a_finger_draws_on_a_phone(open_page, page_file, keep_screenshot):
     expect(page.locator("#demo-says")).to_have_text("Nothing is drawn yet.")
     page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     expect(page.locator("#demo-digit")).to_have_text("?")
-    page.get_by_label("Example of a 8").click()
+    page.get_by_label("Example of an 8").click()
     assert digit_of(prediction(page)) == "8"
     keep_screenshot(page, "phone", full_page=True)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_screenshots_are_kept(open_page, page_file, keep_screenshot, scheme):
-    page = ready(open_page(page_file, viewport=DESK, color_scheme=scheme))
-    keep_screenshot(page, "empty")
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize(("scheme", "is_dark"), [("light", False), ("dark", True)])
+def test_everything_is_in_its_place_and_readable_in_light_and_dark(
+    open_page, page_file, keep_screenshot, size, scheme, is_dark
+):
+    page = ready(open_page(page_file, viewport=size, color_scheme=scheme))
     page.get_by_label("Example of a 5").click()
     prediction(page)
-    keep_screenshot(page, "example", full_page=True)
+    page.locator("#demo-take").click()
+    prediction(page)
+    with Image.open(keep_screenshot(page, "page", full_page=True)) as picture:
+        assert picture.width == size["width"]
+        assert (np.median(picture.convert("L")) < 128) == is_dark
+    assert page.evaluate(MISPLACED) == []
+    assert page.evaluate(FAINT) == []
+    assert page.evaluate(SKIPPED_HEADINGS) == []
+
+
+def test_the_page_begins_with_an_example_which_the_first_stroke_replaces(
+    board, pretrained, sample, keep_screenshot
+):
+    expect(board.locator("#demo-digit")).to_have_text("3")
+    expect(board.locator("#demo-hint")).to_be_visible()
+    expect(board.locator("#demo-undo")).to_be_disabled()
+    index = np.flatnonzero(sample.test.labels == 3)[0]
+    shown = np.asarray(Image.open(png(board)).convert("L")).reshape(-1)
+    np.testing.assert_array_equal(255 - shown, sample.test.images[index])
+    keep_screenshot(board, "start")
+    draw(board, [[(0.5, 0.2), (0.5, 0.8)]])
+    assert digit_of(prediction(board)) == predicted(pretrained, png(board)) == "1"
+    expect(board.locator("#demo-hint")).to_be_hidden()
+
+
+def test_an_8_has_the_right_article(board):
+    board.get_by_label("Example of an 8").click()
+    prediction(board)
+    expect(board.locator("#demo-says")).to_contain_text("This is an 8")
+    expect(board.locator("#demo-certain")).to_contain_text("almost certain that this is an 8")
+    assert not re.search(r"\ba 8\b", board.content())
+
+
+@pytest.mark.parametrize("keys", ["Control+z", "Meta+z"])
+def test_undo_by_keys_works_wherever_the_focus_is(board, keys):
+    before = prediction(board)
+    draw(board, [[(0.5, 0.2), (0.5, 0.8)]])
+    prediction(board)
+    board.locator("#demo-clear").click()
+    board.keyboard.press(keys)
+    assert digit_of(prediction(board)) == "1"
+    board.locator("#demo-canvas").focus()
+    board.keyboard.press(keys)
+    assert prediction(board) == before
+
+
+def test_a_stroke_that_is_undone_while_it_is_drawn_is_gone(board):
+    before = prediction(board)
+    box = board.locator("#demo-canvas").bounding_box()
+    board.mouse.move(box["x"] + 99, box["y"] + 50)
+    board.mouse.down()
+    board.mouse.move(box["x"] + 99, box["y"] + 90)
+    board.keyboard.press("Control+z")
+    board.mouse.move(box["x"] + 99, box["y"] + 200)
+    board.mouse.up()
+    assert prediction(board) == before
+
+
+def test_how_to_draw_with_the_keyboard_can_be_read(board):
+    help_text = board.locator("#demo-keys")
+    expect(help_text).to_be_visible()
+    expect(help_text).to_contain_text("arrow keys move the pen")
+    assert help_text.bounding_box()["height"] > 10
+
+
+@pytest.mark.parametrize("rate", ["0.0001", "0.01"])
+def test_the_table_shows_how_each_weight_changes(board, rate):
+    board.get_by_label("Example of a 4").click()
+    prediction(board)
+    board.locator("#demo-target").select_option("9")
+    board.locator("#demo-rate").select_option(rate)
+    board.locator("#demo-path button").last.click()
+    rows = board.locator("#demo-step-body tbody tr").all()
+    assert len(rows) == 12
+    for row in rows:
+        cells = [cell.inner_text().replace("\u2212", "-") for cell in row.locator("td").all()]
+        before, change, after = cells[-3:]
+        assert before != after
+        assert float(before) + float(change) == pytest.approx(
+            float(after), abs=1.1 * 10 ** -len(after.partition(".")[2])
+        )
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_the_changed_prediction_is_in_sight_after_a_step(open_page, page_file, size):
+    page = ready(open_page(page_file, viewport=size))
+    expect(page.locator("#demo-changed")).to_be_hidden()
+    page.locator("#demo-target").select_option("9")
+    page.locator("#demo-take").click()
+    result = prediction(page)
+    changed = page.locator("#demo-changed")
+    for part in (changed.locator(".demo-digit"), changed.locator("li").last):
+        expect(part).to_be_in_viewport(ratio=1)
+    expect(changed.locator(".demo-digit")).to_have_text(digit_of(result))
+    assert changed.locator(".demo-value").all_text_contents() == (
+        page.locator("#demo-bars .demo-value").all_text_contents()
+    )
+    page.locator("#demo-reset").click()
+    expect(changed).to_be_hidden()
+
+
+def test_a_link_leads_to_how_it_learns(board):
+    board.get_by_role("link", name="how it learns").click()
+    expect(board.locator("#demo-walkthrough-title")).to_be_in_viewport()

@@ -17,63 +17,12 @@ from dlcli.report import models, search
 from dlcli.report import page as pages
 from dlcli.report.models import EvaluatedModel
 from dlcli.runs import checkpoint, lookup
+from tests.browser.layout import FAINT, MISPLACED, SKIPPED_HEADINGS
 
 PHONE = {"width": 390, "height": 844}
 SMALL = {"width": 320, "height": 568}
 DESKTOP = {"width": 1280, "height": 900}
 SCRIPT = "<script>window.injected = true</script><img src=x onerror='window.injected = true'>"
-
-# Elements that reach beyond the window, and overlapping texts of charts.
-MISPLACED = """() => {
-  const found = [];
-  const name = (e) => `${e.tagName} ${e.getAttribute("class")} ${e.textContent.slice(0, 30)}`;
-  const box = (e) => e.getBoundingClientRect();
-  for (const e of document.body.querySelectorAll("*")) {
-    if (e.closest(".scroll, .hidden, .skip") || !box(e).width) continue;
-    if (box(e).left < -0.5 || box(e).right > innerWidth + 0.5) found.push(`outside: ${name(e)}`);
-  }
-  for (const svg of document.querySelectorAll("svg")) {
-    const texts = [...svg.querySelectorAll("text")].filter((e) => box(e).width);
-    texts.forEach((one, index) => texts.slice(index + 1).forEach((other) => {
-      const [a, b] = [box(one), box(other)];
-      const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
-      const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
-      if (across > 1 && down > 4) found.push(`overlap: ${name(one)} and ${name(other)}`);
-    }));
-  }
-  return found;
-}"""
-
-# Texts with a contrast to their background below 4.5 (WCAG 2.2, level AA).
-FAINT = """() => {
-  const parse = (text) => {
-    const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number);
-    return { r, g, b, a };
-  };
-  const over = (top, below) => ({
-    r: top.r * top.a + below.r * (1 - top.a),
-    g: top.g * top.a + below.g * (1 - top.a),
-    b: top.b * top.a + below.b * (1 - top.a),
-    a: 1,
-  });
-  const behind = (e) => e
-    ? over(parse(getComputedStyle(e).backgroundColor), behind(e.parentElement))
-    : { r: 255, g: 255, b: 255, a: 1 };
-  const channel = (v) => (v <= 10 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4);
-  const light = (c) => 0.2126 * channel(c.r) + 0.7152 * channel(c.g) + 0.0722 * channel(c.b);
-  const found = [];
-  for (const e of document.body.querySelectorAll("*")) {
-    const own = [...e.childNodes].some((n) => n.nodeType === 3 && /[\\p{L}\\p{N}]/u.test(n.data));
-    if (!own || !e.getClientRects().length || e.closest("script, style, noscript")) continue;
-    const style = getComputedStyle(e);
-    const ground = behind(e);
-    const colour = over(parse(e.closest("svg") ? style.fill : style.color), ground);
-    const [high, low] = [light(colour), light(ground)].sort((a, b) => b - a);
-    const contrast = (high + 0.05) / (low + 0.05);
-    if (contrast < 4.5) found.push(`${contrast} ${e.tagName} ${e.textContent.slice(0, 30)}`);
-  }
-  return found;
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +117,7 @@ def test_everything_is_in_its_place_and_readable(request, open_page, keep_screen
         assert page.evaluate(MISPLACED) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
         assert page.evaluate(FAINT) == []
+        assert page.evaluate(SKIPPED_HEADINGS) == []
 
 
 def test_a_cell_shows_its_images_by_mouse(report, open_page, entry):
@@ -181,7 +131,7 @@ def test_a_cell_shows_its_images_by_mouse(report, open_page, entry):
     )
     expect(gallery.locator("img")).to_have_count(24)
     assert re.fullmatch(
-        r"Test image \d+: a 7, read as 7 with \d+\.\d %",
+        r"Test image \d+, labelled 7, read as 7 with \d+\.\d %",
         gallery.locator("img").first.get_attribute("alt"),
     )
     assert gallery.locator("img").first.evaluate("image => image.naturalWidth") == 28
@@ -242,6 +192,35 @@ def test_the_link_to_draw_a_digit_unfolds_the_most_accurate_model(
     expect(page.locator("#demo")).to_be_visible()
     page.locator("#demo-examples button").nth(1).click()
     expect(page.locator("#demo-digit")).to_have_text("1")
+
+
+def test_the_navigation_names_the_parts_of_the_drawing_area(report, open_page):
+    page = open_page(report, viewport=DESKTOP)
+    links = page.locator("nav a")
+    names = links.all_text_contents()
+    assert names[names.index("Draw a digit") + 1] == "How it learns"
+    for link in links.all():
+        target = page.locator(link.get_attribute("href"))
+        link.click()
+        expect(target).to_be_in_viewport()
+
+
+def test_an_8_has_the_right_article(report, open_page):
+    assert not re.search(r"\ba 8\b", open_page(report).content())
+
+
+def test_the_example_is_there_when_its_model_is_unfolded(
+    written, open_page, entry, make_checkpoint, sample
+):
+    bare = checkpoint.load(make_checkpoint("bare.npz"))
+    page = open_page(written(*models.evaluate_models([bare], sample.test), entry))
+    page.wait_for_selector("#demo[data-predicted]", state="attached")
+    page.get_by_role("link", name="Draw a digit").first.click()
+    drawn = "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)"
+    page.wait_for_function(
+        f"() => document.querySelector('#demo-canvas').width"
+        f" && ({drawn})(document.querySelector('#demo-canvas')).data.some(Boolean)"
+    )
 
 
 def test_a_link_unfolds_its_model(comparison, open_page):

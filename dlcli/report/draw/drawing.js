@@ -4,6 +4,9 @@
 const KEY_STEP = 4;
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
+// On the paper at first, so that the page has something to show; the first stroke replaces it.
+const FIRST_EXAMPLE = 3;
+
 /** What is on the paper: strokes, or one of the examples. */
 class Drawing {
   /**
@@ -20,7 +23,7 @@ class Drawing {
     });
     this.changed = changed;
     this.penWidth = 9;
-    this.state = { strokes: [], example: null };
+    this.state = { strokes: [], example: FIRST_EXAMPLE };
     this.history = [];
     this.pointer = null;
     this.pen = { at: [PICTURE_SIDE / 2, PICTURE_SIDE / 2], down: false, shown: false };
@@ -41,12 +44,14 @@ class Drawing {
     this.history.push(this.state);
     this.state = state;
     this.pen.down = this.pen.down && unfinished;
+    if (!unfinished) this.pointer = null; // another finger may still be drawing
     this.changed(unfinished);
   }
 
   undo() {
     this.state = this.history.pop() || this.state;
     this.pen.down = false;
+    this.pointer = null;
     this.changed(false);
   }
 

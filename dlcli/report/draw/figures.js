@@ -8,6 +8,13 @@ function formatted(value) {
   return text.replace(/-/g, '−').replace('e+', 'e');
 }
 
+/** A number before a change, the change, and the number after it, as texts of which the change is visible. */
+function formattedChange(before, change, after) {
+  if (before === after) return [before, change, after].map(formatted);
+  const decimals = Math.max(2 - Math.floor(Math.log10(Math.abs(change))), 0);
+  return [before, change, after].map((value) => value.toFixed(decimals).replace('-', '−'));
+}
+
 /** A probability as a percentage with more digits, to show how it changes. */
 const finePercent = (p) => `${(100 * p).toFixed(p > 0.99 || p < 0.01 ? 4 : 1)}\u00a0%`;
 
@@ -17,6 +24,9 @@ function percent(p) {
   if (p < 1 && text === '100.0') return '>\u00a099.9\u00a0%';
   return p > 0 && text === '0.0' ? '<\u00a00.1\u00a0%' : `${text}\u00a0%`;
 }
+
+/** A digit with its article. */
+const aDigit = (digit) => `${digit === 8 ? 'an' : 'a'} ${digit}`;
 
 const thousands = (count) => count.toLocaleString('en-US');
 

@@ -22,13 +22,15 @@ let version = 0; // of the drawing; results for an older one are dropped
 let latest = null; // the prediction on the page
 let seen = null; // the digit that it is for, and its forward pass
 
-const bars = new Bars(part('bars'));
+const bars = ['bars', 'changed-bars'].map((name) => new Bars(part(name)));
+const digits = ['digit', 'changed-digit'].map(part);
 const layers = sizes.slice(1, -1).map((size, layer) => new LayerFigure(
   part('layers'), `Layer ${layer + 1} (${thousands(size)} neurons, ${ACTIVATIONS[stored.network.activations[layer]].name}):`));
 const walkthrough = new Walkthrough(part, refresh, stored);
 const drawing = new Drawing(part('canvas'), examples, (unfinished) => {
   drawing.paint();
-  part('hint').hidden = !drawing.isEmpty;
+  part('hint').hidden = !drawing.isEmpty && drawing.history.length > 0;
+  part('hint').classList.toggle('demo-above', !drawing.isEmpty);
   part('undo').disabled = drawing.history.length === 0;
   part('clear').disabled = drawing.isEmpty;
   part('save').disabled = drawing.isEmpty;
@@ -97,8 +99,7 @@ function showNothing() {
   latest = null;
   seen = null;
   part('digit').classList.add('demo-idle');
-  bars.show(null);
-  part('digit').textContent = '–';
+  showDigit('–', null);
   part('says').textContent = 'Nothing is drawn yet.';
   part('state').textContent = '';
   part('attribution-text').textContent = 'Waiting for a digit.';
@@ -110,11 +111,15 @@ function showNothing() {
   root.dataset.predicted = `${version}`;
 }
 
+function showDigit(text, probabilities) {
+  digits.forEach((digit) => { digit.textContent = text; });
+  bars.forEach((each) => each.show(probabilities));
+}
+
 function showPrediction() {
   const { probabilities, reason, variants } = latest;
   part('digit').classList.remove('demo-idle');
-  bars.show(probabilities);
-  part('digit').textContent = reason ? '?' : `${ranked(probabilities)[0]}`;
+  showDigit(reason ? '?' : `${ranked(probabilities)[0]}`, probabilities);
   let text = `The mean over ${variants} variants of the image, slightly turned, scaled or shifted.`;
   if (seen.digit.isMnist) text = 'An image of MNIST, predicted as it is.';
   else if (variants === 1) text = 'A first prediction; the mean over all variants follows when the pen rests.';
@@ -128,7 +133,7 @@ function announce() {
   const [first, second] = ranked(probabilities);
   const between = reason === 'AMBIGUOUS' ? `: ${first} or ${second}` : '';
   part('says').textContent = reason ? `No prediction: ${stored.reasons[reason]}${between}.`
-    : `This is a ${first} (${percent(probabilities[first])}); next is ${second} (${percent(probabilities[second])}).`;
+    : `This is ${aDigit(first)} (${percent(probabilities[first])}); next is ${second} (${percent(probabilities[second])}).`;
 }
 
 function showLayers() {
@@ -162,11 +167,16 @@ part('facts').textContent = `This page holds the ${thousands(parameters)} weight
 stored.examples.forEach(({ digit }, number) => {
   const canvas = element('canvas', { class: 'demo-pixels', width: '28', height: '28', 'aria-hidden': 'true' });
   paintForeground(canvas, examples[number]);
-  const button = element('button', { type: 'button', 'aria-label': `Example of a ${digit}` }, canvas);
+  const button = element('button', { type: 'button', 'aria-label': `Example of ${aDigit(digit)}` }, canvas);
   button.addEventListener('click', () => drawing.showExample(number));
   part('examples').append(button);
 });
 part('undo').addEventListener('click', () => drawing.undo());
+document.addEventListener('keydown', (event) => {
+  if (event.key !== 'z' || !(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  drawing.undo();
+});
 part('clear').addEventListener('click', () => drawing.clear());
 part('pen').addEventListener('input', () => { drawing.penWidth = Number(part('pen').value); });
 part('save').addEventListener('click', () => {
@@ -181,9 +191,9 @@ function repaint() {
   walkthrough.paint();
 }
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', repaint);
-addEventListener('resize', () => drawing.paint());
-drawing.changed(false);
-setTimeout(theModel); // once the page is shown, so that the first stroke need not wait
+new ResizeObserver(() => drawing.paint()).observe(part('canvas')); // also when it is unfolded
+drawing.paint();
+setTimeout(() => drawing.changed(false)); // once the page is shown: the networks take a moment to decode
 
 // For tests and for the browser's console.
 window.dlcliDemo = {

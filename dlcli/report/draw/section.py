@@ -1,4 +1,4 @@
-"""The drawing area of a page: its HTML, CSS, JavaScript and data."""
+"""The drawing area of a page: the CSS, JavaScript and data of ``section.html``."""
 
 import base64
 from dataclasses import dataclass
@@ -34,21 +34,18 @@ _MAX_FLOAT32_PARAMETERS = 400_000
 
 @dataclass(frozen=True)
 class Demo:
-    """The parts of a drawing area.
+    """What a page needs for its drawing area, which is ``section.html``.
 
     Attributes
     ----------
-    html
-        A ``section`` element. Its ids and classes begin with ``demo``.
     css
-        Rules that apply inside that element only.
+        Rules that apply inside the element of ``section.html`` only.
     javascript
         A script to run after the element and the data.
     data
         JSON without ``<``, for ``<script type="application/json" id="demo-data">``.
     """
 
-    html: str
     css: str
     javascript: str
     data: str
@@ -67,7 +64,6 @@ def section(model: Model) -> Demo:
         raise CheckpointError(f"{model.path}: trained on {name}, which cannot be drawn; digits can")
     scripts = "\n".join(_asset(f"{name}.js") for name in _SCRIPTS)
     return Demo(
-        html=_asset("section.html"),
         css=_asset("section.css"),
         javascript=f"(() => {{\n'use strict';\n\n{scripts}}})();\n",
         data=strict_json.dumps(_data(model)).replace("<", "\\u003c"),

@@ -145,12 +145,13 @@ class Walkthrough {
     part('step-body').replaceChildren(
       ...(this.step ? content() : [line('Draw a digit, or choose an example, to see its numbers here.')]));
     const isCertain = this.step && this.step.errors[this.step.errors.length - 1].every((d) => Math.abs(d) < NEGLIGIBLE);
-    part('certain').textContent = isCertain ? `The network is almost certain that this is a ${this.target}: its errors are `
+    part('certain').textContent = isCertain ? `The network is almost certain that this is ${aDigit(this.target)}: its errors are `
       + 'nearly 0, and there is little to learn. Choose another right answer to see it learn more.' : '';
     part('previous').disabled = this.page === 0;
     part('next').disabled = this.page === pages.length - 1;
     part('take').disabled = !this.step;
     part('reset').disabled = this.steps === 0;
+    part('changed').hidden = this.steps === 0 || !this.step;
     this.paint();
   }
 
@@ -262,8 +263,10 @@ class Walkthrough {
     const found = network.weights.map((_, layer) => steepest(step, layer, SHOWN_WEIGHTS)).reverse().flat();
     const rows = found.map(({ layer, i, j, a, d, gradient }) => {
       const before = network.weights[layer][i * network.biases[layer].length + j];
+      const change = -rate * gradient;
+      const after = Math.fround(before + change); // weights have 32 bits
       return [`${inputName(layer, i)} → ${neuronName(network, layer, j)}`,
-        ...[a, d, gradient, before, -rate * gradient, before - rate * gradient].map(formatted)];
+        ...[a, d, gradient].map(formatted), ...formattedChange(before, change, after)];
     });
     return [
       line('The gradient of a weight is its input times the error of its neuron. The step moves the weight the other '
@@ -290,8 +293,8 @@ class Walkthrough {
         ? 'the network was certain already. Choose another right answer, or a larger rate.' : 'choose a larger rate.'}`;
     }
     this.part('step-result').textContent = `Step ${this.steps} is taken. Probability of ${target}: `
-      + `${finePercent(probability)} → ${finePercent(newProbability)}. Loss: ${formatted(loss)} → ${formatted(newLoss)}.${remark} `
-      + 'The prediction at the top is that of the changed network.';
+      + `${finePercent(probability)} → ${finePercent(newProbability)}. Loss: ${formatted(loss)} → ${formatted(newLoss)}.${remark}`;
+    this.part('changed').scrollIntoView({ block: 'nearest' });
     this.changed();
   }
 

@@ -31,7 +31,7 @@
           src: `data:image/webp;base64,${picture}`,
           width: 56,
           height: 56,
-          alt: `Test image ${index}: a ${label}, read as ${prediction} with ${probability}`,
+          alt: `Test image ${index}, labelled ${label}, read as ${prediction} with ${probability}`,
           title: `test image ${index}`,
         }),
         element("span", { textContent: probability, ariaHidden: "true" }),
