@@ -1,16 +1,26 @@
 """Files that appear whole or not at all, locks, and refusals to overwrite what the user has."""
 
 import errno
+import io
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedIOBase, BufferedReader
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from dlcli.errors import ConfigError
+from dlcli.errors import ConfigError, DlcliError
+
+# A file system that cannot flush a folder says so with one of these (CIFS, vboxsf, some FUSE).
+_CANNOT_FLUSH_FOLDERS = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
+# The same for locks (flock).
+_HAS_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
+_LOCK_FLAGS = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+# Why a file cannot be replaced that can be written: it is a mount point (EBUSY), or its folder
+# may not be changed.
+_CANNOT_REPLACE = {errno.EBUSY, errno.EACCES, errno.EPERM, errno.EROFS}
 
 DEFAULT_DATA_DIR = Path("data")
 DEFAULT_RUNS_DIR = Path("runs")
@@ -59,6 +69,8 @@ def annotate_errors(path: Path) -> Iterator[None]:
 def lock(path: Path, *, wait: bool = True) -> Iterator[None]:
     """Lock the file ``path`` against other processes; the lock ends when its process does.
 
+    On a file system without locks, nothing is locked: see :func:`has_locks`.
+
     Raises
     ------
     TimeoutError
@@ -66,6 +78,10 @@ def lock(path: Path, *, wait: bool = True) -> Iterator[None]:
     OSError
         The file cannot be opened; the error names it.
     """
+    os.close(os.open(path, _LOCK_FLAGS | os.O_CREAT, 0o666))
+    if not has_locks(path):
+        yield
+        return
     from filelock import FileLock
 
     file_lock = FileLock(path, blocking=wait)
@@ -75,6 +91,22 @@ def lock(path: Path, *, wait: bool = True) -> Iterator[None]:
         yield
     finally:
         file_lock.release()
+
+
+def has_locks(path: Path) -> bool:
+    """Whether the file system of ``path``, a file that processes lock, has locks."""
+    if os.name == "nt" or not path.exists():
+        return True
+    import fcntl
+
+    descriptor = os.open(path, _LOCK_FLAGS)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in _HAS_NO_LOCKS
+    finally:
+        os.close(descriptor)
+    return True
 
 
 @contextmanager
@@ -87,14 +119,19 @@ def atomic_write(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     temporary file stays until :func:`remove_temporary_files`. With ``durable=False`` nothing is
     flushed: much faster for thousands of small files that a command can write again.
 
+    Whatever has the name ``path`` is replaced, also a link: this is for files that dlcli names.
+    For files that the user names, there is :func:`write_output`.
+
     Raises
     ------
     OSError
         The folder cannot be written to, or the disk is full; the error names ``path``.
     """
     temporary = temporary_path(path)
+    is_created = False
     try:
-        with annotate_errors(path), _open_new(temporary) as file:
+        with annotate_errors(path), temporary.open("xb") as file:
+            is_created = True
             yield file
             file.flush()
             if durable:
@@ -103,25 +140,93 @@ def atomic_write(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     except BaseException as error:
         if isinstance(error, OSError) and error.filename == str(temporary):
             error.filename = str(path)  # the name that the user knows
-        with suppress(OSError):  # report the first error, not one of the cleanup
-            temporary.unlink(missing_ok=True)
+        if is_created:
+            with suppress(OSError):  # report the first error, not one of the cleanup
+                temporary.unlink(missing_ok=True)
         raise
     if durable:
         flush_folder(path.parent)
 
 
-def _open_new(path: Path) -> BinaryIO:
-    """Create a file, replacing one left by a killed process and never following a link."""
+@contextmanager
+def write_output(path: Path, note: Callable[[str], None]) -> Iterator[BinaryIO]:
+    """Open a buffer whose content goes to ``path``, named by the user, when the block succeeds.
+
+    A regular file is replaced as :func:`atomic_write` does it; a link is followed, and its target
+    replaced. A device, a pipe or a socket is written into, and so is a file that cannot be
+    replaced because it is a mount point or because its folder is read-only; ``note`` is told.
+
+    Raises
+    ------
+    OSError
+        The path cannot be written; the error names it.
+    DlcliError
+        It is a pipe or a socket whose reader is gone.
+    """
+    buffer = io.BytesIO()
+    yield buffer
+    content = buffer.getbuffer()
+    if is_stdout(path):
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+        return
+    if _is_stream(path):
+        _write_into(path, content)
+        return
+    target = Path(os.path.realpath(path))
     try:
-        return path.open("xb")
-    except FileExistsError:
-        path.unlink()
-        return path.open("xb")
+        with atomic_write(target) as file:
+            file.write(content)
+    except OSError as error:
+        if error.errno not in _CANNOT_REPLACE or not target.is_file():
+            raise
+        _write_into(target, content)
+        note(f"{path}: could not be replaced ({error.strerror}), so it was written in place")
+
+
+def is_stdout(path: Path) -> bool:
+    """Whether a path, such as ``/dev/stdout``, is the file or the pipe that stdout goes to."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(sys.stdout.fileno()))
+    except (OSError, ValueError, AttributeError):  # no such file; stdout is closed, or is no file
+        return False
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether a path is a device, a pipe or a socket, or a link to one."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _write_into(path: Path, content: memoryview) -> None:
+    """Write into what is there: a device, a pipe, a socket, or a file that must stay the same."""
+    try:
+        with annotate_errors(path), _opened_in_place(path) as file:
+            file.write(content)
+            file.flush()
+            if path.is_file():
+                os.fsync(file.fileno())
+    except BrokenPipeError as error:
+        raise DlcliError(f"{path}: its reader is gone") from error
+
+
+def _opened_in_place(path: Path) -> BinaryIO:
+    if not path.is_socket():
+        return path.open("wb")
+    import socket
+
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(os.fspath(path))
+        return connection.makefile("wb")
 
 
 def temporary_path(path: Path) -> Path:
-    """The name beside ``path`` under which this process writes it."""
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """A name beside ``path`` under which to write it: new each time, and on every machine."""
+    return path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
 
 
 def temporary_files(folder: Path, name: str) -> Iterator[Path]:
@@ -132,7 +237,8 @@ def temporary_files(folder: Path, name: str) -> Iterator[Path]:
 def remove_temporary_files(folder: Path, names: Iterable[str]) -> None:
     """Remove temporary files that killed processes left while writing ``names`` in ``folder``.
 
-    The caller must have locked the folder, so that no other process is writing these files.
+    The caller must have locked the folder, so that no other process is writing these files; on
+    a file system without locks, they must stay.
     """
     for name in names:
         for temporary in temporary_files(folder, name):
@@ -155,13 +261,19 @@ def make_folder(folder: Path) -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """Flush the names in ``folder`` to the disk (a rename changes the folder, not the file)."""
+    """Flush the names in ``folder`` to the disk (a rename changes the folder, not the file).
+
+    Where the file system cannot do that, there is nothing to do: databases continue, too.
+    """
     if os.name == "nt":  # Windows cannot open folders; its file system journals renames
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         with annotate_errors(folder):
             os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _CANNOT_FLUSH_FOLDERS:
+            raise
     finally:
         os.close(descriptor)
 
@@ -169,17 +281,24 @@ def flush_folder(folder: Path) -> None:
 def refuse_to_overwrite(path: Path, *, force: bool) -> None:
     """Raise unless ``path`` is free or the user said ``--force``.
 
+    Devices, pipes and sockets are written into and lose nothing, so they need no ``--force``.
+
     Raises
     ------
     ConfigError
-        The file exists already, or its parent folder is missing.
+        The file exists already, or is a folder, or its parent folder is missing.
     """
     if str(path) == "-":
         raise ConfigError("-: name a file; stdout is for the result")
+    if path.is_dir():
+        raise ConfigError(f"{path}: is a folder, not a file")
+    if is_stdout(path) or _is_stream(path):
+        return
     if path.exists() and not force:
         raise ConfigError(f"{path}: exists already; add --force to replace it")
-    if not path.parent.is_dir():
-        raise ConfigError(f"{path}: the folder {path.parent} does not exist")
+    folder = Path(os.path.realpath(path)).parent if path.is_symlink() else path.parent
+    if not folder.is_dir():
+        raise ConfigError(f"{path}: the folder {folder} does not exist")
 
 
 def refuse_full_folder(folder: Path, *, force: bool) -> None:

@@ -1,19 +1,25 @@
 """Files appear whole or not at all, locks exclude others, and nothing is overwritten."""
 
+import errno
+import fcntl
 import os
+import socket
 import stat
 from pathlib import Path
 
 import pytest
 
+from dlcli import files
 from dlcli.errors import ConfigError
 from dlcli.files import (
     atomic_write,
     flush_folder,
+    has_locks,
     lock,
     make_folder,
     refuse_to_overwrite,
     remove_temporary_files,
+    write_output,
 )
 
 
@@ -147,15 +153,28 @@ def test_a_missing_folder_is_not_made(tmp_path):
     assert names_in(tmp_path) == []
 
 
-def test_a_temporary_file_of_a_killed_process_is_replaced(tmp_path):
+def test_processes_with_the_same_number_do_not_share_a_temporary_file(tmp_path, monkeypatch):
+    """In a container, the first process is always number 1."""
+    monkeypatch.setattr(os, "getpid", lambda: 1)
     path = tmp_path / "model.npz"
-    (tmp_path / f".model.npz.{os.getpid()}.tmp").write_bytes(
-        b"longer content of an earlier attempt"
-    )
-    with atomic_write(path) as file:
-        file.write(b"new")
-    assert path.read_bytes() == b"new"
+    with atomic_write(path) as ours:
+        ours.write(b"ours")
+        with atomic_write(path) as theirs:
+            theirs.write(b"theirs")
+        assert path.read_bytes() == b"theirs"
+    assert path.read_bytes() == b"ours"
     assert names_in(tmp_path) == ["model.npz"]
+
+
+def test_the_temporary_file_of_another_process_is_neither_written_nor_removed(
+    tmp_path, monkeypatch
+):
+    theirs = tmp_path / "theirs.tmp"
+    theirs.write_bytes(b"theirs")
+    monkeypatch.setattr(files, "temporary_path", lambda _path: theirs)
+    with pytest.raises(FileExistsError), atomic_write(tmp_path / "model.npz") as file:
+        file.write(b"ours")
+    assert theirs.read_bytes() == b"theirs"
 
 
 @pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
@@ -191,6 +210,32 @@ def test_flushing_a_missing_folder_is_an_error(tmp_path):
         flush_folder(tmp_path / "missing")
 
 
+@pytest.mark.parametrize("error", [errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP])
+def test_a_folder_that_cannot_be_flushed_does_not_stop_anything(tmp_path, monkeypatch, error):
+    """As on CIFS, vboxsf and some FUSE file systems."""
+    fsync = os.fsync
+
+    def refused(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(error, os.strerror(error))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refused)
+    with atomic_write(tmp_path / "model.npz") as file:
+        file.write(b"new")
+    make_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "model.npz").read_bytes() == b"new"
+
+
+def test_a_file_that_cannot_be_flushed_is_an_error(tmp_path, monkeypatch):
+    def refused(_descriptor):
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "fsync", refused)
+    with pytest.raises(OSError, match="Invalid"), atomic_write(tmp_path / "model.npz") as file:
+        file.write(b"new")
+
+
 def test_on_windows_folders_are_not_flushed(tmp_path, monkeypatch):
     missing = tmp_path / "missing"
     with monkeypatch.context() as patch:
@@ -203,16 +248,25 @@ def test_a_free_path_may_be_written(tmp_path):
     refuse_to_overwrite(tmp_path / "predictions.csv", force=True)
 
 
-@pytest.mark.parametrize("kind", ["file", "folder"])
-def test_an_existing_path_is_refused_unless_forced(tmp_path, kind):
+def test_an_existing_path_is_refused_unless_forced(tmp_path):
     path = tmp_path / "predictions.csv"
-    if kind == "file":
-        path.write_bytes(b"mine")
-    else:
-        path.mkdir()
+    path.write_bytes(b"mine")
     with pytest.raises(ConfigError, match=r"predictions\.csv: exists already; add --force"):
         refuse_to_overwrite(path, force=False)
     refuse_to_overwrite(path, force=True)
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_folder_is_never_replaced_by_a_file(tmp_path, force):
+    with pytest.raises(ConfigError, match="is a folder, not a file"):
+        refuse_to_overwrite(tmp_path, force=force)
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_link_into_a_missing_folder_is_refused(tmp_path, force):
+    (tmp_path / "link").symlink_to("missing/predictions.csv")
+    with pytest.raises(ConfigError, match=r"link: the folder .*missing does not exist"):
+        refuse_to_overwrite(tmp_path / "link", force=force)
 
 
 @pytest.mark.parametrize("force", [False, True])
@@ -248,3 +302,110 @@ def test_an_error_names_a_lock_that_cannot_be_opened(tmp_path):
     with pytest.raises(OSError, match=r"\.lock") as error, lock(path):
         pass
     assert error.value.filename == str(path)
+
+
+@pytest.mark.parametrize("error", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+@pytest.mark.parametrize("wait", [False, True])
+def test_on_a_file_system_without_locks_nothing_is_locked(tmp_path, monkeypatch, error, wait):
+    """The tests make every warning an error: filelock's must not come."""
+
+    def missing(_descriptor, _operation):
+        raise OSError(error, os.strerror(error))
+
+    path = tmp_path / ".lock"
+    assert has_locks(path)
+    monkeypatch.setattr(fcntl, "flock", missing)
+    with lock(path, wait=wait), lock(path, wait=wait):
+        assert not has_locks(path)
+
+
+# Output files, which the user names.
+
+
+def written(path, content=b"new"):
+    """Write to a path, and return the notes."""
+    notes = []
+    with write_output(path, notes.append) as file:
+        file.write(content)
+    return notes
+
+
+def test_an_output_file_is_replaced_in_one_step(tmp_path):
+    path = tmp_path / "plot.png"
+    path.write_bytes(b"old")
+    inode = path.stat().st_ino
+    assert written(path) == []
+    assert path.read_bytes() == b"new"
+    assert path.stat().st_ino != inode
+
+
+def test_a_device_is_written_into(tmp_path):
+    """A pseudo-terminal; without its help a mistake would cost the machine its /dev/null."""
+    ours, theirs = os.openpty()
+    device = Path(os.ttyname(theirs))
+    (tmp_path / "link").symlink_to(device)
+    for path in (device, tmp_path / "link"):
+        refuse_to_overwrite(path, force=False)
+        assert written(path) == []
+        assert os.read(ours, 100) == b"new"
+    assert stat.S_ISCHR(device.stat().st_mode)
+    assert (tmp_path / "link").is_symlink()
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_a_socket_is_written_into(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # the paths of sockets must be short
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("socket")
+        server.listen()
+        refuse_to_overwrite(Path("socket"), force=False)
+        assert written(Path("socket")) == []
+        connection, _ = server.accept()
+        with connection:
+            assert connection.recv(100) == b"new"
+    assert Path("socket").is_socket()
+
+
+def test_a_link_to_nothing_gets_its_target(tmp_path):
+    (tmp_path / "link").symlink_to("target")
+    refuse_to_overwrite(tmp_path / "link", force=False)
+    assert written(tmp_path / "link") == []
+    assert (tmp_path / "target").read_bytes() == b"new"
+    assert (tmp_path / "link").readlink() == Path("target")
+
+
+@pytest.mark.parametrize("error", [errno.EBUSY, errno.EACCES, errno.EPERM, errno.EROFS])
+def test_a_file_that_cannot_be_replaced_is_written_in_place(tmp_path, monkeypatch, error):
+    path = tmp_path / "plot.png"
+    path.write_bytes(b"old and longer")
+
+    def refused(self, _target):
+        raise OSError(error, os.strerror(error), str(self))
+
+    monkeypatch.setattr(Path, "replace", refused)
+    (note,) = written(path)
+    assert "plot.png: could not be replaced" in note
+    assert path.read_bytes() == b"new"
+    assert names_in(tmp_path) == ["plot.png"]
+
+
+def test_a_full_disk_is_no_reason_to_write_in_place(tmp_path, monkeypatch):
+    path = tmp_path / "plot.png"
+    path.write_bytes(b"old")
+
+    def full(_descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        written(path)
+    assert path.read_bytes() == b"old"
+
+
+def test_when_the_work_fails_no_output_appears(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("pipe", "file"):  # opening the pipe would wait for a reader for ever
+        with pytest.raises(ValueError, match="failed"), write_output(tmp_path / name, print):
+            raise ValueError("failed")
+    assert names_in(tmp_path) == ["pipe"]

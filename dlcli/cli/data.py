@@ -6,7 +6,16 @@ import click
 
 from dlcli.cli import options
 from dlcli.cli.loading import download_progress, load_dataset
-from dlcli.cli.output import echo, message, print_csv, print_json, print_table, printable
+from dlcli.cli.output import (
+    echo,
+    message,
+    open_output,
+    print_csv,
+    print_json,
+    print_path,
+    print_table,
+    printable,
+)
 from dlcli.data.registry import DATASETS, FILES, downloadable
 from dlcli.errors import ConfigError, DatasetError
 
@@ -217,5 +226,6 @@ def show(
         rows = pictures.distorted_rows(train, config.augmentation, config.seed)
     else:
         rows = pictures.rows(train)
-    write_grid(rows, output)
-    echo(output)
+    with open_output(output) as file:
+        write_grid(rows, file)
+    print_path(output)

@@ -7,7 +7,7 @@ import click
 
 from dlcli.cli import options
 from dlcli.cli.loading import limit_threads, load_dataset, load_models
-from dlcli.cli.output import echo, print_json, print_table
+from dlcli.cli.output import echo, open_output, print_json, print_table
 from dlcli.errors import ThresholdError
 from dlcli.evaluation.formatting import percent
 
@@ -122,12 +122,10 @@ def _print_text(result: "Evaluation") -> None:
 def _write_predictions(path: Path, result: "Evaluation") -> None:
     import numpy as np
 
-    from dlcli.files import atomic_write
-
     digits = result.probabilities.shape[1]
     columns = ["index", "label", "answer", *(f"p{digit}" for digit in range(digits))]
     numbers = (np.arange(result.images), result.labels, result.predictions)
     rows = np.column_stack([*numbers, result.probabilities])
-    with atomic_write(path) as file:
+    with open_output(path) as file:
         formats = ["%d"] * len(numbers) + ["%.6g"] * digits
         np.savetxt(file, rows, formats, delimiter=",", header=",".join(columns), comments="")

@@ -6,7 +6,7 @@ import click
 
 from dlcli.cli import options
 from dlcli.cli.loading import load_models, needs
-from dlcli.cli.output import echo, message
+from dlcli.cli.output import message, open_output, print_path
 
 _FORMATS = ("onnx", "safetensors")
 
@@ -37,7 +37,7 @@ def command(model_path: str | None, output_format: str | None, output: Path, for
       dlcli export runs/latest --format onnx -o digits.onnx
       dlcli export pretrained -o digits.safetensors
     """
-    from dlcli.files import atomic_write, refuse_to_overwrite
+    from dlcli.files import refuse_to_overwrite
 
     kind = output_format or output.suffix.removeprefix(".").lower()
     if kind not in _FORMATS:
@@ -54,6 +54,6 @@ def command(model_path: str | None, output_format: str | None, output: Path, for
 
             content = to_safetensors(model)
             message(f"Load it into: Sequential({modules(model)})")
-    with atomic_write(output) as file:
+    with open_output(output) as file:
         file.write(content)
-    echo(output)
+    print_path(output)

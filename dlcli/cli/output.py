@@ -4,12 +4,15 @@ import codecs
 import io
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TextIO
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, TextIO
 
 import click
 
 from dlcli.cli.options import QUIET
+from dlcli.files import is_stdout, write_output
 
 _IS_CLOSED = "dlcli.stdout_is_closed"
 _ENCODING_ERRORS = "dlcli.escape"
@@ -42,8 +45,12 @@ def echo(text: object = "", *, nl: bool = True) -> None:
     try:
         click.echo(text, file=sys.stdout, nl=nl)  # noqa: TID251
     except BrokenPipeError:
-        discard(sys.stdout)
-        click.get_current_context().meta[_IS_CLOSED] = True
+        _stop_printing()
+
+
+def _stop_printing() -> None:
+    discard(sys.stdout)
+    click.get_current_context().meta[_IS_CLOSED] = True
 
 
 def is_stdout_closed() -> bool:
@@ -87,6 +94,22 @@ def is_quiet() -> bool:
 def shows_bars() -> bool:
     """Whether to show progress bars: on a terminal, unless --quiet."""
     return sys.stderr is not None and sys.stderr.isatty() and not is_quiet()
+
+
+@contextmanager
+def open_output(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that the user named for writing (:func:`dlcli.files.write_output`)."""
+    try:
+        with write_output(path, warn) as file:
+            yield file
+    except BrokenPipeError:  # stdout's
+        _stop_printing()
+
+
+def print_path(path: Path) -> None:
+    """Print the path of a file that was written to stdout, unless the file itself went there."""
+    if not is_stdout(path):
+        echo(path)
 
 
 def print_json(value: Any, *, indent: int | None = 2) -> None:

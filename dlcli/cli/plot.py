@@ -14,7 +14,7 @@ from dlcli.cli.loading import (
     needs,
     say_default,
 )
-from dlcli.cli.output import echo, message, printable
+from dlcli.cli.output import message, open_output, print_path, printable
 from dlcli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ def command(
         raise click.UsageError(f"--what {what} draws one model, not {len(paths)}")
     with needs("report"):
         from dlcli.report import plots
-    if output.suffix.removeprefix(".").lower() not in plots.FORMATS:
+    kind = output.suffix.removeprefix(".").lower()
+    if kind not in plots.FORMATS:
         endings = ", ".join(f".{kind}" for kind in plots.FORMATS)
         raise click.UsageError(f"{output}: the file must end in one of {endings}")
     refuse_to_overwrite(output, force=force)
@@ -80,8 +81,9 @@ def command(
             model = lookup.load_named(paths[0]) if paths else load_default_model()
             with limit_threads(threads):
                 figure = _of_model(what, model, dataset, data_dir)
-        plots.write(figure, output)
-    echo(output)
+        with open_output(output) as file:
+            plots.write(figure, file, kind)
+    print_path(output)
 
 
 def _default_run() -> str:

@@ -7,7 +7,7 @@ import click
 
 from dlcli.cli import options
 from dlcli.cli.loading import limit_threads, load_dataset, load_models, needs
-from dlcli.cli.output import echo, warn
+from dlcli.cli.output import open_output, print_path, warn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,9 +75,9 @@ def command(
         test = load_dataset(dataset, data_dir).test
         with limit_threads(threads):
             content = page.render(evaluate_models(models, test), dataset, test)
-    with atomic_write(path) as file:
+    with atomic_write(path) if output is None else open_output(path) as file:
         file.write(content)
-    echo(path)
+    print_path(path)
     if opened:
         import webbrowser
 

@@ -8,7 +8,15 @@ import click
 
 from dlcli.cli import options
 from dlcli.cli.loading import needs
-from dlcli.cli.output import echo, message, print_csv, print_json, print_table, printable
+from dlcli.cli.output import (
+    echo,
+    message,
+    open_output,
+    print_csv,
+    print_json,
+    print_table,
+    printable,
+)
 from dlcli.errors import ConfigError
 from dlcli.evaluation.formatting import percent, short
 
@@ -96,14 +104,12 @@ def _write_page(
     best: Mapping[str, Any] | None,
     importances: Mapping[str, float],
 ) -> None:
-    from dlcli.files import atomic_write
-
     if best is None:
         raise ConfigError(f"study {study.study_name}: no trial is complete yet; nothing to draw")
     with needs("report"):
         from dlcli.report import search
     content = search.render(study, rows, best, importances)
-    with atomic_write(output) as file:
+    with open_output(output) as file:
         file.write(content)
     message(f"{printable(str(output))}: written")
 

@@ -108,6 +108,7 @@ def command(
             run, state = resumption.start(dataset, used_threads), resumption.saved.state
             for text in resumption.warnings(used_threads):
                 warn(text)
+        _warn_if(directory.lock_warning(run.path))
         show_start(run, train, validation, state)
         log = event_log(run.path, metrics_log.read(run.path)) if event_log else None
         if log is not None:

@@ -16,6 +16,7 @@ from dlcli.data.registry import DATASETS, FILES, DatasetInfo, downloadable, sha2
 from dlcli.errors import DatasetError
 from dlcli.files import (
     atomic_write,
+    has_locks,
     lock,
     make_folder,
     remove_temporary_files,
@@ -206,8 +207,10 @@ def _locked(name: str, data_dir: Path) -> Iterator[Path]:
     """Lock a dataset's folder and remove what killed processes left in it."""
     folder = data_dir / name
     make_folder(folder)
-    with lock(data_dir / f".{name}.lock"):
-        remove_temporary_files(folder, _WRITTEN)
+    lock_file = data_dir / f".{name}.lock"
+    with lock(lock_file):
+        if has_locks(lock_file):
+            remove_temporary_files(folder, _WRITTEN)
         yield folder
 
 

@@ -9,8 +9,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import matplotlib as mpl
 import numpy as np
@@ -21,7 +20,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from dlcli.evaluation.evaluate import Evaluation
-from dlcli.files import atomic_write
 from dlcli.nn.dimensions import IMAGE_SIDE
 from dlcli.nn.network import Network
 from dlcli.nn.types import Pixels
@@ -68,11 +66,9 @@ def style() -> Iterator[None]:
         yield
 
 
-def write(figure: Figure, path: Path) -> None:
-    """Write a plot in the format of the file's ending, whole or not at all."""
-    kind = path.suffix.removeprefix(".").lower()
-    with atomic_write(path) as file:
-        figure.savefig(file, format=kind, metadata=_WITHOUT_DATE[kind])
+def write(figure: Figure, file: BinaryIO, kind: str) -> None:
+    """Write a plot in one of ``FORMATS``."""
+    figure.savefig(file, format=kind, metadata=_WITHOUT_DATE[kind])
 
 
 def curves(runs: Sequence[Curve]) -> Figure:

@@ -8,7 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dlcli.errors import CheckpointError, ConfigError
-from dlcli.files import flush_folder, lock, make_folder, remove_temporary_files, temporary_path
+from dlcli.files import (
+    flush_folder,
+    has_locks,
+    lock,
+    make_folder,
+    remove_temporary_files,
+    temporary_path,
+)
 
 CONFIG = "config.yaml"
 METRICS = "metrics.jsonl"
@@ -69,13 +76,24 @@ def check_name(name: str) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Keep other processes from training in a run directory; raise ``ConfigError`` if one does."""
+    """Keep other processes from training in a run directory; raise ``ConfigError`` if one does.
+
+    A ``.lock`` that was copied with the run locks nothing. On a file system without locks, nothing
+    does: see :func:`lock_warning`.
+    """
     with ExitStack() as stack:
         try:
             stack.enter_context(lock(path / LOCK, wait=False))
         except TimeoutError as error:
             raise ConfigError(f"{path}: another process is training in it") from error
         yield
+
+
+def lock_warning(path: Path) -> str | None:
+    """What to tell the user if nothing can keep two processes from training in a run directory."""
+    if has_locks(path / LOCK):
+        return None
+    return f"{path}: this file system has no locks; do not train in this run twice at once"
 
 
 def find(path: Path) -> Path:
@@ -160,6 +178,8 @@ def refuse_taken(path: Path) -> None:
 
 def clean_up(path: Path) -> None:
     """Remove what killed processes left in a run directory; the caller has locked it."""
+    if not has_locks(path / LOCK):
+        return  # another process may be writing these files
     remove_temporary_files(path, (CONFIG, METRICS, BEST, LAST, SUMMARY, DIVERGED, LATEST))
 
 

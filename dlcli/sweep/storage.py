@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from filelock import FileLock
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback, fail_stale_trials
 from optuna.study import Study, StudyDirection
@@ -26,6 +25,7 @@ from sqlalchemy.pool import NullPool
 
 from dlcli import strict_json
 from dlcli.errors import ConfigError, DlcliError
+from dlcli.files import lock
 from dlcli.sweep.plan import Plan
 from dlcli.sweep.samplers import make_pruner, make_sampler
 
@@ -200,7 +200,7 @@ def _creation_lock(url: str) -> Iterator[None]:
     """Let one process at a time create tables and studies; Optuna does not."""
     database = make_url(url)
     if database.get_backend_name() == "sqlite" and database.database:
-        with FileLock(f"{database.database}.lock"):
+        with lock(Path(f"{database.database}.lock")):
             yield
     elif database.get_backend_name() == "postgresql":
         engine = create_engine(url, **_engine_options(url))

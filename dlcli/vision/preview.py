@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -27,7 +28,7 @@ def write_image(pixels: Pixels, path: Path) -> None:
     _write(_image(pixels), path)
 
 
-def write_grid(rows: Sequence[Pixels], path: Path) -> None:
+def write_grid(rows: Sequence[Pixels], file: BinaryIO) -> None:
     """Write a grid of enlarged images, a row for each array of shape (n, 784)."""
     side = _GRID_SCALE * IMAGE_SIDE
     step = side + _GRID_GAP
@@ -37,7 +38,7 @@ def write_grid(rows: Sequence[Pixels], path: Path) -> None:
         for across, pixels in enumerate(row):
             enlarged = _image(pixels).resize((side, side), Image.Resampling.NEAREST)
             grid.paste(enlarged, (_GRID_GAP + across * step, _GRID_GAP + down * step))
-    _write(grid, path)
+    grid.save(file, format="PNG")
 
 
 def write_preview(

@@ -1,9 +1,12 @@
 """``dlcli train``: what it prints, writes, refuses, and how it stops and resumes."""
 
+import errno
+import fcntl
 import json
 import os
 import re
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -468,3 +471,33 @@ def test_on_a_terminal_a_bar_shows_the_epoch_loss_accuracy_and_speed(train, monk
     assert "epoch 1/2: " in stderr
     assert "images/s, loss " in stderr
     assert "accuracy " in stderr
+
+
+def test_a_file_system_without_locks_is_a_warning_and_no_error(dlcli, tiny, monkeypatch):
+    """As some network file systems; other warnings, of libraries, would be errors here."""
+
+    def missing(_descriptor, _operation):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", missing)
+    settings = ["--set", f"dataset={tiny}", "--set", "hidden_layers=[]", "--set", "epochs=1"]
+    result = dlcli("train", *settings, "--name", "run")
+    assert result.code == 0
+    assert "Warning: runs/run: this file system has no locks" in result.stderr
+    resumed = dlcli("train", "--resume", "runs/run", "--set", "epochs=2")
+    assert resumed.code == 0
+    assert "this file system has no locks" in resumed.stderr
+
+
+def test_a_folder_that_cannot_be_flushed_does_not_stop_a_training(dlcli, tiny, monkeypatch):
+    fsync = os.fsync
+
+    def refused(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refused)
+    settings = ["--set", f"dataset={tiny}", "--set", "hidden_layers=[]", "--set", "epochs=1"]
+    assert dlcli("train", "-q", *settings, "--name", "run").stderr == ""
+    assert Path("runs/latest").readlink() == Path("run")

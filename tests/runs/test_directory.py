@@ -1,5 +1,7 @@
 """Run directories are never reused, locked by one process, and linked from ``latest``."""
 
+import errno
+import fcntl
 import subprocess
 import sys
 from pathlib import Path
@@ -105,6 +107,39 @@ def test_a_run_is_locked_by_one_process(tmp_path):
         )
     assert "another process is training in it" in refused.stderr
     assert subprocess.run([sys.executable, "-c", other, tmp_path]).returncode == 0
+
+
+def test_the_folder_is_flushed_to_the_disk_once_latest_is_linked(tmp_path, monkeypatch):
+    (tmp_path / "a").mkdir()
+    flushed = []
+
+    def flush(folder):
+        flushed.append(folder)
+        assert (folder / "latest").readlink() == Path("a")
+
+    monkeypatch.setattr(directory, "flush_folder", flush)
+    directory.point_latest_to(tmp_path / "a")
+    assert flushed == [tmp_path]
+
+
+def test_a_lock_file_that_was_copied_with_a_run_locks_nothing(tmp_path):
+    (tmp_path / ".lock").write_text("1\nother-machine\n")
+    with directory.locked(tmp_path):
+        assert directory.lock_warning(tmp_path) is None
+
+
+def test_without_locks_a_warning_is_due_and_nothing_of_other_processes_is_removed(
+    tmp_path, monkeypatch
+):
+    def missing(_descriptor, _operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", missing)
+    (tmp_path / ".last.npz.7.tmp").touch()
+    with directory.locked(tmp_path):
+        assert "this file system has no locks" in str(directory.lock_warning(tmp_path))
+        directory.clean_up(tmp_path)
+    assert (tmp_path / ".last.npz.7.tmp").exists()
 
 
 def test_a_failed_link_causes_one_warning_and_is_tried_again(tmp_path):

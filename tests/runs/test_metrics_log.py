@@ -1,6 +1,7 @@
 """The metrics log: a line for each epoch, each of them checked."""
 
 import json
+import os
 
 import pytest
 
@@ -25,6 +26,23 @@ def test_the_log_holds_a_line_for_each_epoch(tmp_path, dataset):
         "seconds",
         "samples_per_second",
     ]
+
+
+def test_each_line_is_flushed_to_the_disk(tmp_path, dataset, monkeypatch):
+    """Else a crash could leave checkpoints of epochs that the log does not have."""
+    run, state = start(tmp_path / "run", dataset)
+    log = run.path / "metrics.jsonl"
+    lines_flushed = []
+    fsync = os.fsync
+
+    def watched(descriptor):
+        if log.exists() and os.path.samestat(log.stat(), os.fstat(descriptor)):
+            lines_flushed.append(log.read_text().count("\n"))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    train(run, state, 2)
+    assert lines_flushed == [1, 2]
 
 
 @pytest.mark.parametrize("line", ["not json", "[]", '{"epoch": 2}', '{"epoch": "<b>"}'])

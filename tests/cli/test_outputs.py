@@ -1,0 +1,125 @@
+"""Where commands write: no device, pipe or link is ever replaced, not even with ``--force``."""
+
+import os
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+# Every command that writes a file that the user names. The file is always "out.png".
+COMMANDS = {
+    "export": ["export", "{model}", "--format", "onnx", "-o"],
+    "eval": ["eval", "{model}", "--dataset", "{tiny}", "--predictions"],
+    "data show": ["data", "show", "--set", "dataset={tiny}", "-o"],
+    "report": ["report", "{model}", "--dataset", "{tiny}", "-o"],
+    "report --demo": ["report", "{model}", "--demo", "-o"],
+    "plot": ["plot", "{model}", "-o"],
+    "sweep report": ["sweep", "report", "--runs-dir", "{searched}", "--output"],
+}
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory) -> Path:
+    """A folder with a search of one trial."""
+    folder = tmp_path_factory.mktemp("searched")
+    settings = ["dataset=sample", "hidden_layers=[]", "epochs=1", "learning_rate={choices: [0.1]}"]
+    arguments = [f"--set={setting}" for setting in settings]
+    command = [sys.executable, "-m", "dlcli", "sweep", "--trials", "1", *arguments]
+    subprocess.run([*command, "--runs-dir", folder], check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(params=COMMANDS)
+def write(request, dlcli, trained_model, tiny, searched):
+    """Run one of the commands with more arguments; it writes "out.png"."""
+
+    def run(*more: str):
+        words = COMMANDS[request.param]
+        given = [word.format(model=trained_model, tiny=tiny, searched=searched) for word in words]
+        return dlcli(*given, "out.png", *more)
+
+    return run
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_a_named_pipe_gets_the_content_and_stays_a_pipe(write, force):
+    os.mkfifo("out.png")
+    received: list[bytes] = []
+    reader = threading.Thread(target=lambda: received.append(Path("out.png").read_bytes()))
+    reader.start()
+    result = write(*force)
+    reader.join(timeout=60)
+    assert result.code == 0, result.stderr
+    assert len(received[0]) > 100
+    assert stat.S_ISFIFO(Path("out.png").stat().st_mode)
+
+
+def test_the_target_of_a_link_is_replaced_and_the_link_stays(write):
+    Path("elsewhere").mkdir()
+    Path("elsewhere/target").write_bytes(b"old")
+    Path("out.png").symlink_to("elsewhere/target")
+    refused = write()
+    assert (refused.code, refused.stdout) == (2, "")
+    assert "out.png: exists already; add --force" in refused.stderr
+    assert write("--force").code == 0
+    assert Path("out.png").is_symlink()
+    assert len(Path("elsewhere/target").read_bytes()) > 100
+    assert [path.name for path in Path("elsewhere").iterdir()] == ["target"]
+
+
+def test_a_mount_point_is_written_in_place_and_that_is_said(write, monkeypatch):
+    """As ``docker -v out.png:/work/out.png`` makes it: the kernel refuses to rename onto it."""
+    path = Path("out.png")
+    path.write_bytes(b"\xff" * 15_000_000)  # longer than any output
+    inode = path.stat().st_ino
+
+    def busy(_self, _target):
+        raise OSError(16, "Device or resource busy")
+
+    monkeypatch.setattr(Path, "replace", busy)
+    result = write("--force")
+    assert result.code == 0, result.stderr
+    assert "out.png: could not be replaced (Device or resource busy)" in result.stderr
+    assert path.stat().st_ino == inode
+    assert not path.read_bytes().endswith(b"\xff" * 100)
+    assert not list(Path().glob(".*.tmp"))
+
+
+def test_a_folder_is_refused_before_the_work(write):
+    Path("out.png").mkdir()
+    result = write("--force")
+    assert result.code == 2
+    assert "out.png" in result.stderr
+    assert "Model:" not in result.stderr
+
+
+def exported(path: str, stdout: object) -> bytes:
+    """What ``dlcli export`` prints when it writes to ``path``."""
+    command = [
+        sys.executable,
+        "-m",
+        "dlcli",
+        "export",
+        "pretrained",
+        "-q",
+        "-f",
+        "onnx",
+        "-o",
+        path,
+    ]
+    return subprocess.run(command, stdout=stdout, check=True).stdout
+
+
+def test_an_export_can_go_to_stdout_into_a_pipe_or_a_file(workdir):
+    assert exported("model.onnx", subprocess.PIPE) == b"model.onnx\n"
+    content = Path("model.onnx").read_bytes()
+    assert exported("/dev/stdout", subprocess.PIPE) == content
+    assert exported("/dev/fd/1", subprocess.PIPE) == content
+    Path("link").symlink_to("/dev/stdout")
+    with Path("redirected.onnx").open("wb") as file:
+        exported("link", file)
+    assert Path("redirected.onnx").read_bytes() == content
+    assert Path("link").is_symlink()
