@@ -43,7 +43,14 @@ class ThresholdError(DlcliError):
 
 
 class DivergenceError(DlcliError):
-    """Training produced infinite or undefined numbers."""
+    """Training produced infinite or undefined numbers.
+
+    ``setting`` is what to change first, as for ``--set``; empty if that is not known.
+    """
+
+    def __init__(self, message: str, setting: str = "") -> None:
+        super().__init__(message)
+        self.setting = setting
 
 
 class GradientError(DlcliError):

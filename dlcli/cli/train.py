@@ -88,6 +88,7 @@ def command(
     from dlcli.config.validation import warnings
     from dlcli.data.splits import split_validation
     from dlcli.runs import directory, metrics_log
+    from dlcli.training import diagnosis
 
     if name is not None:
         directory.check_name(name)
@@ -115,7 +116,9 @@ def command(
             click.get_current_context().call_on_close(log.close)
         _train(run, train, validation, state, log)
         summary = run.finish(state)
-    show_end(summary, metrics_log.read(run.path))
+    accuracy = summary.validation_accuracy
+    cause = diagnosis.why_nothing_was_learned(run.config, state, train, accuracy)
+    show_end(summary, metrics_log.read(run.path), cause)
     _print_result(summary, output_format)
 
 
@@ -196,10 +199,10 @@ def _train(
                 _warn_if(latest.make())
                 bar.close()
                 show_epoch(record, run.config.epochs)
-    except DivergenceError:
+    except DivergenceError as error:
         bar.close()
         kept = f"Epoch {saved} is saved" if saved else "No epoch was completed"
-        message(f"{kept}; {advice_after_divergence(run.path, run.config)}")
+        message(f"{kept}; {advice_after_divergence(run.path, run.config, error.setting)}")
         raise
     except (KeyboardInterrupt, Terminated):
         bar.close()

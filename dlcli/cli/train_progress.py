@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dlcli.data.datasets import Examples
     from dlcli.runs.run import Run
     from dlcli.runs.summary import Summary
+    from dlcli.training.diagnosis import Cause
     from dlcli.training.epoch_metrics import EpochRecord
     from dlcli.training.loop import Progress
     from dlcli.training.state import TrainingState
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 _BARS = "▁▂▃▄▅▆▇█"
 _ASCII_BARS = "_.-:=+*#"
 _SPARKLINE_WIDTH = 60
-_POOR_ACCURACY = 0.2
 _REASONS = {
     "early_stopping": "Stopped early: the {score} no longer improved.",
     "min_gradient_norm": "Stopped: the gradient is almost zero.",
@@ -84,14 +84,18 @@ def show_epoch(record: "EpochRecord", epochs: int) -> None:
     message("  ".join(parts))
 
 
-def show_end(summary: "Summary", records: "Sequence[EpochRecord]") -> None:
-    """Say why training ended, how it went, what was kept, and whether it overfitted."""
+def show_end(
+    summary: "Summary", records: "Sequence[EpochRecord]", cause: "Cause | None" = None
+) -> None:
+    """Say why training ended, how it went, what was kept, and whether it overfitted.
+
+    ``cause`` is why it learned nothing, if it did not.
+    """
     accuracy = summary.validation_accuracy
-    if accuracy is not None and accuracy < _POOR_ACCURACY:
-        warn(
-            f"the network learned almost nothing (validation accuracy {percent(accuracy)}; "
-            "guessing gives 10 %); try a lower learning_rate first"
-        )
+    if cause is not None:
+        warn(f"the network learned almost nothing (validation accuracy {percent(accuracy)})")
+        message(f"Likely cause: {cause.seen}.")
+        message(f"What to try: {cause.advice}.")
     if summary.stopped_by in _REASONS:
         score = summary.config["keep"].replace("best_", "validation ")
         message(_REASONS[summary.stopped_by].format(score=score))

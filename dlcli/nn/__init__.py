@@ -7,6 +7,7 @@
 - ``initializers``     random initial weights
 - ``network``          the parameters and the forward pass of inference
 - ``batch_norm``       batch normalisation
+- ``neuron_health``    dead and saturated neurons
 - ``backpropagation``  the forward and backward pass of training
 - ``optimizers``       how a gradient becomes a step
 - ``kernels``          Adam's step compiled by Numba

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlcli.errors import CheckpointError
-from dlcli.nn.activations import ACTIVATIONS
+from dlcli.nn import neuron_health
 from dlcli.nn.network import Buffers, Network, scale_pixels
 from dlcli.nn.types import Array, Counts
 from dlcli.runs.checkpoint import Model
@@ -15,12 +15,6 @@ from dlcli.runs.checkpoint import Model
 _BINS = 48  # about two pixels wide
 # As many as MNIST has test images: enough for statistics, few enough for memory.
 _MAX_IMAGES = 10_000
-# Outputs this near to an end of a bounded activation's range, as a fraction of it, are at it.
-_NEAR_END = 0.01
-# A neuron is saturated if it is at an end of its range for this fraction of the images.
-_SATURATED_FRACTION = 0.95
-# A neuron whose activation does not rectify is dead if its outputs differ by less than this.
-_DEAD_SPREAD = 1e-3
 
 
 @dataclass(frozen=True)
@@ -45,11 +39,9 @@ class HiddenLayer:
         outputs, highest first, shape (neurons, images).
     outputs, zeros
         A histogram of the outputs that are not 0, and the fraction of those that are.
-    dead
-        Neurons that do not distinguish images: with a ReLU, leaky ReLU or GELU, those with an
-        input above 0 for no image; with a sigmoid or tanh, those with a constant output.
-    saturated
-        Neurons at an end of their range for 95 % of the images; None if it is unbounded.
+    dead, saturated
+        How many neurons are (see ``neuron_health``); ``saturated`` is None if their range is
+        unbounded.
     """
 
     activation: str
@@ -96,23 +88,15 @@ def _describe(
     norms = np.linalg.norm(outgoing.astype(np.float64), axis=1)  # in float32, squares overflow
     importance = outputs.std(axis=0, dtype=np.float64) * norms
     order = np.argsort(-importance, kind="stable")
-    lowest, highest = outputs.min(axis=0), outputs.max(axis=0)
-    row = ACTIVATIONS[activation]
-    dead = highest <= 0 if row.rectifies else highest - lowest < _DEAD_SPREAD
-    saturated = None
-    if row.bounds is not None:
-        low, high = row.bounds
-        margin = _NEAR_END * (high - low)
-        at_end = (outputs < low + margin) | (outputs > high - margin)
-        saturated = int(np.count_nonzero(at_end.mean(axis=0) > _SATURATED_FRACTION))
+    saturated = neuron_health.saturated(activation, outputs)
     return HiddenLayer(
         activation=activation,
         order=order,
         exciting=np.argsort(-outputs[:, order[:neurons]], axis=0, kind="stable")[:each].T,
-        outputs=_histogram(outputs[outputs != 0], float(lowest.min()), float(highest.max())),
+        outputs=_histogram(outputs[outputs != 0], float(outputs.min()), float(outputs.max())),
         zeros=1 - np.count_nonzero(outputs) / outputs.size,
-        dead=int(np.count_nonzero(dead)),
-        saturated=saturated,
+        dead=int(np.count_nonzero(neuron_health.dead(activation, outputs))),
+        saturated=None if saturated is None else int(np.count_nonzero(saturated)),
     )
 
 

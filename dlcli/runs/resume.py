@@ -110,7 +110,7 @@ def opened(
         if diverged is not None and config == saved.config:
             raise DivergenceError(
                 f"{path}: {diverged}. Resuming would only repeat that; "
-                f"{advice_after_divergence(path, config)}"
+                f"{advice_after_divergence(path, config, diverged.setting)}"
             )
         yield Resumption(saved, config)
 
@@ -133,19 +133,21 @@ def check_changes(old: Config, new: Config, epochs_done: int) -> None:
         )
 
 
-def advice_after_divergence(run: Path, config: Config) -> str:
-    """The command that trains again, with a lower learning rate."""
-    rate = config.learning_rate / 10
-    return f"to train again: dlcli train --config {run / CONFIG} --set learning_rate={rate:g}"
+def advice_after_divergence(run: Path, config: Config, setting: str) -> str:
+    """The command that trains again, with another ``setting``, by default of the learning rate."""
+    setting = setting or f"learning_rate={config.learning_rate / 10:g}"
+    return f"to train again: dlcli train --config {run / CONFIG} --set {setting}"
 
 
-def why_diverged(run: Path) -> str | None:
-    """The message of training when it diverged in this run; None if it did not."""
+def why_diverged(run: Path) -> DivergenceError | None:
+    """The error of training when it diverged in this run; None if it did not."""
     try:
         with open_file(run / DIVERGED) as file:
-            return file.read(_MAX_REASON_BYTES).decode(errors="replace").strip()
+            lines = file.read(_MAX_REASON_BYTES).decode(errors="replace").splitlines()
     except FileNotFoundError:
         return None
+    reason, setting, *_ = [*lines, "", ""]  # older files have no second line
+    return DivergenceError(reason, setting)
 
 
 def read(path: Path) -> SavedRun:

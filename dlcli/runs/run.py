@@ -74,7 +74,8 @@ class Run:
 
         ``log`` gets each epoch before it is stored, so that none is missing: an epoch that was
         not stored will be computed and logged again. Interrupts wait from then on until the
-        caller asks for the next epoch. Why training diverged is written to ``diverged.txt``.
+        caller asks for the next epoch. Why training diverged is written to ``diverged.txt``,
+        with the setting to change in its second line.
         """
         try:
             for record in fit(self.config, train, validation, state, on_block):
@@ -84,7 +85,7 @@ class Run:
                     self.record(state, record)
                     yield record
         except DivergenceError as error:
-            self._write(DIVERGED, f"{error}\n")
+            self._write(DIVERGED, f"{error}\n{error.setting}\n")
             raise
 
     def record(self, state: TrainingState, record: EpochRecord) -> None:

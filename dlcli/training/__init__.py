@@ -5,5 +5,7 @@
 - ``loop``           ``fit()``: yields a record of each epoch
 - ``epoch_metrics``  the record of an epoch and its running means
 - ``kept_epoch``     which epoch is kept
-- ``divergence``     when training has diverged, and what to do about it
+- ``divergence``     when training has diverged
+- ``measurements``   what can be measured of a network that does not learn
+- ``diagnosis``      why it learned nothing or diverged, and what to change
 """

@@ -1,4 +1,4 @@
-"""Divergence: found at the step where it happens, with a message that says what to change."""
+"""Divergence: found at the step where it happens (``diagnosis`` says what to change)."""
 
 import math
 from collections.abc import Mapping
@@ -13,10 +13,6 @@ from dlcli.nn.types import Array
 # into a float32 (up to 3e38).
 _MAX_GRADIENT_NORM = 1e15
 
-# A step multiplies each weight by 1 - learning_rate * weight_decay. From a product of 2 on, the
-# weights grow.
-_MAX_DECAY_PER_STEP = 2.0
-
 
 def is_exploded(norm: float, config: Config) -> bool:
     """Whether a gradient with this norm, before clipping, is too long for a step."""
@@ -29,18 +25,6 @@ def overflowed(arrays: Mapping[str, Array]) -> str | None:
     return next((name for name, array in arrays.items() if not np.isfinite(array).all()), None)
 
 
-def error(config: Config, epoch: int, step: int, what: str) -> DivergenceError:
-    """An error with the place where training diverged, counted from 1, and the remedy."""
-    return DivergenceError(
-        f"training diverged in epoch {epoch}, step {step}: {what}; {_remedy(config)}"
-    )
-
-
-def _remedy(config: Config) -> str:
-    """Which hyperparameters to change, with their present values."""
-    remedy = f"lower learning_rate (now {config.learning_rate:g}) or "
-    if config.learning_rate * config.weight_decay >= _MAX_DECAY_PER_STEP:
-        return f"{remedy}weight_decay (now {config.weight_decay:g})"
-    if config.gradient_clip is not None:
-        return f"{remedy}gradient_clip (now {config.gradient_clip:g})"
-    return f"{remedy}set gradient_clip"
+def error(epoch: int, step: int, what: str) -> DivergenceError:
+    """An error with the place where training diverged, counted from 1."""
+    return DivergenceError(f"training diverged in epoch {epoch}, step {step}: {what}")

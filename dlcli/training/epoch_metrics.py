@@ -53,7 +53,7 @@ class EpochMetrics:
         if not math.isfinite(total):
             row = int(np.argmin(np.isfinite(values)))
             step = (self._images + row) // self._batch_size + 1
-            raise divergence.error(self._config, self._epoch, step, f"its loss is {values[row]:g}")
+            raise divergence.error(self._epoch, step, f"its loss is {values[row]:g}")
         self._total_loss += total
         self._correct += int(np.count_nonzero(logits.argmax(axis=1) == labels))
         self._images += len(labels)

@@ -11,12 +11,13 @@ import numpy as np
 from dlcli.config.schema import Config
 from dlcli.data.augmentation import Distortions
 from dlcli.data.datasets import Examples
+from dlcli.errors import DivergenceError
 from dlcli.nn.ema import WeightAveraging
 from dlcli.nn.losses import mean_loss, one_hot, smooth
 from dlcli.nn.random import random_stream
 from dlcli.nn.temperature import fit_temperature
 from dlcli.nn.types import Array, Labels, Pixels
-from dlcli.training import divergence
+from dlcli.training import diagnosis, divergence
 from dlcli.training.builders import make_backpropagation, make_learning_rates
 from dlcli.training.epoch_metrics import EpochMetrics, EpochRecord
 from dlcli.training.kept_epoch import Scores, replaces_kept
@@ -90,9 +91,13 @@ def fit(
     while why_finished(config, state) is None:
         started = time.perf_counter()
         # NumPy need not warn of overflow: infinite values are looked for and raise an error.
-        with np.errstate(over="ignore", invalid="ignore"):
-            metrics = trainer.train_epoch()
-            scores = _validate(config, validation, state, trainer.steps)
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                metrics = trainer.train_epoch()
+                scores = _validate(config, validation, state, trainer.steps)
+        except DivergenceError as error:
+            classes = state.network.layer_sizes[-1]
+            raise diagnosis.explained(error, config, classes, train) from error
         seconds = time.perf_counter() - started
         accuracy, loss = scores or (None, None)
         yield EpochRecord(
@@ -160,7 +165,7 @@ class _Trainer:
         state.gradient_norm = metrics.gradient_norm
         if infinite := divergence.overflowed(state.arrays()):
             what = f"it made {infinite} infinite"
-            raise divergence.error(config, state.epoch, self.steps, what)
+            raise divergence.error(state.epoch, self.steps, what)
         return metrics
 
     def _blocks(self) -> Iterator[_Block]:
@@ -219,17 +224,17 @@ class _Trainer:
 
         Weights that are infinite were made so by the step before; the message names that one.
         """
-        config, epoch, network = self._config, self._state.epoch + 1, self._state.network
+        epoch, network = self._state.epoch + 1, self._state.network
         step = block.first_step + index + 1
         if divergence.overflowed({"weights": network.parameters}):
-            raise divergence.error(config, epoch, step - 1, "it made weights infinite")
+            raise divergence.error(epoch, step - 1, "it made weights infinite")
         seen = slice(0, min((index + 1) * self._batch_size, len(block.images)))
         metrics.add(self._logits[seen], block.targets[seen], block.labels[seen])
         if divergence.overflowed({"statistics": network.statistics}):
             what = "it made the statistics of batch_norm infinite"
         else:
             what = f"the norm of its gradient is {norm:g}"
-        raise divergence.error(config, epoch, step, what)
+        raise divergence.error(epoch, step, what)
 
 
 def _validate(
@@ -243,7 +248,7 @@ def _validate(
         loss = mean_loss(config.loss, network.output_activation, logits, validation.labels)
         if not math.isfinite(loss):
             what = f"it made the validation loss {loss:g}"
-            raise divergence.error(config, state.epoch, steps, what)
+            raise divergence.error(state.epoch, steps, what)
         scores = float(np.mean(outputs.argmax(axis=1) == validation.labels)), loss
     if replaces_kept(config.keep, scores, (state.best_accuracy, state.best_loss)):
         state.best_epoch = state.epoch

@@ -385,10 +385,28 @@ def test_early_stopping_and_a_vanishing_gradient_are_reported(train):
     assert json.loads(flat.stdout)["stopped_by"] == "min_gradient_norm"
 
 
-def test_a_network_that_learned_nothing_has_a_warning(train):
+def test_a_network_that_learned_nothing_has_a_warning_with_a_measured_cause(train):
     stuck = train("--set", "learning_rate=1e-9", "--set", "validation_size=0.5")
     assert stuck.code == 0
-    assert "Warning: the network learned almost nothing" in stuck.stderr
+    warning, cause, advice = stuck.stderr.splitlines()[3:6]
+    assert warning.startswith("Warning: the network learned almost nothing (validation accuracy ")
+    assert re.fullmatch(r"Likely cause: weights changed by only .* %\.", cause)
+    assert advice == "What to try: raise learning_rate (now 1e-09)."
+
+
+def test_the_advice_after_divergence_is_kept_for_resuming(train, dlcli):
+    """With weight_decay 10, another learning rate alone would not help."""
+    settings = ("--set", "weight_decay=10", "--set", "learning_rate=0.9", "--set", "epochs=100")
+    stderr = train("--name", "r", *settings).stderr
+    command = "dlcli train --config runs/r/config.yaml --set weight_decay=0.0005"
+    assert f"to train again: {command}\n" in stderr
+    assert stderr.endswith(": lower weight_decay (now 10)\n")
+    assert dlcli("train", "--resume", "runs/r").stderr.endswith(f"to train again: {command}\n")
+    # Older versions of dlcli wrote no second line.
+    reason = Path("runs/r/diverged.txt").read_text().splitlines()[0]
+    Path("runs/r/diverged.txt").write_text(f"{reason}\n")
+    old = dlcli("train", "--resume", "runs/r").stderr
+    assert old.endswith("--config runs/r/config.yaml --set learning_rate=0.09\n")
 
 
 def test_overfitting_is_reported_in_one_line(train, monkeypatch):

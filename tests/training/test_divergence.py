@@ -1,4 +1,4 @@
-"""Divergence: what counts as too long or infinite, and what the message says to do."""
+"""Divergence: what counts as too long or infinite."""
 
 import math
 
@@ -33,10 +33,7 @@ def test_the_first_array_that_overflowed_is_named():
     assert divergence.overflowed({"a": np.array([np.nan])}) == "a"
 
 
-def test_the_error_says_where_why_and_what_to_do():
-    error = divergence.error(Config(learning_rate=3), 4, 17, "its loss is nan")
-    assert str(error) == (
-        "training diverged in epoch 4, step 17: its loss is nan; "
-        "lower learning_rate (now 3) or set gradient_clip"
-    )
+def test_the_error_says_where_and_why():
+    error = divergence.error(4, 17, "its loss is nan")
+    assert str(error) == "training diverged in epoch 4, step 17: its loss is nan"
     assert error.exit_code == 1

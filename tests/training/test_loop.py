@@ -682,7 +682,7 @@ def test_statistics_that_overflow_are_never_saved(data):
         ({"weight_decay": 1.0}, "lower learning_rate (now 0.1) or set gradient_clip"),
         (
             {"weight_decay": 10.0, "learning_rate": 0.2},
-            "lower learning_rate (now 0.2) or weight_decay (now 10)",
+            "each step subtracts 2 times the weights: lower weight_decay (now 10)",
         ),
     ],
 )
