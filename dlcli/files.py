@@ -26,6 +26,11 @@ DEFAULT_DATA_DIR = Path("data")
 DEFAULT_RUNS_DIR = Path("runs")
 
 
+def expand_home(path: str) -> str:
+    """The path with ``~`` and ``~user`` replaced, as shells do, but only in words of their own."""
+    return os.path.expanduser(path)  # noqa: PTH111 - Path.expanduser raises for an unknown user
+
+
 def stdin() -> BufferedIOBase:
     """The bytes on stdin.
 

@@ -12,8 +12,10 @@ from dlcli.evaluation.formatting import percent
 
 
 @click.command("compare")
-@click.argument("first_name", metavar="[MODEL]", type=click.Path(readable=False))
-@click.argument("second_name", metavar="MODEL", required=False, type=click.Path(readable=False))
+@click.argument("first_name", metavar="[MODEL]", type=options.PathType(readable=False))
+@click.argument(
+    "second_name", metavar="MODEL", required=False, type=options.PathType(readable=False)
+)
 @options.dataset(help_text="Use another dataset than the first model's own.")
 @options.data_dir
 @options.threads

@@ -42,7 +42,12 @@ def show(sources: tuple[str, ...], overrides: tuple[str, ...], output_format: st
 
 @command.command("check")
 @click.argument(
-    "names", nargs=-1, required=True, metavar="FILE...", shell_complete=options.complete_config
+    "names",
+    nargs=-1,
+    required=True,
+    metavar="FILE...",
+    type=options.PathType(readable=False, allow_dash=True),
+    shell_complete=options.complete_config,
 )
 @options.debug_and_quiet
 def check(names: tuple[str, ...]) -> None:

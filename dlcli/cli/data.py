@@ -124,7 +124,7 @@ def verify(names: tuple[str, ...], data_dir: Path) -> None:
 
 
 @command.command("import")
-@click.argument("folder", type=click.Path(readable=False, path_type=Path), metavar="DIR")
+@click.argument("folder", type=options.PathType(readable=False, path_type=Path), metavar="DIR")
 @click.option(
     "--dataset",
     "name",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option(
     "--predictions",
     "predictions_path",
-    type=click.Path(readable=False, path_type=Path),
+    type=options.PathType(readable=False, path_type=Path),
     metavar="FILE",
     help="Write index, label, prediction and probabilities of every image as CSV.",
 )

@@ -12,7 +12,7 @@ _FORMATS = ("onnx", "safetensors")
 
 
 @click.command("export")
-@click.argument("model_path", metavar="[MODEL]", required=False, type=click.Path())
+@click.argument("model_path", metavar="[MODEL]", required=False, type=options.PathType())
 @click.option(
     "-f",
     "--format",

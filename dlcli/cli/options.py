@@ -1,12 +1,13 @@
 """Options and arguments that several commands share, as in ``@options.threads``."""
 
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from dlcli.files import DEFAULT_DATA_DIR, DEFAULT_RUNS_DIR
+from dlcli.files import DEFAULT_DATA_DIR, DEFAULT_RUNS_DIR, expand_home
 from dlcli.nn.dimensions import MAX_THREADS
 
 if TYPE_CHECKING:
@@ -36,6 +37,19 @@ def debug_and_quiet(function: Function) -> Function:
         "--debug", is_flag=True, expose_value=False, help="Show the traceback of an error."
     )
     return quiet(debug(function))
+
+
+class PathType(click.Path):
+    """A path, in which ``~`` is expanded: shells do so only at the start of a word."""
+
+    def convert(
+        self,
+        value: "str | os.PathLike[str]",
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        """Expand the home directory, then check the path."""
+        return super().convert(expand_home(os.fspath(value)), param, ctx)
 
 
 def complete_config(
@@ -71,13 +85,14 @@ def _complete_setting(
 
 
 models = click.argument(
-    "model_paths", metavar="[MODEL]...", nargs=-1, type=click.Path(readable=False)
+    "model_paths", metavar="[MODEL]...", nargs=-1, type=PathType(readable=False)
 )
 config = click.option(
     "-c",
     "--config",
     "sources",
     metavar="FILE",
+    type=PathType(readable=False, allow_dash=True),
     multiple=True,
     shell_complete=complete_config,
     help="YAML file, - for stdin, or a shipped config (quickstart, mnist, ...). May be repeated: "
@@ -94,7 +109,7 @@ overrides = click.option(
 )
 data_dir = click.option(
     "--data-dir",
-    type=click.Path(readable=False, path_type=Path),
+    type=PathType(readable=False, path_type=Path),
     default=DEFAULT_DATA_DIR,
     show_default=True,
     envvar="DLCLI_DATA_DIR",
@@ -103,7 +118,7 @@ data_dir = click.option(
 )
 runs_dir = click.option(
     "--runs-dir",
-    type=click.Path(readable=False, path_type=Path),
+    type=PathType(readable=False, path_type=Path),
     default=DEFAULT_RUNS_DIR,
     show_default=True,
     help="Folder of run directories.",
@@ -150,7 +165,7 @@ def output(
     return click.option(
         "-o",
         "--output",
-        type=click.Path(readable=False, path_type=Path, dir_okay=metavar == "DIR"),
+        type=PathType(readable=False, path_type=Path, dir_okay=metavar == "DIR"),
         metavar=metavar,
         help=help_text,
         **attributes,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @click.command("plot")
-@click.argument("paths", metavar="[RUN]...", nargs=-1, type=click.Path())
+@click.argument("paths", metavar="[RUN]...", nargs=-1, type=options.PathType())
 @click.option(
     "--what",
     type=click.Choice(["curves", "confusion", "weights", "errors"]),

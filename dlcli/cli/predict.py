@@ -28,20 +28,20 @@ if TYPE_CHECKING:
 
 @click.command("predict")
 @click.argument(
-    "images", nargs=-1, metavar="IMAGE...", type=click.Path(readable=False, allow_dash=True)
+    "images", nargs=-1, metavar="IMAGE...", type=options.PathType(readable=False, allow_dash=True)
 )
 @click.option(
     "-m",
     "--model",
     "model_path",
-    type=click.Path(readable=False),
+    type=options.PathType(readable=False),
     help="A run, an .npz file, or pretrained.",
 )
 @click.option(
     "--from-file",
     "lists",
     multiple=True,
-    type=click.Path(readable=False, allow_dash=True),
+    type=options.PathType(readable=False, allow_dash=True),
     metavar="LIST",
     help="Read paths from a file, one a line or NUL-separated; - for stdin.",
 )
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 @click.option(
     "--show-preprocessed",
     "shown_dir",
-    type=click.Path(readable=False, path_type=Path),
+    type=options.PathType(readable=False, path_type=Path),
     metavar="DIR",
     help="Write a PNG for each image: what was found on it and what the network was shown.",
 )

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option(
     "--resume",
     "resumed",
-    type=click.Path(readable=False, path_type=Path),
+    type=options.PathType(readable=False, path_type=Path),
     metavar="RUN",
     help="Resume a run that was stopped; only epochs may be changed (--set epochs=50).",
 )

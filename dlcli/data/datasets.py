@@ -9,7 +9,7 @@ from dlcli.data import cache, idx
 from dlcli.data.idx import IdxFile
 from dlcli.data.registry import DATASETS, FILES, sha256
 from dlcli.errors import DatasetError
-from dlcli.files import DEFAULT_DATA_DIR
+from dlcli.files import DEFAULT_DATA_DIR, expand_home
 from dlcli.nn.types import Labels, Pixels
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def load(
     """
     info = DATASETS.get(name)
     if info is None:
-        files = _read_folder(Path(name))
+        files = _read_folder(Path(expand_home(name)))
     elif info.embedded is not None:
         files = _read_folder(info.embedded)
     else:

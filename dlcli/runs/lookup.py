@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from dlcli.errors import CheckpointError, ConfigError
-from dlcli.files import DEFAULT_RUNS_DIR
+from dlcli.files import DEFAULT_RUNS_DIR, expand_home
 from dlcli.runs import checkpoint
 from dlcli.runs.checkpoint import Model
 from dlcli.runs.directory import BEST, LAST, LATEST, follow_link, has_runs
@@ -86,7 +86,7 @@ def load_named(name: str) -> Model:
         raise CheckpointError("the model's name is empty")  # as in: dlcli eval "$unset"
     if name == PRETRAINED:
         return replace(checkpoint.load(_PRETRAINED_FILE), path=Path(PRETRAINED))
-    path = Path(name)
+    path = Path(expand_home(name))
     if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises without permission to look
         return _for_use(_load_run(follow_link(path)))
     if str(path) == PRETRAINED:

@@ -25,7 +25,7 @@ from sqlalchemy.pool import NullPool
 
 from dlcli import strict_json
 from dlcli.errors import ConfigError, DlcliError
-from dlcli.files import lock
+from dlcli.files import expand_home, lock
 from dlcli.sweep.plan import Plan
 from dlcli.sweep.samplers import make_pruner, make_sampler
 
@@ -96,12 +96,14 @@ def address(storage: str | None, runs_dir: Path) -> str:
         if storage.startswith(scheme):
             return f"postgresql+psycopg://{storage.removeprefix(scheme)}"
     try:
-        make_url(storage)
+        url = make_url(storage)
     except exc.ArgumentError:
         raise ConfigError(
             f"--storage {storage}: expected postgresql://USER:PASSWORD@HOST/DATABASE or "
             "sqlite:///FILE"
         ) from None
+    if url.get_backend_name() == "sqlite" and url.database:
+        return url.set(database=expand_home(url.database)).render_as_string(hide_password=False)
     return storage
 
 
