@@ -36,17 +36,13 @@ class LazyGroup(click.Group):
         command: click.Command = importlib.import_module(f"dlcli.cli.{cmd_name}").command
         return command
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, or suggest the one that was probably meant."""
-        if args[0] not in COMMANDS:
-            import difflib
-
-            close = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            if close:
-                ctx.fail(f"No such command {args[0]!r}; did you mean {close[0]}?")
-        return super().resolve_command(ctx, args)
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take ``help COMMAND`` as ``COMMAND --help``, and ``version`` as ``--version``."""
+        if args[:1] == ["help"]:
+            args = [*args[1:], "--help"]
+        elif args == ["version"]:
+            args = ["--version"]
+        return super().parse_args(ctx, args)
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -61,6 +57,8 @@ def cli() -> None:
       dlcli train --config mnist         download MNIST and train on it
       dlcli eval                         score the latest run on the test images
       dlcli predict photo.png            which digit is this?
+
+    dlcli help COMMAND shows a command's options and examples, as COMMAND --help does.
 
     Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 failure, 2 wrong
     usage or configuration, 3 dataset unavailable, 4 unreadable image or checkpoint, 5 below
@@ -89,7 +87,7 @@ def run(arguments: Sequence[str]) -> int:
         discard(sys.stdout)
         return 0
     except BaseException as error:  # noqa: BLE001 - whatever it is, it becomes one message here
-        code, lines = _explain(error)
+        code, lines = _explain(error, arguments)
         lines = ["Error: " + lines[0], *lines[1:]]
         if debug:
             import traceback
@@ -135,13 +133,14 @@ def silence_libraries() -> None:
     logging.lastResort = logging.NullHandler()
 
 
-def _explain(error: BaseException) -> tuple[int, list[str]]:
+def _explain(error: BaseException, arguments: Sequence[str]) -> tuple[int, list[str]]:
     """The exit code and the lines of the message for an error; others are raised again."""
     if isinstance(error, (DlcliError, Terminated)):
         return error.exit_code, list(error.args)
     if isinstance(error, click.UsageError):
-        command = error.ctx.command_path if error.ctx else "dlcli"
-        return error.exit_code, [f"{error.format_message()} (see: {command} --help)"]
+        from dlcli.cli import hints
+
+        return error.exit_code, [hints.explain(error, cli, arguments)]
     if isinstance(error, click.ClickException):
         return error.exit_code, [error.format_message()]
     if isinstance(error, (KeyboardInterrupt, click.Abort)):

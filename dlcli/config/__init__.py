@@ -5,5 +5,6 @@
 - ``yaml_loader``  YAML text to plain values, each with its line
 - ``files``        config files in layers, shipped ones by name, ``--set``
 - ``validation``   all problems of a config at once
+- ``hints``        which key or value was probably meant
 - ``messages``     types and values in words
 """

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from dlcli.config.messages import allows_any_text, did_you_mean, shortened
+from dlcli.config.hints import did_you_mean
+from dlcli.config.messages import allows_any_text, shortened
 from dlcli.config.schema import Config, key_types, to_builtins
 from dlcli.config.validation import resolve
 from dlcli.config.yaml_loader import (
     MAX_BYTES,
+    SET,
     Settings,
     overridden,
     parse,
@@ -88,7 +90,7 @@ def _override(override: str) -> Settings:
     kind = key_types().get(key)
     as_text = kind is not None and allows_any_text(kind)
     value = parse_value(text, f"--set {shortened(key)}", as_text=as_text)
-    return settings_of({key: value}, "--set")
+    return settings_of({key: value}, SET)
 
 
 def _read(source: str) -> Settings:

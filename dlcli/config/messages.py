@@ -1,6 +1,5 @@
 """Config types and values in words, for messages and the reference."""
 
-import difflib
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,12 +16,6 @@ def shown(value: Any) -> str:
 def shortened(text: str) -> str:
     """A text at no more than 60 characters."""
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint at the known word that was probably meant; empty if no word is close."""
-    close = difflib.get_close_matches(word, list(known), n=1) if len(word) <= 60 else []
-    return f"; did you mean {close[0]}?" if close else ""
 
 
 def listed(names: Iterable[str], word: str) -> str:

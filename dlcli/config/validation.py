@@ -13,10 +13,9 @@ from typing import Any
 import msgspec
 
 from dlcli.config.choices import DEPENDENT_KEYS
+from dlcli.config.hints import did_you_mean, hint_at_value, meant_key
 from dlcli.config.messages import (
-    allowed_names,
     describe_allowed,
-    did_you_mean,
     listed,
     shortened,
     shown,
@@ -26,7 +25,7 @@ from dlcli.config.yaml_loader import Setting, Settings, settings_of
 from dlcli.data.registry import DATASETS
 from dlcli.errors import ConfigError
 from dlcli.nn.activations import OUTPUT_ACTIVATIONS
-from dlcli.nn.dimensions import MAX_PARAMETERS
+from dlcli.nn.dimensions import CLASSES, IMAGE_SIZE, MAX_PARAMETERS
 from dlcli.nn.losses import LOSSES, fits
 from dlcli.nn.optimizers import OPTIMIZERS
 from dlcli.nn.schedules import SCHEDULES
@@ -101,7 +100,7 @@ def checked(key: str, setting: Setting, kind: Any) -> Any:
         raise ConfigError(f"{setting.origin}: {key}: nested too deeply for a config") from None
     except (msgspec.ValidationError, UnicodeEncodeError):  # of "\ud800", which is no text
         allowed = describe_allowed(kind)
-        hint = did_you_mean(value, allowed_names(kind)) if isinstance(value, str) else ""
+        hint = hint_at_value(key, setting, kind)
         raise ConfigError(
             f"{setting.origin}: {key}: expected {allowed}, got {shown(value)}{hint}"
         ) from None
@@ -117,9 +116,9 @@ def _gathered(values: dict[str, Any]) -> dict[str, Any]:
 def _unknown_key(key: str, setting: Setting, types: dict[str, Any]) -> str:
     group, dot, inner = key.partition(".")
     if group not in types:
-        return (
-            f"{setting.first_origin}: {shortened(group)}: unknown key{did_you_mean(group, types)}"
-        )
+        meant = meant_key(group, types)
+        hint = f"; did you mean {meant}?" if meant else ""
+        return f"{setting.first_origin}: {shortened(group)}: unknown key{hint}"
     if dot and group != "augmentation":
         hint = "; a search is for dlcli sweep" if inner in _WORDS_OF_A_SEARCH else ""
         expected = f"expected {describe_allowed(types[group])}, got a mapping{hint}"
@@ -200,6 +199,7 @@ def warnings(config: Config) -> list[str]:
             for key in ("dropout", "batch_norm", "max_norm")
             if getattr(config, key)
         ]
+    found += _counted_in(config)
     optimizer = OPTIMIZERS[config.optimizer]
     if config.learning_rate > optimizer.high_learning_rate:
         found.append(
@@ -207,6 +207,20 @@ def warnings(config: Config) -> list[str]:
             f"{optimizer.usual_learning_rate:g} is usual"
         )
     return found
+
+
+def _counted_in(config: Config) -> Iterable[str]:
+    """A warning of hidden layers that seem to include the input or the output."""
+    layers = config.hidden_layers
+    first = 1 if layers[:1] == (IMAGE_SIZE,) else 0
+    last = len(layers) - (1 if layers[-1:] == (CLASSES,) else 0)
+    if len(layers) > 1 and last - first < len(layers):
+        whole = "-".join(map(str, config.layer_sizes))
+        meant = shown(list(layers[first:last]))
+        yield (
+            f"hidden_layers does not count input and output: the network is {whole}; "
+            f"did you mean {meant}?"
+        )
 
 
 def _without_infinities(value: Any) -> Any:

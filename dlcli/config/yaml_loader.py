@@ -18,6 +18,8 @@ import yaml
 from dlcli.errors import ConfigError
 
 MAX_BYTES = 100_000
+SET = "--set"
+"""The origin of settings on the command line."""
 _MAX_DEPTH = 16
 _MAX_BITS = 10_000  # of a whole number; Python writes no more than 4,300 digits in decimal
 

@@ -68,7 +68,8 @@ def load(
 
 def _read_folder(folder: Path) -> list[IdxFile]:
     if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises if a name is too long
-        raise DatasetError(f"{folder}: no such folder of IDX files")
+        names = ", ".join(DATASETS)
+        raise DatasetError(f"{folder}: no such folder of IDX files, and none of {names}")
     files: list[IdxFile] = []
     remaining = idx.MAX_BYTES  # for all four together: each of them could be a gzip bomb
     for file in FILES:

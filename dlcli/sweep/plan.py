@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from dlcli.config import files as config_files
-from dlcli.config.messages import did_you_mean
+from dlcli.config.hints import did_you_mean
 from dlcli.config.schema import Config, key_types
 from dlcli.config.validation import checked, resolve
 from dlcli.config.yaml_loader import Setting, Settings

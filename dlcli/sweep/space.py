@@ -10,7 +10,8 @@ from typing import Any, TypeAlias
 import msgspec
 
 from dlcli import strict_json
-from dlcli.config.messages import describe_allowed, did_you_mean, shown
+from dlcli.config.hints import did_you_mean
+from dlcli.config.messages import describe_allowed, shown
 from dlcli.config.validation import checked
 from dlcli.config.yaml_loader import Setting, Settings
 from dlcli.errors import ConfigError

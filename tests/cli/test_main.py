@@ -70,14 +70,22 @@ def test_no_arguments_show_the_help(dlcli):
     assert "Usage: dlcli" in result.stdout + result.stderr
 
 
-def test_the_version_is_printed(dlcli):
-    assert dlcli("--version").stdout == f"dlcli {__version__}\n"
+@pytest.mark.parametrize("word", ["--version", "version"])
+def test_the_version_is_printed(dlcli, word):
+    assert dlcli(word).stdout == f"dlcli {__version__}\n"
+
+
+@pytest.mark.parametrize("words", ["", "train", "config", "config show"])
+def test_help_before_a_command_is_its_help(dlcli, words):
+    result = dlcli("help", *words.split())
+    assert (result.code, result.stderr) == (0, "")
+    assert result.stdout == dlcli(*words.split(), "--help").stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["trian"], "Error: No such command 'trian'; did you mean train? (see: dlcli --help)\n"),
+        (["trian"], "Error: No such command 'trian'; did you mean train?\n"),
         (["xyz"], "Error: No such command 'xyz'. (see: dlcli --help)\n"),
         (["train", "--zzzz"], "--zzzz"),
         (["eval", "--split", "all"], "(see: dlcli eval --help)\n"),

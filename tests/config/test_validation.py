@@ -151,6 +151,9 @@ def test_the_default_learning_rate_suits_the_optimizer(text, learning_rate):
             ],
         ),
         ("schedule: step\nstep_epochs: 3\nmomentum: 0.5", []),
+        ("hidden_layers: [784]", []),
+        ("hidden_layers: [10]", []),
+        ("hidden_layers: [10, 30]", []),
         (
             "optimizer: adam\nlearning_rate: 0.05",
             ["learning_rate 0.05 is high for adam; 0.001 is usual"],
@@ -159,3 +162,16 @@ def test_the_default_learning_rate_suits_the_optimizer(text, learning_rate):
 )
 def test_probable_mistakes_get_a_warning(text, expected):
     assert validation.warnings(resolve(text)) == expected
+
+
+@pytest.mark.parametrize(
+    ("layers", "network", "meant"),
+    [
+        ("[784, 30, 10]", "784-784-30-10-10", "[30]"),
+        ("[784, 30]", "784-784-30-10", "[30]"),
+        ("[128, 10]", "784-128-10-10", "[128]"),
+    ],
+)
+def test_input_and_output_among_the_hidden_layers_get_a_warning(layers, network, meant):
+    (warning,) = validation.warnings(resolve(f"hidden_layers: {layers}"))
+    assert warning.endswith(f"the network is {network}; did you mean {meant}?")
