@@ -92,7 +92,7 @@ def test_help_before_a_command_is_its_help(dlcli, words):
         (["eval", "--min-accuracy", "2"], "(see: dlcli eval --help)\n"),
         (["predict"], "Error: Missing argument 'IMAGE...'"),
         (["predict", "-", "--from-file", "-"], "Error: stdin (-) can be read only once"),
-        (["compare", "one"], "(see: dlcli compare --help)\n"),
+        (["compare", "one"], "as in: dlcli compare MODEL one\n"),
         (["data", "fetch", "mnits"], "(see: dlcli data fetch --help)\n"),
         (["data", "export"], "(see: dlcli data export --help)\n"),
         (["config", "check"], "(see: dlcli config check --help)\n"),
