@@ -118,3 +118,19 @@ def test_paths_from_a_slow_list_are_predicted_one_by_one(folder):
         { read -r first; echo "$first" > answers; cat; }
     """
     assert shell(folder, script).endswith("digits/00001-1.png\n")
+
+
+def test_a_coprocess_may_write_a_path_and_its_nul_separately(folder):
+    script = """
+    mkfifo replies
+    { printf digits/00000-7.png; sleep 0.2; printf '\\0'; read -t 60 -r reply <> replies;
+      printf 'digits/00001-1.png\\0'; } |
+        dlcli predict -q --from-file - |
+        { read -r first; echo "$first" > replies; cat; }
+    """
+    assert shell(folder, script).endswith("digits/00001-1.png\n")
+
+
+def test_an_endless_list_ends_when_nobody_reads_the_predictions(folder):
+    script = "yes digits/00000-7.png | dlcli predict -q --from-file - | head -1"
+    assert shell(folder, script, code=141).endswith("digits/00000-7.png\n")  # yes: SIGPIPE

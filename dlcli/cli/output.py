@@ -4,7 +4,7 @@ import codecs
 import io
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
@@ -53,9 +53,10 @@ def _stop_printing() -> None:
     click.get_current_context().meta[_IS_CLOSED] = True
 
 
-def is_stdout_closed() -> bool:
-    """Whether the reader of stdout is gone, so that nobody sees what is printed from now on."""
-    return bool(click.get_current_context().meta.get(_IS_CLOSED, False))
+def watch_stdout() -> Callable[[], bool]:
+    """A function for any thread: whether the reader of stdout is gone."""
+    meta = click.get_current_context().meta
+    return lambda: bool(meta.get(_IS_CLOSED, False))
 
 
 def discard(stream: TextIO) -> None:

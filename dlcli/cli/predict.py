@@ -1,6 +1,7 @@
 """``dlcli predict``."""
 
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from dlcli.cli.output import (
     printable,
     shows_bars,
     warn,
+    watch_stdout,
 )
 from dlcli.errors import InputError
 
@@ -33,8 +35,10 @@ if TYPE_CHECKING:
 @click.option(
     "-m",
     "--model",
-    "model_path",
+    "model_paths",
+    multiple=True,
     type=options.PathType(readable=False),
+    metavar="MODEL",
     help="A run, an .npz file, or pretrained.",
 )
 @click.option(
@@ -44,6 +48,9 @@ if TYPE_CHECKING:
     type=options.PathType(readable=False, allow_dash=True),
     metavar="LIST",
     help="Read paths from a file, one a line or NUL-separated; - for stdin.",
+)
+@click.option(
+    "-r", "--recursive", is_flag=True, help="Search folders on a LIST, as those that are arguments."
 )
 @click.option(
     "--top",
@@ -74,8 +81,9 @@ if TYPE_CHECKING:
 @options.debug_and_quiet
 def command(
     images: tuple[str, ...],
-    model_path: str | None,
+    model_paths: tuple[str, ...],
     lists: tuple[str, ...],
+    recursive: bool,
     top: int,
     reject: float,
     raw: bool,
@@ -106,33 +114,33 @@ def command(
       dlcli predict - < digit.png
       find . -name '*.png' -print0 | dlcli predict --from-file - --format json
     """
-    if not images and not lists:
-        raise click.UsageError("Missing argument 'IMAGE...': name pictures, or use --from-file")
-    if images.count("-") + lists.count("-") > 1:
-        raise click.UsageError("stdin (-) can be read only once")
+    _check_usage(images, lists, model_paths)
     if top > 1 and output_format == "csv":
         raise click.UsageError("csv has all ten probabilities; use --top with text or json")
     from dlcli.files import refuse_full_folder
     from dlcli.inference.predictor import predict
     from dlcli.inference.sources import find_sources, is_folder
 
-    if model_path is None:
+    if not model_paths:
         model = load_default_model("--model pretrained ...", or_pretrained=True)
     else:
-        (model,) = load_models([model_path])
+        (model,) = load_models(model_paths)
     if shown_dir is not None:
         refuse_full_folder(shown_dir, force=force)
         shown_dir.mkdir(parents=True, exist_ok=True)
     if threads is not None:
         click.get_current_context().with_resource(limit_threads(threads))
 
+    # Previews are wanted even if nobody reads the predictions.
+    is_unread = watch_stdout() if shown_dir is None else lambda: False
     predictions = predict(
         model,
-        find_sources(images, lists),
+        find_sources(images, lists, recursive=recursive, is_unread=is_unread),
         raw=raw,
         reject=reject,
         explain=shown_dir is not None,
         threads=threads,
+        is_unread=is_unread,
     )
     is_single = len(images) == 1 and not lists and not is_folder(images[0])
     if shows_bars() and not is_single:
@@ -144,6 +152,21 @@ def command(
     _print(usable, output_format, top, str(model.path))
     if failures:
         click.get_current_context().exit(InputError.exit_code)
+
+
+def _check_usage(
+    images: tuple[str, ...], lists: tuple[str, ...], model_paths: tuple[str, ...]
+) -> None:
+    """Refuse arguments that cannot be meant together."""
+    if not images and not lists:
+        raise click.UsageError("Missing argument 'IMAGE...': name pictures, or use --from-file")
+    if len(model_paths) > 1:
+        raise click.UsageError(
+            "--model was given more than once, and predict uses one; "
+            f"for an ensemble: dlcli eval {shlex.join(model_paths)}"
+        )
+    if images.count("-") + lists.count("-") > 1:
+        raise click.UsageError("stdin (-) can be read only once")
 
 
 def _print(predictions: "Iterator[Prediction]", output_format: str, top: int, model: str) -> None:

@@ -1,5 +1,6 @@
 """A model and pictures to digits.
 
+- ``path_list``: lists of paths, separated by lines or NULs
 - ``sources``: pictures named by files, folders, lists and stdin
 - ``predictor``: pictures to predictions, in parallel and in order
 - ``classifier``: arrays of images to predictions, as a library

@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,11 +17,11 @@ from dlcli.nn.types import Array, Pixels
 from dlcli.runs.checkpoint import Model
 from dlcli.vision import pipeline
 from dlcli.vision.candidate import Candidate, PreprocessingTrace
-from dlcli.vision.decode import ignore_warnings, read_image
+from dlcli.vision.decode import ignore_warnings, read_image, to_grey_or_rgb
 from dlcli.vision.rejection import RejectionReason, rejection_reason
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
+    from concurrent.futures import Executor, Future
 
     Preprocessed = tuple[ImageSource, Candidate | ImageError]
 
@@ -56,6 +55,7 @@ def predict(
     reject: float = 0.0,
     explain: bool = False,
     threads: int | None = None,
+    is_unread: Callable[[], bool] = lambda: False,
 ) -> Iterator[Prediction]:
     """Predict each picture, in order; one that cannot be used does not stop the others.
 
@@ -77,6 +77,9 @@ def predict(
         Keep the steps of the preprocessing.
     threads
         How many pictures to preprocess at once, where that pays; None for the number of cores.
+    is_unread
+        Whether nobody wants the predictions any more, asked from any thread. From then on
+        pictures are only decoded, to report those that cannot be.
     """
     as_is = raw or model.metadata.preprocessing == "none"
     preprocess = pipeline.take_as_is if as_is else pipeline.preprocess
@@ -86,6 +89,9 @@ def predict(
             if source.error is not None:
                 raise ImageError(source.error)  # noqa: TRY301 - as if reading it had failed
             image = read_image(source.file, source.name)
+            if is_unread() and not as_is:
+                to_grey_or_rgb(image, source.name)
+                return source, Candidate(None)
             return source, preprocess(image, source.name, explain=explain)
         except ImageError as error:
             return source, error
@@ -110,21 +116,35 @@ def _in_order(
     def batch_size() -> int:
         return 1 if seconds > _MIN_SECONDS_FOR_THREADS else _BATCH_SIZE
 
-    pending: deque[Callable[[], tuple[list[Preprocessed], float]]] = deque()
+    pending: deque[Future[tuple[list[Preprocessed], float]]] = deque()
     with ExitStack() as stack:
         pool: Executor | None = None
         for batch in _batches(sources, batch_size):
-            in_threads = threads > 1 and _MIN_SECONDS_FOR_THREADS < seconds < math.inf
-            if batch and in_threads:
+            in_threads = (
+                bool(batch) and threads > 1 and _MIN_SECONDS_FOR_THREADS < seconds < math.inf
+            )
+            if in_threads:
                 pool = pool or stack.enter_context(_thread_pool(threads))
-                pending.append(pool.submit(timed, batch).result)
-            elif batch:
-                pending.append(partial(timed, batch))
-            while len(pending) > (2 * threads if batch and in_threads else 0):
-                done, seconds = pending.popleft()()
+                pending.append(pool.submit(timed, batch))
+            while len(pending) > (2 * threads if in_threads else 0):
+                done, seconds = _take_done(pending)
+                yield done
+            if batch and not in_threads:
+                done, seconds = timed(batch)
                 yield done
         while pending:
-            yield pending.popleft()()[0]
+            yield _take_done(pending)[0]
+
+
+def _take_done(
+    pending: "deque[Future[tuple[list[Preprocessed], float]]]",
+) -> "tuple[list[Preprocessed], float]":
+    """Wait for the first of the pictures, and take those after it that are done as well."""
+    done, seconds = pending.popleft().result()
+    while pending and pending[0].done() and len(done) < _BATCH_SIZE:
+        more, seconds = pending.popleft().result()
+        done = [*done, *more]
+    return done, seconds
 
 
 def _batches(
@@ -146,13 +166,20 @@ def _batches(
 
 @contextmanager
 def _thread_pool(threads: int) -> Iterator["Executor"]:
-    """A thread pool that cancels what it has not begun when it is left."""
+    """A thread pool that cancels what it has not begun when it is left.
+
+    As long as there is one, BLAS computes with a single thread: those of the pool keep the cores
+    busy, and threads of BLAS that wait for one another on busy cores are many times slower.
+    """
     from concurrent.futures import ThreadPoolExecutor
+
+    from threadpoolctl import threadpool_limits
 
     pool = ThreadPoolExecutor(threads, "pictures")
     wait = True
     try:
-        yield pool
+        with threadpool_limits(1, "blas"):
+            yield pool
     except (KeyboardInterrupt, Terminated):
         # Do not wait for a read that may block for ever, as of a named pipe.
         wait = False

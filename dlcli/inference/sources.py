@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +12,8 @@ from PIL import Image
 
 from dlcli.errors import ImageError, InputError
 from dlcli.files import stdin
+from dlcli.inference.path_list import split_list
 from dlcli.vision.decode import MAX_BYTES
-
-# No system has paths of more than a few thousand bytes: a list is none if this many do not end one.
-_MAX_BYTES_WITHOUT_PATH = 1 << 20
-_READ_SIZE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -28,11 +25,19 @@ class ImageSource:
     error: str | None = None  # why it cannot be read, if that is known already
 
 
-def find_sources(names: Iterable[str], lists: Iterable[str]) -> Iterator[ImageSource | None]:
+def find_sources(
+    names: Iterable[str],
+    lists: Iterable[str],
+    *,
+    recursive: bool = False,
+    is_unread: Callable[[], bool] = lambda: False,
+) -> Iterator[ImageSource | None]:
     """The pictures of names and of lists of names, found as they are asked for.
 
     A name is a picture, a folder of pictures, or - for stdin. None among the sources says that
-    the next one may take a while.
+    the next one may take a while. Folders on lists are searched only if ``recursive``: a list
+    that names every file of a tree names its folders as well. Once ``is_unread`` says that nobody
+    wants the predictions any more, a list on stdin, which may be endless, is read no further.
     """
     for name in names:
         if name == "-":
@@ -40,7 +45,10 @@ def find_sources(names: Iterable[str], lists: Iterable[str]) -> Iterator[ImageSo
         else:
             yield from _at(name)
     for name in lists:
-        yield from _listed_in(name)
+        for source in _listed_in(name, recursive=recursive):
+            yield source
+            if name == "-" and is_unread():
+                break
 
 
 def is_folder(name: str) -> bool:
@@ -60,13 +68,16 @@ def _at(name: str) -> Iterator[ImageSource]:
         yield ImageSource(path, name, str(error))
 
 
-def _listed_in(name: str) -> Iterator[ImageSource | None]:
+def _listed_in(name: str, *, recursive: bool) -> Iterator[ImageSource | None]:
     path = Path(name)
     try:
         with nullcontext(stdin()) if name == "-" else path.open("rb") as stream:
             for listed in split_list(stream):
                 if listed is None:
                     yield None
+                elif is_folder(listed) and not recursive:
+                    hint = "a folder; --recursive searches folders on lists"
+                    yield ImageSource(Path(listed), listed, f"{listed}: {hint}")
                 else:
                     yield from _at(listed)
     except OSError as error:
@@ -107,32 +118,3 @@ def find_images(folder: Path) -> Iterator[Path]:
         raise ImageError(f"{error.filename}: cannot be read: {error.strerror}") from error
     if not found:
         raise ImageError(f"{folder}: holds no pictures")
-
-
-def split_list(stream: io.BufferedIOBase) -> Iterator[str | None]:
-    """The paths in a list: NUL-separated if it holds a NUL, else one a line (LF or CRLF).
-
-    None follows each read that may be the last for a while.
-
-    Raises
-    ------
-    InputError
-        It is so long without a separator that it is no list of paths.
-    """
-    separator, line_end = None, b"\r"
-    rest = b""
-    without_path = 0
-    while chunk := stream.read1(_READ_SIZE):
-        rest += chunk
-        if separator is None:
-            separator = b"\0" if b"\0" in rest else b"\n"
-            line_end = b"" if separator == b"\0" else b"\r"
-        *lines, rest = rest.split(separator)
-        paths = [os.fsdecode(line.removesuffix(line_end)) for line in lines if line]
-        yield from paths
-        yield None
-        without_path = 0 if paths else without_path + len(chunk)
-        if without_path > _MAX_BYTES_WITHOUT_PATH:
-            raise InputError(f"no list of paths: {_MAX_BYTES_WITHOUT_PATH:,} bytes without a name")
-    if rest:
-        yield os.fsdecode(rest.removesuffix(line_end))

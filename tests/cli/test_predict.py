@@ -163,11 +163,38 @@ def test_lists_name_pictures(predict, digit, separator, end, by_stdin):
     listed = separator.join(["b.png", "a b.png", "scans"]) + (separator if end else "")
     Path("list").write_text(listed)
     if by_stdin:
-        result = predict("--from-file", "-", stdin=listed.encode())
+        result = predict("--recursive", "--from-file", "-", stdin=listed.encode())
     else:
-        result = predict("--from-file", "list")
+        result = predict("--recursive", "--from-file", "list")
     assert [cells[2] for cells in lines_of(result)] == names
     assert result.code == 0
+
+
+def test_a_list_that_powershell_wrote_names_its_pictures_and_no_others(predict, digit):
+    digit("a.png")
+    digit("b.png", 1)
+    listed = predict("--from-file", "-", stdin="a.png\r\n".encode("utf-16"))
+    assert (listed.code, [cells[2] for cells in lines_of(listed)]) == (0, ["a.png"])
+    unmarked = predict("-q", "--from-file", "-", stdin="./a.png\n".encode("utf-16-le"))
+    assert (unmarked.code, unmarked.stdout) == (4, "")
+    assert unmarked.stderr.startswith("Error: -: no list of paths: UTF-16 without")
+
+
+def test_a_folder_on_a_list_is_not_walked_unless_asked_for(predict, digit):
+    Path("scans").mkdir()
+    digit("scans/a.png")
+    result = predict("-q", "--from-file", "-", stdin=b".\nscans/a.png\n")
+    assert (result.code, [cells[2] for cells in lines_of(result)]) == (4, ["scans/a.png"])
+    assert result.stderr == "Error: .: a folder; --recursive searches folders on lists\n"
+    searched = predict("-r", "--from-file", "-", stdin=b".\n")
+    assert [cells[2] for cells in lines_of(searched)] == ["scans/a.png"]
+
+
+def test_a_second_model_is_refused_with_the_command_that_takes_several(dlcli, model, digit):
+    digit("a.png")
+    result = dlcli("predict", "-m", "a b.npz", "--model", "model.npz", "a.png")
+    assert (result.code, result.stdout) == (2, "")
+    assert "for an ensemble: dlcli eval 'a b.npz' model.npz" in result.stderr
 
 
 def test_empty_lines_in_a_list_name_nothing(predict, digit):

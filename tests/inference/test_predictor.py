@@ -3,11 +3,14 @@
 import io
 import threading
 import time
+from concurrent.futures import Future
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from dlcli.errors import Terminated
 from dlcli.inference import predictor
@@ -16,6 +19,11 @@ from dlcli.runs import checkpoint, lookup
 from dlcli.vision import pipeline
 from dlcli.vision.rejection import RejectionReason
 from dlcli.vision.test_time_augmentation import tta_variants
+
+
+def blas_threads() -> int:
+    """The threads that BLAS would compute with now."""
+    return max(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
 
 
 @pytest.fixture
@@ -290,3 +298,73 @@ def test_termination_does_not_wait_for_a_blocked_read(trained, monkeypatch):
         list(predictor.predict(trained, pictures(), raw=False, threads=4))
     assert [t for t in threading.enumerate() if t.name.startswith("pictures")]
     go_on.set()
+
+
+@pytest.mark.parametrize("worth_threads", [0, 60])
+def test_what_nobody_reads_is_only_decoded(trained, monkeypatch, worth_threads):
+    monkeypatch.setattr(predictor, "_MIN_SECONDS_FOR_THREADS", worth_threads)
+    preprocessed = []
+
+    def preprocess(image, name, *, explain):
+        preprocessed.append(name)
+        return pipeline.take_as_is(image, name, explain=explain)
+
+    monkeypatch.setattr(predictor.pipeline, "preprocess", preprocess)
+    blank = np.zeros(784, np.uint8)
+    pictures = [
+        picture_of(blank, "a"),
+        *[picture_of(blank, str(n)) for n in range(60)],
+        broken("z"),
+    ]
+    unread = []
+    predictions = predictor.predict(trained, pictures, raw=False, is_unread=lambda: bool(unread))
+    next(predictions)
+    unread.append(True)
+    assert [prediction.name for prediction in predictions if prediction.error] == ["z"]
+    assert len(preprocessed) < 40
+
+
+def test_while_threads_read_pictures_blas_computes_with_one(trained, monkeypatch):
+    """Also where it would use several: as many as the cores."""
+    monkeypatch.setattr(predictor, "_MIN_SECONDS_FOR_THREADS", 0)
+    used = []
+
+    def read(source, name):
+        used.append(blas_threads())
+        return ONE
+
+    monkeypatch.setattr(predictor, "read_image", read)
+    pictures = [ImageSource(Path("x"), str(number)) for number in range(20)]
+    with threadpool_limits(3, "blas"):
+        assert blas_threads() == 3
+        assert len(list(predictor.predict(trained, pictures, raw=False, threads=2))) == 20
+        assert blas_threads() == 3
+    assert used == [3, *[1] * 19]  # the first is read alone, to see how long it takes
+
+
+def test_pictures_that_are_done_are_scored_in_one_batch(trained, sample, monkeypatch):
+    """The pool hands out what is done, so that the network is shown several at once."""
+    monkeypatch.setattr(predictor, "_MIN_SECONDS_FOR_THREADS", 0)
+
+    class AtOnce:
+        """A pool that has done everything when it is asked."""
+
+        def submit(self, function, *arguments):
+            future = Future()
+            future.set_result(function(*arguments))
+            return future
+
+    monkeypatch.setattr(predictor, "_thread_pool", lambda _threads: nullcontext(AtOnce()))
+    batches = []
+    infer = checkpoint.Model.infer
+
+    def counting(model, variants):
+        batches.append(len(variants))
+        return infer(model, variants)
+
+    monkeypatch.setattr(checkpoint.Model, "infer", counting)
+    pictures = [picture_of(image, str(n)) for n, image in enumerate(sample.test.images[:60])]
+    predictions = list(predictor.predict(trained, pictures, raw=False, threads=4))
+    assert [prediction.name for prediction in predictions] == [str(number) for number in range(60)]
+    assert sum(batches) == 60
+    assert max(batches) == 9  # twice the threads, and the one that was too many

@@ -1,13 +1,11 @@
 """Pictures are found in folders and lists."""
 
-import io
 import os
 
 import pytest
 
 from dlcli.errors import ImageError
 from dlcli.inference import sources
-from dlcli.inference.sources import split_list
 
 
 def test_a_named_pipe_in_a_folder_is_skipped(tmp_path):
@@ -84,10 +82,20 @@ def test_a_folder_that_cannot_be_read_is_an_error_after_the_pictures(tmp_path, m
         next(found)
 
 
-def test_a_list_with_windows_line_ends_is_read():
-    stream = io.BytesIO(b"a.png\r\nb c.png\r\nlast.png\r")
-    assert list(filter(None, split_list(stream))) == ["a.png", "b c.png", "last.png"]
+def listed(content: bytes, workdir, **options) -> list[sources.ImageSource]:
+    (workdir / "list").write_bytes(content)
+    return list(filter(None, sources.find_sources([], ["list"], **options)))
 
 
-def test_a_nul_separated_list_keeps_every_other_byte():
-    assert list(filter(None, split_list(io.BytesIO(b"a\r\0b\nc\0")))) == ["a\r", "b\nc"]
+def test_a_folder_on_a_list_is_searched_only_if_asked_for(workdir):
+    (workdir / "scans").mkdir()
+    (workdir / "scans" / "a.png").touch()
+    names = b"scans\nscans/a.png\n.\n"
+    found = listed(names, workdir)
+    assert [source.name for source in found] == ["scans", "scans/a.png", "."]
+    assert found[0].error == "scans: a folder; --recursive searches folders on lists"
+    assert found[1].error is None
+    searched = listed(names, workdir, recursive=True)
+    assert [source.name for source in searched] == ["scans/a.png"] * 3
+    (argument,) = sources.find_sources(["scans"], [])
+    assert argument.name == "scans/a.png"
