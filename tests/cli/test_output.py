@@ -57,7 +57,7 @@ def test_a_picture_that_cannot_be_read_is_told_even_if_nobody_reads_the_predicti
     pictures, form, bad
 ):
     names = [*pictures[:bad], b"missing.png", *pictures[bad:]]
-    code, stderr = run_without_reader("predict", "-q", "--format", form, *names)
+    code, stderr = run_without_reader("predict", "-q", "-m", "pretrained", "-f", form, *names)
     assert (code, stderr) == (4, b"Error: missing.png: no such file\n")
 
 

@@ -14,6 +14,8 @@ from PIL import Image
 
 from tests.faults.hostile import MAX_MEMORY, assert_civil, no_hanging, run_apart
 
+QUIET = ("-q", "-m", "pretrained")  # no word of which model is used
+
 
 def draw(name: bytes | str) -> None:
     """A stroke like MNIST's, which needs no preprocessing."""
@@ -69,7 +71,9 @@ def test_previews_of_pictures_with_any_name_stay_in_the_named_folder(dlcli, work
     draw("pictures/..\\..\\outside.png")
     stdin = b"\0".join([*names, b"pictures/..\\..\\outside.png", *map(os.fsencode, outside)])
     before = {path for path in workdir.rglob("*") if path.parent != inside / "seen"}
-    result = dlcli("predict", "-q", "--from-file", "-", "--show-preprocessed", "seen", stdin=stdin)
+    result = dlcli(
+        "predict", *QUIET, "--from-file", "-", "--show-preprocessed", "seen", stdin=stdin
+    )
     assert_civil(result, {4})
     after = {path for path in workdir.rglob("*") if path.parent != inside / "seen"}
     assert after - before == {inside / "seen"}
@@ -112,7 +116,7 @@ def test_pipes_and_devices_are_reported_and_do_not_block(dlcli, workdir, kind, t
     draw("a.png")
     SPECIAL[kind](Path("special.png"))
     with no_hanging():
-        result = dlcli("predict", "-q", "--from-file", "-", stdin=b"special.png\na.png\n")
+        result = dlcli("predict", *QUIET, "--from-file", "-", stdin=b"special.png\na.png\n")
     assert_civil(result, {4})
     assert result.stderr.startswith("Error: special.png: ")
     assert result.stdout.endswith("\ta.png\n")
@@ -130,7 +134,7 @@ def test_pipes_and_devices_in_a_folder_are_skipped(dlcli, workdir, tally):
     Path("loop.png").symlink_to("loop.png")
     Path("up").symlink_to("..")
     with no_hanging():
-        result = dlcli("predict", "-q", ".")
+        result = dlcli("predict", *QUIET, ".")
     assert_civil(result, {4})
     assert [line.split("\t")[2] for line in result.stdout.splitlines()] == ["a.png", "z.png"]
     tally("hostile names", len(SPECIAL))
@@ -142,7 +146,7 @@ def test_deeply_nested_folders_are_searched_or_reported(dlcli, workdir, tally):
         Path("d").mkdir()
         os.chdir("d")
     os.chdir(workdir)
-    result = dlcli("predict", "-q", ".")
+    result = dlcli("predict", *QUIET, ".")
     os.removedirs("/".join(["d"] * 1_500))  # too deep for pytest's own clean-up
     assert_civil(result, {0, 4})
     assert "\ta.png\n" in result.stdout
@@ -159,7 +163,9 @@ ENDLESS = {
 
 @pytest.mark.parametrize("kind", ENDLESS)
 def test_an_endless_list_without_a_name_is_refused(workdir, kind, tally):
-    program = f"{ENDLESS[kind]} | {sys.executable} -m dlcli predict -q --from-file - a.png"
+    program = (
+        f"{ENDLESS[kind]} | {sys.executable} -m dlcli predict -q -m pretrained --from-file - a.png"
+    )
     draw("a.png")
     finished = subprocess.run(
         ["sh", "-c", program], capture_output=True, text=True, timeout=60, check=False
@@ -173,15 +179,15 @@ def test_an_endless_list_without_a_name_is_refused(workdir, kind, tally):
 def test_endless_devices_are_refused_as_pictures_and_lists(workdir, tally):
     draw("a.png")
     commands = [
-        ["predict", "-q", "--from-file", "/dev/zero", "a.png"],
-        ["predict", "-q", "/dev/zero", "a.png"],
+        ["predict", *QUIET, "--from-file", "/dev/zero", "a.png"],
+        ["predict", *QUIET, "/dev/zero", "a.png"],
     ]
     outcome = run_apart(commands, workdir)
     for result in outcome.results:
         assert_civil(result, {4})
         assert "\ta.png\n" in result.stdout
     with Path("/dev/zero").open("rb") as zeros:
-        command = [sys.executable, "-m", "dlcli", "predict", "-q", "-"]
+        command = [sys.executable, "-m", "dlcli", "predict", *QUIET, "-"]
         finished = subprocess.run(
             command, stdin=zeros, capture_output=True, text=True, timeout=60, check=False
         )
@@ -217,7 +223,9 @@ def test_other_pictures_are_predicted_when_one_cannot_be_read(workdir, tally):
         command = [sys.executable, "-c", _WITHOUT_RIGHTS, *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
-    found = dlcli("predict", "-q", "scans", "a.png", "scans/unlisted/c.png", "--from-file", "list")
+    found = dlcli(
+        "predict", *QUIET, "scans", "a.png", "scans/unlisted/c.png", "--from-file", "list"
+    )
     assert found.returncode == 4
     names = ["scans/a.png", "a.png", "scans/unlisted/c.png"]
     assert [line.split("\t")[2] for line in found.stdout.splitlines()] == names
