@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from dlcli.cli import options
-from dlcli.cli.loading import limit_threads, load_dataset, load_default_model
+from dlcli.cli.loading import limit_threads, load_dataset_of, load_default_model
 from dlcli.cli.output import echo, print_json, print_table, printable
 from dlcli.evaluation.formatting import percent
 
@@ -16,7 +16,7 @@ from dlcli.evaluation.formatting import percent
 @click.argument(
     "second_name", metavar="MODEL", required=False, type=options.PathType(readable=False)
 )
-@options.dataset(help_text="Use another dataset than the first model's own.")
+@options.dataset(help_text="Use another dataset than the models' own.")
 @options.data_dir
 @options.threads
 @options.output_format("text", "json")
@@ -51,14 +51,13 @@ def command(
     else:
         models = [lookup.load_named(name) for name in (first_name, second_name)]
     paths = [str(model.path) for model in models]
-    dataset = dataset or models[0].metadata.dataset.name
-    test = load_dataset(dataset, data_dir).test
+    data = load_dataset_of(models, dataset, data_dir)
     with limit_threads(threads):
-        first, second = (evaluate([model], test) for model in models)
+        first, second = (evaluate([model], data.test) for model in models)
     result = compare(first, second)
     if output_format == "json":
         accuracies = {"first_accuracy": first.accuracy, "second_accuracy": second.accuracy}
-        compared = {"first": paths[0], "second": paths[1], "dataset": dataset}
+        compared = {"first": paths[0], "second": paths[1], "dataset": data.name}
         print_json(compared | accuracies | asdict(result))
         return
     only_right = (result.only_first_right, result.only_second_right)
@@ -71,7 +70,7 @@ def command(
     )
     verdict = "is more than chance" if result.is_significant() else "may well be chance"
     echo(
-        f"\n{result.images:,} test images of {printable(dataset)}; "
+        f"\n{result.images:,} test images of {printable(data.name)}; "
         f"both correct {result.both_right:,}, both wrong {result.both_wrong:,}\n"
         f"McNemar's test: p = {result.p_value:.3g} (the difference {verdict})"
     )

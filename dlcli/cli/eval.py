@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dlcli.cli import options
-from dlcli.cli.loading import limit_threads, load_dataset, load_models
+from dlcli.cli.loading import limit_threads, load_dataset_of, load_models
 from dlcli.cli.output import echo, open_output, print_json, print_table
 from dlcli.errors import ThresholdError
 from dlcli.evaluation.formatting import percent
@@ -70,15 +70,15 @@ def command(
         refuse_to_overwrite(predictions_path, force=force)
     models = load_models(model_paths)
     paths = [str(model.path) for model in models]
-    dataset = dataset or evaluate.common_dataset(models)
-    examples = evaluate.common_split(models, load_dataset(dataset, data_dir), split)
+    data = load_dataset_of(models, dataset, data_dir)
+    examples = evaluate.common_split(models, data, split)
     with limit_threads(threads):
         result = evaluate.evaluate(models, examples)
     if predictions_path is not None:
         _write_predictions(predictions_path, result)
     if output_format == "json":
         named = {"model": paths[0]} if len(paths) == 1 else {"models": paths}
-        print_json({**named, "dataset": dataset, "split": split, **result.to_builtins()})
+        print_json({**named, "dataset": data.name, "split": split, **result.to_builtins()})
     else:
         _print_text(result)
     if min_accuracy is not None and not result.accuracy >= min_accuracy:  # also if it is NaN

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +86,14 @@ def load_dataset(name: str, data_dir: Path) -> "Dataset":
 
     with download_progress() as progress:
         return datasets.load(name, data_dir, progress)
+
+
+def load_dataset_of(models: "Sequence[Model]", name: str | None, data_dir: Path) -> "Dataset":
+    """Load the dataset that was named or, without a name, the one that models were trained on."""
+    from dlcli.runs import training_data
+
+    load = partial(load_dataset, data_dir=data_dir)
+    return training_data.load_common(models, load) if name is None else load(name)
 
 
 @contextmanager

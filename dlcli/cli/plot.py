@@ -9,7 +9,7 @@ from dlcli.cli import options
 from dlcli.cli.loading import (
     default_model,
     limit_threads,
-    load_dataset,
+    load_dataset_of,
     load_default_model,
     needs,
     say_default,
@@ -115,11 +115,11 @@ def _of_model(what: str, model: "Model", dataset: str | None, data_dir: Path) ->
     title = printable(str(model.path))
     if what == "weights":
         return plots.weights(title, model.network)
-    dataset = dataset or model.metadata.dataset.name
-    message(f"Test images: {dataset}")
-    examples = load_dataset(dataset, data_dir).test
+    data = load_dataset_of([model], dataset, data_dir)
+    message(f"Test images: {data.name}")
+    examples = data.test
     result = evaluate([model], examples)
-    title = f"{title}, {printable(dataset)}"
+    title = f"{title}, {printable(data.name)}"
     if what == "confusion":
         return plots.confusion(title, result)
     return plots.errors(title, result, examples.images)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dlcli.cli import options
-from dlcli.cli.loading import limit_threads, load_dataset, load_models, needs
+from dlcli.cli.loading import limit_threads, load_dataset_of, load_models, needs
 from dlcli.cli.output import open_output, print_path, warn
 
 if TYPE_CHECKING:
@@ -54,7 +54,6 @@ def command(
       dlcli report runs/small runs/large -o comparison.html
       dlcli report --demo pretrained --open
     """
-    from dlcli.evaluation.evaluate import common_dataset
     from dlcli.files import atomic_write
     from dlcli.report.models import evaluate_models
 
@@ -71,10 +70,9 @@ def command(
         with needs("report"):
             from dlcli.report import page
 
-        dataset = dataset or common_dataset(models)
-        test = load_dataset(dataset, data_dir).test
+        data = load_dataset_of(models, dataset, data_dir)
         with limit_threads(threads):
-            content = page.render(evaluate_models(models, test), dataset, test)
+            content = page.render(evaluate_models(models, data.test), data.name, data.test)
     with atomic_write(path) if output is None else open_output(path) as file:
         file.write(content)
     print_path(path)

@@ -1,6 +1,7 @@
 """``dlcli train``."""
 
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     "resumed",
     type=options.PathType(readable=False, path_type=Path),
     metavar="RUN",
-    help="Resume a run that was stopped; only epochs may be changed (--set epochs=50).",
+    help="Resume a run that was stopped; only when training ends may be changed: epochs, "
+    "early_stopping and min_gradient_norm (--set epochs=50).",
 )
 @options.runs_dir
 @click.option("--name", help="Name of the run directory.  [default: time and config]")
@@ -97,7 +99,8 @@ def command(
     event_log = _import_event_log() if tensorboard else None
     for text in warnings(config):
         warn(text)
-    dataset = load_dataset(config.dataset, data_dir)
+    load = partial(load_dataset, data_dir=data_dir)
+    dataset = load(config.dataset) if resumption is None else resumption.load_dataset(load)
     train, validation = split_validation(dataset.train, config.validation_size, config.seed)
     if resumption is not None and threads is None:
         threads = resumption.saved.threads
@@ -146,8 +149,11 @@ def _open_run(
 def _show_finished(summary: "Summary", *, tensorboard: bool) -> None:
     """Say that there is nothing to resume; write event files if they are asked for."""
     from dlcli.runs import metrics_log
+    from dlcli.runs.resume import LONGER
 
-    advice = "; to train longer, add --set epochs=N" if summary.stopped_by == "epochs" else ""
+    advice = ""
+    if summary.stopped_by in LONGER:
+        advice = f"; to train longer, add --set {LONGER[summary.stopped_by]}"
     message(f"The run is already finished (stopped by {summary.stopped_by}){advice}")
     records = metrics_log.read(Path(summary.run))
     if tensorboard:

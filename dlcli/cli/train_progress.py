@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 _BARS = "▁▂▃▄▅▆▇█"
 _ASCII_BARS = "_.-:=+*#"
 _SPARKLINE_WIDTH = 60
-_REASONS = {
-    "early_stopping": "Stopped early: the {score} no longer improved.",
-    "min_gradient_norm": "Stopped: the gradient is almost zero.",
+_BETTER = {
+    "best_accuracy": "higher validation accuracy",
+    "best_loss": "lower validation loss",
 }
 
 
@@ -96,9 +96,8 @@ def show_end(
         warn(f"the network learned almost nothing (validation accuracy {percent(accuracy)})")
         message(f"Likely cause: {cause.seen}.")
         message(f"What to try: {cause.advice}.")
-    if summary.stopped_by in _REASONS:
-        score = summary.config["keep"].replace("best_", "validation ")
-        message(_REASONS[summary.stopped_by].format(score=score))
+    if summary.stopped_by not in {"epochs", None}:
+        message(f"Stopped by {summary.stopped_by}: {_reason(summary)}")
     if summary.overfitting_since is not None:
         message(
             f"Overfitting since epoch {summary.overfitting_since}: the validation loss rose "
@@ -111,6 +110,16 @@ def show_end(
     if accuracy is not None:
         why = f"validation accuracy {percent(accuracy)}"
     message(f"Kept epoch {summary.best_epoch} of {summary.epochs}: {why}")
+
+
+def _reason(summary: "Summary") -> str:
+    """What the rule that stopped training saw."""
+    config, rule = summary.config, summary.stopped_by
+    if rule == "early_stopping":
+        without = summary.epochs - summary.best_epoch
+        epochs = "1 epoch" if without == 1 else f"{without} epochs"
+        return f"no {_BETTER[config['keep']]} in {epochs} (keep: {config['keep']})"
+    return f"the gradient norm fell below {config['min_gradient_norm']:g}"
 
 
 def sparkline(losses: Sequence[float]) -> str:

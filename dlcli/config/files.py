@@ -112,4 +112,6 @@ def _read(source: str) -> Settings:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{source}: not a text file (UTF-8)") from error
     except OSError as error:
-        raise ConfigError(f"{source}: cannot be read: {error.strerror}") from error
+        own = path / "config.yaml"  # of a run directory
+        hint = f"; did you mean {own}?" if own.is_file() else ""
+        raise ConfigError(f"{source}: cannot be read: {error.strerror}{hint}") from error

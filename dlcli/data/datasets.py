@@ -1,7 +1,7 @@
 """Datasets in memory: loaded by name from the cache or the package, or from a folder."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,12 +29,17 @@ class Examples:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A whole dataset in memory; ``checksum`` identifies its content."""
+    """A whole dataset in memory.
+
+    ``checksum`` identifies its content. ``folder`` is the absolute path of what was loaded as a
+    folder, and None for what was loaded by a name of ``DATASETS``.
+    """
 
     name: str
     train: Examples
     test: Examples
     checksum: str
+    folder: str | None = None
 
 
 def load(
@@ -58,8 +63,9 @@ def load(
     """
     info = DATASETS.get(name)
     if info is None:
-        files = _read_folder(Path(expand_home(name)))
-    elif info.embedded is not None:
+        folder = os.path.abspath(expand_home(name))  # noqa: PTH100 - links stay
+        return replace(_parse(name, _read_folder(Path(expand_home(name)))), folder=folder)
+    if info.embedded is not None:
         files = _read_folder(info.embedded)
     else:
         files = cache.read(name, data_dir, progress)

@@ -8,7 +8,7 @@ import numpy as np
 
 from dlcli.data.datasets import Dataset, Examples
 from dlcli.data.splits import split_validation
-from dlcli.errors import ConfigError, DatasetError
+from dlcli.errors import DatasetError
 from dlcli.evaluation import metrics
 from dlcli.evaluation.metrics import ClassScores, Rejection
 from dlcli.nn.losses import mean_loss
@@ -104,15 +104,6 @@ def evaluate(models: Sequence[Model], examples: Examples) -> Evaluation:
         predictions=predictions,
         probabilities=probabilities,
     )
-
-
-def common_dataset(models: Sequence[Model]) -> str:
-    """The dataset that all models were trained on; raise ``ConfigError`` if they differ."""
-    names = {model.metadata.dataset.name for model in models}
-    if len(names) > 1:
-        listed = ", ".join(sorted(names))
-        raise ConfigError(f"the models were trained on different data ({listed}); use --dataset")
-    return names.pop()
 
 
 def common_split(models: Sequence[Model], dataset: Dataset, split: str) -> Examples:

@@ -1,18 +1,21 @@
 """Run directories: their files and names, the lock while one is trained in, the link ``latest``."""
 
 import itertools
+import os
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dlcli.errors import CheckpointError, ConfigError
+from dlcli.errors import CheckpointError, ConfigError, DivergenceError
 from dlcli.files import (
+    DEFAULT_RUNS_DIR,
     flush_folder,
     has_locks,
     lock,
     make_folder,
+    open_file,
     remove_temporary_files,
     temporary_path,
 )
@@ -27,6 +30,8 @@ EVENTS = "events.out.tfevents.*"  # TensorBoard's
 LOCK = ".lock"
 
 LATEST = "latest"  # beside run directories: a link to the one that was trained last
+
+_MAX_REASON_BYTES = 1_000
 
 
 def create(runs_dir: Path, name: str | None, stem: str) -> Path:
@@ -98,11 +103,24 @@ def lock_warning(path: Path) -> str | None:
 
 def find(path: Path) -> Path:
     """The run directory that the user named, directly or by a link; else ``CheckpointError``."""
+    if path.is_file() and is_run(path.parent):
+        raise CheckpointError(f"{path}: a file, not a run directory; did you mean {path.parent}?")
     if not path.is_dir():
-        raise CheckpointError(f"{path}: no such run directory")
+        raise CheckpointError(f"{path}: no such run directory{did_you_mean(path)}")
     if not any((path / name).exists() for name in (CONFIG, LAST, LOCK)):
         raise CheckpointError(f"{path}: not a run directory; it has neither {CONFIG} nor {LAST}")
     return follow_link(path)
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder has files of a run."""
+    return any(os.path.isfile(path / name) for name in (CONFIG, BEST, LAST))  # noqa: PTH113 - never raises
+
+
+def did_you_mean(path: Path) -> str:
+    """A hint at the run of this name in the usual folder, if there is one."""
+    run = DEFAULT_RUNS_DIR / path
+    return f"; did you mean {run}?" if is_run(run) else ""
 
 
 def entries(runs_dir: Path) -> list[Path]:
@@ -115,9 +133,8 @@ def entries(runs_dir: Path) -> list[Path]:
 
 def has_runs(runs_dir: Path) -> bool:
     """Whether a folder has anything of a run, finished or not, or of a search."""
-    patterns = (CONFIG, BEST, f"*/{CONFIG}")
     return any(
-        path.name == LATEST or any(any(path.glob(pattern)) for pattern in patterns)
+        path.name == LATEST or is_run(path) or any(path.glob(f"*/{CONFIG}"))
         for path in entries(runs_dir)
     )
 
@@ -168,6 +185,17 @@ def point_latest_to(run: Path) -> None:
         temporary.unlink()
         raise
     flush_folder(run.parent)
+
+
+def why_diverged(run: Path) -> DivergenceError | None:
+    """The error of training when it diverged in this run; None if it did not."""
+    try:
+        with open_file(run / DIVERGED) as file:
+            lines = file.read(_MAX_REASON_BYTES).decode(errors="replace").splitlines()
+    except FileNotFoundError:
+        return None
+    reason, setting, *_ = [*lines, "", ""]  # older files have no second line
+    return DivergenceError(reason, setting)
 
 
 def refuse_taken(path: Path) -> None:

@@ -10,7 +10,16 @@ from dlcli.errors import CheckpointError, ConfigError
 from dlcli.files import DEFAULT_RUNS_DIR, expand_home
 from dlcli.runs import checkpoint
 from dlcli.runs.checkpoint import Model
-from dlcli.runs.directory import BEST, LAST, LATEST, follow_link, has_runs
+from dlcli.runs.directory import (
+    BEST,
+    CONFIG,
+    LAST,
+    LATEST,
+    did_you_mean,
+    follow_link,
+    has_runs,
+    why_diverged,
+)
 
 PRETRAINED = "pretrained"
 """The name of the model that comes with the package."""
@@ -95,7 +104,8 @@ def load_named(name: str) -> Model:
         return _for_use(checkpoint.load(path))
     except CheckpointError as error:
         if isinstance(error.__cause__, FileNotFoundError):
-            raise CheckpointError(f"{path}: no such run directory or checkpoint") from error
+            hint = did_you_mean(path)
+            raise CheckpointError(f"{path}: no such run directory or checkpoint{hint}") from error
         raise
 
 
@@ -105,9 +115,13 @@ def _load_run(run: Path) -> Model:
         return checkpoint.load(run / BEST)
     except CheckpointError as error:
         if isinstance(error.__cause__, FileNotFoundError) and _exists(run / LAST):
-            raise CheckpointError(
-                f"{run}: no epoch is done yet; resume with: dlcli train --resume {run}"
-            ) from error
+            diverged = why_diverged(run)
+            problem = f"no epoch is done yet; resume with: dlcli train --resume {run}"
+            if diverged is not None:
+                setting = f" --set {diverged.setting}" if diverged.setting else ""
+                again = f"dlcli train --config {run / CONFIG}{setting}"
+                problem = f"has no model: {diverged}; to train again: {again}"
+            raise CheckpointError(f"{run}: {problem}") from error
         raise
 
 

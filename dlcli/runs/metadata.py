@@ -93,10 +93,14 @@ class Architecture:
 
 @dataclass(frozen=True)
 class DatasetIdentity:
-    """Which data the model was trained on: the name is a hint, the checksum is the identity."""
+    """Which data the model was trained on: the checksum says so, the rest are hints.
+
+    ``folder`` is the absolute path at training time of a dataset that is named by its folder.
+    """
 
     name: str
     checksum: str
+    folder: str | None = None
 
 
 @dataclass(frozen=True)
@@ -178,6 +182,8 @@ class Metadata:
     def to_json(self) -> Json:
         """The metadata as plain values, for a file."""
         values = {key: value for key, value in asdict(self).items() if value is not None}
+        if self.dataset.folder is None:
+            del values["dataset"]["folder"]
         if self.training is not None:
             values["training"] = {
                 key: None if value == math.inf else value
@@ -203,6 +209,10 @@ def _is_number_or_null(value: Any) -> bool:
     return value is None or _is_number(value)
 
 
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= MAX_PATH
+
+
 def _is_object(value: Any) -> bool:
     return isinstance(value, dict)
 
@@ -220,8 +230,9 @@ _METADATA: _Fields = {
     "training": (_is_object, {}),
 }
 _DATASET: _Fields = {
-    "name": (lambda value: isinstance(value, str) and len(value) <= MAX_PATH, None),
+    "name": (_is_path, None),
     "checksum": (lambda value: isinstance(value, str), None),
+    "folder": (lambda value: value is None or _is_path(value), None),
 }
 _SCORES: _Fields = {
     "train_loss": (_is_number, None),

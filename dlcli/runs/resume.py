@@ -1,30 +1,41 @@
 """Resuming a run: what it needs, what it may change, and when it is refused."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from dlcli.config import files as config_files
+from dlcli.config.messages import listed
 from dlcli.config.schema import Config, differences
 from dlcli.data.datasets import Dataset
 from dlcli.errors import CheckpointError, ConfigError, DivergenceError
-from dlcli.files import open_file
 from dlcli.nn.optimizers import Optimizer
 from dlcli.nn.schedules import SCHEDULES
-from dlcli.runs import checkpoint, directory, old_optimizer_state
+from dlcli.runs import checkpoint, directory, old_optimizer_state, training_data
 from dlcli.runs import summary as summaries
 from dlcli.runs.checkpoint import Model, stored_config
-from dlcli.runs.directory import CONFIG, DIVERGED, LAST, SUMMARY
-from dlcli.runs.metadata import Architecture
+from dlcli.runs.directory import CONFIG, LAST, SUMMARY
+from dlcli.runs.metadata import Architecture, DatasetIdentity
 from dlcli.runs.run import Run
 from dlcli.runs.summary import Summary
+from dlcli.runs.training_data import short
 from dlcli.training.builders import make_optimizer
-from dlcli.training.state import TrainingState
+from dlcli.training.state import TrainingState, why_finished
 
-_MAX_REASON_BYTES = 1_000
+Changes = dict[str, tuple[Any, Any]]
+"""Keys of a config, each with its old and new value."""
+
+# What resuming may change, because no step depends on it: when training ends. Each rule has the
+# setting with which training goes on.
+LONGER = {
+    "epochs": "epochs=N",
+    "early_stopping": "early_stopping=N",
+    "min_gradient_norm": "min_gradient_norm=null",
+}
 
 
 @dataclass(frozen=True)
@@ -34,23 +45,43 @@ class SavedRun:
     path: Path
     config: Config
     state: TrainingState
-    dataset_checksum: str
+    dataset: DatasetIdentity
     threads: int
 
 
 @dataclass(frozen=True)
 class Resumption:
-    """A saved run, locked by this process, and the config to resume it with."""
+    """A saved run, locked by this process, and the config to resume it with.
+
+    ``edited`` are the keys that were changed by hand in the ``config.yaml`` of the run.
+    """
 
     saved: SavedRun
     config: Config
+    edited: Changes = field(default_factory=dict)
+
+    def load_dataset(self, load: training_data.Load) -> Dataset:
+        """Load the dataset of the run, or the one that the config names instead.
+
+        Raises
+        ------
+        DatasetError
+            It cannot be found or read.
+        ConfigError
+            It is not the data that the run was trained on.
+        """
+        then, name = self.saved.dataset, self.config.dataset
+        is_same = name == self.saved.config.dataset
+        dataset = training_data.find(then, load, "--set dataset=") if is_same else load(name)
+        if dataset.checksum != then.checksum:
+            raise ConfigError(
+                f"{self.saved.path}: was trained on other data than {dataset.folder or name} is "
+                f"now (checksum {short(dataset.checksum)}, then {short(then.checksum)})"
+            )
+        return dataset
 
     def start(self, dataset: Dataset, threads: int) -> Run:
-        """Prepare the run's files; raise ``ConfigError`` if the dataset has changed."""
-        if self.saved.dataset_checksum != dataset.checksum:
-            raise ConfigError(
-                f"{self.saved.path}: was trained on other data than {dataset.name} is now"
-            )
+        """Prepare the run's files, for training on the dataset of :meth:`load_dataset`."""
         run = Run(self.saved.path, self.config, dataset, threads)
         run.resume(self.saved.state)
         return run
@@ -58,6 +89,13 @@ class Resumption:
     def warnings(self, threads: int) -> list[str]:
         """Why the resumed run will differ from one that was never stopped."""
         found = []
+        if self.edited:
+            found.append(f"{self.saved.path / CONFIG} was edited: {_shown(self.edited)}")
+        rule = why_finished(self.config, self.saved.state)
+        if self.config != self.saved.config and rule not in {None, "epochs"}:
+            found.append(
+                f"the run stays stopped by {rule}; to train longer, add --set {LONGER[str(rule)]}"
+            )
         if threads != self.saved.threads:
             found.append(
                 f"the run was started with {self.saved.threads} threads; with {threads} the "
@@ -81,73 +119,74 @@ def opened(
 
     A finished run is not even locked, so that nothing changes on the disk.
 
-    ``sources`` and ``overrides`` of :func:`dlcli.config.files.load` may change ``epochs`` alone.
+    ``sources`` and ``overrides`` of :func:`dlcli.config.files.load`, and edits of the run's own
+    ``config.yaml``, may change when training ends (``LONGER``) and where its dataset is.
 
     Raises
     ------
     CheckpointError
         There is no such run, or its files are unusable.
     ConfigError
-        More than ``epochs`` would change, or another process is training in the run.
+        More would change, or another process is training in the run.
     DivergenceError
         The run diverged, and would diverge again.
     """
-    config = None
+    own = own_config(path)
+    base = None if sources else own
+    config = config_files.load(sources, overrides, base, needs_dataset=False)
     summary = summaries.read(path)
     if summary is not None:
         old = stored_config(summary.config, path / SUMMARY)
-        config = changed_config(old, sources, overrides)
-        check_changes(old, config, summary.epochs)
+        check_changes(old, config, summary.epochs, differences(old, own))
         if config == old:
             yield msgspec.structs.replace(summary, run=str(path))  # it may have moved
             return
     with directory.locked(path):
         saved = read(path)
-        if config is None:
-            config = changed_config(saved.config, sources, overrides)
-        check_changes(saved.config, config, saved.state.epoch)
-        diverged = why_diverged(path)
+        edited = differences(saved.config, own)
+        check_changes(saved.config, config, saved.state.epoch, edited)
+        diverged = directory.why_diverged(path)
         if diverged is not None and config == saved.config:
             raise DivergenceError(
                 f"{path}: {diverged}. Resuming would only repeat that; "
                 f"{advice_after_divergence(path, config, diverged.setting)}"
             )
-        yield Resumption(saved, config)
+        yield Resumption(saved, config, edited)
 
 
-def changed_config(old: Config, sources: Sequence[str], overrides: Sequence[str]) -> Config:
-    """The config to resume with: the run's own where nothing else is given."""
-    return config_files.load(sources, overrides, None if sources else old)
+def own_config(run: Path) -> Config:
+    """The ``config.yaml`` of a run, as it is now; that of its checkpoint if there is none."""
+    if (run / CONFIG).is_file():
+        return config_files.load([str(run / CONFIG)], needs_dataset=False)
+    return read(run).config
 
 
-def check_changes(old: Config, new: Config, epochs_done: int) -> None:
-    """Raise ``ConfigError`` for another change than of ``epochs``, or too few of those."""
+def check_changes(old: Config, new: Config, epochs_done: int, edited: Collection[str] = ()) -> None:
+    """Raise ``ConfigError`` for a change that resuming may not make, or for too few epochs.
+
+    Keys that were ``edited`` in the run's own config are reported as such.
+    """
     changes = differences(old, new)
-    changes.pop("epochs", None)
+    for key in (*LONGER, "dataset"):  # the content of the dataset is checked when it is loaded
+        changes.pop(key, None)
     if changes:
-        shown = ", ".join(f"{key} ({was} -> {now})" for key, (was, now) in changes.items())
-        raise ConfigError(f"--resume: only epochs may be changed, not {shown}")
+        rules = listed(list(LONGER), "and")
+        where = f"{CONFIG} was edited" if set(changes) <= set(edited) else "--resume"
+        raise ConfigError(f"{where}: only {rules} may be changed, not {_shown(changes)}")
     if new.epochs < epochs_done:
         raise ConfigError(
             f"--resume: the run has done {epochs_done} epochs, more than {new.epochs}"
         )
 
 
+def _shown(changes: Changes) -> str:
+    return ", ".join(f"{key} ({was} -> {now})" for key, (was, now) in changes.items())
+
+
 def advice_after_divergence(run: Path, config: Config, setting: str) -> str:
     """The command that trains again, with another ``setting``, by default of the learning rate."""
     setting = setting or f"learning_rate={config.learning_rate / 10:g}"
     return f"to train again: dlcli train --config {run / CONFIG} --set {setting}"
-
-
-def why_diverged(run: Path) -> DivergenceError | None:
-    """The error of training when it diverged in this run; None if it did not."""
-    try:
-        with open_file(run / DIVERGED) as file:
-            lines = file.read(_MAX_REASON_BYTES).decode(errors="replace").splitlines()
-    except FileNotFoundError:
-        return None
-    reason, setting, *_ = [*lines, "", ""]  # older files have no second line
-    return DivergenceError(reason, setting)
 
 
 def read(path: Path) -> SavedRun:
@@ -170,7 +209,7 @@ def read(path: Path) -> SavedRun:
     if model.metadata.threads is None:
         raise CheckpointError(f"{model.path}: metadata: threads: missing or invalid")
     return SavedRun(
-        path, config, _state(model, config), model.metadata.dataset.checksum, model.metadata.threads
+        path, config, _state(model, config), model.metadata.dataset, model.metadata.threads
     )
 
 

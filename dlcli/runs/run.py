@@ -48,7 +48,7 @@ class Run:
     def resume(self, state: TrainingState) -> None:
         """Prepare the files for the epochs after ``state``; the run is unfinished again.
 
-        Write the config anew, because ``epochs`` may have changed, and repair what a crash left
+        Write the config anew, because it may have changed a little, and repair what a crash left
         behind: temporary files, a best checkpoint older than ``state``, and lines of the metrics
         log newer than it, whose epochs will be computed again.
         """
@@ -56,8 +56,9 @@ class Run:
         latest = next((record for record in records if record.epoch == state.epoch), None)
         with interrupts.deferred():
             directory.clean_up(self.path)
-            self._save_checkpoints(state, latest)
+            # The config first: after a crash before the checkpoints it counts as edited.
             self._write(CONFIG, to_yaml(self.config))
+            self._save_checkpoints(state, latest)
             metrics_log.rewrite(self.path, records)
             for name in (SUMMARY, DIVERGED):
                 (self.path / name).unlink(missing_ok=True)
@@ -159,7 +160,7 @@ class Run:
             config=to_builtins(self.config),
             epoch=state.epoch,
             scores=None if record is None else Scores.of(record),
-            dataset=DatasetIdentity(self.dataset.name, self.dataset.checksum),
+            dataset=DatasetIdentity(self.dataset.name, self.dataset.checksum, self.dataset.folder),
             preprocessing=preprocessing_for(self.dataset.name),
             threads=self.threads,
             temperature=temperature,

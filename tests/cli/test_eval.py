@@ -173,12 +173,13 @@ def test_a_model_twice_is_as_good_as_once(dlcli, trained_model, sample):
     assert twice["loss"] == pytest.approx(-np.log(probabilities).mean(), rel=1e-5)
 
 
-def test_models_of_different_data_need_a_dataset(dlcli, ensemble, make_checkpoint, tiny):
+def test_models_of_different_data_need_a_dataset(dlcli, ensemble, make_checkpoint, tiny, sample):
     make_checkpoint("other.npz", dataset={"name": "mnist", "checksum": "0"})
     result = dlcli("eval", ensemble[0], "other.npz", "-q")
-    assert (result.code, result.stdout) == (2, "")
+    assert (result.code, result.stdout) == (3, "")
     assert result.stderr == (
-        "Error: the models were trained on different data (mnist, sample); use --dataset\n"
+        f"Error: the models were trained on different data (sample {sample.checksum[:12]}..., "
+        "mnist 0...); choose with --dataset\n"
     )
     assert dlcli("eval", ensemble[0], "other.npz", "--dataset", tiny).code == 0
 
@@ -234,6 +235,75 @@ def test_a_run_without_a_complete_epoch_says_how_to_resume_it(dlcli, make_checkp
         4,
         "Error: .: no epoch is done yet; resume with: dlcli train --resume .\n",
     )
+
+
+def test_a_run_that_diverged_in_its_first_epoch_is_not_to_be_resumed(dlcli, make_checkpoint):
+    make_checkpoint("last.npz", epoch=0)
+    Path("diverged.txt").write_text("training diverged in epoch 1\nlearning_rate=0.01\n")
+    result = dlcli("eval", ".")
+    assert result.code == 4
+    assert result.stderr == (
+        "Error: .: has no model: training diverged in epoch 1; to train again: dlcli train "
+        "--config config.yaml --set learning_rate=0.01\n"
+    )
+
+
+@pytest.fixture
+def of_tiny(dlcli, tiny) -> Path:
+    """A run of the folder ``tiny``, and a run of the sample beside it."""
+    for name, dataset in (("tiny", "tiny"), ("sample", "sample")):
+        settings = ("--set", f"dataset={dataset}", "--set", "epochs=1")
+        assert (
+            dlcli("train", "-q", *settings, "--set", "hidden_layers=[4]", "--name", name).code == 0
+        )
+    return Path("runs/tiny")
+
+
+COMMANDS = {
+    "eval": ["eval"],
+    "compare": ["compare", "runs/tiny"],
+    "report": ["report", "-o", "report.html"],
+    "errors": ["plot", "--what", "errors", "-o", "errors.svg"],
+    "confusion": ["plot", "--what", "confusion", "-o", "confusion.svg"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_model_is_scored_on_data_that_changed_unless_they_are_named(
+    dlcli, of_tiny, tiny, make_idx_folder, command
+):
+    make_idx_folder(tiny, seed=1)
+    command = COMMANDS[command]
+    changed = dlcli(*command, of_tiny, "-q")
+    assert (changed.code, changed.stdout) == (3, "")
+    assert f"{tiny}: has changed since runs/tiny/best.npz was trained on it (" in changed.stderr
+    assert dlcli(*command, of_tiny, "-q", "--dataset", "tiny").code == 0
+
+
+@pytest.mark.parametrize("command", ["eval", "compare", "report"])
+def test_models_of_two_datasets_are_not_scored_on_that_of_the_first(dlcli, of_tiny, command):
+    given = [command, of_tiny, "runs/sample", "-q"]
+    result = dlcli(*given)
+    assert (result.code, result.stdout) == (3, "")
+    assert re.search(r"different data \(tiny \w{12}\.\.\., sample \w{12}\.\.\.\)", result.stderr)
+    assert dlcli(*given, "--dataset", "sample").code == 0
+
+
+def test_a_run_is_used_from_any_folder_and_with_moved_data(dlcli, of_tiny, tiny, monkeypatch):
+    here = json_of(dlcli("eval", of_tiny, "--format", "json"))
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    there = json_of(dlcli("eval", "../runs/tiny", "--format", "json"))
+    assert there == here | {"model": "../runs/tiny/best.npz"}
+    rows = json_of(dlcli("runs", "--runs-dir", "../runs", "--format", "json"))
+    assert {row["status"] for row in rows} == {"finished"}
+    tiny.rename("moved")
+    gone = dlcli("eval", "../runs/tiny", "-q")
+    assert (gone.code, gone.stdout) == (3, "")
+    assert f"{tiny}: no such folder of IDX files; name it with: --dataset FOLDER" in gone.stderr
+    assert dlcli("plot", "../runs/tiny", "-o", "curves.svg").code == 0
+    for command in (["eval", "--split", "validation"], ["eval", "--split", "train"], ["report"]):
+        assert dlcli(*command, "../runs/tiny", "--dataset", "moved").code == 0
 
 
 def test_quiet_does_not_hide_the_scores(dlcli, trained_model):
@@ -334,7 +404,7 @@ def test_another_dataset_has_no_other_split(dlcli, trained_model, tiny, split):
 def test_a_missing_dataset_is_reported(dlcli, trained_model):
     result = dlcli("eval", trained_model, "--dataset", "nowhere", "-q")
     assert result.code == 3
-    assert result.stderr == "Error: nowhere: no such folder of IDX files\n"
+    assert result.stderr.startswith("Error: nowhere: no such folder of IDX files, and none of ")
 
 
 def test_an_unknown_key_in_the_config_matters_only_where_it_is_needed(
@@ -377,7 +447,7 @@ def test_a_loss_that_overflows_is_null_in_json_and_no_warning_is_shown(
     known = {"config": {"dataset": "sample"}, "epoch": 1, "preprocessing": "digit"}
     metadata = Metadata.from_json(known | {"dataset": {"name": "sample", "checksum": "0"}})
     checkpoint.save(tmp_path / "large.npz", network, loss, metadata, {})
-    result = dlcli("eval", "large.npz", "-q", "--format", "json")
+    result = dlcli("eval", "large.npz", "-q", "--dataset", "sample", "--format", "json")
     assert (result.code, result.stderr) == (0, "")
     assert json.loads(result.stdout, parse_constant=pytest.fail)["loss"] is None
-    assert dlcli("eval", "large.npz", "-q").stderr == ""
+    assert dlcli("eval", "large.npz", "-q", "--dataset", "sample").stderr == ""

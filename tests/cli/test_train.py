@@ -227,7 +227,7 @@ def test_resume_through_the_latest_link_and_with_the_same_config_file(train, dlc
     [
         (
             ["--set", "learning_rate=0.2"],
-            "only epochs may be changed, not learning_rate (0.1 -> 0.2)",
+            "min_gradient_norm may be changed, not learning_rate (0.1 -> 0.2)",
         ),
         (["--set", "seed=9", "--set", "epochs=9"], "not seed (0 -> 9)"),
         (["--set", "epochs=1"], "the run has done 2 epochs, more than 1"),
@@ -240,6 +240,79 @@ def test_resuming_with_another_config_is_refused(train, dlcli, arguments, messag
     assert result.code == 2
     assert message in result.stderr
     assert result.stdout == ""
+
+
+def test_a_run_that_stopped_early_trains_on_with_more_patience(train, dlcli):
+    rule = ("--set", "early_stopping=1", "--set", "learning_rate=1e-9")
+    train("--name", "r", *rule, "--set", "epochs=50")
+    done = len(Path("runs/r/metrics.jsonl").read_text().splitlines())
+    assert done < 50
+    again = dlcli("train", "--resume", "runs/r").stderr
+    assert "(stopped by early_stopping); to train longer, add --set early_stopping=N\n" in again
+    more = ("--set", f"epochs={done + 3}", "--set", "early_stopping=50")
+    assert dlcli("train", "-q", "--resume", "runs/r", *more).code == 0
+    assert len(Path("runs/r/metrics.jsonl").read_text().splitlines()) == done + 3
+    assert "early_stopping: 50\n" in Path("runs/r/config.yaml").read_text()
+
+
+def test_an_edited_config_of_a_run_is_noticed(train, dlcli):
+    train("--name", "r")
+    path = Path("runs/r/config.yaml")
+    path.write_text(path.read_text().replace("epochs: 2\n", "epochs: 3\n"))
+    longer = dlcli("train", "--resume", "runs/r")
+    assert longer.code == 0
+    assert "Warning: runs/r/config.yaml was edited: epochs (2 -> 3)\n" in longer.stderr
+    assert "epoch 3/3" in longer.stderr
+    edited = path.read_text().replace("seed: 0\n", "seed: 1\n")
+    path.write_text(edited)
+    refused = dlcli("train", "--resume", "runs/r")
+    assert (refused.code, refused.stdout) == (2, "")
+    assert "config.yaml was edited: only epochs, early_stopping" in refused.stderr
+    assert path.read_text() == edited
+
+
+def test_a_resumed_run_keeps_its_thread_count(train, dlcli):
+    train("--name", "r", "--threads", "2")
+    resumed = dlcli("train", "--resume", "runs/r", "--set", "epochs=3", "-f", "json")
+    assert json.loads(resumed.stdout)["threads"] == 2
+    assert "; 2 threads\n" in resumed.stderr
+
+
+def test_a_run_is_resumed_from_another_folder_and_with_moved_data(train, dlcli, tiny, monkeypatch):
+    for name in ("whole", "parts"):
+        epochs = 3 if name == "whole" else 1
+        train("--name", name, "--set", "dataset=tiny", "--set", f"epochs={epochs}")
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    resume = ("train", "-q", "--resume", "../runs/parts")
+    assert dlcli(*resume, "--set", "epochs=2").code == 0
+    tiny.rename("moved")
+    gone = dlcli(*resume, "--set", "epochs=3")
+    assert (gone.code, gone.stdout) == (3, "")
+    hint = f"{tiny}: no such folder of IDX files; name it with: --set dataset=FOLDER\n"
+    assert gone.stderr == f"Error: {hint}"
+    assert dlcli(*resume, "--set", "epochs=3", "--set", "dataset=moved").code == 0
+    whole, parts = (Path("../runs", name, "metrics.jsonl") for name in ("whole", "parts"))
+    losses = [
+        [json.loads(x)["train_loss"] for x in p.read_text().splitlines()] for p in (whole, parts)
+    ]
+    assert losses[0] == losses[1]
+    assert "dataset: moved\n" in Path("../runs/parts/config.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "hint"),
+    [
+        (["--resume", "r"], 4, "r: no such run directory; did you mean runs/r?"),
+        (["--resume", "runs/r/last.npz"], 4, "a file, not a run directory; did you mean runs/r?"),
+        (["--config", "runs/r"], 2, "Is a directory; did you mean runs/r/config.yaml?"),
+    ],
+)
+def test_a_mistaken_name_of_a_run_has_a_hint(train, dlcli, arguments, code, hint):
+    train("--name", "r")
+    result = dlcli("train", *arguments)
+    assert (result.code, result.stdout) == (code, "")
+    assert result.stderr.endswith(f"{hint}\n")
 
 
 def test_resuming_on_other_data_is_refused(train, dlcli, tiny):
@@ -375,13 +448,14 @@ def test_resuming_a_run_that_diverged_says_what_to_do(train, dlcli, monkeypatch)
     assert [row["status"] for row in listing.list_runs(Path("runs"))] == ["finished"]
 
 
-def test_early_stopping_and_a_vanishing_gradient_are_reported(train):
-    for score in ("accuracy", "loss"):
-        keep = f"keep=best_{score}"
-        stopped = train("--set", "epochs=200", "--set", "early_stopping=2", "--set", keep)
-        assert f"Stopped early: the validation {score} no longer improved." in stopped.stderr
+def test_the_rule_that_stopped_training_is_named(train):
+    for score in ("higher validation accuracy", "lower validation loss"):
+        keep = f"best_{score.rpartition(' ')[2]}"
+        stopped = train("--set", "epochs=200", "--set", "early_stopping=2", "--set", f"keep={keep}")
+        rule = f"Stopped by early_stopping: no {score} in 2 epochs (keep: {keep})\n"
+        assert rule in stopped.stderr
     flat = train("--set", "epochs=3", "--set", "min_gradient_norm=1000", "-f", "json")
-    assert "Stopped: the gradient is almost zero." in flat.stderr
+    assert "Stopped by min_gradient_norm: the gradient norm fell below 1000\n" in flat.stderr
     assert json.loads(flat.stdout)["stopped_by"] == "min_gradient_norm"
 
 

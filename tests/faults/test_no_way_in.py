@@ -448,7 +448,7 @@ def test_every_checkpoint_has_the_checksum_of_its_data(dlcli, tiny):
     checksum = hashlib.sha256("".join(sums).encode()).hexdigest()
     for name in ("best.npz", "last.npz"):
         metadata = checkpoint.load(Path("runs/run") / name).metadata
-        assert metadata.dataset == DatasetIdentity(str(tiny), checksum)
+        assert metadata.dataset == DatasetIdentity(str(tiny), checksum, str(tiny))
     pretrained = lookup.load_named("pretrained").metadata.dataset.checksum
     known = "".join(checksum.sha256 for checksum in DATASETS["mnist"].checksums.values())
     assert pretrained == hashlib.sha256(known.encode()).hexdigest()

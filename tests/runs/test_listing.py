@@ -1,11 +1,12 @@
 """Runs are listed with their status and the scores of the kept epoch."""
 
+import shutil
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from dlcli.runs import checkpoint, listing
+from dlcli.runs import checkpoint, listing, metrics_log
 from tests.runs.small_runs import CONFIG, start, train
 
 
@@ -40,6 +41,38 @@ def test_a_run_with_a_damaged_config_is_listed_as_damaged(tmp_path, dataset):
     (run.path / "config.yaml").write_text("warp: 9\n")
     (row,) = listing.list_runs(tmp_path)
     assert (row["status"], row["best_epoch"]) == ("damaged", None)
+
+
+def test_a_run_whose_dataset_has_moved_is_not_damaged(tmp_path, dataset):
+    config = msgspec.structs.replace(CONFIG, dataset="gone")
+    run, state = start(tmp_path / "run", dataset, config)
+    train(run, state)
+    run.finish(state)
+    (row,) = listing.list_runs(tmp_path)
+    assert (row["status"], row["epochs"]) == ("finished", 4)
+
+
+def test_a_run_that_cannot_be_read_is_not_called_damaged(tmp_path, dataset):
+    run, _ = start(tmp_path / "run", dataset)
+    (run.path / "metrics.jsonl").mkdir()
+    (row,) = listing.list_runs(tmp_path)
+    assert row["status"] == "unreadable"
+
+
+def test_a_run_that_is_deleted_meanwhile_has_no_row(tmp_path, dataset):
+    for name in ("a", "b", "c"):
+        start(tmp_path / name, dataset)
+    rows = listing.list_runs(tmp_path)
+    assert next(rows)["run"] == str(tmp_path / "a")
+    shutil.rmtree(tmp_path / "b")
+    assert [row["run"] for row in rows] == [str(tmp_path / "c")]
+
+
+def test_a_run_that_is_deleted_while_it_is_read_has_no_row(tmp_path, dataset, monkeypatch):
+    start(tmp_path / "a", dataset)
+    read = metrics_log.read
+    monkeypatch.setattr(metrics_log, "read", lambda run: (read(run), shutil.rmtree(run))[0])
+    assert list(listing.list_runs(tmp_path)) == []
 
 
 def test_a_damaged_run_does_not_hide_the_others(tmp_path, dataset):

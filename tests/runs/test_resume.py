@@ -159,14 +159,98 @@ def test_more_epochs_are_remembered_even_if_the_run_stops_at_once(tmp_path, data
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"seed": 9, "epochs": 9}, r"only epochs may be changed, not seed \(0 -> 9\)"),
+        ({"seed": 9, "epochs": 9}, r"min_gradient_norm may be changed, not seed \(0 -> 9\)"),
         ({"epochs": 1}, "the run has done 2 epochs, more than 1"),
     ],
 )
-def test_only_epochs_may_change_and_not_to_fewer_than_are_done(change, message):
-    with pytest.raises(ConfigError, match=message):
+def test_only_the_end_of_training_may_change_and_not_to_fewer_epochs_than_are_done(change, message):
+    with pytest.raises(ConfigError, match=f"--resume: .*{message}"):
         resume.check_changes(CONFIG, msgspec.structs.replace(CONFIG, **change), epochs_done=2)
-    resume.check_changes(CONFIG, msgspec.structs.replace(CONFIG, epochs=2), epochs_done=2)
+    allowed = {"epochs": 2, "early_stopping": 3, "min_gradient_norm": 1e-9}
+    resume.check_changes(CONFIG, msgspec.structs.replace(CONFIG, **allowed), epochs_done=2)
+
+
+def edit(run, old: str, new: str) -> None:
+    """Change a run's ``config.yaml`` by hand."""
+    path = run.path / "config.yaml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+@pytest.mark.parametrize("finish", [True, False])
+def test_an_edit_of_the_end_of_training_is_taken_and_told(tmp_path, dataset, finish):
+    run, state = start(tmp_path / "run", dataset)
+    train(run, state, None if finish else 2)
+    if finish:
+        run.finish(state)
+    edit(run, "epochs: 4", "epochs: 9")
+    edit(run, "early_stopping: null", "early_stopping: 5")
+    with resume.opened(run.path, [], []) as found:
+        assert (found.config.epochs, found.config.early_stopping) == (9, 5)
+        (told, _) = found.warnings(threads=1)  # the other one is of the schedule
+    changes = "epochs (4 -> 9), early_stopping (None -> 5)"
+    assert told == f"{run.path / 'config.yaml'} was edited: {changes}"
+    with resume.opened(run.path, [], ["epochs=7"]) as found:
+        assert (found.config.epochs, found.config.early_stopping) == (7, 5)
+
+
+@pytest.mark.parametrize("finish", [True, False])
+def test_any_other_edit_is_refused_and_stays(tmp_path, dataset, finish):
+    run, state = start(tmp_path / "run", dataset)
+    train(run, state, None if finish else 2)
+    if finish:
+        run.finish(state)
+    edit(run, "learning_rate: 0.05", "learning_rate: 0.01")
+    message = r"config\.yaml was edited: only .* may be changed, not learning_rate \(0.05 -> 0.01\)"
+    with pytest.raises(ConfigError, match=message), resume.opened(run.path, [], []):
+        pass
+    edit(run, "learning_rate: 0.01", "learning_rate: fast")
+    with (
+        pytest.raises(ConfigError, match=r"config\.yaml:\d+: learning_rate: expected"),
+        resume.opened(run.path, [], []),
+    ):
+        pass
+
+
+def test_a_run_whose_config_is_gone_is_resumed_with_that_of_its_checkpoint(tmp_path, dataset):
+    run, state = start(tmp_path / "run", dataset)
+    train(run, state, 2)
+    (run.path / "config.yaml").unlink()
+    with resume.opened(run.path, [], []) as found:
+        assert found.config == CONFIG
+        assert found.warnings(threads=1) == []
+
+
+def test_a_crash_while_resuming_with_more_epochs_is_no_edit_back(tmp_path, dataset, monkeypatch):
+    """Killed between the files: the config must not be the older one of the two."""
+    run, state = start(tmp_path / "run", dataset)
+    train(run, state, 2)
+    longer = msgspec.structs.replace(CONFIG, epochs=9)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Run, "_save_checkpoints", killed)
+    with pytest.raises(KeyboardInterrupt):
+        Run(run.path, longer, dataset, threads=1).resume(resume.read(run.path).state)
+    with resume.opened(run.path, [], []) as found:
+        assert found.config == longer
+
+
+def test_a_run_that_stopped_early_says_that_more_epochs_alone_change_nothing(tmp_path, dataset):
+    config = msgspec.structs.replace(CONFIG, early_stopping=1, schedule="constant")
+    run, state = start(tmp_path / "run", dataset, config)
+    train(run, state, 2)
+    stopped = replace(resume.read(run.path), state=replace(state, best_epoch=1))
+    for change, warned in (
+        ({"epochs": 80}, ["the run stays stopped by early_stopping; to train longer, add --set "]),
+        ({"epochs": 80, "early_stopping": 5}, []),
+        ({}, []),
+    ):
+        resumed = resume.Resumption(stopped, msgspec.structs.replace(config, **change))
+        found = resumed.warnings(threads=1)
+        assert [text[: len(part)] for text, part in zip(found, warned, strict=True)] == warned
 
 
 @pytest.mark.parametrize(
@@ -189,9 +273,12 @@ def test_there_is_a_warning_if_the_run_will_end_otherwise(
 
 def test_other_data_is_refused(tmp_path, dataset):
     run, _ = start(tmp_path / "run", dataset)
-    other = replace(dataset, checksum="0")
-    with pytest.raises(ConfigError, match="was trained on other data"):
-        resume.Resumption(resume.read(run.path), CONFIG).start(other, threads=1)
+    other = replace(dataset, checksum="0123456789abcdef")
+    resumption = resume.Resumption(resume.read(run.path), CONFIG)
+    sums = rf"checksum 0123456789ab\.\.\., then {dataset.checksum[:12]}\.\.\."
+    with pytest.raises(ConfigError, match=rf"was trained on other data .* \({sums}\)"):
+        resumption.load_dataset(lambda _: other)
+    assert resumption.load_dataset(lambda _: dataset).checksum == dataset.checksum
 
 
 def test_a_finished_run_is_not_locked_and_a_changed_one_is(tmp_path, dataset):

@@ -1,0 +1,80 @@
+"""The dataset that a model was trained on: where it is now, and whether it is still the same."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from dlcli.data.datasets import Dataset
+from dlcli.data.registry import DATASETS
+from dlcli.errors import DatasetError
+from dlcli.files import expand_home
+from dlcli.runs.checkpoint import Model
+from dlcli.runs.metadata import DatasetIdentity
+
+Load = Callable[[str], Dataset]
+"""Loads a dataset by its name or folder."""
+
+
+def find(identity: DatasetIdentity, load: Load, option: str = "--dataset ") -> Dataset:
+    """Load a dataset from its folder at training time, else from the folder of its name here.
+
+    The content decides: what has another checksum is returned only where nothing has the right
+    one. The dataset keeps its name; ``folder`` is where it was found. ``option`` is how to name
+    another folder.
+
+    Raises
+    ------
+    DatasetError
+        It is in neither folder, or cannot be read.
+    """
+    found = None
+    for place in _places(identity):
+        dataset = replace(load(place), name=identity.name)
+        if dataset.checksum == identity.checksum:
+            return dataset
+        found = found or dataset
+    if found is None:
+        folder = identity.folder or identity.name
+        raise DatasetError(f"{folder}: no such folder of IDX files; name it with: {option}FOLDER")
+    return found
+
+
+def _places(identity: DatasetIdentity) -> list[str]:
+    """The names to load a dataset by, as far as there is something of this name."""
+    if identity.name in DATASETS:
+        return [identity.name]
+    named = expand_home(identity.name)
+    folders = dict.fromkeys(os.path.abspath(f) for f in (identity.folder, named) if f)  # noqa: PTH100 - links stay
+    return [folder for folder in folders if os.path.isdir(folder)]  # noqa: PTH112 - never raises
+
+
+def load_common(models: Sequence[Model], load: Load) -> Dataset:
+    """Load the dataset that all of the models were trained on.
+
+    Raises
+    ------
+    DatasetError
+        They were trained on different data, or it has changed since.
+    """
+    identities = {model.metadata.dataset.checksum: model.metadata.dataset for model in models}
+    if len(identities) > 1:
+        listed = ", ".join(f"{each.name} {short(each.checksum)}" for each in identities.values())
+        raise DatasetError(
+            f"the models were trained on different data ({listed}); choose with --dataset"
+        )
+    model = models[0]
+    dataset = find(model.metadata.dataset, load)
+    checksum = model.metadata.dataset.checksum
+    if dataset.checksum != checksum:
+        place = dataset.folder or dataset.name
+        raise DatasetError(
+            f"{place}: has changed since {model.path} was trained on it (checksum "
+            f"{short(dataset.checksum)}, then {short(checksum)}); to use it as it is now: "
+            f"--dataset {place}"
+        )
+    return dataset
+
+
+def short(checksum: str) -> str:
+    """Enough of a checksum to tell it from others."""
+    return f"{checksum[:12]}..."
