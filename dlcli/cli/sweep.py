@@ -11,7 +11,7 @@ from click.core import ParameterSource
 from dlcli.cli import options
 from dlcli.cli.loading import load_dataset, needs
 from dlcli.cli.output import echo, message, print_json, printable, warn
-from dlcli.cli.sweep_progress import TrialProgress, shown_params
+from dlcli.cli.sweep_progress import TrialProgress, shown_counts, shown_params
 from dlcli.cli.sweep_report import report, storage_option
 from dlcli.errors import ConfigError, DlcliError
 from dlcli.evaluation.formatting import percent
@@ -200,20 +200,12 @@ def _print_best(
     config: Path,
     output_format: str,
 ) -> None:
-    from optuna.trial import TrialState
-
-    from dlcli.sweep.results import row_of
+    from dlcli.sweep.results import counts_of, row_of
     from dlcli.sweep.storage import shown
 
-    row = row_of(best)
-    epochs = sum(len(trial.intermediate_values) for trial in progress.finished)
-    counts = {
-        "complete": len(progress.in_state(TrialState.COMPLETE)),
-        "pruned": len(progress.in_state(TrialState.PRUNED)),
-        "failed": len(progress.given_up),
-    }
-    each = ", ".join(f"{count} {state}" for state, count in counts.items())
-    message(f"Trials: {each}; {epochs:,} epochs in all")
+    row, counts = row_of(best), counts_of(progress.trials)
+    epochs = sum(len(trial.intermediate_values) for trial in progress.trials)
+    message(f"Trials: {shown_counts(counts)}; {epochs:,} epochs in all")
     score = f"trial {best.number}, validation accuracy {percent(best.value)}"
     message(f"Best: {score}, {shown_params(best)}")
     message(f"Its config: dlcli train --config {printable(str(config))}")

@@ -8,6 +8,8 @@ from dlcli.cli.output import message, printable, shows_bars
 from dlcli.evaluation.formatting import percent, short
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from optuna.trial import FrozenTrial
 
     from dlcli.sweep.results import Progress
@@ -86,3 +88,8 @@ def _duration(seconds: float) -> str:
 def shown_params(trial: "FrozenTrial") -> str:
     """The searched keys with their values in a trial."""
     return ", ".join(f"{key} {short(value)}" for key, value in trial.params.items())
+
+
+def shown_counts(counts: "Mapping[str, int]") -> str:
+    """How many trials are in each state."""
+    return ", ".join(f"{count} {state}" for state, count in counts.items())

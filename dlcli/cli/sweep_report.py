@@ -16,7 +16,9 @@ from dlcli.cli.output import (
     print_json,
     print_table,
     printable,
+    warn,
 )
+from dlcli.cli.sweep_progress import shown_counts
 from dlcli.errors import ConfigError
 from dlcli.evaluation.formatting import percent, short
 
@@ -76,8 +78,14 @@ def report(
     importances = results.importances(found)
     rows = [results.row_of(trial) for trial in trials]
     keys = list(dict.fromkeys(key for row in rows for key in row["params"]))
+    retried = results.retried_of(trials)
+    shown_rows = [row | {"state": "retried"} if row["trial"] in retried else row for row in rows]
+    caveat = results.importance_caveat(trials) if importances else None
     if output is not None:
-        _write_page(output, found, rows, best_row, importances)
+        _write_page(output, found, shown_rows, best_row, importances, caveat)
+    message(f"Trials: {shown_counts(results.counts_of(trials))}")
+    if caveat is not None and output_format != "csv":
+        warn(caveat)
     if output_format == "json":
         print_json(
             {
@@ -85,6 +93,7 @@ def report(
                 "best_trial": None if best is None else best.number,
                 "importance": importances,
                 "importance_method": results.IMPORTANCE_METHOD,
+                "importance_caveat": caveat,
                 "trials": rows,
             }
         )
@@ -94,7 +103,7 @@ def report(
         cells = [row | row["params"] for row in rows]
         print_csv(({column: row.get(column) for column in columns} for row in cells), columns)
     else:
-        _print_report(rows, keys, importances, results.IMPORTANCE_METHOD)
+        _print_report(shown_rows, keys, importances, results.IMPORTANCE_METHOD)
 
 
 def _write_page(
@@ -103,12 +112,13 @@ def _write_page(
     rows: Sequence[Mapping[str, Any]],
     best: Mapping[str, Any] | None,
     importances: Mapping[str, float],
+    caveat: str | None,
 ) -> None:
     if best is None:
         raise ConfigError(f"study {study.study_name}: no trial is complete yet; nothing to draw")
     with needs("report"):
         from dlcli.report import search
-    content = search.render(study, rows, best, importances)
+    content = search.render(study, rows, best, importances, caveat)
     with open_output(output) as file:
         file.write(content)
     message(f"{printable(str(output))}: written")

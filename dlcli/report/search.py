@@ -53,10 +53,12 @@ def render(
     trials: Sequence[Mapping[str, Any]],
     best: Mapping[str, Any],
     importances: Mapping[str, float],
+    caveat: str | None = None,
 ) -> bytes:
     """The page as UTF-8; trials are rows as ``dlcli.sweep.results.row_of`` makes them.
 
-    ``importances`` is empty if there are too few complete trials.
+    ``importances`` is empty if there are too few complete trials; ``caveat`` says why they are
+    not to be trusted.
     """
     keys = list(dict.fromkeys(key for row in trials for key in row["params"]))
     states = [row["state"] for row in trials]
@@ -68,7 +70,7 @@ def render(
             best=best,
             keys=keys,
             counts=", ".join(f"{states.count(state)} {state}" for state in sorted(set(states))),
-            overview=_overview(study, best, importances),
+            overview=_overview(study, best, importances, caveat),
             slices=[_slice(study, key) for key in keys],
             coordinates=_parallel_coordinates(study, keys),
         )
@@ -86,7 +88,10 @@ def _optuna_style() -> Iterator[None]:
 
 
 def _overview(
-    study: optuna.Study, best: Mapping[str, Any], importances: Mapping[str, float]
+    study: optuna.Study,
+    best: Mapping[str, Any],
+    importances: Mapping[str, float],
+    caveat: str | None,
 ) -> list[Chart]:
     found = []
     axes = drawings.plot_optimization_history(study, target_name=_TARGET)
@@ -109,6 +114,8 @@ def _overview(
         for text in axes.texts:
             text.set_text(f"\N{NO-BREAK SPACE}{text.get_text()}")  # not touching its bar
         note = "How much each key decides whether a trial is among the best (PED-ANOVA)."
+        if caveat:
+            note += f" Caution: {caveat}."
         description = ", ".join(f"{key} {value:.2f}" for key, value in importances.items())
         found.append(
             Chart("Importance", note, _inline(axes, "importance", f"Importance: {description}"))

@@ -1,6 +1,7 @@
 """The trials of a study: its progress, the best trial, rows of a table, importance of each key."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,8 @@ from dlcli.sweep.space import plain
 from dlcli.sweep.storage import MAX_RETRIES, connect, retry_history, shown
 
 IMPORTANCE_METHOD = "PED-ANOVA"
+# Below this, PED-ANOVA compares with only one or two trials, the best tenth of them.
+ENOUGH_FOR_IMPORTANCE = 20
 
 # What a worker stores with a trial, beside its parameters and accuracies.
 REASON = "dlcli:reason"
@@ -83,7 +86,7 @@ class Progress:
 
     @cached_property
     def _not_retried(self) -> list[FrozenTrial]:
-        retried = {number for trial in self.trials for number in retry_history(trial)}
+        retried = retried_of(self.trials)
         return [t for t in self.in_state(TrialState.FAIL) if t.number not in retried]
 
     def _count(self, trials: Sequence[FrozenTrial]) -> int:
@@ -133,6 +136,27 @@ def worker_of(trial: FrozenTrial) -> str | None:
     return signature.get("worker") if signature.get("trial") == trial.number else None
 
 
+def counts_of(trials: Sequence[FrozenTrial]) -> dict[str, int]:
+    """How many trials are complete, pruned, failed and retried.
+
+    A trial that failed because its worker was stopped or died is retried under another number;
+    one that failed for good is failed.
+    """
+    retried = retried_of(trials)
+    in_state = Counter(trial.state for trial in trials)
+    return {
+        "complete": in_state[TrialState.COMPLETE],
+        "pruned": in_state[TrialState.PRUNED],
+        "failed": in_state[TrialState.FAIL] - len(retried),
+        "retried": len(retried),
+    }
+
+
+def retried_of(trials: Sequence[FrozenTrial]) -> set[int]:
+    """The numbers of the failed trials that others repeat."""
+    return {number for trial in trials for number in retry_history(trial)}
+
+
 def row_of(trial: FrozenTrial) -> dict[str, Any]:
     """A trial as a row of a table: scores, parameters, run directory, worker and reason."""
     retries = retry_history(trial)
@@ -161,3 +185,14 @@ def importances(study: optuna.Study) -> dict[str, float]:
     if len({trial.value for trial in complete}) < 2:
         return {}
     return get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+
+
+def importance_caveat(trials: Sequence[FrozenTrial]) -> str | None:
+    """Why the importances of a study are not to be trusted; None if they are."""
+    complete = counts_of(trials)["complete"]
+    if complete >= ENOUGH_FOR_IMPORTANCE:
+        return None
+    return (
+        f"importances from {complete} complete trials may be chance; "
+        f"they need {ENOUGH_FOR_IMPORTANCE} or more"
+    )

@@ -2,14 +2,15 @@
 
 import csv
 import io
+import itertools
 import json
 import os
-import random
+import re
 import signal
 import sqlite3
 import subprocess
 import sys
-import time
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -28,7 +29,7 @@ learning_rate: {{low: 0.01, high: 1, log: true}}
 batch_size: 16
 epochs: {epochs}
 validation_size: 20
-sweep: {{trials: 6, worker_timeout: 5}}
+sweep: {{trials: 6}}
 """
 
 
@@ -44,11 +45,64 @@ def search(workdir, tiny):
     return write
 
 
-def start(*arguments: object) -> subprocess.Popen:
-    command = [sys.executable, "-m", "dlcli", "sweep", *map(str, arguments)]
+def start(*arguments: object, program: Sequence[str] = ("-m", "dlcli")) -> subprocess.Popen:
+    command = [sys.executable, *program, "sweep", *map(str, arguments)]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
+
+
+def end(process: subprocess.Popen) -> tuple[str, str]:
+    """What a process that is about to end writes to stdout and to stderr."""
+    with process:
+        return process.stdout.read(), process.stderr.read()
+
+
+# A search whose first workers (as many as HOLD says) stop in the middle of a trial and say so,
+# until they are interrupted or killed. It is in a file, which Python runs again in each worker.
+HOLDING = """
+import os
+import sys
+import time
+from pathlib import Path
+
+from dlcli.cli.main import run
+from dlcli.sweep.worker import Worker
+
+continue_training = Worker._raise_if_stopped
+
+
+def hold(worker):
+    for place in range(int(os.environ["HOLD"])):
+        try:
+            Path(f"held-{place}").touch(exist_ok=False)
+        except FileExistsError:
+            continue
+        print("held", os.getpid(), file=sys.stderr, flush=True)
+        while not worker._is_stopped():
+            time.sleep(0.01)
+    continue_training(worker)
+
+
+Worker._raise_if_stopped = hold
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def start_holding(workdir, monkeypatch):
+    """Start a search; return it and the numbers of its first workers, held in mid-trial."""
+
+    def begin(workers: int, *arguments: object) -> tuple[subprocess.Popen, list[int]]:
+        (workdir / "holding.py").write_text(HOLDING)
+        monkeypatch.setenv("HOLD", str(workers))
+        process = start(*arguments, program=["holding.py"])
+        lines = (line.split() for line in process.stderr)
+        held = (int(words[1]) for words in lines if words[0] == "held")
+        return process, list(itertools.islice(held, workers))
+
+    return begin
 
 
 def test_a_search_ends_with_the_best_run_and_a_config_to_train(dlcli, search):
@@ -104,73 +158,79 @@ def test_a_search_ends_with_the_best_run_and_a_config_to_train(dlcli, search):
     text = dlcli("sweep", "report", "--study", "mine", "-o", "page.html")
     assert text.code == 0, text.stderr
     assert "importance (PED-ANOVA)" in text.stdout
+    warned = re.search("Warning: importances from (.*) complete trials may be chance", text.stderr)
+    assert 2 <= int(warned[1]) <= 8
     assert text.stdout.count("learning_rate") == 2
     page = Path("page.html").read_text()
     for title in ("Importance", "Accuracy by key", "Parallel coordinates"):
         assert f">{title}</" in page
     assert dlcli("sweep", "report", "-o", "page.html").code == 2
+    assert "Caution: importances from " in page
     found = json.loads(dlcli("sweep", "report", "--format", "json").stdout)
+    assert f"Warning: {found['importance_caveat']}\n" in text.stderr
     assert sum(found["importance"].values()) == pytest.approx(1)
     assert found["best_trial"] in {row["trial"] for row in found["trials"]}
 
 
-def test_ctrl_c_ends_a_search_and_the_same_command_continues_it(search, dlcli):
-    arguments = ["--config", search(epochs=60), "--jobs", "2", "--trials", "3"]
-    process = start(*arguments)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not list(Path("runs").glob("mine/*/metrics.jsonl")):
-        time.sleep(0.1)
+def test_ctrl_c_ends_a_search_and_the_same_command_continues_it(search, start_holding, dlcli):
+    arguments = ["--config", search(), "--jobs", "2", "--trials", "3"]
+    process, workers = start_holding(2, *arguments)
+    assert len(workers) == 2
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = end(process)
     assert process.returncode == 130
     assert stdout == ""
     assert "Traceback" not in stderr
-    assert "trials; run the same command to continue" in stderr
+    assert "Stopped after 0 of 3 trials; run the same command to continue" in stderr
     assert stderr.endswith("Error: interrupted\n")
     rows = json.loads(dlcli("sweep", "report", "--format", "json").stdout)["trials"]
-    assert "running" not in {row["state"] for row in rows}
-    stopped = [row for row in rows if row["state"] == "fail"]
-    waiting = [row for row in rows if row["state"] == "waiting"]
-    assert len(stopped) == len(waiting) > 0
+    assert [row["state"] for row in rows] == ["fail", "fail", "waiting", "waiting"]
 
-    assert dlcli("sweep", "-q", *arguments).code == 0
+    continued = dlcli("sweep", *arguments)
+    assert continued.code == 0
     rows = json.loads(dlcli("sweep", "report", "--format", "json").stdout)["trials"]
     ended = [row for row in rows if row["state"] in {"complete", "pruned"}]
-    assert len(ended) >= 3
-    assert {row["trial"] for row in stopped} == {row["retry_of"] for row in ended} - {None}
+    assert {row["retry_of"] for row in ended} == {0, 1, None}
+
+    complete = sum(row["state"] == "complete" for row in rows)
+    counts = f"{complete} complete, {len(ended) - complete} pruned, 0 failed, 2 retried"
+    epochs = sum(row["epochs"] for row in rows)
+    assert f"Trials: {counts}; {epochs} epochs in all\n" in continued.stderr
+    text = dlcli("sweep", "report", "-o", "page.html")
+    assert f"Trials: {counts}\n" in text.stderr
+    assert text.stdout.count("  retried  ") == 2
+    page = Path("page.html").read_text()
+    assert f"{len(rows)} trials: {complete} complete" in page
+    assert "2 retried" in page
+    assert ">fail<" not in page
 
 
-def test_an_interrupt_at_any_moment_ends_a_search_and_leaves_the_database_unlocked(search):
-    chance = random.Random(0)
-    for _ in range(3):
-        process = start("--config", search(), "--jobs", "2", "--trials", "10000")
-        try:
-            assert process.stderr.readline().startswith("study mine in ")
-            time.sleep(chance.uniform(0, 4))
-            os.killpg(process.pid, signal.SIGINT)
-            _, stderr = process.communicate(timeout=60)
-        finally:
-            process.kill()
-        assert process.returncode == 130
-        assert "Traceback" not in stderr
-        with closing(sqlite3.connect("runs/sweeps.db", timeout=1)) as database:
-            database.execute("BEGIN IMMEDIATE")
+@pytest.mark.parametrize("lines", [1, 2, 4])
+def test_an_interrupt_at_any_moment_ends_a_search_and_leaves_the_database_unlocked(search, lines):
+    """After the announcement, and after one and three trials."""
+    process = start("--config", search(), "--jobs", "2", "--trials", "10000")
+    shown = [process.stderr.readline() for _ in range(lines)]
+    assert shown[0].startswith("study mine in ")
+    os.killpg(process.pid, signal.SIGINT)
+    _, stderr = end(process)
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
+    with closing(sqlite3.connect("runs/sweeps.db")) as database:
+        database.execute("BEGIN IMMEDIATE")
 
 
-def test_a_killed_worker_is_reported_and_its_trial_is_tried_again(search, dlcli):
-    process = start("--config", search(epochs=60), "--jobs", "2", "--trials", "4")
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not list(Path("runs").glob("mine/*/metrics.jsonl")):
-        time.sleep(0.1)
-    rows = json.loads(dlcli("sweep", "report", "--format", "json").stdout)["trials"]
-    worker = next(row["worker"] for row in rows if row["state"] == "running")
-    os.kill(int(worker.rpartition(":")[2]), signal.SIGKILL)
-    _, stderr = process.communicate(timeout=100)
+def test_a_killed_worker_is_reported_and_its_trial_is_tried_again(search, start_holding, dlcli):
+    timeout = ["--set", "sweep.worker_timeout=5"]
+    options = ["--config", search(), *timeout, "--jobs", "2", "--trials", "4"]
+    process, (worker,) = start_holding(1, *options)
+    os.kill(worker, signal.SIGKILL)
+    _, stderr = end(process)
     assert process.returncode == 0, stderr
     assert "Warning: a worker died (SIGKILL); its trial will be tried again" in stderr
     rows = json.loads(dlcli("sweep", "report", "--format", "json").stdout)["trials"]
     assert sum(row["state"] in {"complete", "pruned"} for row in rows) >= 4
-    (lost,) = [row for row in rows if row["state"] == "fail"]
+    lost = next(row for row in rows if row["worker"].endswith(f":{worker}"))
+    assert lost["state"] == "fail"
     assert lost["trial"] in {row["retry_of"] for row in rows}
 
 

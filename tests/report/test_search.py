@@ -39,7 +39,7 @@ def make_study(*accuracies: float | None) -> optuna.Study:
     return study
 
 
-def render(study: optuna.Study, importances: dict[str, float]) -> str:
+def render(study: optuna.Study, importances: dict[str, float], caveat: str | None = None) -> str:
     rows = [
         {
             "trial": trial.number,
@@ -51,7 +51,8 @@ def render(study: optuna.Study, importances: dict[str, float]) -> str:
         }
         for trial in study.trials
     ]
-    return search.render(study, rows, rows[study.best_trial.number], importances).decode()
+    best = rows[study.best_trial.number]
+    return search.render(study, rows, best, importances, caveat).decode()
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +84,13 @@ def test_the_policy_is_strict_and_allows_the_page(html):
 def test_one_complete_trial_is_enough():
     html = render(make_study(0.9), {})
     assert "importance" not in re.findall(r'<svg[^>]* id="([^"]+)"', html)
+
+
+def test_doubtful_importances_carry_a_caveat():
+    study = make_study(0.9, 0.93)
+    importances = optuna.importance.get_param_importances(study)
+    assert "Caution: two trials are few." in render(study, importances, "two trials are few")
+    assert "Caution" not in render(study, importances)
 
 
 def test_the_style_of_other_figures_is_left_alone():

@@ -5,7 +5,7 @@ from itertools import product
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState, create_trial
 
-from dlcli.sweep.results import WORKER, Progress
+from dlcli.sweep.results import WORKER, Progress, importance_caveat
 
 GRID = "learning_rate: {choices: [0.1, 0.2]}\nsweep: {sampler: grid}"
 POINTS = list(product(["[4]", "[8]"], [0.1, 0.2]))
@@ -50,3 +50,11 @@ def test_a_grid_is_done_when_each_of_its_points_is(make_plan):
     assert (progress.done, progress.is_done, progress.has_open) == (3, False, False)
     progress = Progress(plan, [*twice, trial(point=POINTS[3])])
     assert (progress.done, progress.is_done) == (4, True)
+
+
+def test_few_complete_trials_make_importances_doubtful():
+    trials = [trial() for _ in range(20)]
+    assert importance_caveat(trials) is None
+    assert importance_caveat([*trials[:19], trial(TrialState.PRUNED)]) == (
+        "importances from 19 complete trials may be chance; they need 20 or more"
+    )

@@ -1,5 +1,8 @@
 """Samplers and pruners: repeatable, different from worker to worker, a grid without gaps."""
 
+import math
+import statistics
+
 import optuna
 import pytest
 from optuna.pruners import HyperbandPruner, MedianPruner, NopPruner
@@ -35,6 +38,22 @@ def test_workers_propose_different_values(make_plan, sampler):
     plan = make_plan(f"sweep: {{sampler: {sampler}}}")
     rates = [p["learning_rate"] for worker in range(3) for p in proposals(plan, 5, worker)]
     assert len(set(rates)) == 15
+
+
+def test_a_search_finds_what_has_a_high_accuracy(make_plan, open_study):
+    """Rates are proposed near the best ones, and the best trial has the highest accuracy."""
+    plan = make_plan("sweep: {pruner: none}", trials=40)
+    study = open_study(plan)
+
+    def accuracy(trial):
+        for key, space in plan.space.items():
+            suggest(trial, key, space)
+        return 1 - abs(math.log10(trial.params["learning_rate"]) + 1.8)
+
+    study.optimize(accuracy, 40)
+    late = [math.log10(trial.params["learning_rate"]) for trial in study.trials[20:]]
+    assert statistics.median(late) == pytest.approx(-1.8, abs=0.1)
+    assert study.best_trial.value > 0.97
 
 
 @pytest.mark.parametrize("pruner", ["none", "hyperband"])

@@ -17,7 +17,7 @@ from dlcli.runs import listing, metrics_log, resume
 from dlcli.runs.run import Run
 from dlcli.sweep import storage
 from dlcli.sweep import worker as workers
-from dlcli.sweep.results import WORKER, best_of, row_of
+from dlcli.sweep.results import WORKER, best_of, counts_of, row_of
 from dlcli.sweep.samplers import make_sampler, suggest
 from dlcli.sweep.storage import MAX_RETRIES, StorageError, queue_again
 
@@ -35,6 +35,8 @@ def test_every_trial_is_a_finished_run_with_the_proposed_config(start, runs_fold
     study, worker = start("sweep: {pruner: none}")
     worker.work()
     assert states(study) == ["COMPLETE"] * 4
+    assert study.best_value == max(trial.value for trial in study.trials)
+    assert study.best_trial.value == best_of(study.trials).value
     rows = {row["run"]: row for row in listing.list_runs(runs_folder)}
     assert len(rows) == 4
     for trial in study.trials:
@@ -200,6 +202,22 @@ def test_the_trials_of_dead_workers_are_tried_again(start, open_elsewhere, locat
     assert [row["state"] for row in rows] == ["running", "fail"] + ["complete"] * 3
     retries = {row["retry_of"]: row["params"]["learning_rate"] for row in rows[2:]}
     assert retries[beating.number] == rate
+
+
+def test_a_trial_that_kills_its_workers_is_tried_again_five_times(start, open_elsewhere, location):
+    study, worker = start("sweep: {worker_timeout: 2}", trials=1)
+    elsewhere, beat = open_elsewhere(), storage.connect(location.url).record_heartbeat
+    for _ in range(6):
+        beat(elsewhere.ask()._trial_id)
+        with closing(sqlite3.connect(location.runs_dir / "sweeps.db")) as database, database:
+            database.execute("UPDATE trial_heartbeats SET heartbeat = datetime('now', '-1 hour')")
+        storage.fail_stale(study)
+    assert [len(storage.retry_history(trial)) for trial in study.trials] == [0, 1, 2, 3, 4, 5]
+    assert states(study) == ["FAIL"] * 6
+    worker.work()
+    assert states(study) == ["FAIL"] * 6 + ["COMPLETE"]
+    assert counts_of(study.trials) == {"complete": 1, "pruned": 0, "failed": 1, "retried": 5}
+    assert row_of(study.trials[-1])["retry_of"] is None
 
 
 GRID = "learning_rate: {choices: [0.1, 0.2]}\nsweep: {sampler: grid, worker_timeout: 2}"
