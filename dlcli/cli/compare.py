@@ -7,7 +7,7 @@ import click
 
 from dlcli.cli import options
 from dlcli.cli.loading import limit_threads, load_dataset_of, load_default_model
-from dlcli.cli.output import echo, print_json, print_table, printable
+from dlcli.cli.output import echo, echo_of, print_json, print_table
 from dlcli.evaluation.formatting import percent
 
 
@@ -62,15 +62,16 @@ def command(
         return
     only_right = (result.only_first_right, result.only_second_right)
     print_table(
-        ["model", "accuracy", "correct", "only this one correct"],
+        ["model", "accuracy", "correct", "only this one"],
         [
             [path, percent(scores.accuracy), f"{scores.correct:,}", f"{only:,}"]
             for path, scores, only in zip(paths, (first, second), only_right, strict=True)
         ],
     )
     verdict = "is more than chance" if result.is_significant() else "may well be chance"
-    echo(
-        f"\n{result.images:,} test images of {printable(data.name)}; "
-        f"both correct {result.both_right:,}, both wrong {result.both_wrong:,}\n"
-        f"McNemar's test: p = {result.p_value:.3g} (the difference {verdict})"
+    echo()
+    echo_of(
+        f"{result.images:,} test images of {data.name}; ",
+        f"both correct {result.both_right:,}, both wrong {result.both_wrong:,}",
     )
+    echo_of(f"McNemar's test: p = {result.p_value:.3g} ", f"(the difference {verdict})")

@@ -7,9 +7,9 @@ import click
 
 from dlcli.cli import options
 from dlcli.cli.loading import limit_threads, load_dataset_of, load_models
-from dlcli.cli.output import echo, open_output, print_json, print_table
+from dlcli.cli.output import echo, echo_of, open_output, print_json, print_table
 from dlcli.errors import ThresholdError
-from dlcli.evaluation.formatting import percent
+from dlcli.evaluation.formatting import loss, percent
 
 if TYPE_CHECKING:
     from dlcli.evaluation.evaluate import Evaluation
@@ -91,14 +91,18 @@ def _print_text(result: "Evaluation") -> None:
     from dlcli.evaluation.metrics import METRICS
 
     low, high = result.interval
-    numbers = {
-        "accuracy": f"{percent(result.accuracy)}  ({result.correct:,} of {result.images:,}; "
-        f"95 % interval {percent(low)} to {percent(high)})",
-        "loss": f"{result.loss:.4f}",
-        **{METRICS[name].title: METRICS[name].text(x) for name, x in result.scalars.items()},
+    numbers = {"accuracy": percent(result.accuracy), "loss": loss(result.loss)}
+    numbers |= {METRICS[name].title: METRICS[name].text(x) for name, x in result.scalars.items()}
+    details = {
+        "accuracy": (
+            f"  ({result.correct:,} of {result.images:,}; ",
+            f"95 % interval {percent(low)} to {percent(high)})",
+        )
     }
     width = max(map(len, numbers))
-    echo("".join(f"{title:<{width}}  {text}\n" for title, text in numbers.items()))
+    for title, text in numbers.items():
+        echo_of(f"{title:<{width}}  {text}", *details.get(title, ()))
+    echo()
     print_table(
         ["rejected", "below", "error"],
         [

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, TextIO
 
 import click
 
+from dlcli.cli import layout
 from dlcli.cli.options import QUIET
 from dlcli.files import is_stdout, write_output
 
@@ -82,6 +83,18 @@ def message(text: str) -> None:
         echo_error(printable(text))
 
 
+def message_of(*pieces: str) -> None:
+    """Write a line to stderr, unless --quiet; a narrow terminal breaks it between the pieces."""
+    for line in layout.lines(list(map(printable, pieces)), layout.width(sys.stderr)):
+        message(line)
+
+
+def echo_of(*pieces: str) -> None:
+    """Write a line to stdout; a narrow terminal breaks it between the pieces."""
+    for line in layout.lines(list(map(printable, pieces)), layout.width(sys.stdout)):
+        echo(line)
+
+
 def warn(text: str) -> None:
     """Write a warning to stderr, unless --quiet."""
     message(f"Warning: {text}")
@@ -137,15 +150,13 @@ def print_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1) -> None:
-    """Print aligned columns to stdout, the first ``left`` of them left-aligned."""
+    """Print aligned columns to stdout, the first ``left`` of them left-aligned.
+
+    On a terminal that is too narrow, the rows have several lines.
+    """
     lines = [list(header), *[[printable(cell) for cell in row] for row in rows]]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    for line in lines:
-        cells = [
-            cell.ljust(width) if column < left else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        echo("  ".join(cells).rstrip())
+    for line in layout.table(lines, left, layout.width(sys.stdout)):
+        echo(line)
 
 
 def printable(text: str) -> str:

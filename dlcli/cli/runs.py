@@ -6,7 +6,7 @@ import click
 
 from dlcli.cli import options
 from dlcli.cli.output import message, print_csv, print_json, print_table
-from dlcli.evaluation.formatting import percent
+from dlcli.evaluation.formatting import duration, loss, percent
 
 _SCORES = ("validation_accuracy", "validation_loss")
 _COLUMNS = ("run", "status", "epochs", "best_epoch", *_SCORES, "seconds")
@@ -18,6 +18,8 @@ _COLUMNS = ("run", "status", "epochs", "best_epoch", *_SCORES, "seconds")
 @options.debug_and_quiet
 def command(runs_dir: Path, output_format: str) -> None:
     """List training runs, the last trained last.
+
+    "best" is the epoch that is kept; accuracy and loss are its scores on the validation images.
 
     \b
     Examples:
@@ -35,7 +37,7 @@ def command(runs_dir: Path, output_format: str) -> None:
         print_csv(rows, _COLUMNS)
     else:
         print_table(
-            ["run", "status", "epochs", "best epoch", "validation accuracy", "loss", "seconds"],
+            ["run", "status", "epochs", "best", "accuracy", "loss", "time"],
             [
                 [
                     row["run"],
@@ -43,8 +45,8 @@ def command(runs_dir: Path, output_format: str) -> None:
                     str(row["epochs"]),
                     str(row["best_epoch"] or "-"),
                     percent(row["validation_accuracy"]),
-                    "-" if row["validation_loss"] is None else f"{row['validation_loss']:.4f}",
-                    f"{row['seconds']:.1f}",
+                    loss(row["validation_loss"]),
+                    duration(row["seconds"]),
                 ]
                 for row in rows
             ],

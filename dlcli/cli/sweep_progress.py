@@ -4,8 +4,9 @@ import sys
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from dlcli.cli.output import message, printable, shows_bars
-from dlcli.evaluation.formatting import percent, short
+from dlcli.cli import layout
+from dlcli.cli.output import message_of, shows_bars
+from dlcli.evaluation.formatting import duration, percent, short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from dlcli.sweep.results import Progress
+
+
+# Columns that the bar needs to say all that it knows.
+_WIDE = 75
 
 
 class TrialProgress:
@@ -28,8 +33,9 @@ class TrialProgress:
             total=progress.plan.trials,
             initial=progress.done,
             desc="trials",
-            unit=" trials",
+            bar_format="{desc} {n_fmt}/{total_fmt}|{bar}|{remaining} left{postfix}",
             file=sys.stderr,
+            dynamic_ncols=True,
             disable=not shows_bars(),
         )
 
@@ -42,47 +48,43 @@ class TrialProgress:
         for trial in _ended(progress):
             if trial.number not in self._printed:
                 self._printed.add(trial.number)
-                self._print(f"{_line(trial)}  {so_far}{self._time_left(progress)}")
+                self._print([*_parts(trial), so_far, *self._time_left(progress)])
         self._bar.n = progress.done
         running = len(progress.in_state(TrialState.RUNNING))
-        self._bar.set_postfix_str(f"{so_far}, {running} running")
+        narrow = (layout.width(sys.stderr) or _WIDE) < _WIDE
+        short_form = percent(best.value) if best else ""
+        self._bar.set_postfix_str(short_form if narrow else f"{so_far}, {running} running")
 
     def close(self) -> None:
         """Remove the bar."""
         self._bar.close()
 
-    def _print(self, line: str) -> None:
+    def _print(self, parts: list[str]) -> None:
         with self._bar.external_write_mode(file=sys.stderr):
-            message(line)
+            message_of(*(f"{part}  " for part in parts))
 
-    def _time_left(self, progress: "Progress") -> str:
+    def _time_left(self, progress: "Progress") -> list[str]:
         """The trials done so far, with an estimate of the time that the others need."""
         done_now = progress.done - self._done_before
         if not done_now:
-            return ""
+            return []
         pace = (monotonic() - self._started) / done_now
-        left = _duration(pace * (progress.plan.trials - progress.done))
-        return f"  {progress.done}/{progress.plan.trials}, about {left} left"
+        left = duration(pace * (progress.plan.trials - progress.done))
+        return [f"{progress.done}/{progress.plan.trials}, about {left} left"]
 
 
 def _ended(progress: "Progress") -> list["FrozenTrial"]:
     return [*progress.finished, *progress.given_up]
 
 
-def _line(trial: "FrozenTrial") -> str:
+def _parts(trial: "FrozenTrial") -> list[str]:
     from dlcli.sweep.results import REASON
 
     epochs = len(trial.intermediate_values)
     reason = trial.user_attrs.get(REASON)
     how = f"{trial.state.name.lower()} after {epochs} epoch{'' if epochs == 1 else 's'}"
     parts = [f"trial {trial.number}", percent(trial.value), how, shown_params(trial)]
-    return "  ".join([*parts, *([f"({printable(reason)})"] if reason else [])])
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    return [*parts, *([f"({reason})"] if reason else [])]
 
 
 def shown_params(trial: "FrozenTrial") -> str:

@@ -11,7 +11,7 @@ from click.core import ParameterSource
 from dlcli.cli import options
 from dlcli.cli.loading import limit_threads, load_dataset, needs
 from dlcli.cli.output import echo, message, print_json, shows_bars, warn
-from dlcli.cli.train_progress import ProgressBar, show_end, show_epoch, show_start
+from dlcli.cli.train_progress import EpochProgress, show_end, show_start
 from dlcli.errors import DivergenceError, Terminated
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def _train(
     saved, latest = state.epoch, LatestLink(run.path)
     if saved:  # a crash may have come between the first epoch and the link
         _warn_if(latest.make())
-    bar = ProgressBar(len(train), run.config.epochs)
+    bar = EpochProgress(len(train), run.config.epochs, state.epoch)
     on_block = bar.update if shows_bars() else None
     on_epoch = log.write if log is not None else None
     try:
@@ -203,8 +203,7 @@ def _train(
             for record in epochs:
                 saved = record.epoch
                 _warn_if(latest.make())
-                bar.close()
-                show_epoch(record, run.config.epochs)
+                bar.show(record)
     except DivergenceError as error:
         bar.close()
         kept = f"Epoch {saved} is saved" if saved else "No epoch was completed"

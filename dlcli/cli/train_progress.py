@@ -4,10 +4,12 @@ import math
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from dlcli.cli.output import message, warn
-from dlcli.evaluation.formatting import percent
+from dlcli.cli import layout
+from dlcli.cli.output import message, message_of, warn
+from dlcli.evaluation.formatting import duration, loss, percent
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -22,19 +24,24 @@ if TYPE_CHECKING:
 
 _BARS = "▁▂▃▄▅▆▇█"
 _ASCII_BARS = "_.-:=+*#"
-_SPARKLINE_WIDTH = 60
+_SPARKLINE_WIDTH = 43  # with the words and losses beside it, 80 columns at most
+_BAR = "{desc} {percentage:3.0f} %|{bar}|"
+# Columns that the bar needs to say all that it knows.
+_WIDE = 75
 _BETTER = {
     "best_accuracy": "higher validation accuracy",
     "best_loss": "lower validation loss",
 }
 
 
-class ProgressBar:
-    """A progress bar for each epoch, on a terminal."""
+class EpochProgress:
+    """A progress bar for each epoch, on a terminal, and a line at its end."""
 
-    def __init__(self, images: int, epochs: int) -> None:
-        self._images = images
-        self._epochs = epochs
+    def __init__(self, images: int, epochs: int, done: int) -> None:
+        """Expect ``epochs`` in all, of which ``done`` were trained before."""
+        self._images, self._epochs, self._done_before = images, epochs, done
+        self._seen = 0  # images of the present epoch
+        self._started = monotonic()
         self._bar: tqdm[Any] | None = None
 
     def update(self, progress: "Progress") -> None:
@@ -43,17 +50,50 @@ class ProgressBar:
 
         if self._bar is None:
             name = f"epoch {progress.epoch}/{self._epochs}"
-            shown: dict[str, Any] = {"unit": " images", "unit_scale": True, "leave": False}
-            self._bar = tqdm(total=self._images, desc=name, file=sys.stderr, **shown)
-        scores = f"loss {progress.loss:.4f}, accuracy {percent(progress.accuracy)}"
-        self._bar.set_postfix_str(scores, refresh=False)
+            shown: dict[str, Any] = {"file": sys.stderr, "leave": False, "dynamic_ncols": True}
+            self._bar = tqdm(total=self._images, desc=name, bar_format=_BAR, **shown)
+        self._seen += progress.images
+        done = progress.epoch - 1 + self._seen / self._images
+        self._bar.bar_format = f"{_BAR} {self._text(progress, done)}"
         self._bar.update(progress.images)
+
+    def show(self, record: "EpochRecord") -> None:
+        """Remove the bar and print the epoch's line."""
+        self.close()
+        parts = [
+            f"epoch {record.epoch:{len(str(self._epochs))}}/{self._epochs}",
+            f"loss {loss(record.train_loss)} ({percent(record.train_accuracy)})",
+        ]
+        if record.validation_loss is not None:
+            scores = f"{loss(record.validation_loss)} ({percent(record.validation_accuracy)})"
+            parts.append(f"validation {scores}")
+        message_of(*(f"{part}  " for part in parts), self._time(record.epoch))
 
     def close(self) -> None:
         """Remove the bar, until the next update."""
+        self._seen = 0
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+    def _text(self, progress: "Progress", done: float) -> str:
+        """What stands to the right of the bar: as much as the terminal has room for."""
+        if (layout.width(sys.stderr) or _WIDE) < _WIDE:
+            return f"{loss(progress.loss)} {self._time(done)}"
+        speed = (done - self._done_before) * self._images / max(self._elapsed, 1e-9)
+        scores = f"loss {loss(progress.loss)} ({percent(progress.accuracy)})"
+        return f"{scores}, {speed:,.0f} images/s, {self._time(done)}"
+
+    def _time(self, done: float) -> str:
+        """How long the epochs that are left will take, or how long all of them took."""
+        left = self._epochs - done
+        if left <= 0:
+            return f"{duration(self._elapsed)} in all"
+        return f"{duration(self._elapsed / max(done - self._done_before, 1e-9) * left)} left"
+
+    @property
+    def _elapsed(self) -> float:
+        return monotonic() - self._started
 
 
 def show_start(
@@ -61,27 +101,13 @@ def show_start(
 ) -> None:
     """Say what is about to be trained, on what."""
     layers = "-".join(str(size) for size in run.config.layer_sizes)
-    message(
-        f"{layers}, {state.network.parameters.size:,} parameters; "
-        f"{run.config.dataset}: {len(train):,} training images, "
-        f"{len(validation):,} for validation; {run.threads} thread{'s' if run.threads > 1 else ''}"
+    message_of(
+        f"{layers}, ",
+        f"{state.network.parameters.size:,} parameters; ",
+        f"{run.config.dataset}: {len(train):,} training images, ",
+        f"{len(validation):,} for validation; ",
+        f"{run.threads} thread{'s' if run.threads > 1 else ''}",
     )
-
-
-def show_epoch(record: "EpochRecord", epochs: int) -> None:
-    """Print an epoch's line."""
-    parts = [
-        f"epoch {record.epoch:{len(str(epochs))}}/{epochs}",
-        f"loss {record.train_loss:.4f}",
-        f"accuracy {percent(record.train_accuracy)}",
-    ]
-    if record.validation_loss is not None:
-        parts.append(
-            f"validation: loss {record.validation_loss:.4f}, "
-            f"accuracy {percent(record.validation_accuracy)}"
-        )
-    parts.append(f"{record.seconds:.1f} s ({record.samples_per_second:,.0f} images/s)")
-    message("  ".join(parts))
 
 
 def show_end(
@@ -97,19 +123,17 @@ def show_end(
         message(f"Likely cause: {cause.seen}.")
         message(f"What to try: {cause.advice}.")
     if summary.stopped_by not in {"epochs", None}:
-        message(f"Stopped by {summary.stopped_by}: {_reason(summary)}")
+        message_of(f"Stopped by {summary.stopped_by}: ", _reason(summary))
     if summary.overfitting_since is not None:
-        message(
-            f"Overfitting since epoch {summary.overfitting_since}: the validation loss rose "
-            "while the training loss fell."
-        )
+        since = f"Overfitting since epoch {summary.overfitting_since}: "
+        message_of(since, "the validation loss rose ", "while the training loss fell.")
     losses = [r.validation_loss for r in records if r.validation_loss is not None]
     if len(losses) > 1:
-        message(f"Validation loss: {losses[0]:.4f} {sparkline(losses)} {losses[-1]:.4f}")
+        message(f"Validation loss: {loss(losses[0])} {sparkline(losses)} {loss(losses[-1])}")
     why = "the last, as there are no validation images"
     if accuracy is not None:
         why = f"validation accuracy {percent(accuracy)}"
-    message(f"Kept epoch {summary.best_epoch} of {summary.epochs}: {why}")
+    message_of(f"Kept epoch {summary.best_epoch} of {summary.epochs}: ", why)
 
 
 def _reason(summary: "Summary") -> str:
@@ -128,7 +152,8 @@ def sparkline(losses: Sequence[float]) -> str:
     The scale is logarithmic, because losses fall by factors. If there are more losses than
     fit into a line, each bar is the mean of a few.
     """
-    width = min(len(losses), _SPARKLINE_WIDTH)
+    columns = layout.width(sys.stderr) or 80
+    width = max(min(len(losses), _SPARKLINE_WIDTH, columns - (80 - _SPARKLINE_WIDTH)), 1)
     edges = [number * len(losses) // width for number in range(width + 1)]
     levels = [math.log(max(sum(losses[a:b]) / (b - a), 1e-9)) for a, b in pairwise(edges)]
     lowest, highest = min(levels), max(levels)

@@ -10,6 +10,27 @@ def percent(fraction: float | None, digits: int = 2) -> str:
     return "-" if fraction is None else f"{100 * fraction:.{digits}f} %"
 
 
+def loss(value: float | None) -> str:
+    """A loss to four decimals, and a huge one in powers of ten; a dash for None.
+
+    >>> loss(0.30161), loss(4.1328e15), loss(None)
+    ('0.3016', '4.133e+15', '-')
+    """
+    if value is None:
+        return "-"
+    return f"{value:.4f}" if abs(value) < 10_000 else f"{value:.3e}"
+
+
+def duration(seconds: float | None) -> str:
+    """A time in seconds, minutes or hours; a dash for None."""
+    if seconds is None:
+        return "-"
+    if seconds < 100:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
 def short(value: object) -> str:
     """A setting or score, to four digits if it is a float."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dlcli import __version__
-from dlcli.evaluation.formatting import percent, short
+from dlcli.evaluation.formatting import duration, loss, percent, short
 from dlcli.report import tables, thumbnails
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -53,10 +53,11 @@ def _environment() -> Environment:
     environment.filters |= {
         "percent": percent,
         "probability": tables.probability,
+        "loss": loss,
         "number": tables.number,
         "setting": short,
         "thousands": "{:,}".format,
-        "duration": tables.duration,
+        "duration": duration,
         "architecture": tables.architecture,
         "digit": thumbnails.digit,
     }

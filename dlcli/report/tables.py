@@ -19,16 +19,6 @@ def number(value: float | None) -> str:
     return "-" if value is None else short(value)
 
 
-def duration(seconds: float | None) -> str:
-    """A time in seconds, minutes or hours, or a dash."""
-    if seconds is None:
-        return "-"
-    if seconds < 100:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
-
-
 def architecture(network: Network) -> str:
     """The layer sizes and activations: ``784-512-512-10, relu``."""
     words = ["-".join(map(str, network.layer_sizes)), *dict.fromkeys(network.activations)]

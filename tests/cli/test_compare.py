@@ -1,6 +1,8 @@
 """Two models on the same test images, and whether their difference is chance."""
 
 import json
+import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -136,3 +138,15 @@ def test_a_single_model_is_compared_with_the_latest_run(dlcli, trained_model, un
     Path("runs/latest").symlink_to(trained_model)
     found = json_of(dlcli("compare", "untrained.npz", "--format", "json"))
     assert (found["first"], found["second"]) == (str(trained_model / "best.npz"), "untrained.npz")
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+def test_on_a_terminal_no_line_is_wider(dlcli, trained_model, workdir, monkeypatch, columns):
+    shutil.copytree(trained_model, workdir / "runs" / "20261128T190216Z-quickstart")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    run = "runs/20261128T190216Z-quickstart"
+    lines = dlcli("compare", run, "pretrained", "--dataset", "sample").stdout.splitlines()
+    assert f"{run}/best.npz" in [line.split("  ")[0] for line in lines]
+    assert max(len(line) for line in lines if not line.startswith(run)) <= columns
+    assert "McNemar's test: p = " in "\n".join(lines)

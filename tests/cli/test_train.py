@@ -7,19 +7,20 @@ import os
 import re
 import signal
 import stat
+import struct
 import subprocess
 import sys
+import termios
 import time
 import zipfile
 from dataclasses import replace
-from functools import partialmethod
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from tqdm import tqdm
 
-from dlcli.cli.train_progress import sparkline
+from dlcli.cli.train_progress import EpochProgress, sparkline
 from dlcli.nn.optimizers import SGD
 from dlcli.runs import checkpoint, listing
 from dlcli.runs.directory import locked
@@ -68,7 +69,7 @@ def test_progress_goes_to_stderr_with_a_line_for_each_epoch(train):
     ("encoding", "bars"), [("utf-8", "█▅▁"), ("ascii", "#=_"), ("cp1252", "#=_"), (None, "#=_")]
 )
 def test_the_sparkline_is_drawn_with_what_stderr_can_show(monkeypatch, encoding, bars):
-    monkeypatch.setattr(sys, "stderr", SimpleNamespace(encoding=encoding))
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(encoding=encoding, isatty=lambda: False))
     assert sparkline([1.6, 0.5, 0.1]) == bars
 
 
@@ -77,7 +78,7 @@ def test_a_sparkline_has_a_bar_for_each_loss_but_no_more_than_fit():
     assert sparkline([2.0, 2.0]) == "▁▁"
     assert sparkline([1.0] * 30 + [0.0]) == "█" * 30 + "▁"
     many = sparkline([2.0**-n for n in range(200)])
-    assert len(many) == 60
+    assert len(many) == 43
     assert sorted(many, reverse=True) == list(many)
 
 
@@ -554,15 +555,89 @@ def test_a_signal_waits_until_the_checkpoint_is_written(train, dlcli, monkeypatc
         assert Path("runs/whole", name).read_bytes() == Path("runs/stopped", name).read_bytes()
 
 
-def test_on_a_terminal_a_bar_shows_the_epoch_loss_accuracy_and_speed(train, monkeypatch):
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    # The bar is drawn ten times a second at most, and an epoch may take less than that.
-    drawn_always = partialmethod(tqdm.__init__, mininterval=0)
-    monkeypatch.setattr(tqdm, "__init__", drawn_always)
-    stderr = train("--set", "dataset=sample", "--set", "batch_size=2").stderr
-    assert "epoch 1/2: " in stderr
-    assert "images/s, loss " in stderr
-    assert "accuracy " in stderr
+@pytest.fixture(scope="module", params=[80, 40])
+def columns(request) -> int:
+    """How wide the terminal is."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def lines_on_a_terminal(tmp_path_factory, columns) -> list[str]:
+    """What a training shows, by line breaks and by carriage returns."""
+    master, slave = os.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    settings = ("dataset=sample", "epochs=10", "hidden_layers=[40, 40]", "batch_size=50")
+    without_columns = {key: value for key, value in os.environ.items() if key != "COLUMNS"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dlcli", "train", *[f"--set={setting}" for setting in settings]],
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        cwd=tmp_path_factory.mktemp("terminal"),
+        # Bars are drawn ten times a second at most, and an epoch may take less than that.
+        env={**without_columns, "TQDM_MININTERVAL": "0"},
+    )
+    os.close(slave)
+    with open(master, "rb", buffering=0) as terminal:  # noqa: PTH123 - a descriptor
+        shown = b"".join(iter(partial(read_terminal, terminal), b"")).decode()
+    assert process.wait() == 0, shown
+    return re.split(r"\r\n|[\r\n]", shown)
+
+
+def read_terminal(terminal) -> bytes:
+    """What was written to a terminal; nothing when its last process has ended."""
+    try:
+        return terminal.read(65536)
+    except OSError:  # EIO
+        return b""
+
+
+def test_every_line_of_training_fits_the_terminal(lines_on_a_terminal, columns):
+    assert max(map(len, lines_on_a_terminal)) <= columns
+
+
+def test_the_bar_shows_the_progress_the_loss_and_the_time_left(lines_on_a_terminal, columns):
+    bars = [line for line in lines_on_a_terminal if "%|" in line]
+    what = r"0\.\d{4} \S+ s left"
+    if columns == 80:
+        what = r"loss 0\.\d{4} \([0-9.]+ %\), [0-9,]+ images/s, \S+ s left"
+    drawn = [line for line in bars if re.fullmatch(rf"epoch 9/10  \d\d %\|[^|]+\| {what}", line)]
+    assert len(drawn) >= 3
+    cut = [line for line in bars if not re.search(r"(  0 %\| +\|| left)$", line)]
+    assert cut == []
+
+
+def test_the_lines_of_epochs_are_broken_between_scores(lines_on_a_terminal, columns):
+    lines = [line for line in lines_on_a_terminal if line.strip() and "%|" not in line]
+    first, second = (
+        next(number for number, line in enumerate(lines) if line.startswith(f"epoch  {epoch}/10"))
+        for epoch in (1, 2)
+    )
+    assert second - first == {80: 1, 40: 3}[columns]
+    score = r"\d\.\d{4} \([0-9.]+ %\)"
+    assert re.fullmatch(
+        rf"epoch  1/10 +loss {score} +validation {score} +\S+ s left",
+        " ".join(lines[first:second]),
+    )
+
+
+def test_the_last_epoch_tells_how_long_training_took_and_the_others_how_long_it_will(train):
+    first, last = [line for line in train().stderr.splitlines() if line.startswith("epoch ")]
+    assert first.endswith(" left")
+    assert last.endswith(" in all")
+
+
+def test_the_time_left_counts_only_the_epochs_of_this_session(monkeypatch):
+    clock = iter([100.0, 104.0])
+    monkeypatch.setattr("dlcli.cli.train_progress.monotonic", lambda: next(clock))
+    progress = EpochProgress(images=50, epochs=20, done=10)
+    assert progress._time(12) == "16 s left"
+
+
+def test_a_huge_loss_is_shown_in_powers_of_ten(train):
+    settings = ("dataset=sample", "learning_rate=1000", "hidden_layers=[30]", "batch_size=128")
+    huge = train(*[word for setting in settings for word in ("--set", setting)]).stderr
+    assert re.search(r"epoch 1/2  loss \d\.\d{3}e\+\d\d \(", huge)
 
 
 def test_a_file_system_without_locks_is_a_warning_and_no_error(dlcli, tiny, monkeypatch):

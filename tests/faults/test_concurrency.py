@@ -97,7 +97,7 @@ def assert_whole(run: Path, summary: dict) -> None:
 def assert_lines_are_whole(text: str) -> None:
     """No process's line is interrupted by another's."""
     kinds = (
-        r"784-8-10, |epoch [1-6]/6  loss .* images/s\)$|Validation loss: \S+ \S{6} \S+$|"
+        r"784-8-10, |epoch [1-6]/6  loss .* (left|in all)$|Validation loss: \S+ \S{6} \S+$|"
         r"Kept epoch |downloading |Overfitting|Warn"
     )
     assert [line for line in text.splitlines() if not re.match(kinds, line)] == []

@@ -21,14 +21,6 @@ def test_a_probability_never_rounds_up_to_100_percent(value, text):
     assert tables.probability(value) == text
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(None, "-"), (1.7, "1.7 s"), (54, "54 s"), (600, "10 min"), (7500, "2 h 5 min")],
-)
-def test_a_time_has_a_suitable_unit(seconds, text):
-    assert tables.duration(seconds) == text
-
-
 def test_the_changed_settings_give_the_same_config_again(entry, tmp_path):
     changed = tables.changed_settings(entry.config)
     (tmp_path / "config.yaml").write_text(changed)
