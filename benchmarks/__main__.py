@@ -10,6 +10,7 @@ from benchmarks.cases import CASES
 from benchmarks.commands import BENCHMARKS, CommandResult, Setting
 from benchmarks.contenders import CONTENDERS
 from benchmarks.epochs import CaseResult, measure
+from dlcli.cli import options
 from dlcli.data import datasets
 
 
@@ -28,13 +29,7 @@ from dlcli.data import datasets
     type=click.Choice(list(CONTENDERS)),
     help="Compare only with these in the epoch benchmark. May be repeated.",
 )
-@click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path),
-    default=Path("data"),
-    envvar="DLCLI_DATA_DIR",
-    help="dlcli's dataset cache; MNIST is downloaded if it is missing.",
-)
+@options.data_dir
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="File to write.  [default: stdout]"
 )

@@ -22,7 +22,6 @@ _LOCK_FLAGS = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK
 # may not be changed.
 _CANNOT_REPLACE = {errno.EBUSY, errno.EACCES, errno.EPERM, errno.EROFS}
 
-DEFAULT_DATA_DIR = Path("data")
 DEFAULT_RUNS_DIR = Path("runs")
 
 

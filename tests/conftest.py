@@ -54,8 +54,9 @@ def long(request) -> bool:
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch):
-    """No test depends on the environment of the shell that started it."""
+def clean_environment(monkeypatch, tmp_path_factory):
+    """No test depends on the environment of the shell that started it, or on the user's cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "user-cache"))
     for variable in [name for name in os.environ if name.startswith("DLCLI_")]:
         if variable != "DLCLI_TEST_MNIST":
             monkeypatch.delenv(variable)
@@ -66,6 +67,14 @@ def workdir(tmp_path, monkeypatch) -> Path:
     """An empty folder, which is the current one."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def local_cache(workdir) -> Path:
+    """An empty dataset cache in the current folder, as a clone of the repository has it."""
+    folder = workdir / "data"
+    folder.mkdir()
+    return folder
 
 
 @pytest.fixture

@@ -21,9 +21,9 @@ import click
 import numpy as np
 from tqdm import tqdm
 
+from dlcli.cli import options
 from dlcli.data import datasets
 from dlcli.data.datasets import Examples
-from dlcli.files import DEFAULT_DATA_DIR
 from dlcli.inference.predictor import predict
 from dlcli.inference.sources import ImageSource
 from dlcli.runs import lookup
@@ -115,7 +115,7 @@ these very pictures in view.
 @click.command()
 @click.argument("model")
 @click.option("--count", "number", default=300, show_default=True, help="Photographs of each kind.")
-@click.option("--data-dir", type=click.Path(path_type=Path), default=DEFAULT_DATA_DIR)
+@options.data_dir
 @click.option("--output", type=click.File("w", atomic=True), default="-")
 def main(model: str, number: int, data_dir: Path, output: io.TextIOBase) -> None:
     """Predict synthetic photographs of each kind with MODEL and count the right answers."""

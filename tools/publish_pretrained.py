@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 
 import dlcli
-from dlcli.data import datasets
+from dlcli.data import datasets, location
 from dlcli.evaluation import evaluate
 from dlcli.evaluation.formatting import percent
-from dlcli.files import DEFAULT_DATA_DIR
 from dlcli.runs import checkpoint, lookup
 from dlcli.vision import rejection
 from tools.train_rejection import DRAWINGS, MNIST_STEP, PHOTOGRAPHS
@@ -173,7 +172,7 @@ def main() -> None:
     """Publish the best of several runs, or without runs write the model card again."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("runs", nargs="*", type=Path)
-    parser.add_argument("--data-dir", type=Path, default=DEFAULT_DATA_DIR)
+    parser.add_argument("--data-dir", type=Path, default=location.default().path)
     arguments = parser.parse_args()
     if arguments.runs:
         publish(arguments.runs, arguments.data_dir)

@@ -24,9 +24,9 @@ import numpy as np
 from tqdm import tqdm
 
 from dlcli.config.schema import Augmentation, Config
-from dlcli.data import datasets
+from dlcli.data import datasets, location
 from dlcli.data.datasets import Examples
-from dlcli.files import DEFAULT_DATA_DIR, atomic_write
+from dlcli.files import atomic_write
 from dlcli.nn.network import Network
 from dlcli.nn.types import Labels, Pixels
 from dlcli.runs import lookup
@@ -242,7 +242,7 @@ def rejection_rates(validation: Examples) -> str:
 def main() -> None:
     """Make the examples, train the rejection network on them and measure what it rejects."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--data-dir", type=Path, default=DEFAULT_DATA_DIR)
+    parser.add_argument("--data-dir", type=Path, default=location.default().path)
     data_dir = parser.parse_args().data_dir
     with Pool() as pool:
 

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from dlcli.cli import options
-from dlcli.cli.loading import download_progress, load_dataset
+from dlcli.cli.loading import downloads, load_dataset
 from dlcli.cli.output import (
     echo,
     message,
@@ -16,6 +17,7 @@ from dlcli.cli.output import (
     print_table,
     printable,
 )
+from dlcli.data import location
 from dlcli.data.registry import DATASETS, FILES, downloadable
 from dlcli.errors import ConfigError, DatasetError
 
@@ -54,7 +56,7 @@ def fetch(names: tuple[str, ...], data_dir: Path) -> None:
     from dlcli.data import cache
 
     for name in names or ("mnist",):
-        with download_progress() as progress:
+        with downloads(data_dir) as progress:
             fetched = cache.fetch(name, data_dir, progress)
         done = f"fetched {len(fetched)} of {len(FILES)} files" if fetched else "already complete"
         message(f"{name}: {done}")
@@ -66,7 +68,7 @@ def fetch(names: tuple[str, ...], data_dir: Path) -> None:
 @options.output_format("text", "json", "csv")
 @options.debug_and_quiet
 def status(data_dir: Path, output_format: str) -> None:
-    """Show which datasets are in the cache.
+    """Show which datasets are in the cache; on stderr, where that is, and why.
 
     \b
     Examples:
@@ -75,6 +77,7 @@ def status(data_dir: Path, output_format: str) -> None:
     """
     from dlcli.data import cache
 
+    message(f"Cache: {data_dir} ({_why_there()})")
     rows = [
         {
             "dataset": name,
@@ -90,6 +93,13 @@ def status(data_dir: Path, output_format: str) -> None:
         print_csv(rows, columns)
     else:
         print_table(columns, [list(row.values()) for row in rows], left=3)
+
+
+def _why_there() -> str:
+    source = click.get_current_context().get_parameter_source("data_dir")
+    if source is ParameterSource.COMMANDLINE:
+        return "--data-dir"
+    return location.default().reason
 
 
 @command.command("verify")
@@ -111,7 +121,10 @@ def verify(names: tuple[str, ...], data_dir: Path) -> None:
 
     faults = cache.verify(data_dir, names)
     if not faults:
-        raise DatasetError(f"{data_dir}: contains no dataset; fetch one with: dlcli data fetch")
+        raise DatasetError(
+            f"{data_dir}: contains no dataset; "
+            f"fetch one with: dlcli data fetch{location.option(data_dir)}"
+        )
     for name, by_file in faults.items():
         for file, fault in by_file.items():
             echo(f"{printable(str(data_dir / name / file))}: {fault or 'ok'}")
@@ -119,7 +132,7 @@ def verify(names: tuple[str, ...], data_dir: Path) -> None:
     if bad:
         raise DatasetError(
             f"{bad} of {len(faults) * len(FILES)} files missing or corrupt; repair them with: "
-            f"dlcli data fetch {' '.join(faults)}"
+            f"dlcli data fetch {' '.join(faults)}{location.option(data_dir)}"
         )
 
 

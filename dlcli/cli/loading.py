@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlcli.cli import output
-from dlcli.errors import ConfigError
+from dlcli.errors import ConfigError, DatasetError
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -84,7 +84,7 @@ def load_dataset(name: str, data_dir: Path) -> "Dataset":
     """Load a dataset, and show its download if there is one."""
     from dlcli.data import datasets
 
-    with download_progress() as progress:
+    with downloads(data_dir) as progress:
         return datasets.load(name, data_dir, progress)
 
 
@@ -97,8 +97,13 @@ def load_dataset_of(models: "Sequence[Model]", name: str | None, data_dir: Path)
 
 
 @contextmanager
-def download_progress() -> Iterator["Progress"]:
-    """Show downloads: on a terminal a progress bar for each file, else a line for each file."""
+def downloads(data_dir: Path) -> Iterator["Progress"]:
+    """Show the downloads in the block, and say what to do without a network if they fail.
+
+    On a terminal, there is a progress bar for each file, else a line for each file.
+    """
+    from dlcli.data.cache import UnavailableError
+
     bars: dict[str, tqdm[Any]] = {}
     with ExitStack() as stack:
 
@@ -115,7 +120,27 @@ def download_progress() -> Iterator["Progress"]:
             bars[name].n = received
             bars[name].refresh()
 
-        yield show
+        try:
+            yield show
+        except UnavailableError as error:
+            raise DatasetError(*error.args, _offline_advice(error.name, data_dir)) from error
+
+
+def _offline_advice(name: str, data_dir: Path) -> str:
+    """What the command that failed can use instead, with an option that it has."""
+    from dlcli.data import location
+
+    context = click.get_current_context()
+    options = {parameter.name for parameter in context.command.params}
+    instead = ""
+    if "overrides" in options and context.params.get("resumed") is None:
+        instead = "use the embedded sample (--set dataset=sample), or "
+    elif "dataset" in options:
+        instead = "use the embedded sample (--dataset sample), or "
+    command = f"dlcli data import DIR --dataset {name}{location.option(data_dir)}"
+    return (
+        f"Without a network, {instead}copy the files to this machine and import them ({command})."
+    )
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from dlcli.files import DEFAULT_DATA_DIR, DEFAULT_RUNS_DIR, expand_home
+from dlcli.files import DEFAULT_RUNS_DIR, expand_home
 from dlcli.nn.dimensions import MAX_THREADS
 
 if TYPE_CHECKING:
@@ -84,6 +84,12 @@ def _complete_setting(
     return [f"{key}=" for key in key_types() if key.startswith(incomplete)]
 
 
+def _default_data_dir() -> Path:
+    from dlcli.data import location
+
+    return location.default().path
+
+
 models = click.argument(
     "model_paths", metavar="[MODEL]...", nargs=-1, type=PathType(readable=False)
 )
@@ -110,8 +116,8 @@ overrides = click.option(
 data_dir = click.option(
     "--data-dir",
     type=PathType(readable=False, path_type=Path),
-    default=DEFAULT_DATA_DIR,
-    show_default=True,
+    default=_default_data_dir,
+    show_default="./data if it exists, else your cache folder",
     envvar="DLCLI_DATA_DIR",
     show_envvar=True,
     help="Dataset cache.",

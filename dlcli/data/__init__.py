@@ -4,6 +4,7 @@
 - ``idx``           the file format
 - ``download``      one verified file from the first mirror that delivers it
 - ``cache``         downloaded datasets on the disk: fetch, import, verify, repair
+- ``location``      where that is, if nobody says so
 - ``datasets``      a dataset in memory: ``load``
 - ``splits``        training and validation examples
 - ``augmentation``  distorted copies of training images

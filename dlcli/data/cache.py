@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlcli.data import idx
+from dlcli.data import idx, location
 from dlcli.data.idx import IdxFile
 from dlcli.data.registry import DATASETS, FILES, DatasetInfo, downloadable, sha256
 from dlcli.errors import DatasetError
@@ -30,6 +30,14 @@ if TYPE_CHECKING:
 # when a verified .gz file has been unpacked.
 _RECORDED_SUMS = "SHA256SUMS"
 _WRITTEN = (*FILES, _RECORDED_SUMS)
+
+
+class UnavailableError(DatasetError):
+    """No mirror delivered a file of the dataset ``name``."""
+
+    def __init__(self, name: str, *lines: str) -> None:
+        super().__init__(*lines)
+        self.name = name
 
 
 def read(name: str, data_dir: Path, progress: "Progress | None" = None) -> list[IdxFile]:
@@ -56,7 +64,7 @@ def fetch(name: str, data_dir: Path, progress: "Progress | None" = None) -> list
 
     Raises
     ------
-    DatasetError
+    UnavailableError
         No mirror delivered a file.
     """
     unfinished = any(any(temporary_files(data_dir / name, file)) for file in _WRITTEN)
@@ -77,7 +85,7 @@ def fetch(name: str, data_dir: Path, progress: "Progress | None" = None) -> list
                 content = fetch_file(file, checksum, mirrors, progress)
             except DatasetError as error:
                 first, *failures = error.args
-                raise DatasetError(f"{name}: {first}", *failures, _offline_advice(name)) from error
+                raise UnavailableError(name, f"{name}: {first}", *failures) from error
             _place(info, folder, file, content)
             fetched.append(file)
     return fetched
@@ -148,7 +156,7 @@ def _read_cached(name: str, data_dir: Path) -> list[IdxFile] | None:
         return None
     # Read after that check: a process that fetches records each sum before its file.
     sums = _content_sums(DATASETS[name], folder)
-    advice = f"repair it with: dlcli data fetch {name}"
+    advice = f"repair it with: dlcli data fetch {name}{location.option(data_dir)}"
     files = []
     for file in FILES:
         try:
@@ -212,10 +220,3 @@ def _locked(name: str, data_dir: Path) -> Iterator[Path]:
         if has_locks(lock_file):
             remove_temporary_files(folder, _WRITTEN)
         yield folder
-
-
-def _offline_advice(name: str) -> str:
-    return (
-        "Without a network, train on the embedded sample (--set dataset=sample), or copy the "
-        f"files to this machine and import them (dlcli data import DIR --dataset {name})."
-    )

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlcli.data import cache, idx
+from dlcli.data import cache, idx, location
 from dlcli.data.idx import IdxFile
 from dlcli.data.registry import DATASETS, FILES, sha256
 from dlcli.errors import DatasetError
-from dlcli.files import DEFAULT_DATA_DIR, expand_home
+from dlcli.files import expand_home
 from dlcli.nn.types import Labels, Pixels
 
 if TYPE_CHECKING:
@@ -42,9 +42,7 @@ class Dataset:
     folder: str | None = None
 
 
-def load(
-    name: str, data_dir: Path = DEFAULT_DATA_DIR, progress: "Progress | None" = None
-) -> Dataset:
+def load(name: str, data_dir: Path | None = None, progress: "Progress | None" = None) -> Dataset:
     """Load a dataset, downloading the files that are not in the cache.
 
     Parameters
@@ -52,7 +50,7 @@ def load(
     name
         A key of ``DATASETS``, or a folder of IDX files.
     data_dir
-        The cache.
+        The cache; None for the usual one (:func:`dlcli.data.location.default`).
     progress
         Called for each chunk received while downloading.
 
@@ -68,7 +66,7 @@ def load(
     if info.embedded is not None:
         files = _read_folder(info.embedded)
     else:
-        files = cache.read(name, data_dir, progress)
+        files = cache.read(name, data_dir or location.default().path, progress)
     return _parse(name, files)
 
 

@@ -3,14 +3,18 @@
 import csv
 import io
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
+from platformdirs import user_cache_path
 
 from dlcli.data import datasets, idx
 from dlcli.data.registry import DATASETS, FILES, downloadable
+
+pytestmark = pytest.mark.usefixtures("local_cache")
 
 CACHE = [f"data/mnist/{file}" for file in FILES]
 
@@ -69,7 +73,7 @@ def test_the_cache_may_be_elsewhere(mirror, dlcli, workdir, monkeypatch, way):
     result = dlcli("data", "fetch", *option)
     assert (result.code, result.stdout) == (0, "some/where/mnist\n")
     assert (workdir / "some" / "where" / "mnist" / FILES[0]).is_file()
-    assert not (workdir / "data").exists()
+    assert not list((workdir / "data").iterdir())
 
 
 @pytest.mark.parametrize("command", ["fetch", "verify"])
@@ -104,7 +108,7 @@ def states(result):
 
 
 def test_status_as_a_table(mirror, cache, dlcli):
-    result = dlcli("data", "status")
+    result = dlcli("data", "status", "-q")
     assert (result.code, result.stderr) == (0, "")
     assert [line.split() for line in result.stdout.splitlines()] == [
         ["dataset", "status", "folder"],
@@ -115,8 +119,61 @@ def test_status_as_a_table(mirror, cache, dlcli):
     ]
 
 
+def test_status_says_where_the_cache_is_and_why(dlcli, workdir, monkeypatch):
+    told = dlcli("data", "status")
+    assert told.stderr == "Cache: data (there is a folder ./data here)\n"
+    assert dlcli("data", "status", "-q").stderr == ""
+    (workdir / "data").rmdir()
+    folder = user_cache_path("dlcli", appauthor=False)
+    reason = "your cache folder, as there is no folder ./data here"
+    told = dlcli("data", "status")
+    assert told.stderr == f"Cache: {folder} ({reason})\n"
+    assert f"{folder}/mnist\n" in told.stdout
+    monkeypatch.setenv("DLCLI_DATA_DIR", "here")
+    assert dlcli("data", "status").stderr == "Cache: here ($DLCLI_DATA_DIR)\n"
+    told = dlcli("data", "status", "--data-dir", "there")
+    assert told.stderr == "Cache: there (--data-dir)\n"
+
+
+def test_without_a_data_folder_every_folder_uses_the_same_cache(
+    mirror, dlcli, workdir, monkeypatch
+):
+    (workdir / "data").rmdir()
+    folder = user_cache_path("dlcli", appauthor=False)
+    try:
+        assert dlcli("data", "fetch", "-q").stdout == f"{folder}/mnist\n"
+        fetched = len(mirror.requested())
+        (workdir / "elsewhere").mkdir()
+        monkeypatch.chdir("elsewhere")
+        assert dlcli("data", "show", "--set", "dataset=mnist", "-q").code == 0
+        assert len(datasets.load("mnist").train) == 60
+        assert len(mirror.requested()) == fetched
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_advice_about_the_cache_names_the_folder_it_is_about(mirror, dlcli, cache, monkeypatch):
+    """The advice can be typed as it is: it repairs the cache that the command used."""
+    (cache / FILES[0]).write_bytes(b"damaged")
+    cache.parent.rename("my data")
+    named = ("--data-dir", "my data")
+    show = ("data", "show", "--set", "dataset=mnist")
+    for command in (("data", "verify", "mnist"), show):
+        result = dlcli(*command, *named)
+        assert result.code == 3
+        assert "dlcli data fetch mnist --data-dir 'my data'" in result.stderr
+    result = dlcli("data", "verify", "--data-dir", "empty one")
+    assert "fetch one with: dlcli data fetch --data-dir 'empty one'" in result.stderr
+    monkeypatch.setenv("DLCLI_DATA_DIR", "my data")
+    assert dlcli("data", "verify", "mnist").stderr.endswith("dlcli data fetch mnist\n")
+    monkeypatch.setenv("DLCLI_MIRROR", "http://localhost:1/")
+    monkeypatch.setitem(DATASETS, "kmnist", replace(DATASETS["kmnist"], mirrors=()))
+    result = dlcli("data", "fetch", "kmnist", "--data-dir", "other")
+    assert "(dlcli data import DIR --dataset kmnist --data-dir other)" in result.stderr
+
+
 def test_status_as_json(mirror, cache, dlcli):
-    result = dlcli("data", "status", "--format", "json")
+    result = dlcli("data", "status", "--format", "json", "-q")
     assert (result.code, result.stderr) == (0, "")
     assert json.loads(result.stdout) == [
         {"dataset": "mnist", "status": "complete", "folder": "data/mnist"},
@@ -142,9 +199,11 @@ def test_a_dataset_with_one_bad_file_is_damaged(mirror, cache, dlcli, content):
 
 
 def test_status_does_not_create_a_cache(dlcli, workdir):
+    (workdir / "data").rmdir()
     found = states(dlcli("data", "status", "-f", "json"))
     assert found == dict.fromkeys(downloadable(), "absent") | {"sample": "embedded"}
     assert list(workdir.iterdir()) == []
+    assert not user_cache_path("dlcli", appauthor=False).exists()
 
 
 # verify
@@ -214,7 +273,7 @@ def test_import_verifies_the_files_of_the_named_dataset(mirror, dlcli, workdir):
     result = dlcli("data", "import", "usb", "--dataset", "fashion-mnist")
     assert (result.code, result.stdout) == (3, "")
     assert f"usb/{FILES[0]}: not the file of fashion-mnist: wrong content" in result.stderr
-    assert not (workdir / "data").exists()
+    assert not list((workdir / "data").iterdir())
 
 
 def test_import_of_a_folder_without_the_files_exits_with_3(mirror, dlcli, workdir):
@@ -263,7 +322,8 @@ def test_the_sample_is_exported_without_a_cache(sample, dlcli, workdir):
     assert (result.code, result.stdout) == (0, "a/b/digits\n")
     last = workdir / "a" / "b" / "digits" / f"00042-{sample.test.labels[42]}.png"
     assert (read_png(last) == sample.test.images[42]).all()
-    assert [path.name for path in workdir.iterdir()] == ["a"]
+    assert {path.name for path in workdir.iterdir()} == {"a", "data"}
+    assert not list((workdir / "data").iterdir())
 
 
 def test_mnist_is_exported_from_the_cache_unless_another_dataset_is_named(
@@ -393,7 +453,7 @@ def test_showing_distortions_needs_an_augmentation(dlcli, workdir):
     result = dlcli("data", "show", "--set", "dataset=sample", "--augmented")
     assert (result.code, result.stdout) == (2, "")
     assert "--augmented: the config has no augmentation" in result.stderr
-    assert not list(workdir.iterdir())
+    assert [path.name for path in workdir.iterdir()] == ["data"]
 
 
 def test_replacing_a_picture_needs_force(dlcli, workdir):

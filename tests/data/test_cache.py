@@ -89,7 +89,8 @@ def test_load_reports_a_damaged_file_and_fetch_repairs_it(mirror, data_dir, file
     with pytest.raises(DatasetError) as refusal:
         datasets.load("mnist", data_dir)
     assert str(refusal.value) == (
-        f"{path}: corrupt (wrong SHA-256); repair it with: dlcli data fetch mnist"
+        f"{path}: corrupt (wrong SHA-256); "
+        f"repair it with: dlcli data fetch mnist --data-dir {data_dir}"
     )
     assert mirror.requested() == []
 

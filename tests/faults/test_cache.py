@@ -99,6 +99,7 @@ def make_filling(mirror, shim, dlcli, tmp_path, monkeypatch) -> Callable[[str], 
     kmnist = replace(DATASETS["kmnist"], mirrors=(mirror.url,), checksums=checksums)
     monkeypatch.setitem(DATASETS, "kmnist", kmnist)
     monkeypatch.setenv("DLCLI_MIRROR", mirror.url)
+    monkeypatch.setenv("DLCLI_DATA_DIR", "data")
     carried = tmp_path / "carried"
     carried.mkdir()
     for file, content in packed.items():

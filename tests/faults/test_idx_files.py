@@ -92,7 +92,7 @@ def test_an_import_refuses_every_damage(mirror, dlcli, workdir, long, tally):
         changed = bytearray(good)
         changed[chance.randrange(len(good))] ^= 1 << chance.randrange(8)
         file.write_bytes(chance.choice((bytes(changed), good[: chance.randrange(len(good))])))
-        result = dlcli("data", "import", "usb")
+        result = dlcli("data", "import", "usb", "--data-dir", "data")
         assert_civil(result, {3})
         assert TRAIN_IMAGES in result.stderr
     assert not Path("data").exists()
@@ -173,7 +173,7 @@ def test_folders_pipes_and_devices_are_refused_as_datasets(
 
 
 @pytest.mark.parametrize("kind", ["pipe", "/dev/zero", "loop"])
-def test_folders_pipes_and_devices_in_the_cache_are_damage(mirror, dlcli, workdir, kind, tally):
+def test_folders_pipes_and_devices_in_the_cache_are_damage(mirror, dlcli, local_cache, kind, tally):
     """The cache is damaged, and ``data fetch`` repairs it."""
     assert dlcli("data", "fetch").code == 0
     path = Path("data/mnist") / TRAIN_LABELS
