@@ -197,4 +197,5 @@ def config_stem(sources: tuple[str, ...]) -> str:
         return "default"
     stem = "stdin" if sources[-1] == "-" else Path(sources[-1]).stem
     # Short enough for every file system, in bytes too.
-    return "".join(c if c.isalnum() or c in "-_" else "-" for c in stem[:50])
+    word = "".join(c if c.isalnum() or c in "-_" else "-" for c in stem[:50])
+    return word.strip("-") or "config"

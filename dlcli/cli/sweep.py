@@ -106,7 +106,7 @@ def command(
 
     plan = plans.load(sources, overrides, trials)
     name = study or options.config_stem(sources)
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
+    if not re.fullmatch(r"\w[\w.-]*", name):
         raise ConfigError(f"--study {name!r}: use letters, digits, '.', '_' and '-'")
 
     with needs("sweep"):

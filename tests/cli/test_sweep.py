@@ -261,6 +261,17 @@ def test_an_error_in_a_worker_is_the_commands_error(search, dlcli):
 
 
 @pytest.mark.parametrize(
+    ("file", "study"), [("größe.yaml", "größe"), ("-x.yaml", "x"), ("...yaml", "config")]
+)
+def test_a_search_is_named_after_its_file_whatever_that_is_called(dlcli, search, file, study):
+    search(epochs=1, more="sweep.trials: 1\n").rename(file)
+    result = dlcli("sweep", "-q", "--config", f"./{file}")
+    assert (result.code, result.stderr) == (0, "")
+    assert result.stdout.startswith(f"runs/{study}/")
+    assert dlcli("sweep", "report", "--study", study).code == 0
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ([], "nothing to search"),
