@@ -6,15 +6,25 @@ from pathlib import Path
 import click
 
 from dlcli.cli import options
+from dlcli.cli.completion import complete_model
 from dlcli.cli.loading import limit_threads, load_dataset_of, load_default_model
 from dlcli.cli.output import echo, echo_of, print_json, print_table
 from dlcli.evaluation.formatting import percent
 
 
 @click.command("compare")
-@click.argument("first_name", metavar="[MODEL]", type=options.PathType(readable=False))
 @click.argument(
-    "second_name", metavar="MODEL", required=False, type=options.PathType(readable=False)
+    "first_name",
+    metavar="[MODEL]",
+    type=options.PathType(readable=False),
+    shell_complete=complete_model,
+)
+@click.argument(
+    "second_name",
+    metavar="MODEL",
+    required=False,
+    type=options.PathType(readable=False),
+    shell_complete=complete_model,
 )
 @options.dataset(help_text="Use another dataset than the models' own.")
 @options.data_dir

@@ -3,6 +3,7 @@
 import click
 
 from dlcli.cli import options
+from dlcli.cli.completion import complete_config
 from dlcli.cli.output import echo, message, print_json, warn
 
 
@@ -47,7 +48,7 @@ def show(sources: tuple[str, ...], overrides: tuple[str, ...], output_format: st
     required=True,
     metavar="FILE...",
     type=options.PathType(readable=False, allow_dash=True),
-    shell_complete=options.complete_config,
+    shell_complete=complete_config,
 )
 @options.debug_and_quiet
 def check(names: tuple[str, ...]) -> None:

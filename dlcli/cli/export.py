@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from dlcli.cli import options
+from dlcli.cli.completion import complete_model
 from dlcli.cli.loading import load_models, needs
 from dlcli.cli.output import message, open_output, print_path
 
@@ -12,7 +13,13 @@ _FORMATS = ("onnx", "safetensors")
 
 
 @click.command("export")
-@click.argument("model_path", metavar="[MODEL]", required=False, type=options.PathType())
+@click.argument(
+    "model_path",
+    metavar="[MODEL]",
+    required=False,
+    type=options.PathType(),
+    shell_complete=complete_model,
+)
 @click.option(
     "-f",
     "--format",

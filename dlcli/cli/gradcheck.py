@@ -30,7 +30,7 @@ def command(
     Examples:
       dlcli gradcheck
       dlcli gradcheck --config classic
-      dlcli gradcheck --set hidden_layers=[20,20] --set activation=gelu
+      dlcli gradcheck --set 'hidden_layers=[20,20]' --set activation=gelu
     """
     from dlcli.config import files
 

@@ -106,6 +106,9 @@ def main() -> NoReturn:
     (``python -m dlcli`` ends as usual, for profilers.)
     """
     if "_DLCLI_COMPLETE" in os.environ:  # click answers the shell's completion
+        from dlcli.cli import completion
+
+        completion.install()
         cli.main(prog_name="dlcli")
     if "--debug" not in sys.argv:
         silence_libraries()

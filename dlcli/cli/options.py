@@ -1,17 +1,20 @@
 """Options and arguments that several commands share, as in ``@options.threads``."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
+from dlcli.cli.completion import (
+    complete_config,
+    complete_dataset,
+    complete_model,
+    complete_setting,
+)
 from dlcli.files import DEFAULT_RUNS_DIR, expand_home
 from dlcli.nn.dimensions import MAX_THREADS
-
-if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -52,38 +55,6 @@ class PathType(click.Path):
         return super().convert(expand_home(os.fspath(value)), param, ctx)
 
 
-def complete_config(
-    _context: click.Context, _parameter: click.Parameter, incomplete: str
-) -> "list[CompletionItem]":
-    """Complete the names of shipped configs, and files."""
-    from dlcli.config.files import shipped_configs
-
-    return _names_or_path(shipped_configs(), incomplete, "file")
-
-
-def _complete_dataset(
-    _context: click.Context, _parameter: click.Parameter, incomplete: str
-) -> "list[CompletionItem]":
-    from dlcli.data.registry import DATASETS
-
-    return _names_or_path(DATASETS, incomplete, "dir")
-
-
-def _names_or_path(names: Iterable[str], incomplete: str, kind: str) -> "list[CompletionItem]":
-    from click.shell_completion import CompletionItem
-
-    found = [CompletionItem(name) for name in names if name.startswith(incomplete)]
-    return [*found, CompletionItem(incomplete, type=kind)]
-
-
-def _complete_setting(
-    _context: click.Context, _parameter: click.Parameter, incomplete: str
-) -> list[str]:
-    from dlcli.config.schema import key_types
-
-    return [f"{key}=" for key in key_types() if key.startswith(incomplete)]
-
-
 def _default_data_dir() -> Path:
     from dlcli.data import location
 
@@ -91,7 +62,11 @@ def _default_data_dir() -> Path:
 
 
 models = click.argument(
-    "model_paths", metavar="[MODEL]...", nargs=-1, type=PathType(readable=False)
+    "model_paths",
+    metavar="[MODEL]...",
+    nargs=-1,
+    type=PathType(readable=False),
+    shell_complete=complete_model,
 )
 config = click.option(
     "-c",
@@ -110,7 +85,7 @@ overrides = click.option(
     "overrides",
     metavar="KEY=VALUE",
     multiple=True,
-    shell_complete=_complete_setting,
+    shell_complete=complete_setting,
     help="Override one key of the config, as in --set learning_rate=0.05. May be repeated.",
 )
 data_dir = click.option(
@@ -148,7 +123,7 @@ def dataset(
         metavar="NAME|DIR",
         default=default,
         show_default=default is not None,
-        shell_complete=_complete_dataset,
+        shell_complete=complete_dataset,
         help=help_text,
     )
 

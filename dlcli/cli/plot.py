@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dlcli.cli import options
+from dlcli.cli.completion import complete_model
 from dlcli.cli.loading import (
     default_model,
     limit_threads,
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 
 
 @click.command("plot")
-@click.argument("paths", metavar="[RUN]...", nargs=-1, type=options.PathType())
+@click.argument(
+    "paths", metavar="[RUN]...", nargs=-1, type=options.PathType(), shell_complete=complete_model
+)
 @click.option(
     "--what",
     type=click.Choice(["curves", "confusion", "weights", "errors"]),

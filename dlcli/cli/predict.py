@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlcli.cli import options
+from dlcli.cli.completion import complete_model
 from dlcli.cli.loading import limit_threads, load_default_model, load_models
 from dlcli.cli.output import (
     echo,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     multiple=True,
     type=options.PathType(readable=False),
     metavar="MODEL",
+    shell_complete=complete_model,
     help="A run, an .npz file, or pretrained.",
 )
 @click.option(

@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from dlcli.cli import options
+from dlcli.cli.completion import complete_run
 from dlcli.cli.loading import limit_threads, load_dataset, needs
 from dlcli.cli.output import echo, message, print_json, shows_bars, warn
 from dlcli.cli.train_progress import EpochProgress, show_end, show_start
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     "--resume",
     "resumed",
     type=options.PathType(readable=False, path_type=Path),
+    shell_complete=complete_run,
     metavar="RUN",
     help="Resume a run that was stopped; only when training ends may be changed: epochs, "
     "early_stopping and min_gradient_norm (--set epochs=50).",
@@ -67,7 +69,7 @@ def command(
     \b
     Examples:
       dlcli train --config quickstart
-      dlcli train -c mnist --set epochs=20 --set hidden_layers=[256,128]
+      dlcli train -c mnist --set epochs=20 --set 'hidden_layers=[256,128]'
       run=$(dlcli train -c mnist -q) && dlcli eval "$run"
       dlcli train --resume runs/latest --set epochs=40
       dlcli train -c mnist --tensorboard; tensorboard --logdir runs

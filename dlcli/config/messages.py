@@ -30,6 +30,17 @@ def allowed_names(kind: Any) -> list[str]:
     return [name for part in schema.get("anyOf", [schema]) for name in part.get("enum", [])]
 
 
+def allowed_values(kind: Any) -> list[str]:
+    """The values that a type allows, as far as they are names, true, false and null."""
+    schema = msgspec.json.schema(kind)
+    types = [part.get("type") for part in schema.get("anyOf", [schema])]
+    return [
+        *allowed_names(kind),
+        *(["true", "false"] if "boolean" in types else []),
+        *(["null"] if "null" in types else []),
+    ]
+
+
 def allows_any_text(kind: Any) -> bool:
     """Whether a type allows text that is not one of a choice of names."""
     schema = msgspec.json.schema(kind)

@@ -235,46 +235,6 @@ def test_a_prediction_imports_nothing_that_only_training_needs(
     assert finished.returncode == 0, finished.stderr
 
 
-def complete(instruction: str, words: list[str]) -> str:
-    """What dlcli answers a shell that asks for its script, or to complete the last word."""
-    environment = {
-        **os.environ,
-        "_DLCLI_COMPLETE": instruction,
-        "COMP_WORDS": " ".join(["dlcli", *words]),
-        "COMP_CWORD": str(len(words)),
-    }
-    finished = subprocess.run(
-        [sys.executable, "-c", "from dlcli.cli.main import main; main()"],
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert finished.returncode == 0, finished.stderr
-    return finished.stdout
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_scripts_are_printed(workdir, shell):
-    assert "_DLCLI_COMPLETE" in complete(f"{shell}_source", [])
-
-
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (["train", "--config", "qu"], "quickstart"),
-        (["config", "check", "so"], "softmax"),
-        (["train", "--set", "learn"], "learning_rate="),
-        (["eval", "--dataset", "sam"], "sample"),
-        (["eval", "ru"], "file"),
-        (["predict", "di"], "file"),
-        (["predict", "--model", "ru"], "file"),
-        (["tr"], "train"),
-    ],
-)
-def test_the_shell_completes_names_keys_and_files(workdir, words, expected):
-    assert expected in re.split(r"[,\n]", complete("bash_complete", words))
-
-
 @pytest.mark.parametrize(
     ("command", "code", "message"),
     [
