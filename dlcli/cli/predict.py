@@ -99,7 +99,8 @@ def command(
     IMAGE is a picture of one handwritten digit (a scan, a drawing, a photo of a page) in any
     format that Pillow reads, a folder of them, or - for one picture on stdin. Prints DIGIT,
     PROBABILITY and PATH, separated by tabs, a line a picture, in order; with --format json, a
-    JSON object a line with all ten probabilities.
+    JSON object a line with all ten probabilities. Of a file with several pages or frames each is
+    a picture, as PATH, PATH#2 and so on.
 
     The model is a run directory, an .npz file, or "pretrained", which comes with dlcli; without
     one, $DLCLI_MODEL, else runs/latest; pretrained if there are no runs at all.

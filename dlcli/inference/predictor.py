@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
 from dlcli.errors import ImageError, Terminated
 from dlcli.inference.sources import ImageSource
@@ -17,13 +18,13 @@ from dlcli.nn.types import Array, Pixels
 from dlcli.runs.checkpoint import Model
 from dlcli.vision import pipeline
 from dlcli.vision.candidate import Candidate, PreprocessingTrace
-from dlcli.vision.decode import ignore_warnings, read_image, to_grey_or_rgb
+from dlcli.vision.decode import ignore_warnings, read_pages, to_grey_or_rgb
 from dlcli.vision.rejection import RejectionReason, rejection_reason
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
-    Preprocessed = tuple[ImageSource, Candidate | ImageError]
+    Preprocessed = tuple[str, Candidate | ImageError]  # and the name of the page
 
 # Pictures in a batch: few enough that predictions appear soon, enough that the matrix products
 # are efficient.
@@ -38,7 +39,7 @@ _MIN_SECONDS_FOR_THREADS = 0.001
 class Prediction:
     """The prediction for one picture."""
 
-    name: str
+    name: str  # its path; the pages of a file that has several are path, path#2, ...
     pixels: Pixels | None = None  # what the network was shown, shape (784,)
     probabilities: Array | None = None  # of the ten digits; None if the picture was rejected
     rejection: RejectionReason | None = None
@@ -84,25 +85,30 @@ def predict(
     as_is = raw or model.metadata.preprocessing == "none"
     preprocess = pipeline.take_as_is if as_is else pipeline.preprocess
 
-    def prepare(source: ImageSource) -> "Preprocessed":
+    def prepare(name: str, image: Image.Image | ImageError) -> Candidate | ImageError:
+        if isinstance(image, ImageError):
+            return image
         try:
-            if source.error is not None:
-                raise ImageError(source.error)  # noqa: TRY301 - as if reading it had failed
-            image = read_image(source.file, source.name)
             if is_unread() and not as_is:
-                to_grey_or_rgb(image, source.name)
-                return source, Candidate(None)
-            return source, preprocess(image, source.name, explain=explain)
+                to_grey_or_rgb(image, name)
+                return Candidate(None)
+            return preprocess(image, name, explain=explain)
         except ImageError as error:
-            return source, error
+            return error
+
+    def prepare_pages(source: ImageSource) -> "list[Preprocessed]":
+        if source.error is not None:
+            return [(source.name, ImageError(source.error))]
+        return [(name, prepare(name, page)) for name, page in read_pages(source.file, source.name)]
 
     with ignore_warnings():
-        for batch in _in_order(prepare, sources, threads or _available_cores()):
-            yield from _classify(model, batch, reject)
+        for batch in _in_order(prepare_pages, sources, threads or _available_cores()):
+            for start in range(0, len(batch), _BATCH_SIZE):
+                yield from _classify(model, batch[start : start + _BATCH_SIZE], reject)
 
 
 def _in_order(
-    prepare: "Callable[[ImageSource], Preprocessed]",
+    prepare: "Callable[[ImageSource], list[Preprocessed]]",
     sources: Iterable[ImageSource | None],
     threads: int,
 ) -> "Iterator[list[Preprocessed]]":
@@ -111,7 +117,8 @@ def _in_order(
 
     def timed(batch: list[ImageSource]) -> "tuple[list[Preprocessed], float]":
         start = time.perf_counter()
-        return [prepare(source) for source in batch], (time.perf_counter() - start) / len(batch)
+        pages = [page for source in batch for page in prepare(source)]
+        return pages, (time.perf_counter() - start) / max(len(pages), 1)
 
     def batch_size() -> int:
         return 1 if seconds > _MIN_SECONDS_FOR_THREADS else _BATCH_SIZE
@@ -206,9 +213,9 @@ def _classify(model: Model, batch: "list[Preprocessed]", reject: float) -> Itera
     if shown:
         ends = np.cumsum([len(variants) for variants in shown])
         outputs = iter(np.split(model.infer(np.concatenate(shown))[1], ends[:-1]))
-    for source, found in batch:
+    for name, found in batch:
         if isinstance(found, ImageError):
-            yield Prediction(source.name, error=str(found))
+            yield Prediction(name, error=str(found))
             continue
         probabilities, rejection = None, found.rejection
         reason = rejection and str(rejection)
@@ -217,7 +224,7 @@ def _classify(model: Model, batch: "list[Preprocessed]", reject: float) -> Itera
             rejection = _rejection(found, probabilities, reject)
             reason = rejection and _explained(rejection, probabilities)
         yield Prediction(
-            source.name,
+            name,
             found.pixels,
             probabilities if rejection is None else None,
             rejection,

@@ -15,6 +15,10 @@ from dlcli.files import stdin
 from dlcli.inference.path_list import split_list
 from dlcli.vision.decode import MAX_BYTES
 
+# Pictures that Pillow may read only with a library beside it; without that they are reported, and
+# not passed over like other files.
+_NEED_MORE_THAN_PILLOW = {".heic", ".heif", ".hif", ".avif"}
+
 
 @dataclass(frozen=True)
 class ImageSource:
@@ -98,7 +102,7 @@ def find_images(folder: Path) -> Iterator[Path]:
     """
     Image.init()
     kinds = Image.registered_extensions().items()
-    suffixes = {suffix for suffix, kind in kinds if kind in Image.OPEN}
+    suffixes = {suffix for suffix, kind in kinds if kind in Image.OPEN} | _NEED_MORE_THAN_PILLOW
     found = False
     unreadable: list[OSError] = []
     try:

@@ -5,8 +5,8 @@ import os
 import threading
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -30,11 +30,20 @@ _MAX_PIXELS_BY_FORMAT = {
     "WEBP": 20_000_000,
     "AVIF": 20_000_000,
     "JPEG2000": 20_000_000,
+    "HEIF": 50_000_000,  # phones take up to 48 million
 }
 # Pictures above this fraction of the limit are decoded one at a time, in however many threads.
 _LARGE_FRACTION = 1 / 5
 _LARGE_PICTURE_LOCK = threading.Lock()
-# CPU time after which decoding is given up; a picture of 40 million pixels takes up to 2 s.
+# Formats whose pages or frames are pictures of their own. In others (MPO, PSD, icons) they are
+# views, layers or sizes of one picture, and the first stands for all.
+_WITH_PAGES = {"TIFF", "GIF", "PNG", "WEBP", "AVIF", "HEIF", "DCX", "FLI"}
+_MAX_PAGES = 1_000  # a scanned book; more are taken for a film, or an attack
+# A page's kind in TIFF 6.0, section 8: bits of the tag NewSubfileType.
+_NEW_SUBFILE_TYPE, _REDUCED_IMAGE, _MASK = 254, 1, 4
+# What HEIC files, photographs of phones, name as their kind after "ftyp" (ISO/IEC 23008-12).
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+# CPU time after which decoding a page is given up; a picture of 40 million pixels takes up to 2 s.
 _MAX_SECONDS = 4.0
 # White in pictures of 8, 12 and 16 bits; the first that is not below the largest value is used.
 _FULL_SCALES = (255, 4095, 65535)
@@ -45,7 +54,7 @@ _MIN_PAGE_CONTRAST = 60
 
 
 def read_image(source: Path | BinaryIO, name: str) -> Image.Image:
-    """Decode a picture and turn it upright by its EXIF data; large ones are reduced in size.
+    """Decode a picture, the first page of a file that has several; raise as :func:`read_pages`.
 
     Raises
     ------
@@ -53,13 +62,96 @@ def read_image(source: Path | BinaryIO, name: str) -> Image.Image:
         It cannot be read, Pillow does not know its format, it is too large, or decoding takes
         too long.
     """
+    with closing(read_pages(source, name)) as pages:
+        _, page = next(pages)
+    if isinstance(page, ImageError):
+        raise page
+    return page
+
+
+def read_pages(
+    source: Path | BinaryIO, name: str
+) -> Generator[tuple[str, Image.Image | ImageError]]:
+    """Decode a file's pictures, turned upright by their EXIF data; large ones are reduced in size.
+
+    The pages of a TIFF file and the frames of an animation are pictures of their own; the second
+    is named ``name#2``. One that cannot be used comes as the error that says why.
+    """
     try:
-        with _opened(source, name) as file, ExitStack() as lock:
-            # Some decoders, such as WebP's, allocate memory when they are opened.
-            lock.enter_context(_LARGE_PICTURE_LOCK)
-            with Image.open(file) as image:
-                _refuse_programs(image, name)
-                upright = _decoded(image, name, lock)
+        with ExitStack() as stack:
+            with _errors_as_image_errors(source, name):
+                file = stack.enter_context(_opened(source, name))
+                # Some decoders, such as WebP's, allocate memory when they are opened.
+                with _LARGE_PICTURE_LOCK:
+                    image = stack.enter_context(_open_image(file, name))
+                    _refuse_programs(image, name)
+                    has_pages = image.format in _WITH_PAGES and getattr(image, "is_animated", False)
+            if not has_pages:
+                yield name, _page(image, source, name)
+                return
+            yield from _pages(image, file, source, name)
+    except ImageError as error:
+        yield name, error
+
+
+def _pages(
+    image: Image.Image, file: "_TimeLimitedReader", source: Path | BinaryIO, name: str
+) -> Iterator[tuple[str, Image.Image | ImageError]]:
+    """The pages of an opened file."""
+    for index in range(_MAX_PAGES + 1):
+        page_name = f"{name}#{index + 1}" if index else name
+        file.restart_clock()
+        try:
+            with _errors_as_image_errors(source, page_name):
+                if not _turn_to(image, index):
+                    return
+                is_picture = index == 0 or not _is_thumbnail(image)
+        except ImageError as error:
+            yield page_name, error
+            return
+        if index == _MAX_PAGES:
+            yield page_name, ImageError(f"{page_name}: the pages from here on are left out")
+            return
+        try:
+            if is_picture:
+                yield page_name, _page(image, source, page_name).copy()
+        except ImageError as error:
+            yield page_name, error
+            if image.format != "TIFF":  # a frame is drawn over the one before it
+                return
+
+
+def _turn_to(image: Image.Image, index: int) -> bool:
+    """Go to a page; return whether there is one."""
+    try:
+        if index:
+            image.seek(index)
+    except EOFError:
+        return False
+    return True
+
+
+def _is_thumbnail(image: Image.Image) -> bool:
+    """Whether a page of a TIFF file is a smaller version or a mask of another page."""
+    kind = getattr(image, "tag_v2", {}).get(_NEW_SUBFILE_TYPE)
+    return isinstance(kind, int) and bool(kind & (_REDUCED_IMAGE | _MASK))
+
+
+def _page(image: Image.Image, source: Path | BinaryIO, name: str) -> Image.Image:
+    """Decode the page that an opened file is at."""
+    with _errors_as_image_errors(source, name), ExitStack() as lock:
+        lock.enter_context(_LARGE_PICTURE_LOCK)
+        upright = _decoded(image, name, lock)
+    if not upright.width or not upright.height:
+        raise ImageError(f"{name}: an empty picture ({upright.width}x{upright.height})")
+    return upright
+
+
+@contextmanager
+def _errors_as_image_errors(source: Path | BinaryIO, name: str) -> Iterator[None]:
+    """Raise whatever opening and decoding raises as an ``ImageError``."""
+    try:
+        yield
     except ImageError:
         raise
     except FileNotFoundError as error:
@@ -75,9 +167,26 @@ def read_image(source: Path | BinaryIO, name: str) -> Image.Image:
     # Pillow's decoders raise all kinds of exceptions on broken files.
     except Exception as error:
         raise ImageError(f"{name}: damaged picture: {error}") from error
-    if not upright.width or not upright.height:
-        raise ImageError(f"{name}: an empty picture ({upright.width}x{upright.height})")
-    return upright
+
+
+def _open_image(file: BinaryIO, name: str) -> Image.Image:
+    """Open a picture with Pillow, or with pillow-heif, which it is told of where it is needed."""
+    try:
+        return Image.open(file)
+    except UnidentifiedImageError:
+        file.seek(0)
+        header = file.read(12)
+        if header[4:8] != b"ftyp" or header[8:] not in _HEIF_BRANDS:
+            raise
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError as error:
+        raise ImageError(
+            f"{name}: HEIC needs pillow-heif; get it with: pip install 'dlcli[heif]'"
+        ) from error
+    register_heif_opener()
+    file.seek(0)
+    return Image.open(file)
 
 
 class _TimeLimitedReader(io.BufferedReader):
@@ -90,6 +199,10 @@ class _TimeLimitedReader(io.BufferedReader):
     def __init__(self, raw: io.RawIOBase, name: str) -> None:
         super().__init__(raw)
         self._name = name
+        self.restart_clock()
+
+    def restart_clock(self) -> None:
+        """Give the next page the whole time."""
         self._end = time.thread_time() + _MAX_SECONDS
 
     def read(self, size: int | None = -1, /) -> bytes:
@@ -106,7 +219,7 @@ class _TimeLimitedReader(io.BufferedReader):
 
 
 @contextmanager
-def _opened(source: Path | BinaryIO, name: str) -> Iterator[BinaryIO]:
+def _opened(source: Path | BinaryIO, name: str) -> Iterator[_TimeLimitedReader]:
     """The file of a picture, unless it is too large."""
     with ExitStack() as stack:
         file = stack.enter_context(open_file(source)) if isinstance(source, Path) else source

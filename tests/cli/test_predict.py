@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image
 
@@ -385,6 +386,53 @@ def test_the_content_decides_what_a_picture_is(predict, digit, name):
     digit("a.png")
     digit(name)
     assert lines_of(predict(name))[0][:2] == lines_of(predict("a.png"))[0][:2]
+
+
+def test_every_page_of_a_file_gets_a_line(predict, model, sample):
+    first, *others = [Image.fromarray(image.reshape(28, 28)) for image in sample.test.images[:3]]
+    first.save("a.tif", save_all=True, append_images=others)
+    expected = [answer_to(model, image) for image in sample.test.images[:3]]
+    result = predict("a.tif", "--show-preprocessed", "seen")
+    assert lines_of(result) == [
+        [str(best), f"{share:.4f}", name]
+        for (best, share), name in zip(expected, ["a.tif", "a.tif#2", "a.tif#3"], strict=True)
+    ]
+    assert len(list(Path("seen").iterdir())) == 3
+    by_stdin = predict("-", "--raw", stdin=Path("a.tif").read_bytes())
+    assert [cells[2] for cells in lines_of(by_stdin)] == ["-", "-#2", "-#3"]
+    paths = [found["path"] for found in objects_of(predict("a.tif", "--format", "json"))]
+    assert paths == ["a.tif", "a.tif#2", "a.tif#3"]
+
+
+HEIC_COMMAND = """
+import sys
+if {is_missing}: sys.modules["pillow_heif"] = None
+from dlcli.cli.main import main
+sys.argv = ["dlcli", "predict", "-q", "-m", "model.npz", *{names}]
+main()
+"""
+
+
+@pytest.mark.parametrize("names", [["photos"], ["photos/a.HEIC"], ["photos/b", "photos"]])
+@pytest.mark.parametrize("is_missing", [False, True])
+def test_a_photograph_in_heic_is_read_or_named_with_what_to_install(
+    workdir, model, names, is_missing
+):
+    Path("photos").mkdir()
+    image = pillow_heif.from_pillow(drawing("RGB"))
+    image.save("photos/a.HEIC")
+    image.save("photos/b", format="HEIF")  # without a suffix, no picture of a folder
+    code = HEIC_COMMAND.format(names=names, is_missing=is_missing)
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    paths = [path.replace("photos", "photos/a.HEIC") for path in names if "/" not in path]
+    paths = [*[path for path in names if "/" in path], *paths]
+    if is_missing:
+        hint = "HEIC needs pillow-heif; get it with: pip install 'dlcli[heif]'"
+        assert finished.stderr.splitlines() == [f"Error: {path}: {hint}" for path in paths]
+        assert (finished.returncode, finished.stdout) == (4, "")
+    else:
+        assert [line.split("\t")[-1] for line in finished.stdout.splitlines()] == paths
+        assert (finished.returncode, finished.stderr) == (0, "")
 
 
 # Broken pictures.

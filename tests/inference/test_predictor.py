@@ -215,9 +215,9 @@ def test_slow_pictures_are_read_in_threads_and_predicted_in_order(trained, monke
     def slow_read(source, name):
         readers.add(threading.current_thread().name)
         time.sleep(0.002)
-        return ONE if int(name) % 3 else Image.new("L", (50, 50))
+        return [(name, ONE if int(name) % 3 else Image.new("L", (50, 50)))]
 
-    monkeypatch.setattr(predictor, "read_image", slow_read)
+    monkeypatch.setattr(predictor, "read_pages", slow_read)
     pictures = [ImageSource(Path("x"), str(number)) for number in range(60)]
     predictions = list(predictor.predict(trained, pictures, raw=False))
     assert [prediction.name for prediction in predictions] == [str(number) for number in range(60)]
@@ -234,7 +234,7 @@ def test_a_single_thread_can_be_asked_for(trained, monkeypatch):
 
 @pytest.mark.parametrize("seconds", [0, 0.002])
 def test_the_first_picture_is_predicted_before_the_second_is_read(trained, monkeypatch, seconds):
-    read = predictor.read_image
+    read = predictor.read_pages
     done = []
 
     def slow_read(source, name):
@@ -242,7 +242,7 @@ def test_the_first_picture_is_predicted_before_the_second_is_read(trained, monke
         done.append(name)
         return read(source, name)
 
-    monkeypatch.setattr(predictor, "read_image", slow_read)
+    monkeypatch.setattr(predictor, "read_pages", slow_read)
     pictures = (picture_of(np.zeros(784, np.uint8), str(number)) for number in range(5))
     assert next(predictor.predict(trained, pictures, raw=False)).name == "0"
     assert done == ["0"]
@@ -285,14 +285,14 @@ def test_termination_does_not_wait_for_a_blocked_read(trained, monkeypatch):
     def read(source, name):
         if name == "3":
             go_on.wait(60)
-        return ONE
+        return [(name, ONE)]
 
     def pictures():
         for number in range(6):
             yield ImageSource(Path("x"), str(number))
         raise Terminated("terminated")
 
-    monkeypatch.setattr(predictor, "read_image", read)
+    monkeypatch.setattr(predictor, "read_pages", read)
     monkeypatch.setattr(predictor, "_MIN_SECONDS_FOR_THREADS", 0)
     with pytest.raises(Terminated):
         list(predictor.predict(trained, pictures(), raw=False, threads=4))
@@ -331,9 +331,9 @@ def test_while_threads_read_pictures_blas_computes_with_one(trained, monkeypatch
 
     def read(source, name):
         used.append(blas_threads())
-        return ONE
+        return [(name, ONE)]
 
-    monkeypatch.setattr(predictor, "read_image", read)
+    monkeypatch.setattr(predictor, "read_pages", read)
     pictures = [ImageSource(Path("x"), str(number)) for number in range(20)]
     with threadpool_limits(3, "blas"):
         assert blas_threads() == 3
