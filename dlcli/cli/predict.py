@@ -1,5 +1,6 @@
 """``dlcli predict``."""
 
+import os
 import re
 import shlex
 import sys
@@ -29,9 +30,24 @@ if TYPE_CHECKING:
     from dlcli.inference.predictor import Prediction
 
 
+class _ImagePath(options.PathType):
+    """A path in which ``~`` is expanded, unless a picture is called so."""
+
+    def convert(
+        self,
+        value: "str | os.PathLike[str]",
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        """Take the name of a file that there is as it is."""
+        if os.path.lexists(value):
+            return click.Path.convert(self, value, param, ctx)
+        return super().convert(value, param, ctx)
+
+
 @click.command("predict")
 @click.argument(
-    "images", nargs=-1, metavar="IMAGE...", type=options.PathType(readable=False, allow_dash=True)
+    "images", nargs=-1, metavar="IMAGE...", type=_ImagePath(readable=False, allow_dash=True)
 )
 @click.option(
     "-m",
