@@ -5,13 +5,19 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from dlcli import __version__
 from dlcli.cli import options
-from dlcli.cli.output import discard, echo_error, print_any_character, printable
+from dlcli.cli.output import (
+    STOP_IS_TOLD,
+    discard,
+    echo_error,
+    print_any_character,
+    printable,
+)
 from dlcli.errors import DlcliError, Terminated
 from dlcli.runs import interrupts
 
@@ -71,8 +77,10 @@ def run(arguments: Sequence[str]) -> int:
     debug = "--debug" in arguments
     interrupts.install()
     print_any_character()
+    meta: dict[str, Any] = {}
     try:
         with cli.make_context("dlcli", list(arguments)) as context:
+            meta = context.meta
             cli.invoke(context)
         if sys.stdout is not None:  # it is None when it was closed before the start (>&-)
             sys.stdout.flush()
@@ -88,6 +96,8 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     except BaseException as error:  # noqa: BLE001 - whatever it is, it becomes one message here
         code, lines = _explain(error, arguments)
+        if meta.get(STOP_IS_TOLD) and isinstance(error, (KeyboardInterrupt, Terminated)):
+            return code
         lines = ["Error: " + lines[0], *lines[1:]]
         if debug:
             import traceback

@@ -15,6 +15,7 @@ from dlcli.cli import layout
 from dlcli.cli.options import QUIET
 from dlcli.files import is_stdout, write_output
 
+STOP_IS_TOLD = "dlcli.stop_is_told"
 _IS_CLOSED = "dlcli.stdout_is_closed"
 _ENCODING_ERRORS = "dlcli.escape"
 
@@ -93,6 +94,12 @@ def echo_of(*pieces: str) -> None:
     """Write a line to stdout; a narrow terminal breaks it between the pieces."""
     for line in layout.lines(list(map(printable, pieces)), layout.width(sys.stdout)):
         echo(line)
+
+
+def say_stopped(text: str) -> None:
+    """Say how far the work came before Ctrl-C or SIGTERM, and how to continue it."""
+    message(text)
+    click.get_current_context().meta[STOP_IS_TOLD] = not is_quiet()
 
 
 def warn(text: str) -> None:

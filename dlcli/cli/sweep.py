@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from dlcli.cli import options
 from dlcli.cli.loading import load_dataset, needs
-from dlcli.cli.output import echo, message, print_json, printable, warn
+from dlcli.cli.output import echo, message, print_json, printable, say_stopped, warn
 from dlcli.cli.sweep_progress import TrialProgress, shown_counts, shown_params
 from dlcli.cli.sweep_report import report, storage_option
 from dlcli.errors import ConfigError, DlcliError
@@ -152,7 +152,7 @@ def _show(progress: "Progress", updates: "Generator[Progress]") -> "Progress":
             progress = update
             display.show(progress)
     if not progress.is_done:
-        message(
+        say_stopped(
             f"Stopped after {progress.done} of {progress.plan.trials} trials; "
             "run the same command to continue"
         )

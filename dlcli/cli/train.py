@@ -11,7 +11,7 @@ from click.core import ParameterSource
 from dlcli.cli import options
 from dlcli.cli.completion import complete_run
 from dlcli.cli.loading import limit_threads, load_dataset, needs
-from dlcli.cli.output import echo, message, print_json, shows_bars, warn
+from dlcli.cli.output import echo, message, print_json, say_stopped, shows_bars, warn
 from dlcli.cli.train_progress import EpochProgress, show_end, show_start
 from dlcli.errors import DivergenceError, Terminated
 
@@ -213,7 +213,7 @@ def _train(
         raise
     except (KeyboardInterrupt, Terminated):
         bar.close()
-        message(
+        say_stopped(
             f"Stopped{f'; epoch {saved} is saved' if saved else ' in the first epoch'}. "
             f"Resume with: dlcli train --resume {run.path}"
         )

@@ -181,8 +181,7 @@ def test_ctrl_c_ends_a_search_and_the_same_command_continues_it(search, start_ho
     assert process.returncode == 130
     assert stdout == ""
     assert "Traceback" not in stderr
-    assert "Stopped after 0 of 3 trials; run the same command to continue" in stderr
-    assert stderr.endswith("Error: interrupted\n")
+    assert stderr.endswith("Stopped after 0 of 3 trials; run the same command to continue\n")
     rows = json.loads(dlcli("sweep", "report", "--format", "json").stdout)["trials"]
     assert [row["state"] for row in rows] == ["fail", "fail", "waiting", "waiting"]
 
