@@ -42,7 +42,8 @@ def main(
         return not wanted or any(text.lower() in name.lower() for text in wanted)
 
     names = [n for n in CONTENDERS if not contenders or n in {"dlcli", "products", *contenders}]
-    dataset = datasets.load("mnist", data_dir, lambda name, *_: _log(f"downloading {name}"))
+    _log("loading MNIST")
+    dataset = datasets.load("mnist", data_dir)
     cases: list[CaseResult] = []
     results: list[CommandResult] = []
     for case in CASES:

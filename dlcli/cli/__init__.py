@@ -8,5 +8,5 @@
 - ``loading``  what commands load: models, datasets and optional extras
 
 The other modules are named after their commands; ``sweep_report`` is ``dlcli sweep report``.
-``train_progress`` and ``sweep_progress`` show what ``train`` and ``sweep`` are doing.
+``train_progress``, ``sweep_progress`` and ``download_progress`` show what is being done.
 """

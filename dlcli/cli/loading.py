@@ -1,22 +1,19 @@
 """What commands load: models, datasets, optional extras; and the threads they compute with."""
 
-import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from dlcli.cli import output
+from dlcli.cli.download_progress import DownloadProgress
 from dlcli.errors import ConfigError, DatasetError
 
 if TYPE_CHECKING:
-    from tqdm import tqdm
-
     from dlcli.data.datasets import Dataset
-    from dlcli.data.download import Progress
     from dlcli.runs.checkpoint import Model
     from dlcli.runs.lookup import DefaultModel
 
@@ -97,31 +94,13 @@ def load_dataset_of(models: "Sequence[Model]", name: str | None, data_dir: Path)
 
 
 @contextmanager
-def downloads(data_dir: Path) -> Iterator["Progress"]:
-    """Show the downloads in the block, and say what to do without a network if they fail.
-
-    On a terminal, there is a progress bar for each file, else a line for each file.
-    """
+def downloads(data_dir: Path) -> Iterator[DownloadProgress]:
+    """Show the downloads in the block, and say what to do without a network if they fail."""
     from dlcli.data.cache import UnavailableError
 
-    bars: dict[str, tqdm[Any]] = {}
-    with ExitStack() as stack:
-
-        def show(name: str, received: int, total: int) -> None:
-            if name not in bars:
-                from tqdm import tqdm
-
-                shown = output.shows_bars()
-                bar = tqdm(desc=name, unit="B", unit_scale=True, file=sys.stderr, disable=not shown)
-                bars[name] = stack.enter_context(bar)
-                if not shown:
-                    output.message(f"downloading {name}")
-            bars[name].total = total or None
-            bars[name].n = received
-            bars[name].refresh()
-
+    with DownloadProgress() as progress:
         try:
-            yield show
+            yield progress
         except UnavailableError as error:
             raise DatasetError(*error.args, _offline_advice(error.name, data_dir)) from error
 

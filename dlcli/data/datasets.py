@@ -52,7 +52,7 @@ def load(name: str, data_dir: Path | None = None, progress: "Progress | None" = 
     data_dir
         The cache; None for the usual one (:func:`dlcli.data.location.default`).
     progress
-        Called for each chunk received while downloading.
+        Told of downloads.
 
     Raises
     ------

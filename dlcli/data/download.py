@@ -1,7 +1,8 @@
 """Downloads one file, verified, from the first mirror that delivers it."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -27,8 +28,15 @@ _INVALID_URL_ERRORS = (
     urllib3.exceptions.LocationValueError,  # not wrapped by requests
 )
 
-Progress = Callable[[str, int, int], None]
-"""Called with a file's name, the bytes received so far, and the total (0 if not known)."""
+
+class Progress(Protocol):
+    """Learns what is being downloaded."""
+
+    def trying(self, name: str, url: str, failure: str | None) -> None:
+        """A mirror is asked for a file; ``failure`` is how the attempt before ended."""
+
+    def received(self, name: str, count: int, total: int) -> None:
+        """So many bytes of a file have arrived; ``total`` is 0 if it is not known."""
 
 
 class _MirrorError(Exception):
@@ -59,7 +67,7 @@ def fetch(
     mirrors
         URL prefixes.
     progress
-        Called for each chunk received.
+        Told of each attempt and of each chunk received.
 
     Raises
     ------
@@ -67,14 +75,18 @@ def fetch(
         No mirror delivered the file; the message lists the failure of each.
     """
     failures: list[str] = []
+    failure: str | None = None
     for mirror in mirrors:
         url = f"{mirror.rstrip('/')}/{name}.gz"
         for attempt in range(ATTEMPTS):
+            if progress is not None:
+                progress.trying(name, url, failure)
             try:
                 return _verified(_get(url, name, progress), checksum, url)
             except _MirrorError as error:
+                failure = f"{url}: {error}"
                 if not error.retryable or attempt == ATTEMPTS - 1:
-                    failures.append(f"  {url}: {error}")
+                    failures.append(f"  {failure}")
                     break
                 time.sleep(BACKOFF_SECONDS * 2**attempt)
     raise DatasetError(f"{name}: no mirror delivered it", *failures)
@@ -101,7 +113,7 @@ def _get(url: str, name: str, progress: Progress | None) -> bytes:
                 if time.monotonic() > deadline:
                     raise _MirrorError(f"not done after {DEADLINE_SECONDS:g} s", retryable=False)
                 if progress is not None:
-                    progress(name, len(body), total)
+                    progress.received(name, len(body), total)
             return bytes(body)
     except _INVALID_URL_ERRORS as error:
         raise _MirrorError("not a valid URL", retryable=False) from error

@@ -93,11 +93,28 @@ def test_a_fetch_without_a_good_mirror_exits_with_3(httpserver, mirror, dlcli, m
 
 
 def test_on_a_terminal_each_file_has_a_progress_bar(mirror, dlcli, monkeypatch):
-    monkeypatch.setattr("dlcli.cli.output.shows_bars", lambda: True)
+    monkeypatch.setattr("dlcli.cli.download_progress.shows_bars", lambda: True)
     result = dlcli("data", "fetch")
     assert result.stdout == "data/mnist\n"
     for file in FILES:
-        assert f"{file}: 100%" in result.stderr
+        assert f"\r{file}: waiting for 127.0.0.1" in result.stderr
+        assert f"\r{file} 100 %|" in result.stderr
+
+
+@pytest.mark.parametrize("bars", [True, False])
+def test_while_a_mirror_fails_each_attempt_is_told(httpserver, mirror, dlcli, monkeypatch, bars):
+    monkeypatch.setattr("dlcli.cli.download_progress.shows_bars", lambda: bars)
+    broken = httpserver.url_for("/broken/")
+    mnist = replace(DATASETS["mnist"], mirrors=(broken, mirror.url))
+    monkeypatch.setitem(DATASETS, "mnist", mnist)
+    for file in FILES:
+        httpserver.expect_request(f"/broken/{file}.gz").respond_with_data(status=503)
+    result = dlcli("data", "fetch")
+    assert (result.code, result.stdout) == (0, "data/mnist\n")
+    for file in FILES:
+        url = f"{broken}{file}.gz"
+        assert result.stderr.count(f"{url}: HTTP status 503; trying again\n") == 2
+        assert f"{url}: HTTP status 503; trying {mirror.url}{file}.gz\n" in result.stderr
 
 
 # status

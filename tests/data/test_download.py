@@ -306,13 +306,28 @@ def test_if_the_users_mirror_fails_the_official_one_is_used(
     assert cached(tmp_path) == in_cache(mirror.contents)
 
 
+class Told:
+    """What a download tells of its progress."""
+
+    def __init__(self) -> None:
+        self.attempts: list[tuple] = []
+        self.chunks: list[tuple] = []
+
+    def trying(self, *news) -> None:
+        self.attempts.append(news)
+
+    def received(self, *news) -> None:
+        self.chunks.append(news)
+
+
 def test_ctrl_c_during_the_transfer_leaves_complete_files_and_no_lock(mirror, tmp_path):
-    def interrupt(name, _received, _total):
-        if name == FILES[1]:
-            raise KeyboardInterrupt
+    class Interrupting(Told):
+        def received(self, name, *_numbers) -> None:
+            if name == FILES[1]:
+                raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        cache.fetch("mnist", tmp_path, interrupt)
+        cache.fetch("mnist", tmp_path, Interrupting())
     assert cached(tmp_path) == in_cache({FIRST: mirror.contents[FIRST]})
     with FileLock(tmp_path / ".mnist.lock", timeout=0):
         pass
@@ -418,14 +433,25 @@ def test_a_mirror_may_declare_gzip_as_the_content_encoding(web):
     assert fetch(web(Response(ZIPPED, headers={"Content-Encoding": "gzip"}))) == CONTENT
 
 
+def test_each_attempt_is_told_before_it_starts_with_how_the_last_one_failed(web):
+    base = web(*[Response(status=500)] * download.ATTEMPTS, Response(ZIPPED))
+    told = Told()
+    download.fetch("digits", CHECKSUM, [base, f"{base}mirror"], told)
+    first, second = f"{base}digits.gz", f"{base}mirror/digits.gz"
+    failure = f"{first}: HTTP status 500"
+    assert told.attempts == [
+        ("digits", first, None),
+        *[("digits", first, failure)] * (download.ATTEMPTS - 1),
+        ("digits", second, failure),
+    ]
+
+
 def test_progress_counts_up_to_the_total(web):
-    calls = []
+    told = Told()
     body = gzip.compress(bytes(300_000), compresslevel=0)
     mirrors = [web(Response(body))]
-    download.fetch(
-        "digits", Checksum(sha256(bytes(300_000))), mirrors, lambda *news: calls.append(news)
-    )
-    names, received, totals = map(list, zip(*calls, strict=True))
+    download.fetch("digits", Checksum(sha256(bytes(300_000))), mirrors, told)
+    names, received, totals = map(list, zip(*told.chunks, strict=True))
     assert set(names) == {"digits"}
     assert set(totals) == {len(body)}
     assert received == sorted(received)
@@ -442,11 +468,10 @@ def test_without_a_valid_length_the_total_is_not_known(socket_mirror, mirror, le
     def respond(connection, _end):
         connection.sendall(b"HTTP/1.1 200 OK\r\n" + length + b"\r\n" + ZIPPED)
 
-    calls = []
-    mirrors = [socket_mirror(respond)]
-    received = download.fetch(FIRST, CHECKSUM, mirrors, lambda *news: calls.append(news))
+    told = Told()
+    received = download.fetch(FIRST, CHECKSUM, [socket_mirror(respond)], told)
     assert received == CONTENT
-    assert calls[-1] == (FIRST, len(ZIPPED), 0)
+    assert told.chunks[-1] == (FIRST, len(ZIPPED), 0)
 
 
 def test_a_mirror_beyond_the_deadline_is_not_retried(web, httpserver, monkeypatch):
@@ -551,7 +576,7 @@ def test_a_process_killed_during_the_download_leaves_complete_files_and_no_lock(
     released.set()
     assert (process.returncode, stdout) == (code, "")
     assert stderr.splitlines() == [
-        *(f"downloading {name}" for name in FILES[:2]),
+        *(f"downloading {name}" for name in FILES[:3]),
         *(["Error: terminated"] if end == "terminate" else []),
     ]
     arrived = {name: mirror.contents[name] for name in FILES[:2]}
