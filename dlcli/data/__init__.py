@@ -3,6 +3,7 @@
 - ``registry``      one row for each named dataset
 - ``idx``           the file format
 - ``download``      one verified file from the first mirror that delivers it
+- ``connection``    why a request failed: the server, the proxy, the certificates
 - ``cache``         downloaded datasets on the disk: fetch, import, verify, repair
 - ``location``      where that is, if nobody says so
 - ``datasets``      a dataset in memory: ``load``

@@ -9,7 +9,7 @@ import requests
 import urllib3
 
 from dlcli import __version__
-from dlcli.data import idx
+from dlcli.data import connection, idx
 from dlcli.data.registry import Checksum
 from dlcli.errors import DatasetError
 
@@ -17,16 +17,9 @@ from dlcli.errors import DatasetError
 MAX_BYTES = 64_000_000
 ATTEMPTS = 3
 BACKOFF_SECONDS = 1.0
-TIMEOUT_SECONDS = 20.0
 # For a whole file: a mirror may send a byte now and then and never run into the timeout.
 DEADLINE_SECONDS = 600.0
 _MAX_REDIRECTS = 10
-_INVALID_URL_ERRORS = (
-    requests.exceptions.MissingSchema,
-    requests.exceptions.InvalidSchema,
-    requests.exceptions.InvalidURL,
-    urllib3.exceptions.LocationValueError,  # not wrapped by requests
-)
 
 
 class Progress(Protocol):
@@ -99,6 +92,8 @@ def _get(url: str, name: str, progress: Progress | None) -> bytes:
     headers = {"User-Agent": f"dlcli/{__version__}", "Accept-Encoding": "identity"}
     try:
         with _Session() as session, _follow(session, url, headers) as response:
+            if response.status_code == connection.PROXY_NEEDS_LOGIN:
+                raise _MirrorError(connection.login_fault(url), retryable=False)
             if response.status_code != requests.codes.ok:
                 retryable = response.status_code >= 500 or response.status_code == 429
                 raise _MirrorError(f"HTTP status {response.status_code}", retryable=retryable)
@@ -115,10 +110,9 @@ def _get(url: str, name: str, progress: Progress | None) -> bytes:
                 if progress is not None:
                     progress.received(name, len(body), total)
             return bytes(body)
-    except _INVALID_URL_ERRORS as error:
-        raise _MirrorError("not a valid URL", retryable=False) from error
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        raise _MirrorError(_reason(error), retryable=True) from error
+        fault = connection.fault_of(error, url)
+        raise _MirrorError(fault.reason, retryable=fault.is_retryable) from error
 
 
 class _Session(requests.Session):
@@ -131,7 +125,7 @@ class _Session(requests.Session):
 def _follow(session: requests.Session, url: str, headers: dict[str, str]) -> requests.Response:
     """The response to a request for ``url``, after redirects."""
     for _ in range(_MAX_REDIRECTS):
-        response = session.get(url, headers=headers, timeout=TIMEOUT_SECONDS, stream=True)
+        response = _request(session, url, headers)
         if not response.is_redirect:
             return response
         response.close()
@@ -145,17 +139,13 @@ def _follow(session: requests.Session, url: str, headers: dict[str, str]) -> req
     raise requests.TooManyRedirects
 
 
-def _reason(error: Exception) -> str:
-    """What went wrong, without the nested representation of requests' errors."""
-    if isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError)):
-        return f"no response within {TIMEOUT_SECONDS:g} s"
-    if isinstance(error, urllib3.exceptions.ProtocolError):
-        return "the connection broke during the transfer"
-    if isinstance(error, requests.exceptions.SSLError):
-        return "its TLS certificate cannot be verified"
-    if isinstance(error, requests.ConnectionError):
-        return "the connection failed"
-    return type(error).__name__
+def _request(session: requests.Session, url: str, headers: dict[str, str]) -> requests.Response:
+    try:
+        return session.get(url, headers=headers, timeout=connection.TIMEOUT_SECONDS, stream=True)
+    except requests.RequestException:
+        raise
+    except OSError as error:  # if the file with the certificate authorities is missing
+        raise requests.exceptions.SSLError from error
 
 
 def _verified(received: bytes, checksum: Checksum, url: str) -> idx.Content:

@@ -22,7 +22,7 @@ import requests
 from filelock import FileLock
 from werkzeug import Response
 
-from dlcli.data import cache, datasets, download, idx
+from dlcli.data import cache, connection, datasets, download, idx
 from dlcli.data.registry import DATASETS, FILES, Checksum, sha256
 from dlcli.errors import DatasetError
 
@@ -191,7 +191,7 @@ def bad_mirror(request, httpserver, monkeypatch, socket_mirror, refusing_address
     if fault == "refused":
         return BadMirror(refusing_address, "the connection failed")
     if fault in ("stalled", "silent"):
-        monkeypatch.setattr(download, "TIMEOUT_SECONDS", 0.3)
+        monkeypatch.setattr(connection, "TIMEOUT_SECONDS", 0.3)
     breakdown = next(function for function in BREAKDOWNS if function.__name__ == fault)
     return BadMirror(socket_mirror(breakdown), BREAKDOWNS[breakdown])
 
