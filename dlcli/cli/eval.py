@@ -114,7 +114,7 @@ def _print_text(result: "Evaluation") -> None:
     print_table(
         ["digit", "precision", "recall", "F1", "images"],
         [
-            [str(digit), *map(percent, (c.precision, c.recall, c.f1)), f"{c.images:,}"]
+            [str(digit), *map(percent, c.known()), f"{c.images:,}"]
             for digit, c in enumerate(result.classes)
         ],
     )

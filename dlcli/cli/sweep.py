@@ -125,11 +125,10 @@ def _search(
     from dlcli.sweep.results import REASON, Progress
 
     samplers.check_sampler(plan)
-    for dataset in plan.datasets:
-        load_dataset(dataset, location.data_dir)
+    checksums = {name: load_dataset(name, location.data_dir).checksum for name in plan.datasets}
     stop = StopFlag(timeout)
     with stop.installed():
-        study, first_worker = storage.create_study(plan, location, jobs)
+        study, first_worker = storage.create_study(plan, location, jobs, checksums)
         progress = Progress(plan, study.get_trials(deepcopy=False))
         _announce(progress, location)
         if not progress.is_done:

@@ -20,6 +20,10 @@ class ClassScores:
     f1: float
     images: int
 
+    def known(self) -> tuple[float | None, float | None, float | None]:
+        """Precision, recall and F1 to show: None for a class without images."""
+        return (self.precision, self.recall, self.f1) if self.images else (None, None, None)
+
 
 @dataclass(frozen=True)
 class Rejection:

@@ -31,6 +31,7 @@ LOCK = ".lock"
 
 LATEST = "latest"  # beside run directories: a link to the one that was trained last
 
+_OTHER_MEANING = (LATEST, "pretrained")  # as names of models they stand for something else
 _MAX_REASON_BYTES = 1_000
 
 
@@ -72,10 +73,10 @@ def create_numbered(folder: Path, name: str) -> Path:
 
 def check_name(name: str) -> None:
     """Raise ``ConfigError`` for a name that is not a plain name, such as ``../x``."""
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{,99}", name) or name == LATEST:
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{,99}", name) or name in _OTHER_MEANING:
         raise ConfigError(
             f"--name {name!r:.110}: use up to 100 letters, digits, '.', '_' and '-' "
-            f"(and not {LATEST!r})"
+            f"(and not {' or '.join(map(repr, _OTHER_MEANING))})"
         )
 
 

@@ -8,7 +8,7 @@ API experimental.
 import copy
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +24,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
 from dlcli import strict_json
-from dlcli.errors import ConfigError, DlcliError
+from dlcli.errors import ConfigError, DatasetError, DlcliError
 from dlcli.files import expand_home, lock
+from dlcli.runs.training_data import short
 from dlcli.sweep.plan import Plan
 from dlcli.sweep.samplers import make_pruner, make_sampler
 
@@ -36,6 +37,7 @@ CONNECT_TIMEOUT_SECONDS = 10
 CREATION_LOCK = 0x646C636C69  # "dlcli"; an arbitrary number that PostgreSQL knows the lock by
 _PLAN = "dlcli:plan"
 _WORKERS = "dlcli:workers"
+_DATA = "dlcli:data"  # the checksum of each dataset
 
 
 class StorageError(DlcliError):
@@ -139,11 +141,22 @@ def connect(url: str, worker_timeout: int = 60) -> HeartbeatStorage:
         raise ConfigError(f"--storage {shown(url)}: {error}") from error
 
 
-def create_study(plan: Plan, location: StudyLocation, workers: int = 1) -> tuple[Study, int]:
+def create_study(
+    plan: Plan,
+    location: StudyLocation,
+    workers: int = 1,
+    checksums: Mapping[str, str] | None = None,
+) -> tuple[Study, int]:
     """Open the study of a plan, and create it if there is none of that name.
 
-    Returns the study and the first of ``workers`` numbers that no other worker of it has. A
-    study of that name that is another search is a ``ConfigError``.
+    Returns the study and the first of ``workers`` numbers that no other worker of it has.
+
+    Raises
+    ------
+    ConfigError
+        The study of that name is another search.
+    DatasetError
+        One of the ``checksums``, by dataset, is not that of the trials so far.
     """
     with explained(location.url), _creation_lock(location.url):
         study = optuna.create_study(
@@ -156,6 +169,7 @@ def create_study(plan: Plan, location: StudyLocation, workers: int = 1) -> tuple
         if not attributes and not trials:
             study.set_user_attr(_PLAN, strict_json.dumps(plan.describe()))
         _refuse_other_plan(study, plan)
+        _refuse_other_data(study, checksums or {})
         first_worker: int = attributes.get(_WORKERS, len(trials))
         study.set_user_attr(_WORKERS, first_worker + workers)
     return study, first_worker
@@ -226,3 +240,16 @@ def _refuse_other_plan(study: Study, plan: Plan) -> None:
             f"study {study.study_name}: was started with another {', '.join(other)}; for a new "
             "search, choose another --study"
         )
+
+
+def _refuse_other_data(study: Study, checksums: Mapping[str, str]) -> None:
+    """Refuse a dataset that changed, on which trials cannot be compared with those so far."""
+    recorded = study.user_attrs.get(_DATA, {})
+    for name, checksum in checksums.items():
+        then = recorded.get(name, checksum)
+        if checksum != then:
+            raise DatasetError(
+                f"study {study.study_name}: {name} is other data than in the trials so far "
+                f"(checksum {short(checksum)}, then {short(then)}); choose another --study"
+            )
+    study.set_user_attr(_DATA, recorded | checksums)

@@ -110,6 +110,18 @@ def test_text_shows_the_same(dlcli, trained_model, expected):
     assert rows == [[digit, *expected.confusion[digit].tolist()] for digit in range(10)]
 
 
+def test_a_digit_without_images_has_no_scores(dlcli, trained_model, make_idx_folder):
+    make_idx_folder(Path("few"), test=9)
+    result = dlcli("eval", trained_model, "--dataset", "few")
+    assert result.code == 0
+    (nine,) = re.findall(r"^9  .*images$|^9 .* -.*$", result.stdout, re.MULTILINE)
+    assert nine.split() == ["9", "-", "-", "-", "0"]
+    report = dlcli("report", trained_model, "--dataset", "few", "-o", "few.html")
+    assert report.code == 0
+    page = Path("few.html").read_text("utf-8")
+    assert '<tr><th scope="row">9</th><td>-</td><td>-</td><td class="images">0</td>' in page
+
+
 def test_a_model_is_a_run_or_a_file(dlcli, trained_model):
     by_run = json_of(dlcli("eval", trained_model, "--format", "json"))
     by_file = json_of(dlcli("eval", trained_model / "best.npz", "--format", "json"))

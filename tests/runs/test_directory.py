@@ -18,7 +18,9 @@ def test_a_run_directory_is_named_by_time_and_config_and_never_reused(tmp_path):
     assert all(path.is_dir() and "-mnist" in path.name for path in paths)
 
 
-@pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "latest", "a b", "x\n", "-x", ".."])
+@pytest.mark.parametrize(
+    "name", ["../x", "a/b", "", ".hidden", "latest", "pretrained", "a b", "x\n", "-x", ".."]
+)
 def test_only_plain_names_are_accepted(tmp_path, name):
     with pytest.raises(ConfigError, match="--name"):
         directory.create(tmp_path / "runs", name, "mnist")

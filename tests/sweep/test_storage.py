@@ -11,7 +11,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState, create_trial
 from sqlalchemy.exc import OperationalError
 
-from dlcli.errors import ConfigError
+from dlcli.errors import ConfigError, DatasetError
 from dlcli.sweep.storage import StorageError, address, connect, create_study, explained, shown
 
 
@@ -101,6 +101,15 @@ def test_a_study_of_another_search_is_refused(make_plan, location):
     with pytest.raises(ConfigError, match="study s: was started with another momentum, sweep"):
         create_study(make_plan("momentum: 0.5\nsweep: {seed: 3}"), location)
     create_study(make_plan("sweep: {worker_timeout: 7}", trials=9), location)
+
+
+def test_a_study_is_not_continued_on_data_that_changed(make_plan, location):
+    create_study(make_plan(), location)  # as older versions did, which recorded no checksum
+    create_study(make_plan(), location, checksums={"digits": "0123456789abcdef"})
+    create_study(make_plan(), location, checksums={"digits": "0123456789abcdef", "other": "1"})
+    message = r"study s: digits is other data than .* \(checksum 2\.\.\., then 0123456789ab\.\.\.\)"
+    with pytest.raises(DatasetError, match=message):
+        create_study(make_plan(), location, checksums={"digits": "2"})
 
 
 @pytest.mark.parametrize("direction", ["maximize", "minimize"])
