@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from dlcli import __version__, strict_json
 from dlcli.errors import CheckpointError, ConfigError
-from dlcli.files import atomic_write
+from dlcli.files import annotate_errors, atomic_write, open_file
 from dlcli.nn.activations import OUTPUT_ACTIVATIONS
 from dlcli.nn.network import Network
 from dlcli.nn.types import Array
@@ -95,6 +95,27 @@ def stored_config(values: Json, path: Path) -> "Config":
         return from_builtins(values, str(path))
     except ConfigError as error:
         raise CheckpointError(*error.args) from error
+
+
+def read_config(path: Path) -> "Config":
+    """Read the ``config.yaml`` of a run; its dataset may no longer be there.
+
+    Raises
+    ------
+    ConfigError
+        It is not valid.
+    OSError
+        It cannot be read.
+    """
+    from dlcli.config.validation import resolve
+    from dlcli.config.yaml_loader import MAX_BYTES, parse
+
+    with annotate_errors(path), open_file(path) as file:
+        content = file.read(MAX_BYTES + 1)
+    try:
+        return resolve(parse(content.decode(), str(path)), ("dataset",))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not a text file (UTF-8)") from error
 
 
 def save(

@@ -1,18 +1,21 @@
 """The runs in a folder: a row for each, the newest, and which epoch of each is kept."""
 
+import errno
 import os
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from dlcli.config import files as config_files
 from dlcli.errors import CheckpointError, ConfigError
-from dlcli.runs import directory, metrics_log
+from dlcli.runs import checkpoint, directory, metrics_log
 from dlcli.runs import summary as summaries
 from dlcli.runs.directory import BEST, CONFIG, DIVERGED, LAST, LATEST, SUMMARY
 from dlcli.training import kept_epoch
 from dlcli.training.epoch_metrics import EpochRecord
+
+# Something else is in the place of a file: a folder, a pipe, a device, a loop of links.
+_NO_REGULAR_FILE = {errno.EISDIR, errno.EINVAL, errno.ELOOP}
 
 
 def list_runs(runs_dir: Path) -> Iterator[dict[str, Any]]:
@@ -76,7 +79,7 @@ def _row(path: Path) -> dict[str, Any]:
         if (path / DIVERGED).exists():
             status = "diverged"
     except (CheckpointError, ConfigError, OSError) as error:
-        is_unreadable = isinstance(error, OSError) or isinstance(error.__cause__, OSError)
+        is_unreadable = isinstance(error, OSError) and error.errno not in _NO_REGULAR_FILE
         records, kept, status = [], None, "unreadable" if is_unreadable else "damaged"
     return {
         "run": str(path),
@@ -91,5 +94,4 @@ def _row(path: Path) -> dict[str, Any]:
 
 def kept_record(path: Path, records: Sequence[EpochRecord]) -> EpochRecord | None:
     """The epoch that training keeps, or would keep if it ended now."""
-    config = config_files.load([str(path / CONFIG)], needs_dataset=False)
-    return kept_epoch.kept_record(config.keep, records)
+    return kept_epoch.kept_record(checkpoint.read_config(path / CONFIG).keep, records)

@@ -156,9 +156,10 @@ def opened(
 
 def own_config(run: Path) -> Config:
     """The ``config.yaml`` of a run, as it is now; that of its checkpoint if there is none."""
-    if (run / CONFIG).is_file():
-        return config_files.load([str(run / CONFIG)], needs_dataset=False)
-    return read(run).config
+    try:
+        return checkpoint.read_config(run / CONFIG)
+    except FileNotFoundError:
+        return read(run).config
 
 
 def check_changes(old: Config, new: Config, epochs_done: int, edited: Collection[str] = ()) -> None:

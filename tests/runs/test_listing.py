@@ -1,5 +1,6 @@
 """Runs are listed with their status and the scores of the kept epoch."""
 
+import errno
 import shutil
 from pathlib import Path
 
@@ -52,11 +53,19 @@ def test_a_run_whose_dataset_has_moved_is_not_damaged(tmp_path, dataset):
     assert (row["status"], row["epochs"]) == ("finished", 4)
 
 
-def test_a_run_that_cannot_be_read_is_not_called_damaged(tmp_path, dataset):
-    run, _ = start(tmp_path / "run", dataset)
-    (run.path / "metrics.jsonl").mkdir()
-    (row,) = listing.list_runs(tmp_path)
+def test_a_run_that_cannot_be_read_is_not_called_damaged(tmp_path, dataset, monkeypatch):
+    start(tmp_path / "run", dataset)
+
+    def refused(_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(metrics_log, "read", refused)
+        (row,) = listing.list_runs(tmp_path)
     assert row["status"] == "unreadable"
+    (tmp_path / "run" / "metrics.jsonl").mkdir()
+    (row,) = listing.list_runs(tmp_path)
+    assert row["status"] == "damaged"
 
 
 def test_a_run_that_is_deleted_meanwhile_has_no_row(tmp_path, dataset):
