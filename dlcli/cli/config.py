@@ -57,7 +57,7 @@ def check(names: tuple[str, ...]) -> None:
     \b
     Examples:
       dlcli config check my.yaml
-      dlcli config check configs/*.yaml && echo all good
+      dlcli config check *.yaml && echo all good
     """
     from dlcli.config import files
     from dlcli.config.validation import warnings
