@@ -11,7 +11,6 @@ import struct
 import subprocess
 import sys
 import termios
-import time
 import zipfile
 from dataclasses import replace
 from functools import partial
@@ -506,25 +505,24 @@ def test_an_unwritable_runs_directory_is_reported(train, workdir):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_run_stopped_by_a_signal_can_be_resumed_bit_identically(dlcli, number, code):
     settings = ["--set", "dataset=sample", "--set", "hidden_layers=[16]", "--set", "batch_size=8"]
-    command = ["train", *settings, "--set", "dropout=0.1", "--set", "epochs=4"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dlcli", *command, "--name", "stopped"],
+    command = ["train", *settings, "--set", "dropout=0.1", "--set"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "dlcli", *command, "epochs=100000", "--name", "stopped"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    metrics = Path("runs/stopped/metrics.jsonl")
-    while not metrics.exists() and process.poll() is None:
-        time.sleep(0.01)
-    process.send_signal(number)
-    stdout, stderr = process.communicate()
+    ) as process:
+        assert any(line.split()[:2] == ["epoch", "1/100000"] for line in process.stderr)
+        process.send_signal(number)
+        stdout, stderr = process.stdout.read(), process.stderr.read()
     assert process.returncode == code
     assert stdout == ""
     assert "Resume with: dlcli train --resume runs/stopped" in stderr
     assert "Traceback" not in stderr
     assert list(Path("runs/stopped").glob("*.tmp")) == []
-    assert dlcli("train", "-q", "--resume", "runs/stopped").code == 0
-    assert dlcli(*command, "-q", "--name", "whole").code == 0
+    epochs = f"epochs={checkpoint.load(Path('runs/stopped/last.npz')).metadata.epoch + 1}"
+    assert dlcli("train", "-q", "--resume", "runs/stopped", "--set", epochs).code == 0
+    assert dlcli(*command, epochs, "-q", "--name", "whole").code == 0
     for name in ("best.npz", "last.npz"):
         assert Path("runs/whole", name).read_bytes() == Path("runs/stopped", name).read_bytes()
 

@@ -25,6 +25,7 @@ from werkzeug import Response
 from dlcli.data import cache, connection, datasets, download, idx
 from dlcli.data.registry import DATASETS, FILES, Checksum, sha256
 from dlcli.errors import DatasetError
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.usefixtures("local_cache")
 
@@ -565,12 +566,12 @@ def test_a_process_killed_during_the_download_leaves_complete_files_and_no_lock(
 
     def hold(_request):
         asked.set()
-        assert released.wait(30)
+        assert released.wait(PATIENCE_SECONDS)
         return Response(idx.compress(mirror.contents[file]))
 
     httpserver.expect_oneshot_request(f"/good/{file}.gz").respond_with_handler(hold)
     process = start_fetch()
-    assert asked.wait(30)
+    assert asked.wait(PATIENCE_SECONDS)
     getattr(process, end)()
     stdout, stderr = process.communicate()
     released.set()

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.faults.hostile import MAX_MEMORY, assert_civil, no_hanging, run_apart
+from tests.patience import PATIENCE_SECONDS
 
 QUIET = ("-q", "-m", "pretrained")  # no word of which model is used
 
@@ -168,7 +169,7 @@ def test_an_endless_list_without_a_name_is_refused(workdir, kind, tally):
     )
     draw("a.png")
     finished = subprocess.run(
-        ["sh", "-c", program], capture_output=True, text=True, timeout=60, check=False
+        ["sh", "-c", program], capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
     )
     assert finished.returncode == 4
     assert finished.stdout.endswith("\ta.png\n")
@@ -189,7 +190,12 @@ def test_endless_devices_are_refused_as_pictures_and_lists(workdir, tally):
     with Path("/dev/zero").open("rb") as zeros:
         command = [sys.executable, "-m", "dlcli", "predict", *QUIET, "-"]
         finished = subprocess.run(
-            command, stdin=zeros, capture_output=True, text=True, timeout=60, check=False
+            command,
+            stdin=zeros,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
         )
     assert finished.returncode == 4
     assert finished.stderr == "Error: -: more than 250,000,000 bytes; make it smaller\n"

@@ -1,7 +1,6 @@
 """Memory does not grow with the number of epochs, pictures or paths."""
 
 import itertools
-import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -20,10 +19,31 @@ ALLOWANCE = 16_000_000
 SAMPLES = 90
 
 
-def resident(process: subprocess.Popen) -> int:
-    """The memory of a process in bytes."""
-    status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
-    return 1000 * int(re.search(r"VmRSS:\s+(\d+) kB", status)[1])
+# Runs dlcli, and writes its memory in bytes to a file before each line of a stream ("stdout" or
+# "stderr"). Nobody else could measure it in time: the lines may be read when the work is done.
+_PROGRAM = """
+import re
+import sys
+from pathlib import Path
+
+from dlcli.cli.main import run
+
+name, samples, *arguments = sys.argv[1:]
+stream = getattr(sys, name)
+write = stream.write
+
+
+def measure(text):
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    file.write(re.search(r"VmRSS:\\s+(\\d+) kB", status)[1] + "000\\n")
+    return write(text)
+
+
+stream.write = measure
+with open(samples, "w", encoding="utf-8") as file:
+    code = run(arguments)
+sys.exit(code)
+"""
 
 
 def growth(samples: list[int]) -> int:
@@ -33,8 +53,14 @@ def growth(samples: list[int]) -> int:
     return max(samples[-third:]) - max(samples[:third])
 
 
-def start(*arguments: object, **streams: int) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-m", "dlcli", *map(str, arguments)], **streams)
+def start(stream: str, samples: Path, *arguments: object, **streams: int) -> subprocess.Popen:
+    """Start dlcli; ``measured`` has its memory at each line of a stream."""
+    command = [sys.executable, "-c", _PROGRAM, stream, samples, *map(str, arguments)]
+    return subprocess.Popen(command, **streams)
+
+
+def measured(samples: Path) -> list[int]:
+    return [int(line) for line in samples.read_text(encoding="utf-8").splitlines()]
 
 
 def test_epochs(long, tally, tmp_path, make_idx_folder):
@@ -54,11 +80,12 @@ def test_epochs(long, tally, tmp_path, make_idx_folder):
     )
     options = [f"--set={setting}" for setting in settings]
     command = ("train", *options, "--threads=1", "--runs-dir", tmp_path)
-    with start(*command, stderr=subprocess.PIPE) as process:
-        samples = [resident(process) for line in process.stderr if line.startswith(b"epoch ")]
+    samples = tmp_path / "samples"
+    with start("stderr", samples, *command, stderr=subprocess.PIPE) as process:
+        lines = [line for line in process.stderr if line.startswith(b"epoch ")]
     assert process.returncode == 0
-    assert len(samples) == epochs
-    assert growth(samples) < ALLOWANCE
+    assert len(lines) == epochs
+    assert growth(measured(samples)) < ALLOWANCE
     tally("epochs in one training, its memory flat", epochs)
 
 
@@ -74,12 +101,11 @@ def pictures(tmp_path) -> list[Path]:
     return [*digits, folder / "photo.png"]
 
 
-def predict(paths: Iterable[str], count: int) -> tuple[int, list[str], list[int]]:
+def predict(paths: Iterable[str], samples: Path) -> tuple[int, list[str], list[int]]:
     """Predict a list of paths on stdin: exit code, predictions, and the memory meanwhile."""
-    lines, samples = [], []
     command = ("predict", "--model=pretrained", "--from-file=-", "--quiet")
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with start(*command, **pipes) as process:
+    with start("stdout", samples, *command, **pipes) as process:
 
         def write() -> None:
             for path in paths:
@@ -88,26 +114,23 @@ def predict(paths: Iterable[str], count: int) -> tuple[int, list[str], list[int]
 
         writer = Thread(target=write)
         writer.start()
-        for line in process.stdout:
-            lines.append(line.decode())
-            if len(lines) % (count // SAMPLES) == 0:
-                samples.append(resident(process))
+        lines = [line.decode() for line in process.stdout]
         writer.join()
-    return process.returncode, lines, samples
+    return process.returncode, lines, measured(samples)
 
 
-def test_pictures(long, tally, pictures):
+def test_pictures(long, tally, pictures, tmp_path):
     """One in fifty is a photograph, which is prepared in threads."""
     count = 100_000 if long else 2_000
     paths = itertools.islice(itertools.cycle(map(str, pictures)), count)
-    code, predictions, samples = predict(paths, count)
+    code, predictions, samples = predict(paths, tmp_path / "samples")
     assert (code, len(predictions)) == (0, count)
     assert len(set(predictions)) == len(pictures)  # a picture always gets the same prediction
     assert growth(samples) < ALLOWANCE
     tally("pictures in one prediction, its memory flat", count)
 
 
-def test_a_list_of_paths(long, tally, pictures):
+def test_a_list_of_paths(long, tally, pictures, tmp_path):
     """Nearly all name files that cannot exist."""
     size = 10_000_000_000 if long else 20_000_000
     missing = "x" * 3990
@@ -119,7 +142,7 @@ def test_a_list_of_paths(long, tally, pictures):
         for number in range(found * every):
             yield str(pictures[0]) if number % every == 0 else f"{number:08}{missing}"
 
-    code, predictions, samples = predict(paths(), found)
+    code, predictions, samples = predict(paths(), tmp_path / "samples")
     assert (code, len(predictions)) == (4, found)
     assert len(set(predictions)) == 1
     assert growth(samples) < ALLOWANCE

@@ -19,6 +19,7 @@ from dlcli.runs import checkpoint, lookup
 from dlcli.vision import pipeline
 from dlcli.vision.rejection import RejectionReason
 from dlcli.vision.test_time_augmentation import tta_variants
+from tests.patience import PATIENCE_SECONDS
 
 
 def blas_threads() -> int:
@@ -284,7 +285,7 @@ def test_termination_does_not_wait_for_a_blocked_read(trained, monkeypatch):
 
     def read(source, name):
         if name == "3":
-            go_on.wait(60)
+            go_on.wait(PATIENCE_SECONDS)
         return [(name, ONE)]
 
     def pictures():

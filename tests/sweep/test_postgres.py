@@ -26,6 +26,7 @@ from dlcli.runs import metrics_log
 from dlcli.sweep import plan as plans
 from dlcli.sweep.results import best_of, row_of, worker_of
 from dlcli.sweep.storage import StudyLocation, address, connect, create_study, retry_history
+from tests.patience import PATIENCE_SECONDS
 
 WORKERS = 6
 SEARCH = """
@@ -64,7 +65,7 @@ class Server:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         options = ["-U", "dlcli", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale", "C"]
-        self._run("initdb", *options).wait(60)
+        self._run("initdb", *options).wait(PATIENCE_SECONDS)
 
     @property
     def url(self) -> str:
@@ -73,19 +74,19 @@ class Server:
     def start(self) -> None:
         settings = [f"-p{self.port}", "-h127.0.0.1", f"-k{self._folder}", "-cfsync=off"]
         self._server = self._run("postgres", *settings)
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                psycopg.connect(self.url).close()
-            except psycopg.OperationalError:
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
-            else:
-                return
+        wait_until(self._answers)
 
     def stop(self) -> None:
         self._server.send_signal(signal.SIGINT)  # fast: connections are cut
-        self._server.wait(30)
+        self._server.wait(PATIENCE_SECONDS)
+
+    def _answers(self) -> bool:
+        assert self._server.poll() is None  # it still runs
+        try:
+            psycopg.connect(self.url).close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def _run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
         with (self._folder / "log").open("ab") as log:
@@ -113,9 +114,9 @@ def server() -> Iterator[Server]:
         shutil.rmtree(folder)
 
 
-def wait_until(holds: Callable[[], Any], seconds: float = 120) -> Any:
+def wait_until(holds: Callable[[], Any]) -> Any:
     """What ``holds`` gives once it is true."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not (found := holds()):
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -178,7 +179,7 @@ def test_six_workers_two_killed_and_the_server_restarted(server, tmp_path, tiny)
         server.start()
         answers = set()
         for process in processes:
-            stdout, stderr = process.communicate(timeout=200)
+            stdout, stderr = process.communicate(timeout=PATIENCE_SECONDS)
             if process.pid in alive:
                 assert process.returncode == 0, stderr
                 assert "Traceback" not in stderr
