@@ -11,7 +11,7 @@ from typing import BinaryIO
 from PIL import Image
 
 from dlcli.errors import ImageError, InputError
-from dlcli.files import stdin
+from dlcli.files import expand_home, stdin
 from dlcli.inference.path_list import split_list
 from dlcli.vision.decode import MAX_BYTES
 
@@ -79,7 +79,10 @@ def _listed_in(name: str, *, recursive: bool) -> Iterator[ImageSource | None]:
             for listed in split_list(stream):
                 if listed is None:
                     yield None
-                elif is_folder(listed) and not recursive:
+                    continue
+                if not os.path.lexists(listed):  # a picture may be called ~
+                    listed = expand_home(listed)  # noqa: PLW2901
+                if is_folder(listed) and not recursive:
                     hint = "a folder; --recursive searches folders on lists"
                     yield ImageSource(Path(listed), listed, f"{listed}: {hint}")
                 else:

@@ -9,6 +9,7 @@ import pytest
 from dlcli.cli import options
 from dlcli.cli.main import cli
 from dlcli.runs import listing, lookup
+from dlcli.vision import preview
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def test_every_path_on_the_command_line_may_begin_with_the_home_folder():
         or (parameter.metavar or "").strip("[].").endswith(("FILE", "DIR", "MODEL", "RUN"))
     }
     assert len(paths) > 40
-    others = {name for name, kind in paths.items() if kind is not options.PathType}
+    others = {name for name, kind in paths.items() if not issubclass(kind, options.PathType)}
     # A name or a folder: data.datasets expands it, also in a config.
     assert others == {name for name in paths if name.endswith(" dataset")}
 
@@ -81,3 +82,11 @@ def test_a_search_may_be_in_the_home_folder(dlcli, home, tiny, monkeypatch):
     assert (home / "study.db").is_file()
     assert len(list(listing.list_runs(home / "s/default"))) == 1
     assert dlcli("sweep", "report").code == 0
+
+
+def test_pictures_in_the_home_folder_may_be_named_and_listed(dlcli, home, sample):
+    preview.write_image(sample.test.images[0], home / "seven.png")
+    Path("list").write_text("~/seven.png\n")
+    for arguments in (["~/seven.png"], ["--from-file=list"], ["--from-file", "-"]):
+        result = dlcli("predict", *arguments, stdin=b"~/seven.png\n")
+        assert (result.code, result.stdout.split()[2]) == (0, f"{home}/seven.png")
