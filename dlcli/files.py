@@ -282,6 +282,25 @@ def flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+# Endings that say what a file holds. With another one, people write what they like.
+_ENDINGS = {".onnx", ".safetensors", ".npz", ".npy", ".pt", ".html", ".htm", ".pdf", ".svg", ".png"}
+_ENDINGS |= {".jpg", ".jpeg", ".gif", ".tif", ".tiff", ".webp", ".csv", ".json", ".jsonl", ".yaml"}
+
+
+def refuse_wrong_ending(path: Path, content: str, *endings: str, hint: str = "") -> None:
+    """Raise if the ending of ``path`` promises something else than ``content``.
+
+    Raises
+    ------
+    ConfigError
+        The ending is that of another format than the ``endings`` that fit.
+    """
+    ending = path.suffix.lower()
+    if ending in _ENDINGS and ending not in endings:
+        better = path.with_suffix(endings[0])
+        raise ConfigError(f"{path}: would hold {content}; name it {better}{hint}")
+
+
 def refuse_to_overwrite(path: Path, *, force: bool) -> None:
     """Raise unless ``path`` is free or the user said ``--force``.
 

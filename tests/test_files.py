@@ -409,3 +409,14 @@ def test_when_the_work_fails_no_output_appears(tmp_path):
         with pytest.raises(ValueError, match="failed"), write_output(tmp_path / name, print):
             raise ValueError("failed")
     assert names_in(tmp_path) == ["pipe"]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.CSV", "a", "a.txt", "run-1.5", ".csv"])
+def test_a_file_may_have_its_own_ending_or_one_that_promises_nothing(name):
+    files.refuse_wrong_ending(Path(name), "CSV", ".csv")
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.HTML", "a.png", "a.npz"])
+def test_an_ending_that_promises_another_format_is_refused(name):
+    with pytest.raises(ConfigError, match=f"{name}: would hold CSV; name it a.csv"):
+        files.refuse_wrong_ending(Path(name), "CSV", ".csv")

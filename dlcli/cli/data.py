@@ -225,7 +225,7 @@ def show(
     """
     from dlcli.config import files
     from dlcli.data import pictures
-    from dlcli.files import refuse_to_overwrite
+    from dlcli.files import refuse_to_overwrite, refuse_wrong_ending
     from dlcli.vision.preview import write_grid
 
     config = files.load(sources, overrides)
@@ -233,6 +233,7 @@ def show(
         raise ConfigError(
             "--augmented: the config has no augmentation; try --set augmentation.rotation=15"
         )
+    refuse_wrong_ending(output, "PNG", ".png")
     refuse_to_overwrite(output, force=force)
     train = load_dataset(config.dataset, data_dir).train
     if augmented and config.augmentation is not None:

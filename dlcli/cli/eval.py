@@ -64,9 +64,10 @@ def command(
       dlcli eval --split validation --predictions predictions.csv
     """
     from dlcli.evaluation import evaluate
-    from dlcli.files import refuse_to_overwrite
+    from dlcli.files import refuse_to_overwrite, refuse_wrong_ending
 
     if predictions_path is not None:
+        refuse_wrong_ending(predictions_path, "CSV", ".csv")
         refuse_to_overwrite(predictions_path, force=force)
     models = load_models(model_paths)
     paths = [str(model.path) for model in models]

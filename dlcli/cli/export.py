@@ -9,7 +9,8 @@ from dlcli.cli.completion import complete_model
 from dlcli.cli.loading import load_models, needs
 from dlcli.cli.output import message, open_output, print_path
 
-_FORMATS = ("onnx", "safetensors")
+_NAMES = {"onnx": "ONNX", "safetensors": "safetensors"}
+_FORMATS = tuple(_NAMES)
 
 
 @click.command("export")
@@ -28,9 +29,21 @@ _FORMATS = ("onnx", "safetensors")
     help="What to write.  [default: as FILE ends]",
 )
 @options.output("The file to write.", required=True)
+@click.option(
+    "--opset",
+    type=int,
+    metavar="N",
+    help="Operator set of ONNX.  [default: 13, which every runtime since 2021 knows]",
+)
 @options.force
 @options.debug_and_quiet
-def command(model_path: str | None, output_format: str | None, output: Path, force: bool) -> None:
+def command(
+    model_path: str | None,
+    output_format: str | None,
+    output: Path,
+    opset: int | None,
+    force: bool,
+) -> None:
     """Write a model as ONNX or safetensors.
 
     MODEL is a run directory, an .npz file, or "pretrained"; without one, $DLCLI_MODEL, else
@@ -44,18 +57,21 @@ def command(model_path: str | None, output_format: str | None, output: Path, for
       dlcli export runs/latest --format onnx -o digits.onnx
       dlcli export pretrained -o digits.safetensors
     """
-    from dlcli.files import refuse_to_overwrite
+    from dlcli.files import refuse_to_overwrite, refuse_wrong_ending
 
     kind = output_format or output.suffix.removeprefix(".").lower()
     if kind not in _FORMATS:
         raise click.UsageError(f"{output}: say which --format: {' or '.join(_FORMATS)}")
+    refuse_wrong_ending(output, _NAMES[kind], f".{kind}", hint=", or leave out --format")
+    if opset is not None and kind != "onnx":
+        raise click.UsageError(f"--opset is for ONNX; {output} would hold {kind}")
     refuse_to_overwrite(output, force=force)
     (model,) = load_models([] if model_path is None else [model_path])
     with needs("export"):
         if kind == "onnx":
-            from dlcli.export.onnx_format import to_onnx
+            from dlcli.export.onnx_format import LOWEST_OPSET, to_onnx
 
-            content = to_onnx(model)
+            content = to_onnx(model, opset or LOWEST_OPSET)
         else:
             from dlcli.export.safetensors_format import modules, to_safetensors
 

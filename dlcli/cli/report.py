@@ -85,13 +85,14 @@ def command(
 
 def _destination(models: "Sequence[Model]", output: Path | None, name: str, *, force: bool) -> Path:
     """Where to write the page; an error if that would replace a file of another origin."""
-    from dlcli.files import refuse_to_overwrite
+    from dlcli.files import refuse_to_overwrite, refuse_wrong_ending
     from dlcli.report.models import run_of
 
     path = output
     if path is None:
         run = run_of(models[0]) if len(models) == 1 else None
         path = Path(name) if run is None else run / name
+    refuse_wrong_ending(path, "HTML", ".html", ".htm")
     refuse_to_overwrite(path, force=force or (output is None and _is_page(path)))
     return path
 

@@ -62,12 +62,13 @@ def report(
       dlcli sweep report --output report.html
       dlcli sweep report --study sweep --format csv > trials.csv
     """
-    from dlcli.files import refuse_to_overwrite
+    from dlcli.files import refuse_to_overwrite, refuse_wrong_ending
 
     with needs("sweep"):
         from dlcli.sweep import results
         from dlcli.sweep.storage import FILE, address
     if output is not None:
+        refuse_wrong_ending(output, "HTML", ".html", ".htm")
         refuse_to_overwrite(output, force=force)
     if storage is None and not (runs_dir / FILE).exists():
         raise ConfigError(f"{runs_dir / FILE}: no such file; dlcli sweep makes it")

@@ -146,8 +146,8 @@ def _leaky_relu(z: Array, derivative: Array | None) -> None:
     z *= factor
 
 
-_GELU_SCALE = math.sqrt(2 / math.pi)
-_GELU_CUBIC = 0.044715
+GELU_SCALE = math.sqrt(2 / math.pi)
+GELU_CUBIC = 0.044715
 
 
 @_by_blocks
@@ -158,18 +158,18 @@ def _gelu(z: Array, derivative: Array | None) -> None:
     h + 2 z h (1 - h) du/dz.
     """
     square = z * z
-    half = _GELU_CUBIC * square
+    half = GELU_CUBIC * square
     half += 1
     half *= z
-    half *= _GELU_SCALE
+    half *= GELU_SCALE
     np.tanh(half, out=half)
     half += 1
     half *= 0.5
     if derivative is not None:
         np.subtract(1, half, out=derivative)
         derivative *= z
-        square *= 2 * _GELU_SCALE * 3 * _GELU_CUBIC
-        square += 2 * _GELU_SCALE
+        square *= 2 * GELU_SCALE * 3 * GELU_CUBIC
+        square += 2 * GELU_SCALE
         derivative *= square
         derivative += 1
         derivative *= half

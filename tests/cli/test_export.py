@@ -28,6 +28,13 @@ def test_the_files_ending_tells_the_format(dlcli, trained_model):
     onnx.checker.check_model("digits.onnx")
 
 
+def test_the_operator_set_can_be_chosen(dlcli, trained_model):
+    assert dlcli("export", trained_model, "-o", "a.onnx").code == 0
+    assert dlcli("export", trained_model, "-o", "b.onnx", "--opset", "18").code == 0
+    versions = [onnx.load(name).opset_import[0].version for name in ("a.onnx", "b.onnx")]
+    assert versions == [13, 18]
+
+
 def test_the_pretrained_model_can_be_exported(dlcli):
     assert dlcli("export", "pretrained", "-o", "digits.onnx").code == 0
     onnx.checker.check_model("digits.onnx", full_check=True)
@@ -40,6 +47,19 @@ def test_the_pretrained_model_can_be_exported(dlcli):
         (["pretrained", "-o", "-", "-f", "onnx"], 2, "-: name a file"),
         (["pretrained", "-o", "no/digits.onnx"], 2, "no/digits.onnx: the folder no does not"),
         (["-o", "digits.onnx"], 2, "no model is named, and there is no finished run in runs; name"),
+        (
+            ["pretrained", "-f", "onnx", "-o", "y.safetensors"],
+            2,
+            "y.safetensors: would hold ONNX; name it y.onnx, or leave out --format",
+        ),
+        (
+            ["pretrained", "-f", "safetensors", "-o", "y.ONNX"],
+            2,
+            "y.ONNX: would hold safetensors; name it y.safetensors, or leave out --format",
+        ),
+        (["pretrained", "-f", "onnx", "-o", "y.npz"], 2, "y.npz: would hold ONNX; name it y.onnx"),
+        (["pretrained", "-o", "y.onnx", "--opset", "12"], 2, "--opset 12: use 13 to "),
+        (["pretrained", "-o", "y.safetensors", "--opset", "13"], 2, "--opset is for ONNX; y.safe"),
         (["nowhere", "-o", "digits.onnx"], 4, "nowhere: no such run directory or checkpoint"),
     ],
 )

@@ -380,3 +380,27 @@ def test_warnings_of_libraries_are_shown_only_with_debug(debug):
     assert finished.returncode == 0
     assert ("RuntimeWarning: from NumPy" in finished.stderr) is debug
     assert ("from a log" in finished.stderr) is debug
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["eval", "pretrained", "--predictions", "p.json"],
+            "p.json: would hold CSV; name it p.csv",
+        ),
+        (["report", "pretrained", "-o", "r.pdf"], "r.pdf: would hold HTML; name it r.html"),
+        (
+            ["report", "--demo", "pretrained", "-o", "r.png"],
+            "r.png: would hold HTML; name it r.html",
+        ),
+        (["sweep", "report", "-o", "s.csv"], "s.csv: would hold HTML; name it s.html"),
+        (["data", "show", "-o", "d.jpg"], "d.jpg: would hold PNG; name it d.png"),
+        (["plot", "pretrained", "-o", "c.csv"], "c.csv: the file must end in one of .png, "),
+    ],
+)
+def test_no_file_is_written_under_the_ending_of_another_format(dlcli, arguments, message):
+    result = dlcli(*arguments)
+    assert (result.code, result.stdout) == (2, "")
+    assert f"Error: {message}" in result.stderr
+    assert list(Path().iterdir()) == []

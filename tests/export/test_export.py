@@ -11,6 +11,7 @@ from safetensors.numpy import load
 
 from benchmarks import exports
 from dlcli.data import datasets
+from dlcli.errors import ConfigError
 from dlcli.export import onnx_format
 from dlcli.export.onnx_format import to_onnx
 from dlcli.export.safetensors_format import modules, to_safetensors
@@ -63,6 +64,36 @@ def test_every_kind_of_network_answers_alike_on_the_whole_test_set(small_models,
     images = datasets.load(str(mnist_dir)).test.images
     assert len(images) == 10_000
     assert exports.largest_difference(small_models, images, runner) < exports.TOLERANCE
+
+
+@pytest.mark.parametrize("opset", [13, 17, 18, 20])
+def test_every_operator_set_gives_the_same_answers(small_models, sample, opset):
+    images = sample.test.images[:200]
+
+    def run(model, images):
+        session = onnxruntime.InferenceSession(
+            to_onnx(model, opset), providers=["CPUExecutionProvider"]
+        )
+        return session.run(None, {"images": images.reshape(-1, 28, 28)})[0]
+
+    assert exports.largest_difference(small_models, images, run) < exports.TOLERANCE
+
+
+def test_every_model_is_written_for_runtimes_of_2021(small_models):
+    """Old releases of onnxruntime refuse newer operator sets and formats, whatever they hold."""
+    for model in small_models:
+        exported = onnx.load_from_string(to_onnx(model))
+        assert [(entry.domain, entry.version) for entry in exported.opset_import] == [("", 13)]
+        assert exported.ir_version == 7
+        assert "Gelu" not in {node.op_type for node in exported.graph.node}
+    newest = onnx.load_from_string(to_onnx(small_models[0], 20))
+    assert (newest.opset_import[0].version, newest.ir_version) == (20, 9)
+
+
+@pytest.mark.parametrize("opset", [12, 1000])
+def test_an_operator_set_that_cannot_be_written_is_refused(trained, opset):
+    with pytest.raises(ConfigError, match=f"--opset {opset}: use 13 to "):
+        to_onnx(trained, opset)
 
 
 def test_every_output_activation_can_be_exported():
