@@ -25,6 +25,13 @@ _CANNOT_REPLACE = {errno.EBUSY, errno.EACCES, errno.EPERM, errno.EROFS}
 DEFAULT_RUNS_DIR = Path("runs")
 
 
+def quoted(path: Path) -> str:
+    """A path as it must be typed in a shell."""
+    import shlex  # takes 1 ms
+
+    return shlex.quote(str(path))
+
+
 def expand_home(path: str) -> str:
     """The path with ``~`` and ``~user`` replaced, as shells do, but only in words of their own."""
     return os.path.expanduser(path)  # noqa: PTH111 - Path.expanduser raises for an unknown user

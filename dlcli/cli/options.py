@@ -86,7 +86,8 @@ overrides = click.option(
     metavar="KEY=VALUE",
     multiple=True,
     shell_complete=complete_setting,
-    help="Override one key of the config, as in --set learning_rate=0.05. May be repeated.",
+    help="Override one key of the config, as in --set learning_rate=0.05 or, quoted for the "
+    "shell, --set 'hidden_layers=[64, 32]'. May be repeated.",
 )
 data_dir = click.option(
     "--data-dir",

@@ -15,6 +15,7 @@ from dlcli.cli.sweep_progress import TrialProgress, shown_counts, shown_params
 from dlcli.cli.sweep_report import report, storage_option
 from dlcli.errors import ConfigError, DlcliError
 from dlcli.evaluation.formatting import percent
+from dlcli.files import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -207,7 +208,7 @@ def _print_best(
     message(f"Trials: {shown_counts(counts)}; {epochs:,} epochs in all")
     score = f"trial {best.number}, validation accuracy {percent(best.value)}"
     message(f"Best: {score}, {shown_params(best)}")
-    message(f"Its config: dlcli train --config {printable(str(config))}")
+    message(f"Its config: dlcli train --config {quoted(config)}")
     if output_format == "text":
         echo(row["run"])
         return

@@ -14,6 +14,7 @@ from dlcli.cli.loading import limit_threads, load_dataset, needs
 from dlcli.cli.output import echo, message, print_json, say_stopped, shows_bars, warn
 from dlcli.cli.train_progress import EpochProgress, show_end, show_start
 from dlcli.errors import DivergenceError, Terminated
+from dlcli.files import quoted
 
 if TYPE_CHECKING:
     from dlcli.config.schema import Config
@@ -215,7 +216,7 @@ def _train(
         bar.close()
         say_stopped(
             f"Stopped{f'; epoch {saved} is saved' if saved else ' in the first epoch'}. "
-            f"Resume with: dlcli train --resume {run.path}"
+            f"Resume with: dlcli train --resume {quoted(run.path)}"
         )
         raise
 

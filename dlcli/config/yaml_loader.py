@@ -126,9 +126,17 @@ def _whole_number(_loader: yaml.SafeLoader, node: yaml.Node) -> int:
 _Loader.add_constructor("tag:yaml.org,2002:int", _whole_number)
 
 
-def dump(value: Any, *, flow: bool | None) -> str:
+def dump(value: Any, *, flow: bool | None, ascii_only: bool = True) -> str:
     """Plain values as YAML, on one line with ``flow``, else (None) with a line for each key."""
-    return yaml.dump(value, None, _Dumper, sort_keys=False, default_flow_style=flow, width=10**6)
+    return yaml.dump(
+        value,
+        None,
+        _Dumper,
+        sort_keys=False,
+        default_flow_style=flow,
+        width=10**6,
+        allow_unicode=not ascii_only,
+    )
 
 
 def parse(text: str, name: str) -> Settings:

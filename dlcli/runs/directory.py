@@ -16,6 +16,7 @@ from dlcli.files import (
     lock,
     make_folder,
     open_file,
+    quoted,
     remove_temporary_files,
     temporary_path,
 )
@@ -222,5 +223,6 @@ def _is_abandoned(path: Path) -> bool:
 
 def _taken(path: Path) -> ConfigError:
     return ConfigError(
-        f"{path}: exists already; choose another --name, or resume it: dlcli train --resume {path}"
+        f"{path}: exists already; choose another --name, or resume it: "
+        f"dlcli train --resume {quoted(path)}"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from dlcli.errors import CheckpointError, ConfigError
-from dlcli.files import DEFAULT_RUNS_DIR, expand_home
+from dlcli.files import DEFAULT_RUNS_DIR, expand_home, quoted
 from dlcli.runs import checkpoint
 from dlcli.runs.checkpoint import Model
 from dlcli.runs.directory import (
@@ -116,10 +116,10 @@ def _load_run(run: Path) -> Model:
     except CheckpointError as error:
         if isinstance(error.__cause__, FileNotFoundError) and _exists(run / LAST):
             diverged = why_diverged(run)
-            problem = f"no epoch is done yet; resume with: dlcli train --resume {run}"
+            problem = f"no epoch is done yet; resume with: dlcli train --resume {quoted(run)}"
             if diverged is not None:
                 setting = f" --set {diverged.setting}" if diverged.setting else ""
-                again = f"dlcli train --config {run / CONFIG}{setting}"
+                again = f"dlcli train --config {quoted(run / CONFIG)}{setting}"
                 problem = f"has no model: {diverged}; to train again: {again}"
             raise CheckpointError(f"{run}: {problem}") from error
         raise

@@ -13,6 +13,7 @@ from dlcli.config.messages import listed
 from dlcli.config.schema import Config, differences
 from dlcli.data.datasets import Dataset
 from dlcli.errors import CheckpointError, ConfigError, DivergenceError
+from dlcli.files import quoted
 from dlcli.nn.optimizers import Optimizer
 from dlcli.nn.schedules import SCHEDULES
 from dlcli.runs import checkpoint, directory, old_optimizer_state, training_data
@@ -187,7 +188,7 @@ def _shown(changes: Changes) -> str:
 def advice_after_divergence(run: Path, config: Config, setting: str) -> str:
     """The command that trains again, with another ``setting``, by default of the learning rate."""
     setting = setting or f"learning_rate={config.learning_rate / 10:g}"
-    return f"to train again: dlcli train --config {run / CONFIG} --set {setting}"
+    return f"to train again: dlcli train --config {quoted(run / CONFIG)} --set {setting}"
 
 
 def read(path: Path) -> SavedRun:

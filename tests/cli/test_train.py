@@ -666,3 +666,11 @@ def test_a_folder_that_cannot_be_flushed_does_not_stop_a_training(dlcli, tiny, m
     settings = ["--set", f"dataset={tiny}", "--set", "hidden_layers=[]", "--set", "epochs=1"]
     assert dlcli("train", "-q", *settings, "--name", "run").stderr == ""
     assert Path("runs/latest").readlink() == Path("run")
+
+
+def test_a_command_in_a_message_can_be_typed_wherever_the_run_is(dlcli, tiny):
+    command = ["train", "-q", "--runs-dir", "my runs", "--name", "x", "--set", f"dataset={tiny}"]
+    assert dlcli(*command, "--set", "epochs=1").code == 0
+    assert dlcli(*command).stderr.endswith("resume it: dlcli train --resume 'my runs/x'\n")
+    Path("my runs/x/best.npz").unlink()
+    assert "resume with: dlcli train --resume 'my runs/x'" in dlcli("eval", "my runs/x").stderr

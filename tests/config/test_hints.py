@@ -55,6 +55,7 @@ def test_a_value_in_another_form_gets_the_setting_to_type(text, meant):
         ("rotation=15", "did you mean augmentation.rotation?"),
         ("max_norm=foo", "got foo"),
         ("epochs=soon", "got soon"),
+        ("epochs=später", "got später"),
         ("blue=1", "--set: blue: unknown key"),
     ],
 )
