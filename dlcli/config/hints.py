@@ -134,7 +134,7 @@ def as_typed(key: str, value: Any, origin: str) -> str:
 def _allowed_candidates(value: Any, kind: Any, *first: Any) -> Iterator[Any]:
     """The values of type ``kind`` that ``value`` may stand for, after those in ``first``."""
     for candidate in (*first, *_candidates(value, kind)):
-        with suppress(msgspec.ValidationError):
+        with suppress(msgspec.ValidationError, UnicodeEncodeError):  # of "\ud800"
             msgspec.convert(candidate, kind)
             yield candidate
 
