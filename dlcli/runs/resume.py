@@ -1,6 +1,6 @@
 """Resuming a run: what it needs, what it may change, and when it is refused."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -138,21 +138,20 @@ def opened(
     summary = summaries.read(path)
     if summary is not None:
         old = stored_config(summary.config, path / SUMMARY)
-        check_changes(old, config, summary.epochs, differences(old, own))
+        check_changes(old, config, summary.epochs, path, own)
         if config == old:
             yield msgspec.structs.replace(summary, run=str(path))  # it may have moved
             return
     with directory.locked(path):
         saved = read(path)
-        edited = differences(saved.config, own)
-        check_changes(saved.config, config, saved.state.epoch, edited)
+        check_changes(saved.config, config, saved.state.epoch, path, own)
         diverged = directory.why_diverged(path)
         if diverged is not None and config == saved.config:
             raise DivergenceError(
                 f"{path}: {diverged}. Resuming would only repeat that; "
                 f"{advice_after_divergence(path, config, diverged.setting)}"
             )
-        yield Resumption(saved, config, edited)
+        yield Resumption(saved, config, differences(saved.config, own))
 
 
 def own_config(run: Path) -> Config:
@@ -163,18 +162,24 @@ def own_config(run: Path) -> Config:
         return read(run).config
 
 
-def check_changes(old: Config, new: Config, epochs_done: int, edited: Collection[str] = ()) -> None:
+def check_changes(old: Config, new: Config, epochs_done: int, run: Path, own: Config) -> None:
     """Raise ``ConfigError`` for a change that resuming may not make, or for too few epochs.
 
-    Keys that were ``edited`` in the run's own config are reported as such.
+    What was edited in ``own``, the ``config.yaml`` of the run, is reported as such.
     """
     changes = differences(old, new)
     for key in (*LONGER, "dataset"):  # the content of the dataset is checked when it is loaded
         changes.pop(key, None)
     if changes:
         rules = listed(list(LONGER), "and")
-        where = f"{CONFIG} was edited" if set(changes) <= set(edited) else "--resume"
-        raise ConfigError(f"{where}: only {rules} may be changed, not {_shown(changes)}")
+        problem = f"only {rules} may be changed, not {_shown(changes)}"
+        if changes.keys() <= differences(old, own).keys():
+            path = run / CONFIG
+            raise ConfigError(
+                f"{path} was edited: {problem}; undo that, or train anew: "
+                f"dlcli train --config {path}"
+            )
+        raise ConfigError(f"--resume: {problem}")
     if new.epochs < epochs_done:
         raise ConfigError(
             f"--resume: the run has done {epochs_done} epochs, more than {new.epochs}"

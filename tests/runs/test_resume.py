@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -165,9 +166,13 @@ def test_more_epochs_are_remembered_even_if_the_run_stops_at_once(tmp_path, data
 )
 def test_only_the_end_of_training_may_change_and_not_to_fewer_epochs_than_are_done(change, message):
     with pytest.raises(ConfigError, match=f"--resume: .*{message}"):
-        resume.check_changes(CONFIG, msgspec.structs.replace(CONFIG, **change), epochs_done=2)
+        resume.check_changes(CONFIG, changed(change), 2, Path("run"), CONFIG)
     allowed = {"epochs": 2, "early_stopping": 3, "min_gradient_norm": 1e-9}
-    resume.check_changes(CONFIG, msgspec.structs.replace(CONFIG, **allowed), epochs_done=2)
+    resume.check_changes(CONFIG, changed(allowed), 2, Path("run"), CONFIG)
+
+
+def changed(settings):
+    return msgspec.structs.replace(CONFIG, **settings)
 
 
 def edit(run, old: str, new: str) -> None:
@@ -202,7 +207,9 @@ def test_any_other_edit_is_refused_and_stays(tmp_path, dataset, finish):
     if finish:
         run.finish(state)
     edit(run, "learning_rate: 0.05", "learning_rate: 0.01")
-    message = r"config\.yaml was edited: only .* may be changed, not learning_rate \(0.05 -> 0.01\)"
+    message = (
+        r"was edited: only .* may be changed, not learning_rate \(0.05 -> 0.01\); undo that, or"
+    )
     with pytest.raises(ConfigError, match=message), resume.opened(run.path, [], []):
         pass
     edit(run, "learning_rate: 0.01", "learning_rate: fast")
