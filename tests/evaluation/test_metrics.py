@@ -88,6 +88,18 @@ def test_the_calibration_error_is_the_distance_from_confidence_to_accuracy(
     assert metrics.expected_calibration_error(probabilities, labels) == pytest.approx(error)
 
 
+def test_the_calibration_error_and_the_reliability_diagram_have_15_bins_by_default():
+    """As in Guo et al., 2017: the edges of 1/15 lie between these probabilities."""
+    probabilities = np.array([[p, 1 - p] for p in (0.61, 0.66, 0.68, 0.73, 0.74, 0.79)])
+    labels = np.array([0, 1, 0, 0, 1, 0], np.uint8)
+    bins = metrics.reliability(probabilities, labels)
+    assert [(b.low, b.high) for b in bins] == [(n / 15, (n + 1) / 15) for n in (9, 10, 11)]
+    assert [(b.images, b.correct) for b in bins] == [(2, 1), (2, 2), (2, 1)]
+    gaps = [abs(0.61 + 0.66 - 1), abs(0.68 + 0.73 - 2), abs(0.74 + 0.79 - 1)]
+    error = metrics.expected_calibration_error(probabilities, labels)
+    assert error == pytest.approx(sum(gaps) / 6)
+
+
 def test_the_number_of_bins_of_the_calibration_error_can_be_chosen():
     probabilities = np.array([[0.6, 0.4], [0.9, 0.1]])
     labels = np.array([0, 1], np.uint8)
@@ -155,6 +167,18 @@ def test_the_least_certain_are_rejected_first(fraction, threshold, error):
     )
     found = metrics.reject(probabilities, labels, fraction)
     assert found == Rejection(fraction, threshold, pytest.approx(error))
+
+
+@pytest.mark.parametrize(
+    ("images", "fraction", "rejected"),
+    [(100, 0.29, 29), (30, 0.05, 2), (50, 0.05, 2), (70, 0.05, 4), (90, 0.02, 2), (10, 0.01, 0)],
+)
+def test_the_number_of_rejected_predictions_is_rounded(images, fraction, rejected):
+    """In floating point, 0.29 * 100 is below 29, and 0.05 * 70 is 3.5."""
+    confidences = np.linspace(0.6, 0.9, images)
+    probabilities, labels = predictions(confidences, [True] * images)
+    found = metrics.reject(probabilities, labels, fraction)
+    assert found.threshold == confidences[rejected]
 
 
 def test_certain_errors_stay_and_rejecting_nothing_changes_nothing():

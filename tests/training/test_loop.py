@@ -309,6 +309,22 @@ def test_training_images_are_distorted_anew_in_each_epoch_and_validation_images_
     assert records[0].validation_loss == records[1].validation_loss == plain.validation_loss
 
 
+def test_each_epoch_draws_distortions_of_its_own(data, monkeypatch):
+    """The images are all the same, so that their order makes no difference."""
+    seen, run = [], Backpropagation.run
+
+    def spy(backpropagation, images, targets, random):
+        seen.append(images.copy())
+        return run(backpropagation, images, targets, random)
+
+    monkeypatch.setattr(Backpropagation, "run", spy)
+    same = Examples(np.repeat(data.train.images[:1], 60, axis=0), data.train.labels)
+    config = small(augmentation=Augmentation(rotation=30), epochs=2, batch_size=60)
+    list(fit(config, same, NOTHING, initial_state(config)))
+    first, second = seen
+    assert (first != second).any()
+
+
 def test_each_epoch_drops_anew(data, monkeypatch):
     states, run = [], Backpropagation.run
 
