@@ -1,5 +1,6 @@
 """``dlcli compare``."""
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 
@@ -57,7 +58,8 @@ def command(
     from dlcli.runs import lookup
 
     if second_name is None:
-        models = [load_default_model(f"MODEL {first_name}"), lookup.load_named(first_name)]
+        given = f"MODEL {shlex.quote(first_name)}"
+        models = [load_default_model(given), lookup.load_named(first_name)]
     else:
         models = [lookup.load_named(name) for name in (first_name, second_name)]
     paths = [str(model.path) for model in models]

@@ -17,7 +17,7 @@ from dlcli.config.yaml_loader import (
     settings_of,
 )
 from dlcli.errors import ConfigError
-from dlcli.files import stdin
+from dlcli.files import quoted, stdin
 
 SEARCH = "sweep"  # a shipped search space for dlcli sweep, not a config
 # Mappings whose keys are overridden one by one; any other mapping is a search space.
@@ -113,5 +113,5 @@ def _read(source: str) -> Settings:
         raise ConfigError(f"{source}: not a text file (UTF-8)") from error
     except OSError as error:
         own = path / "config.yaml"  # of a run directory
-        hint = f"; did you mean {own}?" if own.is_file() else ""
+        hint = f"; did you mean {quoted(own)}?" if own.is_file() else ""
         raise ConfigError(f"{source}: cannot be read: {error.strerror}{hint}") from error

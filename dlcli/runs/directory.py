@@ -106,7 +106,8 @@ def lock_warning(path: Path) -> str | None:
 def find(path: Path) -> Path:
     """The run directory that the user named, directly or by a link; else ``CheckpointError``."""
     if path.is_file() and is_run(path.parent):
-        raise CheckpointError(f"{path}: a file, not a run directory; did you mean {path.parent}?")
+        meant = quoted(path.parent)
+        raise CheckpointError(f"{path}: a file, not a run directory; did you mean {meant}?")
     if not path.is_dir():
         raise CheckpointError(f"{path}: no such run directory{did_you_mean(path)}")
     if not any((path / name).exists() for name in (CONFIG, LAST, LOCK)):
@@ -122,7 +123,7 @@ def is_run(path: Path) -> bool:
 def did_you_mean(path: Path) -> str:
     """A hint at the run of this name in the usual folder, if there is one."""
     run = DEFAULT_RUNS_DIR / path
-    return f"; did you mean {run}?" if is_run(run) else ""
+    return f"; did you mean {quoted(run)}?" if is_run(run) else ""
 
 
 def entries(runs_dir: Path) -> list[Path]:

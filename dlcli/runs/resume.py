@@ -177,7 +177,7 @@ def check_changes(old: Config, new: Config, epochs_done: int, run: Path, own: Co
             path = run / CONFIG
             raise ConfigError(
                 f"{path} was edited: {problem}; undo that, or train anew: "
-                f"dlcli train --config {path}"
+                f"dlcli train --config {quoted(path)}"
             )
         raise ConfigError(f"--resume: {problem}")
     if new.epochs < epochs_done:

@@ -3,11 +3,12 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from dlcli.data.datasets import Dataset
 from dlcli.data.registry import DATASETS
 from dlcli.errors import DatasetError
-from dlcli.files import expand_home
+from dlcli.files import expand_home, quoted
 from dlcli.runs.checkpoint import Model
 from dlcli.runs.metadata import DatasetIdentity
 
@@ -70,7 +71,7 @@ def load_common(models: Sequence[Model], load: Load) -> Dataset:
         raise DatasetError(
             f"{place}: has changed since {model.path} was trained on it (checksum "
             f"{short(dataset.checksum)}, then {short(checksum)}); to use it as it is now: "
-            f"--dataset {place}"
+            f"--dataset {quoted(Path(place))}"
         )
     return dataset
 

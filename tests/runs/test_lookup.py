@@ -164,6 +164,7 @@ def test_pretrained_is_the_model_of_the_package_and_no_file_of_this_name(workdir
     [
         ("nope", "nope: no such run directory or checkpoint"),
         ("small", "small: no such run directory or checkpoint; did you mean runs/small?"),
+        ("my run", "my run: no such run directory or checkpoint; did you mean 'runs/my run'?"),
         ("run", "run/best.npz: no such checkpoint"),
         ("x" * 300, "cannot be read: File name too long"),
         ("text/below.npz", "text/below.npz: cannot be read: Not a directory"),
@@ -174,8 +175,9 @@ def test_a_missing_model_is_reported(tmp_path, monkeypatch, name, message):
     monkeypatch.chdir(tmp_path)
     Path("run").mkdir()
     Path("text").write_text("text")
-    Path("runs/small").mkdir(parents=True)
-    Path("runs/small/config.yaml").touch()
+    for run in ("small", "my run"):
+        Path("runs", run).mkdir(parents=True)
+        Path("runs", run, "config.yaml").touch()
     with pytest.raises(CheckpointError) as raised:
         lookup.load_named(name)
     assert message in str(raised.value)
