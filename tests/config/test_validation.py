@@ -117,6 +117,26 @@ def test_a_contradiction_is_not_reported_about_a_key_that_is_itself_wrong():
     assert len(problems("hidden_layers: [0, 1]\nactivation: [relu, relu, relu]\n")) == 1
 
 
+def test_of_a_file_that_is_no_config_the_first_fifty_problems_are_reported():
+    found = problems("".join(f"word{number}: 1\n" for number in range(200)))
+    assert len(found) == 50
+    assert found[-1].startswith("f.yaml:50: word49: unknown key")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "warmup_epochs: 10",
+        "hidden_layers: [64]\nactivation: [relu]",
+        "batch_norm: true\nbatch_size: 2",
+        "validation_size: 0.9",
+        "seed: 4294967295",
+    ],
+)
+def test_what_just_fits_is_allowed(text):
+    assert resolve(f"epochs: 10\n{text}")
+
+
 def test_a_long_wrong_value_is_shortened():
     (problem,) = problems(f"learning_rate: {'x' * 500}\n")
     assert len(problem) < 200
@@ -151,6 +171,7 @@ def test_the_default_learning_rate_suits_the_optimizer(text, learning_rate):
             ],
         ),
         ("schedule: step\nstep_epochs: 3\nmomentum: 0.5", []),
+        ("optimizer: adam\nlearning_rate: 0.01", []),
         ("hidden_layers: [784]", []),
         ("hidden_layers: [10]", []),
         ("hidden_layers: [10, 30]", []),

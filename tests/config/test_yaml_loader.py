@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlcli.config.yaml_loader import MAX_BYTES, dump, parse, parse_value
+from dlcli.config.yaml_loader import dump, parse, parse_value
 from dlcli.errors import ConfigError
 
 
@@ -119,7 +119,7 @@ def test_an_empty_document_has_no_settings(text):
         ("a: " + "[" * 90_000, "nested too deeply"),
         ("a: 1" + "0" * 5000, "f.yaml: not valid YAML"),
         ("a: 0x" + "f" * 5000, "f.yaml: not valid YAML: a number has too many digits"),
-        ("a: " + "x" * MAX_BYTES, "too long for a config"),
+        ("a: " + "x" * 99_998, "too long for a config (more than 100,000 characters)"),
     ],
 )
 def test_what_is_no_config_is_refused_by_place_and_reason(text, message):

@@ -37,6 +37,16 @@ def test_the_numbers_of_images_and_labels_must_be_equal(tiny, images, labels):
     )
 
 
+def test_the_four_files_together_have_a_limit(tiny, monkeypatch):
+    """So four gzip bombs take no more memory than one."""
+    size = sum((tiny / file).stat().st_size for file in FILES)
+    monkeypatch.setattr(idx, "MAX_BYTES", size)
+    assert len(datasets.load(str(tiny)).test) == 20
+    monkeypatch.setattr(idx, "MAX_BYTES", size - 1)
+    with pytest.raises(DatasetError, match=f"{FILES[-1]}: larger than "):
+        datasets.load(str(tiny))
+
+
 @pytest.mark.parametrize("file", FILES)
 def test_the_checksum_depends_on_the_content_of_every_file(tiny, file):
     before = datasets.load(str(tiny)).checksum
