@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from dlcli.config.hints import EXACT, as_setting, closest, meant_key
+from dlcli.config.hints import as_setting, closest, meant_key
 
-_SURE = 0.8  # likeness from which an unknown option is more likely a key than another option
+_SURE = 0.8  # likeness from which a word is a key of a config, rather than anything else
 
 
 @dataclass(frozen=True)
@@ -114,11 +114,11 @@ def _as_settings(overrides: Sequence[str], extra: Sequence[str]) -> str | None:
         whole = " ".join([override, *extra])
         if _open_brackets(override) > 0 and _open_brackets(whole) == 0:
             return f"--set {shlex.quote(whole)}"
-    keys = [meant_key(override, types, EXACT) for override in overrides if "=" not in override]
+    keys = [meant_key(override, types, _SURE) for override in overrides if "=" not in override]
     pairs = list(zip(keys, extra, strict=False))
     if not pairs:
         words = [word.partition("=") for word in extra]
-        pairs = [(meant_key(key, types, EXACT), text) for key, equals, text in words if equals]
+        pairs = [(meant_key(key, types, _SURE), text) for key, equals, text in words if equals]
     return " ".join(as_setting(key, types[key], [text]) for key, text in pairs if key) or None
 
 

@@ -55,8 +55,6 @@ _SAME_NAME = {
 """The words for a value in other libraries and in papers."""
 
 _LIKENESS = 0.6  # of two words, from 0 to 1, as difflib counts it and by its default
-EXACT = 1.0
-"""Likeness of words that differ in case and hyphens alone."""
 _MAX_LENGTH = 60  # of a word with a hint
 _MAPPING = "augmentation"
 _MEANINGS: tuple[tuple[tuple[str, ...], bool | None], ...] = (

@@ -10,7 +10,7 @@ readers of both versions understand alike.
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import yaml
@@ -29,12 +29,14 @@ class Setting:
     """One key's value and where it was written (``mnist.yaml:4`` or ``--set``).
 
     A key such as ``augmentation.rotation`` has two places: ``mapping_origin`` is that of the key
-    ``augmentation``, if it is another.
+    ``augmentation``, if it is another. If the value is itself a mapping, ``inner_origins`` has the
+    places of its keys.
     """
 
     value: Any
     origin: str
     mapping_origin: str | None = None
+    inner_origins: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def first_origin(self) -> str:
@@ -161,7 +163,10 @@ def parse(text: str, name: str) -> Settings:
         _check(node, name)
         return {
             key: Setting(
-                loader.construct_object(value, deep=True), f"{name}:{line}", f"{name}:{first_line}"
+                loader.construct_object(value, deep=True),
+                f"{name}:{line}",
+                f"{name}:{first_line}",
+                {key: f"{name}:{line}" for key, _, line, _ in _keys(value)},
             )
             for key, first_line, line, value in _keys(node)
         }
@@ -211,11 +216,13 @@ def _scalar_value(text: str) -> Any:
     return loader.construct_object(yaml.ScalarNode(tag, text))
 
 
-def _keys(mapping: yaml.MappingNode) -> Iterator[tuple[str, int, int, yaml.Node]]:
-    """Each key, the lines of its first and last part, and its value.
+def _keys(mapping: yaml.Node) -> Iterator[tuple[str, int, int, yaml.Node]]:
+    """Each key of a mapping, the lines of its first and last part, and its value.
 
-    Keys of inner mappings have a dot.
+    Keys of inner mappings have a dot. Other nodes have no keys.
     """
+    if not isinstance(mapping, yaml.MappingNode):
+        return
     for key, value in mapping.value:
         if isinstance(value, yaml.MappingNode) and value.value:
             for inner_key, inner_value in value.value:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -200,7 +200,12 @@ def _split(settings: Settings) -> tuple[Settings, dict[str, Settings], Settings]
         if word:
             words.setdefault(key, {})[word] = setting
         elif isinstance(setting.value, dict) and setting.value:
-            words[key] = {w: replace(setting, value=v) for w, v in setting.value.items()}
+            words[key] = {
+                word: Setting(
+                    value, setting.inner_origins.get(word, setting.origin), setting.origin
+                )
+                for word, value in setting.value.items()
+            }
         else:
             fixed[key] = setting
     return fixed, words, section

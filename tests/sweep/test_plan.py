@@ -84,6 +84,14 @@ def test_every_problem_is_reported_with_file_line_and_key(make_plan):
     ("text", "message"),
     [
         ("colour:\n  blue: 1\n  red: 2", "search.yaml:1: colour: unknown key"),
+        (
+            "augmentation:\n  scale:\n    low: 0\n    hihg: 0.5",
+            "search.yaml:4: augmentation.scale.hihg: unknown in a search space",
+        ),
+        (
+            "augmentation:\n  scale:\n    low: 0.1",
+            "search.yaml:2: augmentation.scale: high missing",
+        ),
         ("dropout:\n  low: 0.1", "search.yaml:1: dropout: high missing"),
         ("sweep: 5", "search.yaml:1: sweep: expected a mapping of its keys"),
         (
