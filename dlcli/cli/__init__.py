@@ -4,6 +4,7 @@
 - ``options``  options and arguments that several commands share
 - ``output``   what commands print: results to stdout, everything else to stderr
 - ``hints``    what to type instead, where the usage is wrong
+- ``completion``  what shells offer to complete a word
 - ``layout``   lines and tables that fit a terminal
 - ``loading``  what commands load: models, datasets and optional extras
 
