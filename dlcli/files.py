@@ -197,19 +197,34 @@ def write_output(path: Path, note: Callable[[str], None]) -> Iterator[BinaryIO]:
 
 
 def is_stdout(path: Path) -> bool:
-    """Whether a path, such as ``/dev/stdout``, is the file or the pipe that stdout goes to."""
+    """Whether a path is ``/dev/stdout``, another name for that, or a link to it.
+
+    A regular file to which stdout was redirected is not meant by its own name: the user may not
+    know that ``-o out.csv >out.csv`` is the same file twice.
+    """
     try:
-        return os.path.samestat(path.stat(), os.fstat(sys.stdout.fileno()))
+        status = path.stat()
+        is_same = os.path.samestat(status, os.fstat(sys.stdout.fileno()))
     except (OSError, ValueError, AttributeError):  # no such file; stdout is closed, or is no file
         return False
+    return is_same and (not stat.S_ISREG(status.st_mode) or _leads_into(path, ("/dev/", "/proc/")))
+
+
+def _leads_into(path: Path, folders: tuple[str, ...]) -> bool:
+    """Whether a path, or a link on the way from it to its target, is in one of the folders."""
+    while True:
+        if str(path.absolute()).startswith(folders):
+            return True
+        if not path.is_symlink():
+            return False
+        path = path.parent / path.readlink()
 
 
 def _is_stream(path: Path) -> bool:
     """Whether a path is a device, a pipe or a socket, or a link to one."""
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
+    if not path.exists():
         return False
+    mode = path.stat().st_mode
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 

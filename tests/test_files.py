@@ -263,6 +263,13 @@ def test_a_folder_is_never_replaced_by_a_file(tmp_path, force):
 
 
 @pytest.mark.parametrize("force", [False, True])
+def test_a_path_below_a_file_is_refused(tmp_path, force):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"the folder .*file does not exist"):
+        refuse_to_overwrite(tmp_path / "file" / "predictions.csv", force=force)
+
+
+@pytest.mark.parametrize("force", [False, True])
 def test_a_link_into_a_missing_folder_is_refused(tmp_path, force):
     (tmp_path / "link").symlink_to("missing/predictions.csv")
     with pytest.raises(ConfigError, match=r"link: the folder .*missing does not exist"):

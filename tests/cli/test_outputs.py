@@ -123,3 +123,13 @@ def test_an_export_can_go_to_stdout_into_a_pipe_or_a_file(workdir):
         exported("link", file)
     assert Path("redirected.onnx").read_bytes() == content
     assert Path("link").is_symlink()
+
+
+def test_a_file_is_not_both_output_and_stdout_by_mistake(workdir, trained_model, tiny):
+    command = [sys.executable, "-m", "dlcli", "eval", trained_model, "--dataset", tiny]
+    with Path("out.csv").open("wb") as file:
+        refused = subprocess.run(
+            [*command, "--predictions", "out.csv"], stdout=file, stderr=subprocess.PIPE, text=True
+        )
+    assert refused.returncode == 2
+    assert "out.csv: exists already" in refused.stderr
