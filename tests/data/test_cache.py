@@ -1,5 +1,7 @@
 """The cache is complete, verified and repairable, and imports are verified."""
 
+import errno
+import fcntl
 import gzip
 from dataclasses import replace
 
@@ -116,6 +118,20 @@ def test_temporary_files_of_killed_processes_are_removed(mirror, data_dir, tmp_p
     else:
         cache.import_folder("mnist", data_dir / "mnist", data_dir)
     assert cached(data_dir) == mirror.contents
+
+
+def test_without_locks_the_temporary_files_of_other_processes_stay(mirror, data_dir, monkeypatch):
+    """They may be alive, and downloading the same file."""
+
+    def missing(_descriptor, _operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", missing)
+    theirs = data_dir / "mnist" / f".{FILES[0]}.7.tmp"
+    theirs.write_bytes(b"incomplete")
+    (data_dir / "mnist" / FILES[0]).unlink()
+    assert cache.fetch("mnist", data_dir) == [FILES[0]]
+    assert theirs.read_bytes() == b"incomplete"
 
 
 def test_a_truncated_gzip_file_in_the_cache_is_a_fault(mirror, data_dir):

@@ -144,6 +144,15 @@ def _missing(*_args, **_kwargs):
     raise InvalidSchema("Missing dependencies for SOCKS support.")
 
 
+def test_after_a_redirect_the_proxy_of_the_new_address_is_named(httpserver, monkeypatch, closed):
+    httpserver.expect_request("/mnist/file.gz").respond_with_data(
+        status=302, headers={"Location": f"{HTTPS}/file.gz"}
+    )
+    monkeypatch.setenv("https_proxy", f"http://{closed}")
+    told = f"the proxy http://{closed} cannot be reached (Connection refused)"
+    assert reason(httpserver.url_for("/mnist")) == told
+
+
 def test_a_wrong_mirror_is_not_blamed_on_the_proxy(use_proxy, closed):
     use_proxy(f"http://{closed}")
     assert reason("nonsense") == "not a valid URL"

@@ -6,6 +6,7 @@ import itertools
 import os
 import re
 import shlex
+import shutil
 import socket
 import socketserver
 import stat
@@ -270,6 +271,21 @@ def test_without_a_network_the_advice_is_an_option_that_the_command_has(
     assert f"use the embedded sample {advice}, or copy the files" in result.stderr
     assert {path.name for path in workdir.iterdir()} <= {"data", "runs"}
     assert cached(workdir / "data") == {}
+
+
+def test_without_a_network_a_resumed_run_is_not_advised_to_change_its_dataset(
+    mirror, httpserver, use_mirrors, dlcli
+):
+    settings = ("--set", "dataset=mnist", "--set", "epochs=1", "--set", "hidden_layers=[]")
+    small = ("--set", "validation_size=10", "--set", "batch_size=10")
+    assert dlcli("train", "-q", *settings, *small, "--name", "run").code == 0
+    shutil.rmtree("data/mnist")
+    use_mirrors(httpserver.url_for("/gone/"))
+    httpserver.expect_request(re.compile("/gone/")).respond_with_data(status=410)
+    result = dlcli("train", "--resume", "runs/run", "--set", "epochs=2")
+    assert result.code == 3
+    assert "dataset=sample" not in result.stderr
+    assert "Without a network, copy the files to this machine" in result.stderr
 
 
 def test_files_downloaded_before_a_failure_are_kept(httpserver, mirror, use_mirrors, tmp_path):
