@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-# Every command that writes a file that the user names. The file is always "out.png".
+# Every command that writes a file that the user names, and the file's ending.
 COMMANDS = {
-    "export": ["export", "{model}", "--format", "onnx", "-o"],
-    "eval": ["eval", "{model}", "--dataset", "{tiny}", "--predictions"],
-    "data show": ["data", "show", "--set", "dataset={tiny}", "-o"],
-    "report": ["report", "{model}", "--dataset", "{tiny}", "-o"],
-    "report --demo": ["report", "{model}", "--demo", "-o"],
-    "plot": ["plot", "{model}", "-o"],
-    "sweep report": ["sweep", "report", "--runs-dir", "{searched}", "--output"],
+    "export": ("onnx", ["export", "{model}", "--format", "onnx", "-o"]),
+    "eval": ("csv", ["eval", "{model}", "--dataset", "{tiny}", "--predictions"]),
+    "data show": ("png", ["data", "show", "--set", "dataset={tiny}", "-o"]),
+    "report": ("html", ["report", "{model}", "--dataset", "{tiny}", "-o"]),
+    "report --demo": ("html", ["report", "{model}", "--demo", "-o"]),
+    "plot": ("png", ["plot", "{model}", "-o"]),
+    "sweep report": ("html", ["sweep", "report", "--runs-dir", "{searched}", "--output"]),
 }
 
 
@@ -33,48 +33,50 @@ def searched(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(params=COMMANDS)
-def write(request, dlcli, trained_model, tiny, searched):
-    """Run one of the commands with more arguments; it writes "out.png"."""
+def output(request, workdir) -> Path:
+    """The file that the command writes; it does not exist."""
+    ending, _ = COMMANDS[request.param]
+    return Path(f"out.{ending}")
 
-    def run(*more: str):
-        words = COMMANDS[request.param]
-        given = [word.format(model=trained_model, tiny=tiny, searched=searched) for word in words]
-        return dlcli(*given, "out.png", *more)
 
-    return run
+@pytest.fixture
+def write(request, output, dlcli, trained_model, tiny, searched):
+    """Run the command with more arguments."""
+    _, words = COMMANDS[request.node.callspec.params["output"]]
+    given = [word.format(model=trained_model, tiny=tiny, searched=searched) for word in words]
+    return lambda *more: dlcli(*given, output, *more)
 
 
 @pytest.mark.parametrize("force", [[], ["--force"]])
-def test_a_named_pipe_gets_the_content_and_stays_a_pipe(write, force):
-    os.mkfifo("out.png")
+def test_a_named_pipe_gets_the_content_and_stays_a_pipe(write, output, force):
+    os.mkfifo(output)
     received: list[bytes] = []
-    reader = threading.Thread(target=lambda: received.append(Path("out.png").read_bytes()))
+    reader = threading.Thread(target=lambda: received.append(output.read_bytes()), daemon=True)
     reader.start()
     result = write(*force)
     reader.join(timeout=60)
     assert result.code == 0, result.stderr
     assert len(received[0]) > 100
-    assert stat.S_ISFIFO(Path("out.png").stat().st_mode)
+    assert stat.S_ISFIFO(output.stat().st_mode)
 
 
-def test_the_target_of_a_link_is_replaced_and_the_link_stays(write):
+def test_the_target_of_a_link_is_replaced_and_the_link_stays(write, output):
     Path("elsewhere").mkdir()
     Path("elsewhere/target").write_bytes(b"old")
-    Path("out.png").symlink_to("elsewhere/target")
+    output.symlink_to("elsewhere/target")
     refused = write()
     assert (refused.code, refused.stdout) == (2, "")
-    assert "out.png: exists already; add --force" in refused.stderr
+    assert f"{output}: exists already; add --force" in refused.stderr
     assert write("--force").code == 0
-    assert Path("out.png").is_symlink()
+    assert output.is_symlink()
     assert len(Path("elsewhere/target").read_bytes()) > 100
     assert [path.name for path in Path("elsewhere").iterdir()] == ["target"]
 
 
-def test_a_mount_point_is_written_in_place_and_that_is_said(write, monkeypatch):
+def test_a_mount_point_is_written_in_place_and_that_is_said(write, output, monkeypatch):
     """As ``docker -v out.png:/work/out.png`` makes it: the kernel refuses to rename onto it."""
-    path = Path("out.png")
-    path.write_bytes(b"\xff" * 15_000_000)  # longer than any output
-    inode = path.stat().st_ino
+    output.write_bytes(b"\xff" * 15_000_000)  # longer than any output
+    inode = output.stat().st_ino
 
     def busy(_self, _target):
         raise OSError(16, "Device or resource busy")
@@ -82,17 +84,17 @@ def test_a_mount_point_is_written_in_place_and_that_is_said(write, monkeypatch):
     monkeypatch.setattr(Path, "replace", busy)
     result = write("--force")
     assert result.code == 0, result.stderr
-    assert "out.png: could not be replaced (Device or resource busy)" in result.stderr
-    assert path.stat().st_ino == inode
-    assert not path.read_bytes().endswith(b"\xff" * 100)
+    assert f"{output}: could not be replaced (Device or resource busy)" in result.stderr
+    assert output.stat().st_ino == inode
+    assert not output.read_bytes().endswith(b"\xff" * 100)
     assert not list(Path().glob(".*.tmp"))
 
 
-def test_a_folder_is_refused_before_the_work(write):
-    Path("out.png").mkdir()
+def test_a_folder_is_refused_before_the_work(write, output):
+    output.mkdir()
     result = write("--force")
     assert result.code == 2
-    assert "out.png" in result.stderr
+    assert str(output) in result.stderr
     assert "Model:" not in result.stderr
 
 
