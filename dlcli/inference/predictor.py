@@ -13,10 +13,10 @@ import numpy as np
 from PIL import Image
 
 from dlcli.errors import ImageError, Terminated
+from dlcli.inference.preparation import preparation
 from dlcli.inference.sources import ImageSource
 from dlcli.nn.types import Array, Pixels
 from dlcli.runs.checkpoint import Model
-from dlcli.vision import pipeline
 from dlcli.vision.candidate import Candidate, PreprocessingTrace
 from dlcli.vision.decode import ignore_warnings, read_pages, to_grey_or_rgb
 from dlcli.vision.rejection import RejectionReason, rejection_reason
@@ -83,23 +83,23 @@ def predict(
         pictures are only decoded, to report those that cannot be.
     """
     as_is = raw or model.metadata.preprocessing == "none"
-    preprocess = pipeline.take_as_is if as_is else pipeline.preprocess
+    prepare = preparation(model.metadata, raw=raw, explain=explain)
 
-    def prepare(name: str, image: Image.Image | ImageError) -> Candidate | ImageError:
+    def prepared(name: str, image: Image.Image | ImageError) -> Candidate | ImageError:
         if isinstance(image, ImageError):
             return image
         try:
             if is_unread() and not as_is:
                 to_grey_or_rgb(image, name)
                 return Candidate(None)
-            return preprocess(image, name, explain=explain)
+            return prepare(image, name)
         except ImageError as error:
             return error
 
     def prepare_pages(source: ImageSource) -> "list[Preprocessed]":
         if source.error is not None:
             return [(source.name, ImageError(source.error))]
-        return [(name, prepare(name, page)) for name, page in read_pages(source.file, source.name)]
+        return [(name, prepared(name, page)) for name, page in read_pages(source.file, source.name)]
 
     with ignore_warnings():
         for batch in _in_order(prepare_pages, sources, threads or _available_cores()):

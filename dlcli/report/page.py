@@ -65,7 +65,7 @@ def render(models: Sequence[EvaluatedModel], dataset: str, test: Examples) -> by
 
 def _most_accurate(models: Sequence[EvaluatedModel]) -> EvaluatedModel | None:
     """The model to draw for: the most accurate one that was trained on digits."""
-    readers = [entry for entry in models if entry.model.metadata.preprocessing == "digit"]
+    readers = [entry for entry in models if entry.model.metadata.reads_drawn_digits]
     return max(readers, key=lambda entry: entry.scores.accuracy, default=None)
 
 

@@ -7,6 +7,7 @@ Begin with ``run`` to train, with ``lookup`` to use a model, and with ``resume``
 - ``npz``          the arrays of an ``.npz`` file in which nothing is trusted
 - ``lookup``       the model that a name stands for
 - ``training_data``  the dataset that a model was trained on, wherever it is now
+- ``training_images``  what the images of a dataset look like
 - ``directory``    run directories: their files, the lock, the link ``latest``
 - ``run``          a run that is being trained
 - ``resume``       what resuming needs, and what it may change

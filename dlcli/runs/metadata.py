@@ -7,12 +7,13 @@ importing msgspec would add 9 ms to each of its calls.
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, get_args
 
 from dlcli.errors import CheckpointError
 from dlcli.nn.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from dlcli.nn.dimensions import (
     CLASSES,
+    IMAGE_SIDE,
     IMAGE_SIZE,
     MAX_HIDDEN_LAYERS,
     MAX_PARAMETERS,
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from dlcli.training.state import TrainingState
 
 Json = dict[str, Any]
+Polarity: TypeAlias = Literal["light_on_dark", "dark_on_light"]
+Centring: TypeAlias = Literal["mass", "box"]
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,32 @@ class DatasetIdentity:
 
 
 @dataclass(frozen=True)
+class TrainingImages:
+    """What most of the training images look like, so that pictures can be prepared alike.
+
+    Attributes
+    ----------
+    polarity
+        Light strokes on a dark ground, as in MNIST, or dark ones on a light ground.
+    digits
+        Whether they show the digits that their labels name.
+    mnist_format
+        Whether they are scaled and centred as MNIST's are.
+    side_px
+        The longer side of the strokes' bounding box; 20 in MNIST.
+    centring
+        Whether the middle of the image is the strokes' centre of mass, as in MNIST, or the middle
+        of their bounding box.
+    """
+
+    polarity: Polarity
+    digits: bool
+    mnist_format: bool
+    side_px: int
+    centring: Centring
+
+
+@dataclass(frozen=True)
 class Scores:
     """The scores of the epoch; those of validation are None without validation images."""
 
@@ -146,6 +175,8 @@ class Metadata:
         BLAS threads during training; None if they were not recorded.
     temperature
         What logits are divided by before softmax.
+    images
+        None in checkpoints of older versions, whose images are taken for MNIST's.
     training
         None in a checkpoint that is only for use.
     """
@@ -157,7 +188,16 @@ class Metadata:
     scores: Scores | None = None
     threads: int | None = None
     temperature: float = 1.0
+    images: TrainingImages | None = None
     training: TrainingProgress | None = None
+
+    @property
+    def reads_drawn_digits(self) -> bool:
+        """Whether it reads digits as a page draws them: light on dark, in MNIST's format."""
+        if self.preprocessing == "none":
+            return False
+        images = self.images
+        return images is None or (images.digits and images.polarity == "light_on_dark")
 
     @classmethod
     def from_json(cls, values: Json) -> Self:
@@ -170,7 +210,8 @@ class Metadata:
         """
         found = _checked(values, _METADATA)
         found["dataset"] = DatasetIdentity(**_checked(found["dataset"], _DATASET, "dataset."))
-        scores, training = found["scores"], found["training"]
+        scores, training, images = found["scores"], found["training"], found["images"]
+        found["images"] = TrainingImages(**_checked(images, _IMAGES, "images.")) if images else None
         found["scores"] = Scores(**_checked(scores, _SCORES, "scores.")) if scores else None
         if training:
             training = _checked(training, _TRAINING, "training.")
@@ -227,12 +268,20 @@ _METADATA: _Fields = {
     "scores": (_is_object, {}),
     "threads": (_is_thread_count, None),
     "temperature": (is_temperature, 1.0),
+    "images": (_is_object, {}),
     "training": (_is_object, {}),
 }
 _DATASET: _Fields = {
     "name": (_is_path, None),
     "checksum": (lambda value: isinstance(value, str), None),
     "folder": (lambda value: value is None or _is_path(value), None),
+}
+_IMAGES: _Fields = {
+    "polarity": (lambda value: value in get_args(Polarity), None),
+    "digits": (lambda value: isinstance(value, bool), None),
+    "mnist_format": (lambda value: isinstance(value, bool), None),
+    "side_px": (lambda value: type(value) is int and 1 <= value <= IMAGE_SIDE, None),
+    "centring": (lambda value: value in get_args(Centring), None),
 }
 _SCORES: _Fields = {
     "train_loss": (_is_number, None),

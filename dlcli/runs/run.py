@@ -4,6 +4,7 @@ import platform
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,16 @@ from dlcli.data.registry import preprocessing_for
 from dlcli.errors import DivergenceError
 from dlcli.files import atomic_write, flush_folder
 from dlcli.nn.network import Network
-from dlcli.runs import checkpoint, directory, interrupts, metrics_log, summary
+from dlcli.runs import (
+    checkpoint,
+    directory,
+    interrupts,
+    metrics_log,
+    summary,
+    training_images,
+)
 from dlcli.runs.directory import BEST, CONFIG, DIVERGED, LAST, SUMMARY
-from dlcli.runs.metadata import DatasetIdentity, Metadata, Scores, TrainingProgress
+from dlcli.runs.metadata import DatasetIdentity, Metadata, Scores, TrainingImages, TrainingProgress
 from dlcli.runs.summary import Summary
 from dlcli.training.epoch_metrics import EpochRecord, overfitting_since
 from dlcli.training.loop import OnBlock, fit
@@ -148,6 +156,10 @@ class Run:
                 self.path / BEST, state.evaluated_network.fuse_batch_norm(), loss, best, {}
             )
 
+    @cached_property
+    def _images(self) -> TrainingImages:
+        return training_images.describe(self.dataset.train)
+
     def _metadata(
         self,
         state: TrainingState,
@@ -164,5 +176,6 @@ class Run:
             preprocessing=preprocessing_for(self.dataset.name),
             threads=self.threads,
             temperature=temperature,
+            images=self._images,
             training=training,
         )

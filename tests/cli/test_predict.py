@@ -14,10 +14,13 @@ from pathlib import Path
 import numpy as np
 import pillow_heif
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
+from dlcli.data import idx
+from dlcli.data.registry import FILES
 from dlcli.runs import checkpoint
 from dlcli.vision import preview
+from dlcli.vision.mnist_format import to_mnist_format
 
 
 @pytest.fixture
@@ -644,6 +647,51 @@ def test_the_exported_test_images_are_predicted_as_eval_says(dlcli, trained_mode
     right = [answer for answer in answers if Path(answer["path"]).stem[-1] == str(answer["digit"])]
     scores = json.loads(dlcli("eval", trained_model, "--format", "json").stdout)
     assert (len(right), len(answers)) == (scores["correct"], scores["images"])
+
+
+def letters(count: int, *, mnist_format: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Letters of different sizes with labels from 0 to 9, light on dark."""
+    random = np.random.default_rng(0)
+    images = []
+    for number in range(count):
+        image = Image.new("L", (150, 150))
+        font = ImageFont.load_default(int(random.integers(60, 110)))
+        letter = "ABCEFHKLMX"[number % 10]
+        ImageDraw.Draw(image).text((75, 75), letter, fill=255, font=font, anchor="mm")
+        levels = np.asarray(image.rotate(random.uniform(-10, 10)).crop(image.getbbox()))
+        if mnist_format:
+            images.append(to_mnist_format(levels.astype(np.float32) / 255))
+        else:
+            images.append(np.asarray(Image.fromarray(levels).resize((28, 28))).reshape(-1))
+    return np.stack(images), (np.arange(count) % 10).astype(np.uint8)
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+@pytest.mark.parametrize("kind", ["digits", "letters", "large letters"])
+def test_a_model_reads_pictures_like_those_it_was_trained_on(
+    dlcli, workdir, sample, monkeypatch, kind, inverted
+):
+    """As `dlcli eval` says, with no ?, whatever they show and whichever is the background."""
+    monkeypatch.setattr(os, "fsync", lambda _file: None)  # the pictures are many
+    images, labels = sample.train.images[:1500], sample.train.labels[:1500]
+    if kind != "digits":
+        images, labels = letters(600, mnist_format=kind == "letters")
+    images = 255 - images if inverted else images
+    folder = workdir / "data"
+    folder.mkdir()
+    for file in FILES:
+        part = slice(None, -60) if file.startswith("train") else slice(-60, None)
+        content = images[part].reshape(-1, 28, 28) if "images" in file else labels[part]
+        (folder / file).write_bytes(idx.serialize(content))
+    settings = ("dataset=data", "epochs=10", "optimizer=adam", "learning_rate=0.001")
+    assert dlcli("train", "-q", "--name=a", *[f"--set={each}" for each in settings]).code == 0
+    exported = dlcli("data", "export", "-q", "--dataset=data", "--split=test", "-o", "digits")
+    assert exported.code == 0
+    result = dlcli("predict", "-q", "digits", "--model", "runs/a")
+    right = [cells[0] == Path(cells[2]).stem[-1] for cells in lines_of(result)]
+    scores = json.loads(dlcli("eval", "runs/a", "--format", "json").stdout)
+    assert (len(right), sum(right)) == (60, scores["correct"])
+    assert scores["correct"] > 40
 
 
 def test_predicting_a_picture_imports_nothing_it_does_not_need(workdir, model, digit):

@@ -310,7 +310,7 @@ def test_what_nobody_reads_is_only_decoded(trained, monkeypatch, worth_threads):
         preprocessed.append(name)
         return pipeline.take_as_is(image, name, explain=explain)
 
-    monkeypatch.setattr(predictor.pipeline, "preprocess", preprocess)
+    monkeypatch.setattr(pipeline, "preprocess", preprocess)
     blank = np.zeros(784, np.uint8)
     pictures = [
         picture_of(blank, "a"),

@@ -11,6 +11,7 @@ from dlcli.runs.metadata import (
     DatasetIdentity,
     Metadata,
     Scores,
+    TrainingImages,
     TrainingProgress,
 )
 
@@ -22,6 +23,7 @@ METADATA = Metadata(
     preprocessing="digit",
     scores=Scores(0.25, 0.9, 0.5, None),
     threads=1,
+    images=TrainingImages("dark_on_light", False, True, 20, "mass"),
     training=TRAINING,
 )
 
@@ -33,7 +35,7 @@ def test_metadata_come_back_from_json():
 
 
 def test_optional_keys_may_be_missing_or_empty():
-    few = replace(METADATA, scores=None, threads=None, training=None)
+    few = replace(METADATA, scores=None, threads=None, images=None, training=None)
     values = few.to_json()
     assert set(values) == {"config", "epoch", "dataset", "preprocessing", "temperature"}
     del values["temperature"]
@@ -57,6 +59,14 @@ def test_optional_keys_may_be_missing_or_empty():
         ("threads", 0),
         ("threads", 10**400),
         ("temperature", -1.0),
+        ("images", True),
+        ("images.polarity", "grey"),
+        ("images.polarity", ["light_on_dark"]),
+        ("images.digits", None),
+        ("images.mnist_format", 1),
+        ("images.side_px", 29),
+        ("images.side_px", 0),
+        ("images.centring", "left"),
         ("training", []),
         ("training.best_epoch", 0.5),
         ("training.best_accuracy", None),

@@ -57,9 +57,9 @@ def section(model: Model) -> Demo:
     Raises
     ------
     CheckpointError
-        The model was not trained on digits.
+        The model was not trained on digits, light on dark.
     """
-    if model.metadata.preprocessing == "none":
+    if not model.metadata.reads_drawn_digits:
         name = model.metadata.dataset.name
         raise CheckpointError(f"{model.path}: trained on {name}, which cannot be drawn; digits can")
     scripts = "\n".join(_asset(f"{name}.js") for name in _SCRIPTS)

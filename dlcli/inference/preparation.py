@@ -1,0 +1,107 @@
+"""Pictures to what the network was trained on: MNIST's digits, or other images.
+
+Preprocessing makes of any picture an image in MNIST's format, light on dark, and knows digits from
+other signs. A model that records what its training images look like is shown others where these
+are others.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from PIL import Image
+
+from dlcli.nn.dimensions import IMAGE_SIDE
+from dlcli.nn.types import Pixels
+from dlcli.runs.metadata import Metadata, TrainingImages
+from dlcli.runs.training_images import light_fraction
+from dlcli.vision import pipeline
+from dlcli.vision.candidate import Candidate
+from dlcli.vision.mnist_format import bounding_box, centre_of_mass
+from dlcli.vision.test_time_augmentation import tta_variants
+
+# What covers more of an image is its ground, and not thick strokes.
+_MIN_GROUND = 0.6
+
+Prepare = Callable[[Image.Image, str], Candidate]
+"""Prepares a picture of a name; raises ``ImageError`` for one that is damaged or too large."""
+
+
+def preparation(metadata: Metadata, *, raw: bool, explain: bool) -> Prepare:
+    """How to prepare pictures for a model.
+
+    Parameters
+    ----------
+    metadata
+        Of the model.
+    raw
+        Take 28x28 pictures as they are.
+    explain
+        Keep the steps that led to the result.
+    """
+    if raw or metadata.preprocessing == "none":
+        return partial(pipeline.take_as_is, explain=explain)
+    if metadata.images is None:
+        return partial(pipeline.preprocess, explain=explain)
+    return partial(_as_trained, metadata.images, explain=explain)
+
+
+def _as_trained(
+    trained: TrainingImages, image: Image.Image, name: str, *, explain: bool
+) -> Candidate:
+    """Prepare a picture as the training images are."""
+    if image.size == (IMAGE_SIDE, IMAGE_SIDE) and not trained.mnist_format:
+        found = pipeline.take_as_is(image, name, explain=explain)
+        is_other = found.pixels is not None and _is_inverted(found.pixels, trained)
+        return _inverted(found) if is_other else found
+    found = pipeline.preprocess(image, name, explain=explain)
+    if not trained.digits:
+        found = _accepted(found)
+    if not trained.mnist_format:
+        found = _laid_out(found, trained)
+    return _inverted(found) if trained.polarity == "dark_on_light" else found
+
+
+def _is_inverted(pixels: Pixels, trained: TrainingImages) -> bool:
+    """Whether an image has clearly the other polarity than those of training."""
+    light = light_fraction(pixels[np.newaxis])
+    return (light if trained.polarity == "light_on_dark" else 1 - light) > _MIN_GROUND
+
+
+def _accepted(found: Candidate) -> Candidate:
+    """A candidate that is not rejected for not being a digit, if anything was found."""
+    if found.pixels is None:
+        return found
+    variants = tta_variants(found.pixels) if found.variants is None else found.variants
+    return replace(found, rejection=None, variants=variants, ood_score=None)
+
+
+def _laid_out(found: Candidate, trained: TrainingImages) -> Candidate:
+    """A candidate as large and centred as the strokes of the training images."""
+    if found.pixels is None or found.variants is None:
+        return found
+    square = found.pixels.reshape(IMAGE_SIDE, IMAGE_SIDE)
+    strokes = square[bounding_box(square >= square.max() / 2)]
+    scale = trained.side_px / max(strokes.shape)
+    height, width = (max(1, round(side * scale)) for side in strokes.shape)
+    resized = Image.fromarray(strokes).resize((width, height), Image.Resampling.BICUBIC)
+    middle = IMAGE_SIDE / 2
+    row, column = height / 2, width / 2
+    if trained.centring == "mass":
+        row, column = centre_of_mass(np.asarray(resized))
+    corner = (
+        min(max(round(middle - column), 0), IMAGE_SIDE - width),
+        min(max(round(middle - row), 0), IMAGE_SIDE - height),
+    )
+    image = Image.new("L", (IMAGE_SIDE, IMAGE_SIDE))
+    image.paste(resized, corner)
+    pixels = np.asarray(image).reshape(-1)
+    return replace(found, pixels=pixels, variants=tta_variants(pixels))
+
+
+def _inverted(found: Candidate) -> Candidate:
+    if found.pixels is None:
+        return found
+    variants = None if found.variants is None else 255 - found.variants
+    return replace(found, pixels=255 - found.pixels, variants=variants)
