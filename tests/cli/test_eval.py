@@ -429,12 +429,6 @@ def test_an_unknown_key_in_the_config_matters_only_where_it_is_needed(
     assert (result.code, result.stderr) == (4, "Error: a.npz: warp: unknown key\n")
 
 
-def test_threads_change_no_prediction(dlcli, trained_model):
-    assert (
-        dlcli("eval", trained_model, "--threads", 1).stdout == dlcli("eval", trained_model).stdout
-    )
-
-
 def test_a_truncated_model_is_reported(dlcli, trained_model, workdir):
     shutil.copy(trained_model / "best.npz", "cut.npz")
     with Path("cut.npz").open("r+b") as file:

@@ -352,11 +352,6 @@ def test_a_rejection_is_below_a_probability(predict, digit, probability):
     assert predict("--reject", probability, "a.png").code == 2
 
 
-def test_threads_change_no_answer(predict, digit):
-    digit("a.png")
-    assert predict("a.png", "--threads", 1).stdout == predict("a.png").stdout
-
-
 def test_the_environment_names_the_model(dlcli, model, digit, monkeypatch):
     digit("a.png")
     monkeypatch.setenv("DLCLI_MODEL", "model.npz")

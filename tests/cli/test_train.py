@@ -149,10 +149,6 @@ def test_equal_seeds_give_equal_bytes_and_different_seeds_do_not(train):
     assert a != c
 
 
-def test_threads_are_recorded(train):
-    assert json.loads(train("--threads", "1", "-f", "json").stdout)["threads"] == 1
-
-
 def test_the_test_images_are_never_used(train, tiny, monkeypatch):
     """Training on a dataset with other test images gives the same network."""
     train("--name", "a")
