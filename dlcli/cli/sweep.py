@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from dlcli.cli import options
 from dlcli.cli.loading import load_dataset, needs
-from dlcli.cli.output import echo, message, print_json, printable, say_stopped, warn
+from dlcli.cli.output import echo, message, message_of, print_json, say_stopped, warn
 from dlcli.cli.sweep_progress import TrialProgress, shown_counts, shown_params
 from dlcli.cli.sweep_report import report, storage_option
 from dlcli.errors import ConfigError, DlcliError
@@ -163,10 +163,10 @@ def _announce(progress: "Progress", location: "StudyLocation") -> None:
     from dlcli.sweep.storage import shown
 
     plan = progress.plan
-    message(
-        f"study {location.study} in {printable(shown(location.url))}: searches "
-        f"{', '.join(plan.space)}; sampler {plan.search.sampler}, pruner {plan.search.pruner}, "
-        f"{plan.trials} trials"
+    message_of(
+        f"study {location.study} in {shown(location.url)}: ",
+        f"searches {', '.join(plan.space)}; ",
+        f"sampler {plan.search.sampler}, pruner {plan.search.pruner}, {plan.trials} trials",
     )
     if progress.is_done:
         message("The study is done already; to continue it, add --trials N")
@@ -205,9 +205,9 @@ def _print_best(
 
     row, counts = row_of(best), counts_of(progress.trials)
     epochs = sum(len(trial.intermediate_values) for trial in progress.trials)
-    message(f"Trials: {shown_counts(counts)}; {epochs:,} epochs in all")
+    message_of(f"Trials: {shown_counts(counts)}; ", f"{epochs:,} epochs in all")
     score = f"trial {best.number}, validation accuracy {percent(best.value)}"
-    message(f"Best: {score}, {shown_params(best)}")
+    message_of(f"Best: {score}, ", shown_params(best))
     message(f"Its config: dlcli train --config {quoted(config)}")
     if output_format == "text":
         echo(row["run"])

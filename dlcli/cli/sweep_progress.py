@@ -68,9 +68,10 @@ class TrialProgress:
         done_now = progress.done - self._done_before
         if not done_now:
             return []
+        done, remaining = progress.done, progress.plan.trials - progress.done
         pace = (monotonic() - self._started) / done_now
-        left = duration(pace * (progress.plan.trials - progress.done))
-        return [f"{progress.done}/{progress.plan.trials}, about {left} left"]
+        left = f", about {duration(pace * remaining)} left" if remaining > 0 else ""
+        return [f"{done}/{progress.plan.trials}{left}"]
 
 
 def _ended(progress: "Progress") -> list["FrozenTrial"]:

@@ -1,5 +1,6 @@
 """``dlcli plot``: its plots and its errors."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -106,3 +107,16 @@ def test_without_matplotlib_the_error_says_how_to_install_it(tmp_path):
     assert finished.returncode == 2
     expected = "Error: matplotlib is not installed; get it with: pip install 'dlcli[report]'\n"
     assert finished.stderr == expected
+
+
+def test_with_quiet_matplotlib_does_not_talk_about_its_folder(tmp_path):
+    """It logs that where it can write no cache."""
+    command = [sys.executable, "-m", "dlcli", "plot", "pretrained", "--what", "weights"]
+    finished = subprocess.run(
+        [*command, "-q", "-o", "w.svg"],
+        cwd=tmp_path,
+        env=os.environ | {"MPLCONFIGDIR": "/dev/null/none"},
+        capture_output=True,
+        text=True,
+    )
+    assert (finished.returncode, finished.stdout, finished.stderr) == (0, "w.svg\n", "")
