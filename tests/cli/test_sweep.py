@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from dlcli.cli.main import run
+from dlcli.cli.sweep import command
 from dlcli.runs.listing import list_runs
 from dlcli.sweep import plan as plans
 from dlcli.sweep.storage import StudyLocation, address, create_study
@@ -67,6 +68,7 @@ import time
 from pathlib import Path
 
 from dlcli.cli.main import run
+from dlcli.cli.sweep import command
 from dlcli.sweep.worker import Worker
 
 continue_training = Worker._raise_if_stopped
@@ -292,6 +294,14 @@ def test_what_is_refused(dlcli, arguments, message):
     assert result.code == 2
     assert message in result.stderr
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "seconds"), [("90", 90), ("1.5s", 1.5), ("5m", 300), ("2h", 7200)]
+)
+def test_a_timeout_is_in_seconds_minutes_or_hours(words, seconds):
+    (timeout,) = (option for option in command.params if option.name == "timeout")
+    assert timeout.type.convert(words, None, None) == seconds
 
 
 def test_a_report_names_the_studies_there_are(dlcli, search):

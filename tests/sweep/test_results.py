@@ -5,7 +5,7 @@ from itertools import product
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState, create_trial
 
-from dlcli.sweep.results import WORKER, Progress, importance_caveat
+from dlcli.sweep.results import LOSS, WORKER, Progress, best_of, importance_caveat
 
 GRID = "learning_rate: {choices: [0.1, 0.2]}\nsweep: {sampler: grid}"
 POINTS = list(product(["[4]", "[8]"], [0.1, 0.2]))
@@ -23,6 +23,10 @@ def trial(state=TrialState.COMPLETE, point=None, *, signed=True):
             for index, key in enumerate(keys if point else ())
         },
     )
+
+
+def scored(accuracy, loss):
+    return create_trial(value=accuracy, user_attrs={} if loss is None else {LOSS: loss})
 
 
 def test_a_study_without_trials_has_nothing_done(make_plan):
@@ -50,6 +54,15 @@ def test_a_grid_is_done_when_each_of_its_points_is(make_plan):
     assert (progress.done, progress.is_done, progress.has_open) == (3, False, False)
     progress = Progress(plan, [*twice, trial(point=POINTS[3])])
     assert (progress.done, progress.is_done) == (4, True)
+
+
+def test_of_trials_with_equal_accuracy_the_one_with_the_lowest_loss_is_the_best():
+    """A pruned trial never is, whatever its accuracy."""
+    found = [scored(0.8, 0.1), scored(0.9, 0.3), scored(0.9, 0.2), scored(0.9, 0.4)]
+    pruned = create_trial(state=TrialState.PRUNED, value=0.99, user_attrs={LOSS: 0.1})
+    assert best_of([*found, pruned]) is found[2]
+    assert best_of([scored(0.8, None), found[0]]) is found[0]
+    assert best_of([pruned]) is None
 
 
 def test_few_complete_trials_make_importances_doubtful():

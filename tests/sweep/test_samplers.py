@@ -87,6 +87,22 @@ def test_the_pruners(make_plan):
     assert isinstance(make_pruner(make_plan("sweep: {pruner: none}")), NopPruner)
 
 
+def test_hyperband_stops_the_worst_trials_after_their_first_epoch_and_others_later(make_plan):
+    study = optuna.create_study(
+        direction="maximize", pruner=make_pruner(make_plan("epochs: 9\nsweep: {pruner: hyperband}"))
+    )
+
+    def objective(trial):
+        for epoch in range(1, 10):
+            trial.report(-trial.number, epoch)  # each is worse than those before
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return -trial.number
+
+    study.optimize(objective, 40)
+    assert {len(trial.intermediate_values) for trial in study.trials} == {1, 3, 9}
+
+
 def test_gp_says_what_it_needs(make_plan, monkeypatch):
     plan = make_plan("sweep: {sampler: gp}")
     monkeypatch.setattr(samplers, "find_spec", lambda name: None if name == "torch" else name)
