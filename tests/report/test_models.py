@@ -20,6 +20,13 @@ def test_a_run_has_its_history_and_a_bare_checkpoint_has_none(model, sample, tmp
     assert run.scores.accuracy == evaluate.evaluate([model], sample.test).accuracy
 
 
+def test_each_checkpoint_of_a_run_has_its_history(model, make_checkpoint):
+    run = model.path.parent
+    assert models.run_of(checkpoint.load(run / "best.npz")) == run
+    assert models.run_of(checkpoint.load(run / "last.npz")) == run
+    assert models.run_of(checkpoint.load(make_checkpoint("best.npz"))) is None
+
+
 def test_runs_with_the_same_name_are_shown_by_their_paths(model, sample):
     both = models.evaluate_models([model, model], sample.test)
     assert [entry.name for entry in both] == [str(model.path.parent)] * 2

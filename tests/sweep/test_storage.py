@@ -1,5 +1,6 @@
 """The database: its address, its errors, and who may use which study."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -94,6 +95,22 @@ def test_a_study_is_created_once_and_optuna_alone_can_read_it(
 def test_every_worker_of_a_study_has_a_number_of_its_own(make_plan, location):
     plan = make_plan()
     assert [create_study(plan, location, workers=3)[1] for _ in range(3)] == [0, 3, 6]
+
+
+def test_a_study_of_an_older_dlcli_has_had_a_worker_for_each_trial(make_plan, location):
+    plan = make_plan()
+    study = optuna.create_study(study_name="s", storage=connect(location.url), direction="maximize")
+    study.set_user_attr("dlcli:plan", json.dumps(plan.describe()))
+    for _ in range(3):
+        study.add_trial(create_trial(state=TrialState.COMPLETE, value=0.5))
+    assert create_study(plan, location)[1] == 3
+
+
+@pytest.mark.parametrize("timeout", [2, 5, 60])
+def test_a_worker_counts_as_dead_only_after_it_missed_heartbeats(location, timeout):
+    database = connect(location.url, timeout)
+    assert database.grace_period == timeout
+    assert 1 <= database.heartbeat_interval <= timeout / 2
 
 
 def test_a_study_of_another_search_is_refused(make_plan, location):
