@@ -66,6 +66,14 @@ def test_the_legend_names_lines_the_kept_epoch_and_overfitting():
     assert (shade.get_x(), shade.get_x() + shade.get_width()) == (2, 3)
 
 
+def test_the_axis_of_the_learning_rate_begins_at_0():
+    """So a rate that changes little looks as if it did."""
+    figure = charts.learning_curve([line("learning_rate", 0.1, 0.099, 0.098)])
+    assert figure.axes[0].get_ylim()[0] == 0
+    figure = charts.learning_curve([line("gradient_norm", 0.1, 0.099, 0.098)])
+    assert figure.axes[0].get_ylim()[0] > 0
+
+
 @pytest.mark.parametrize(("count", "length"), [(2, 300), (30, 8), (7, 27)])
 def test_the_chart_grows_with_its_legend(count, length):
     names = [f"{'x' * 300}{number:02}"[-length:] for number in range(count)]
