@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
+
 # Every command that writes a file that the user names, and the file's ending.
 COMMANDS = {
     "export": ("onnx", ["export", "{model}", "--format", "onnx", "-o"]),
@@ -54,7 +56,7 @@ def test_a_named_pipe_gets_the_content_and_stays_a_pipe(write, output, force):
     reader = threading.Thread(target=lambda: received.append(output.read_bytes()), daemon=True)
     reader.start()
     result = write(*force)
-    reader.join(timeout=60)
+    reader.join(PATIENCE_SECONDS)
     assert result.code == 0, result.stderr
     assert len(received[0]) > 100
     assert stat.S_ISFIFO(output.stat().st_mode)

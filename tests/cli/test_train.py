@@ -81,6 +81,13 @@ def test_a_sparkline_has_a_bar_for_each_loss_but_no_more_than_fit():
     assert sorted(many, reverse=True) == list(many)
 
 
+def test_where_losses_share_a_bar_of_a_sparkline_it_is_their_mean():
+    losses = [loss for number in range(43) for loss in (1.0, 1.0 + number)]
+    bars = sparkline(losses)
+    assert (len(bars), bars[0], bars[-1]) == (43, "▁", "█")
+    assert sorted(bars) == list(bars)
+
+
 def test_the_sparkline_of_a_resumed_run_is_of_all_its_epochs(train, dlcli):
     train("--name", "r")
     stderr = dlcli("train", "--resume", "runs/r", "--set", "epochs=5").stderr
