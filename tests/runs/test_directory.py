@@ -27,6 +27,12 @@ def test_only_plain_names_are_accepted(tmp_path, name):
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_name_has_up_to_100_characters(tmp_path):
+    assert directory.create(tmp_path, "x" * 100, "any").is_dir()
+    with pytest.raises(ConfigError, match="use up to 100 letters"):
+        directory.create(tmp_path, "x" * 101, "any")
+
+
 def test_a_taken_name_is_refused(tmp_path):
     path = directory.create(tmp_path, "mine", "x")
     (path / "last.npz").write_bytes(b"what was saved")

@@ -22,6 +22,12 @@ def test_a_run_that_has_started_is_not_started_again(tmp_path, dataset):
     assert (run.path / "last.npz").read_bytes() == before
 
 
+def test_before_the_first_epoch_there_is_no_model_to_use(tmp_path, dataset):
+    run, _ = start(tmp_path / "run", dataset)
+    assert checkpoint.load(run.path / "last.npz").metadata.epoch == 0
+    assert not (run.path / "best.npz").exists()
+
+
 def test_the_best_epoch_is_kept(tmp_path, dataset):
     run, state = start(tmp_path / "run", dataset)
     train(run, state)

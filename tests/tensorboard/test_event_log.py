@@ -88,6 +88,13 @@ def test_the_files_have_every_score_of_every_epoch(train):
         assert found == pytest.approx({r["epoch"]: r[name] for r in records("runs/r")}, rel=1e-6)
 
 
+def pixel(weight, index):
+    """The colour of a pixel of the first neuron's picture."""
+    (value,) = first_layer(weight).value
+    picture = Image.open(io.BytesIO(value.image.encoded_image_string)).convert("RGB")
+    return picture.getpixel((index % 28, index // 28))
+
+
 def test_histograms_and_the_picture_show_the_weights(train):
     train("--tensorboard", "--name", "r", "--set", "keep=last")
     values = shown("runs/r")
@@ -102,6 +109,14 @@ def test_histograms_and_the_picture_show_the_weights(train):
     assert values["first_layer"].keys() == {1, 2, 3}
     (expected,) = first_layer(network.weights[0]).value
     assert values["first_layer"][3].image == expected.image
+
+
+def test_an_outlier_does_not_dim_the_picture_of_the_first_layer():
+    weight = np.full((784, 1), 0.5, np.float32)
+    weight[:4] = 1.0  # these have the full colour, and the others half of it
+    assert pixel(weight, 100) == (255, 127, 127)
+    weight[:1] = 100.0
+    assert pixel(weight, 100) == (255, 127, 127)
 
 
 def test_without_validation_images_there_are_no_validation_scores(train):
