@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
+from skimage.morphology import skeletonize
 
 Colour = tuple[int, int, int]
 Levels = npt.NDArray[np.float32]
@@ -112,6 +113,12 @@ def photograph(
     return FILES[scene.file](image, coverage, scene)
 
 
+def digit_box(marks: Marks, scene: Scene) -> tuple[int, int, int, int]:
+    """Where the marks are on a photograph: left, top, right and bottom in pixels."""
+    rows, columns = np.nonzero(_pen_coverage(marks, scene, scene.size) > 0.5)
+    return int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
+
+
 def _colour(colour: Colour) -> Levels:
     return np.asarray(colour, np.float32)
 
@@ -147,12 +154,9 @@ def _as_written(digit: Marks, scale: float) -> Image.Image:
 
 def _with_pen(digit: Marks, scale: float, pen_width: float) -> Image.Image:
     """The middle lines of the digit's strokes, drawn with a round pen."""
-    enlarged = _SKELETON_SIDE_PX / max(digit.shape)
-    image = Image.fromarray(np.pad(digit, 2))
-    size = (round(image.width * enlarged), round(image.height * enlarged))
-    bold = np.asarray(image.resize(size, Image.Resampling.BICUBIC)) > 100
-    points = np.argwhere(thin(bold)) * (scale / enlarged)
-    width, height = (int(side * scale / enlarged + 2 * pen_width) + 1 for side in size)
+    enlarged, lines = skeleton(digit, _SKELETON_SIDE_PX)
+    points = np.argwhere(lines) * (scale / enlarged)
+    height, width = (int(side * scale / enlarged + 2 * pen_width) + 1 for side in lines.shape)
     drawn = Image.new("L", (width, height))
     pen = ImageDraw.Draw(drawn)
     radius = max(pen_width / 2, 0.5)
@@ -161,28 +165,17 @@ def _with_pen(digit: Marks, scale: float, pen_width: float) -> Image.Image:
     return drawn.crop(drawn.getbbox())
 
 
-def thin(marked: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """The middle lines of the marked strokes, one pixel wide.
+def skeleton(digit: Marks, side: int) -> tuple[float, npt.NDArray[np.bool_]]:
+    """The middle lines of a digit's strokes, one pixel wide.
 
-    Zhang and Suen, "A fast parallel algorithm for thinning digital patterns", 1984.
+    The digit is first enlarged to this many pixels; returned are the factor and the lines.
     """
-    image: npt.NDArray[np.bool_] = np.pad(marked, 1)
-    while True:
-        before = image.sum()
-        for first in (True, False):
-            p = [
-                np.roll(image, shift, (0, 1))
-                for shift in ((1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1))
-            ]
-            neighbours = sum(side.astype(int) for side in p)
-            rises = sum((~p[i] & p[(i + 1) % 8]).astype(int) for i in range(8))
-            if first:
-                sides = ~(p[0] & p[2] & p[4]) & ~(p[2] & p[4] & p[6])
-            else:
-                sides = ~(p[0] & p[2] & p[6]) & ~(p[0] & p[4] & p[6])
-            image &= ~((neighbours >= 2) & (neighbours <= 6) & (rises == 1) & sides)
-        if image.sum() == before:
-            return image[1:-1, 1:-1]
+    enlarged = side / max(digit.shape)
+    image = Image.fromarray(np.pad(digit, 2))
+    size = (round(image.width * enlarged), round(image.height * enlarged))
+    bold = np.asarray(image.resize(size, Image.Resampling.BICUBIC)) > 100
+    lines = skeletonize(bold)  # type: ignore[no-untyped-call]  # scikit-image has no types
+    return enlarged, lines
 
 
 def _paper(scene: Scene, size: tuple[int, int], random: np.random.Generator) -> Levels:

@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache, partial
+from itertools import chain
 from multiprocessing import Pool
 from pathlib import Path
 
@@ -32,21 +33,33 @@ from dlcli.nn.types import Labels, Pixels
 from dlcli.runs import lookup
 from dlcli.training.loop import fit
 from dlcli.training.state import initial_state
-from dlcli.vision import decode, localization, mnist_format, morphology, rejection
-from dlcli.vision.rejection import ACTIVATION, OOD_CLASS, WEIGHTS_FILE, RejectionReason
+from dlcli.vision import decode, localization, mnist_format, rejection
+from dlcli.vision.candidate import Box
+from dlcli.vision.normalization import normalize_digit
+from dlcli.vision.rejection import ACTIVATION, OOD_CLASS, WEIGHTS_FILE
 from dlcli.vision.test_time_augmentation import tta_variants
-from tools import non_digits
+from tools import handwriting, non_digits
 from tools.conditions import CONDITIONS, EMPTY
-from tools.photographs import Marks, Scene, photograph
+from tools.photographs import Marks, Scene, digit_box, photograph
 
-PHOTOGRAPHS = 4_000
+PHOTOGRAPHS = 20_000
 # Drawings that were never photographed take a tenth of the time.
-DRAWINGS = 24_000
+DRAWINGS = 30_000
+# Digits as the world writes them, never photographed (``tools.handwriting``).
+WRITTEN = 20_000
 # One in so many of MNIST's digits is learned as it is.
 MNIST_STEP = 2
 # Photographs for validation; they show the last of MNIST's training digits.
 VALIDATION = 1_500
 _VALIDATION_DIGITS = 5_000
+# Of one photograph no more candidates than this are learned, and ways of finding them that cost
+# more are used for one photograph in so many.
+_MAX_CANDIDATES = 3
+_UNLIKELY_STEP = 3
+# A candidate is the digit if it overlaps with it by this much (intersection over union), and is
+# something else if it overlaps by less than the second fraction of its own area.
+_MIN_IOU = 0.8
+_MAX_INSIDE = 0.3
 CONFIG = Config(
     hidden_layers=(512, 256),
     activation=ACTIVATION,
@@ -64,8 +77,8 @@ CONFIG = Config(
         rotation=8, scale=0.1, shear=0.1, shift=1, elastic_alpha=20, elastic_sigma=5
     ),
 )
-# Fractions of the photographs; all others show something else.
-_MNIST_DIGITS, _PRINTED_DIGITS, _EMPTY_PAGES = 0.4, 0.1, 0.05
+# Fractions of the photographs.
+_PHOTOGRAPHED = {"MNIST": 0.25, "written": 0.2, "printed": 0.05, "empty": 0.05, "other": 0.45}
 # Fraction of the drawings.
 _PRINTED_DIGITS_DRAWN = 0.2
 # Fraction of the printed digits; the others are drawn with a pen.
@@ -85,9 +98,6 @@ _KINDS = {
 _SIDES_PX = (110, 300)
 _MIN_DIGIT_FRACTION = 0.25
 _CANVAS_SIDE_PX = 250
-# As ``predict`` prepares a digit: it fills 20 of 28 pixels, and thinner strokes are thickened.
-_DIGIT_SIDE_PX = 20
-_MIN_STROKE_WIDTH_PX = 2.6
 # An image with an upright bar, at most so wide for its height, is a 1, whatever was drawn.
 _MAX_BAR_ASPECT = 0.35
 
@@ -95,32 +105,61 @@ Random = np.random.Generator
 Example = tuple[Pixels, int]
 
 
-def photographed(number: int, digits: Examples) -> Example | None:
-    """What ``predict`` finds on a photograph of a digit or of something else, and its label.
+def photographed(number: int, digits: Examples) -> list[Example]:
+    """What ``predict`` may find on a photograph of a digit or of something else, with labels.
 
-    None if it finds nothing, or several digits, which no network is asked about. What is found
-    must not depend on the network that is to be trained, so it is always the first candidate.
+    Where the photograph shows a digit, other candidates, such as the edge of a shadow, are labelled
+    as something else, so that the network learns to tell which candidate is the digit.
     """
     random = np.random.default_rng([0, number])
-    scene = _scene(random)
-    kind = random.random()
-    images, labels = _two(digits, random)
-    if kind < _MNIST_DIGITS:
-        marks, label = images[0], int(labels[0])
-    elif kind < _MNIST_DIGITS + _PRINTED_DIGITS:
-        marks, label = _printed_digit(random)
-    elif kind < _MNIST_DIGITS + _PRINTED_DIGITS + _EMPTY_PAGES:
-        marks, label = EMPTY, OOD_CLASS
-    else:
-        marks, label = _something_else(images, labels, random), OOD_CLASS
-    if kind >= _MNIST_DIGITS:  # the drawing was made with a pen already
-        scene = replace(scene, pen_width=None)
+    scene, marks, label = _photographed_thing(digits, random)
     file = io.BytesIO(photograph(marks, scene, random, _CANVAS_SIDE_PX))
     picture = decode.to_grey_or_rgb(decode.read_image(file, "example"), "example")
-    found = localization.locate_digit(picture, scorer=lambda images: np.zeros(len(images)))
-    if found.pixels is None or found.rejection == RejectionReason.SEVERAL_DIGITS:
-        return None
-    return found.pixels, label
+    search = localization.Search(picture)
+    candidates = search.likely()
+    if number % _UNLIKELY_STEP == 0:
+        candidates += search.unlikely(candidates)
+    if label == OOD_CLASS:
+        examples = [(candidate.pixels, label) for candidate in candidates]
+    else:
+        box = digit_box(marks, scene)
+        labels = [_label(candidate.box, box, label) for candidate in candidates]
+        examples = [
+            (candidate.pixels, found)
+            for candidate, found in zip(candidates, labels, strict=True)
+            if found is not None
+        ]
+    chosen = random.permutation(len(examples))[:_MAX_CANDIDATES]
+    return [examples[index] for index in chosen]
+
+
+def _photographed_thing(digits: Examples, random: Random) -> tuple[Scene, Marks, int]:
+    """A scene, the marks on it and their label."""
+    scene = _scene(random)
+    images, labels = _two(digits, random)
+    kind = random.choice(list(_PHOTOGRAPHED), p=list(_PHOTOGRAPHED.values()))
+    if kind == "MNIST":
+        return scene, images[0], int(labels[0])
+    if kind == "empty":
+        return scene, EMPTY, OOD_CLASS
+    scene = replace(scene, pen_width=None)  # the drawing was made with a pen already
+    if kind == "written":
+        digit = handwriting.any_kind(random)
+        return scene, handwriting.marks(digit, random), digit.digit
+    if kind == "printed":
+        return scene, *_printed_digit(random)
+    return scene, _something_else(images, labels, random), OOD_CLASS
+
+
+def _label(found: Box, digit: Box, label: int) -> int | None:
+    """The label of a candidate by where it lies; None if it is a part of the digit, or unclear."""
+    width = min(found[2], digit[2]) - max(found[0], digit[0])
+    height = min(found[3], digit[3]) - max(found[1], digit[1])
+    shared = max(width, 0) * max(height, 0)
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (found, digit)]
+    if shared >= _MIN_IOU * (sum(areas) - shared):
+        return label
+    return OOD_CLASS if shared < _MAX_INSIDE * areas[0] else None
 
 
 def drawn(number: int, digits: Examples) -> Example:
@@ -131,14 +170,7 @@ def drawn(number: int, digits: Examples) -> Example:
         marks, label = _printed_digit(random)
     else:
         marks, label = _something_else(images, labels, random), OOD_CLASS
-    mask = marks > 127
-    rows, columns = mnist_format.bounding_box(mask)
-    pixel = max(rows.stop - rows.start, columns.stop - columns.start) / _DIGIT_SIDE_PX
-    width = float(morphology.stroke_widths(mask).mean())
-    missing = round((_MIN_STROKE_WIDTH_PX * pixel - width) / 2)
-    levels = marks.astype(np.float32) / np.float32(255)
-    strokes = morphology.thicken(levels, max(missing, 0))
-    return mnist_format.to_mnist_format(strokes), label
+    return normalize_digit(marks.astype(np.float32) / np.float32(255)), label
 
 
 def _scene(random: Random) -> Scene:
@@ -183,19 +215,23 @@ def _digits(data_dir: Path) -> tuple[Examples, Examples]:
     )
 
 
-def _photographed(data_dir: Path, number: int) -> Example | None:
+def _photographed(data_dir: Path, number: int) -> list[Example]:
     return photographed(number, _digits(data_dir)[number >= PHOTOGRAPHS])
 
 
-def _drawn(data_dir: Path, number: int) -> Example:
-    return drawn(number, _digits(data_dir)[0])
+def _drawn(data_dir: Path, number: int) -> list[Example]:
+    return [drawn(number, _digits(data_dir)[0])]
 
 
-def collect(examples: Iterable[Example | None]) -> Examples:
+def _written(data_dir: Path, number: int) -> list[Example]:
+    return [handwriting.example(number, _digits(data_dir)[0])]
+
+
+def collect(examples: Iterable[list[Example]]) -> Examples:
     """Examples as training takes them, without those that teach nothing true."""
     kept = [
         (pixels, label)
-        for pixels, label in filter(None, examples)
+        for pixels, label in chain.from_iterable(examples)
         if not (label == OOD_CLASS and _is_bar(pixels))
     ]
     pixels, labels = zip(*kept, strict=True)
@@ -246,12 +282,16 @@ def main() -> None:
     data_dir = parser.parse_args().data_dir
     with Pool() as pool:
 
-        def make(function: Callable[[Path, int], Example | None], numbers: range) -> Examples:
+        def make(function: Callable[[Path, int], list[Example]], numbers: range) -> Examples:
             made = pool.imap(partial(function, data_dir), numbers, chunksize=50)
             return collect(tqdm(made, total=len(numbers), desc=function.__name__.strip("_")))
 
         validation = make(_photographed, range(PHOTOGRAPHS, PHOTOGRAPHS + VALIDATION))
-        learned = [make(_photographed, range(PHOTOGRAPHS)), make(_drawn, range(DRAWINGS))]
+        learned = [
+            make(_photographed, range(PHOTOGRAPHS)),
+            make(_drawn, range(DRAWINGS)),
+            make(_written, range(WRITTEN)),
+        ]
     plain, _ = _digits(data_dir)
     examples = Examples(
         np.concatenate([plain.images[::MNIST_STEP], *(part.images for part in learned)]),

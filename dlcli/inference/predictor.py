@@ -17,14 +17,14 @@ from dlcli.inference.preparation import preparation
 from dlcli.inference.sources import ImageSource
 from dlcli.nn.types import Array, Pixels
 from dlcli.runs.checkpoint import Model
-from dlcli.vision.candidate import Candidate, PreprocessingTrace
+from dlcli.vision.candidate import Box, Located, PreprocessingTrace
 from dlcli.vision.decode import ignore_warnings, read_pages, to_grey_or_rgb
 from dlcli.vision.rejection import RejectionReason, rejection_reason
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
-    Preprocessed = tuple[str, Candidate | ImageError]  # and the name of the page
+    Preprocessed = tuple[str, Located | ImageError]  # and the name of the page
 
 # Pictures in a batch: few enough that predictions appear soon, enough that the matrix products
 # are efficient.
@@ -44,6 +44,7 @@ class Prediction:
     probabilities: Array | None = None  # of the ten digits; None if the picture was rejected
     rejection: RejectionReason | None = None
     reason: str | None = None  # the rejection for users, with details
+    box: Box | None = None  # where the digit lies, in the picture's pixels; None if unknown
     error: str | None = None  # why the picture could not be used at all
     trace: PreprocessingTrace | None = None  # if it was asked for
 
@@ -85,13 +86,13 @@ def predict(
     as_is = raw or model.metadata.preprocessing == "none"
     prepare = preparation(model.metadata, raw=raw, explain=explain)
 
-    def prepared(name: str, image: Image.Image | ImageError) -> Candidate | ImageError:
+    def prepared(name: str, image: Image.Image | ImageError) -> Located | ImageError:
         if isinstance(image, ImageError):
             return image
         try:
             if is_unread() and not as_is:
                 to_grey_or_rgb(image, name)
-                return Candidate(None)
+                return Located(None)
             return prepare(image, name)
         except ImageError as error:
             return error
@@ -207,7 +208,7 @@ def _classify(model: Model, batch: "list[Preprocessed]", reject: float) -> Itera
     shown = [
         found.variants
         for _, found in batch
-        if isinstance(found, Candidate) and found.variants is not None
+        if isinstance(found, Located) and found.variants is not None
     ]
     outputs: Iterator[Array] = iter(())
     if shown:
@@ -229,12 +230,13 @@ def _classify(model: Model, batch: "list[Preprocessed]", reject: float) -> Itera
             probabilities if rejection is None else None,
             rejection,
             reason,
+            box=found.box,
             trace=found.trace,
         )
 
 
 def _rejection(
-    found: Candidate, probabilities: Array, min_probability: float
+    found: Located, probabilities: Array, min_probability: float
 ) -> RejectionReason | None:
     """Why a candidate is rejected by its scores, if it is."""
     reason = None

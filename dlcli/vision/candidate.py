@@ -11,7 +11,30 @@ from dlcli.vision.rejection import RejectionReason
 
 FloatImage = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
-Box = tuple[float, float, float, float]  # left, top, right, bottom
+Box = tuple[int, int, int, int]  # left, top, right, bottom
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What may be the digit on a picture.
+
+    Attributes
+    ----------
+    pixels
+        In MNIST's format, shape (784,).
+    box
+        Where it lies, in pixels of the picture.
+    foreground
+        In which it was found: the distance from the background, 0 to 255, of the scaled picture.
+    penalty
+        Added to the OOD score where candidates are compared: the less likely it is before its
+        pixels are seen, the more.
+    """
+
+    pixels: Pixels
+    box: Box
+    foreground: Pixels
+    penalty: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -22,18 +45,31 @@ class PreprocessingTrace:
     """
 
     picture: Image.Image
-    crop_box: Box | None = None  # the part around the digit
-    foreground: FloatImage | None = None  # of that part, 1 at the pen's level
-    digit_box: Box | None = None  # in the foreground
-    strokes: FloatImage | None = None  # the digit alone, 0 to 1, thickened if they were thin
+    box: Box | None = None  # the digit
+    foreground: Pixels | None = None  # the distance from the background, 0 to 255
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """What may be the digit on a picture."""
+class Located:
+    """The digit on a picture, ready for the networks, or why there is none.
 
-    pixels: Pixels | None  # in MNIST's format, shape (784,); None if nothing was found
-    rejection: RejectionReason | None = None  # if its shape tells that it is not a single digit
-    variants: Pixels | None = None  # to average over, shape (n, 784); None if it is rejected
-    ood_score: float | None = None  # the mean over the variants; None if none is expected
+    Attributes
+    ----------
+    pixels
+        In MNIST's format, shape (784,); None if nothing was found.
+    rejection
+        Why it is no single digit, as far as its shape tells.
+    variants
+        To average over, shape (n, 784); None if it is rejected.
+    ood_score
+        The mean over the variants; None if none is expected.
+    box
+        Where it lies, in pixels of the picture; None if nothing was found.
+    """
+
+    pixels: Pixels | None
+    rejection: RejectionReason | None = None
+    variants: Pixels | None = None
+    ood_score: float | None = None
+    box: Box | None = None
     trace: PreprocessingTrace | None = None

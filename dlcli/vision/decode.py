@@ -49,7 +49,7 @@ _MAX_SECONDS = 4.0
 _FULL_SCALES = (255, 4095, 65535)
 # The opaque part of a picture is a page with something on it, and not the strokes themselves, if it
 # covers more than this fraction and its levels, of 255, differ by more than this.
-_MIN_PAGE_FRACTION = 0.5
+_MIN_PAGE_FRACTION = 0.2
 _MIN_PAGE_CONTRAST = 60
 
 

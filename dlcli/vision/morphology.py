@@ -1,19 +1,20 @@
-"""OpenCV's morphology, with types and with masks of bool.
+"""OpenCV's filters, with types: closing, opening, dilation, Otsu's threshold, scaling.
 
 The terms are those of Serra, "Image analysis and mathematical morphology", 1982. All structuring
 elements are rectangles, except in ``thicken``. Only modules that are imported for pictures that
 are not in MNIST's format import this one, because importing OpenCV takes time.
 """
 
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from dlcli.nn.types import Pixels
 from dlcli.vision.candidate import FloatImage, Mask
 
-Image = TypeVar("Image", FloatImage, Mask)
+Image = TypeVar("Image", Pixels, FloatImage)
 
 # ``predict`` preprocesses several pictures at once; more threads for each are in the way.
 cv2.setNumThreads(1)
@@ -21,14 +22,17 @@ cv2.setNumThreads(1)
 
 def close(image: Pixels, window: int) -> Pixels:
     """Grey-scale closing: dark details narrower than the window, in pixels, vanish."""
-    closed = cv2.morphologyEx(image, cv2.MORPH_CLOSE, _rectangle(window, window))
-    return closed.astype(np.uint8, copy=False)
+    return _pixels(cv2.morphologyEx(image, cv2.MORPH_CLOSE, _rectangle(window, window)))
 
 
-def dilate(image: Image, height: int, width: int) -> Image:
+def dilate(image: Pixels, height: int, width: int) -> Pixels:
     """Grey-scale dilation: each pixel becomes the maximum of the rectangle around it."""
-    levels = image.astype(np.float32, copy=False)
-    return cv2.dilate(levels, _rectangle(height, width)).astype(image.dtype, copy=False)
+    return _pixels(cv2.dilate(image, _rectangle(height, width)))
+
+
+def opened(image: Pixels, height: int, width: int) -> Pixels:
+    """Grey-scale opening: bright details that hold no rectangle of this size vanish."""
+    return _pixels(cv2.morphologyEx(image, cv2.MORPH_OPEN, _rectangle(height, width)))
 
 
 def thicken(image: FloatImage, radius: int) -> FloatImage:
@@ -38,14 +42,37 @@ def thicken(image: FloatImage, radius: int) -> FloatImage:
     return cv2.dilate(np.pad(image, radius), disc).astype(np.float32, copy=False)
 
 
-def opened(mask: Mask, height: int, width: int) -> Mask:
-    """Opening: the pixels of all rectangles of this size that fit in the mask."""
-    kernel = _rectangle(height, width)
-    outside = cv2.BORDER_CONSTANT
-    fitting = cv2.erode(mask.view(np.uint8), kernel, borderType=outside, borderValue=0)
-    # MORPH_OPEN would shift rectangles with an even side, which have no pixel in their middle.
-    mirrored = ((width - 1) // 2, (height - 1) // 2)
-    return cv2.dilate(fitting, kernel, anchor=mirrored).astype(np.bool_)
+def otsu_threshold(levels: Pixels) -> float:
+    """The threshold that divides levels into the two most uniform classes.
+
+    Otsu, "A threshold selection method from gray-level histograms", 1979.
+    """
+    return float(cv2.threshold(levels, 0, 255, cv2.THRESH_OTSU)[0])
+
+
+def resize(image: Image, width: int, height: int) -> Image:
+    """Scale an image of one or three channels: by areas to smaller ones, else by cubic curves."""
+    shrinks = max(width, height) < max(image.shape[:2])
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    return cast("Image", cv2.resize(image, (width, height), interpolation=method))
+
+
+def shear_rows(mask: Pixels, slope: float, *, back: bool = False) -> Pixels:
+    """Move each column of a mask down by its number times the slope, or back up.
+
+    What leaves it on one side enters it on the other.
+    """
+    # The hundredth prevents ties in rounding: shearing back must be exact.
+    shear = np.array([[1, 0, 0], [-slope, 1, -0.01]])
+    flags = cv2.INTER_NEAREST | (cv2.WARP_INVERSE_MAP if back else 0)
+    size, wrap = (mask.shape[1], mask.shape[0]), cv2.BORDER_WRAP
+    return _pixels(cv2.warpAffine(mask, shear, size, flags=flags, borderMode=wrap))
+
+
+def total_variation(image: Pixels) -> float:
+    """The sum of the absolute differences of neighbouring pixels."""
+    along_columns = cv2.norm(image[1:], image[:-1], cv2.NORM_L1)
+    return along_columns + cv2.norm(image[:, 1:], image[:, :-1], cv2.NORM_L1)
 
 
 def stroke_widths(mask: Mask) -> FloatImage:
@@ -58,5 +85,19 @@ def stroke_widths(mask: Mask) -> FloatImage:
     return 4 * (distances[mask].astype(np.float32, copy=False) - np.float32(0.5))
 
 
+def label(mask: Pixels, connectivity: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """The connected component of each pixel, 0 for those that are 0, and their statistics.
+
+    A row for each component, the background first: left, top, width, height and area in pixels.
+    """
+    found = cv2.connectedComponentsWithStats(mask, connectivity=connectivity)
+    return cast("npt.NDArray[np.int32]", found[1]), cast("npt.NDArray[np.int32]", found[2])
+
+
 def _rectangle(height: int, width: int) -> Pixels:
     return np.ones((height, width), np.uint8)
+
+
+def _pixels(image: Any) -> Pixels:
+    """OpenCV's stubs know no element types; these functions keep that of their argument."""
+    return cast("Pixels", image)

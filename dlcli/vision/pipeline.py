@@ -4,20 +4,18 @@ A picture in MNIST's format already stays as it is, inverted if it is dark on li
 the digit is located (``localization``), cut out, scaled and centred (``mnist_format``).
 """
 
-from dataclasses import replace
-
 import numpy as np
 from PIL import Image
 
 from dlcli.errors import ImageError
 from dlcli.nn.dimensions import IMAGE_SIDE
 from dlcli.nn.types import Pixels
-from dlcli.vision.candidate import Candidate, PreprocessingTrace
+from dlcli.vision.candidate import Located, PreprocessingTrace
 from dlcli.vision.decode import to_grey_or_rgb
 from dlcli.vision.mnist_format import is_mnist_like
 
 
-def preprocess(image: Image.Image, name: str, *, explain: bool = False) -> Candidate:
+def preprocess(image: Image.Image, name: str, *, explain: bool = False) -> Located:
     """The digit on a picture in MNIST's format; with ``explain``, the steps that led to it.
 
     Raises
@@ -33,15 +31,10 @@ def preprocess(image: Image.Image, name: str, *, explain: bool = False) -> Candi
                 return _as_it_is(light_on_dark, explain=explain)
     from dlcli.vision.localization import locate_digit  # and OpenCV
 
-    found = locate_digit(picture)
-    if not explain or found.trace is None:
-        return replace(found, trace=None)
-    from dlcli.vision.preview import shrink_trace
-
-    return replace(found, trace=shrink_trace(found.trace))
+    return locate_digit(picture, explain=explain)
 
 
-def take_as_is(image: Image.Image, name: str, *, explain: bool = False) -> Candidate:
+def take_as_is(image: Image.Image, name: str, *, explain: bool = False) -> Located:
     """The grey levels of a 28x28 picture, without preprocessing.
 
     Raises
@@ -56,7 +49,7 @@ def take_as_is(image: Image.Image, name: str, *, explain: bool = False) -> Candi
     return _as_it_is(np.asarray(to_grey_or_rgb(image, name).convert("L")), explain=explain)
 
 
-def _as_it_is(levels: Pixels, *, explain: bool) -> Candidate:
+def _as_it_is(levels: Pixels, *, explain: bool) -> Located:
     pixels = levels.reshape(-1)
     trace = PreprocessingTrace(Image.fromarray(levels)) if explain else None
-    return Candidate(pixels, variants=pixels[np.newaxis], trace=trace)
+    return Located(pixels, variants=pixels[np.newaxis], trace=trace)

@@ -1,17 +1,15 @@
 """PNG files to look at: images, grids of images, and the steps of the preprocessing."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
 from PIL import Image, ImageDraw
 
 from dlcli.files import atomic_write
 from dlcli.nn.dimensions import IMAGE_SIDE
 from dlcli.nn.types import Pixels
-from dlcli.vision.candidate import Box, FloatImage, PreprocessingTrace
+from dlcli.vision.candidate import Box, PreprocessingTrace
 
 # Sizes in pixels.
 TILE_SIDE = 280
@@ -45,10 +43,14 @@ def write_preview(
     trace: PreprocessingTrace, pixels: Pixels | None, prediction: str, path: Path
 ) -> None:
     """Write a row of tiles: the picture, its foreground, the digit, and the 28x28 image."""
-    tiles = [("picture", _boxed(trace.picture.convert("RGB"), trace.crop_box))]
-    if trace.foreground is not None and trace.strokes is not None:
-        foreground = _boxed(_grey(trace.foreground), trace.digit_box)
-        tiles += [("foreground", foreground), ("digit", _tile(_grey(trace.strokes)))]
+    tiles = [("picture", _boxed(trace.picture.convert("RGB"), trace.box))]
+    if trace.foreground is not None and trace.box is not None:
+        foreground = Image.fromarray(trace.foreground).convert("RGB")
+        box = _scaled(trace.box, max(foreground.size) / max(trace.picture.size))
+        tiles += [
+            ("foreground", _boxed(foreground, box)),
+            ("digit", _tile(foreground.crop(box))),
+        ]
     if pixels is not None:
         enlarged = _image(pixels).resize((TILE_SIDE, TILE_SIDE), Image.Resampling.NEAREST)
         tiles.append((f"28x28: {prediction}", enlarged))
@@ -62,16 +64,6 @@ def write_preview(
     _write(row, path)
 
 
-def shrink_trace(trace: PreprocessingTrace) -> PreprocessingTrace:
-    """Shrink the picture to the size of a tile, so that many traces fit in memory."""
-    scale = min(TILE_SIDE / max(trace.picture.size), 1)
-    picture = trace.picture.copy()
-    picture.thumbnail((TILE_SIDE, TILE_SIDE))
-    return replace(
-        trace, picture=picture, crop_box=trace.crop_box and _scaled(trace.crop_box, scale)
-    )
-
-
 def _image(pixels: Pixels) -> Image.Image:
     return Image.fromarray(pixels.reshape(IMAGE_SIDE, IMAGE_SIDE))
 
@@ -79,10 +71,6 @@ def _image(pixels: Pixels) -> Image.Image:
 def _write(image: Image.Image, path: Path) -> None:
     with atomic_write(path, durable=False) as file:
         image.save(file, format="PNG")
-
-
-def _grey(levels: FloatImage) -> Image.Image:
-    return Image.fromarray((np.clip(levels, 0, 1) * 255).astype(np.uint8)).convert("RGB")
 
 
 def _tile(picture: Image.Image) -> Image.Image:
