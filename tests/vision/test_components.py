@@ -1,197 +1,233 @@
-"""The digit is found among lines, specks and edges, even in several parts."""
+"""Strokes are joined to a digit, and specks, frames and what lies at the border are left out."""
 
 import numpy as np
 import pytest
 
-from dlcli.vision.components import HIGH_THRESHOLD, LOW_THRESHOLD, ComponentGroup, find_digit
-from dlcli.vision.foreground import Foreground
-from dlcli.vision.rejection import RejectionReason
+from dlcli.vision.components import (
+    Components,
+    all_parts,
+    connected_components,
+    digit_groups,
+    strokes_of,
+)
+
+Box = tuple[int, int, int, int]
+
+ONE = (50, 20, 58, 80)
 
 
-def canvas(*boxes: tuple[int, int, int, int], level: float = 200) -> np.ndarray:
+def canvas(*boxes: Box, level: int = 200) -> np.ndarray:
     """Foreground in boxes (left, top, right, bottom) on 100x120."""
-    levels = np.zeros((100, 120), np.float32)
+    levels = np.zeros((100, 120), np.uint8)
     for left, top, right, bottom in boxes:
         levels[top:bottom, left:right] = level
     return levels
 
 
-def find(
-    levels: np.ndarray, noise: float = 0, threshold: float = LOW_THRESHOLD
-) -> ComponentGroup | None:
-    """The digit in a foreground on an even background."""
-    gain = np.ones_like(levels)
-    return find_digit(Foreground(levels, noise, levels, gain, dark_on_light=True), threshold)
+def components_of(levels: np.ndarray) -> Components:
+    found = connected_components(levels)
+    assert found is not None
+    return found
 
 
-ONE = (50, 20, 56, 80)
+def boxes_of(levels: np.ndarray) -> list[Box]:
+    """The box of each group that may be a digit, from the likeliest on."""
+    components = components_of(levels)
+    return [components.box(group) for group in digit_groups(components)]
 
 
-def test_the_digit_is_where_the_foreground_is():
-    found = find(canvas(ONE))
-    assert found.box == ONE
-    assert (found.mask == (canvas(ONE) > 0)).all()
-    assert found.components.level == 200
-    assert found.components.thickness[found.main] == pytest.approx(6, rel=0.05)
-    assert found.rejection is None
+@pytest.mark.parametrize("level", [0, 15])
+def test_noise_has_no_components(level):
+    assert connected_components(canvas(ONE, level=level)) is None
 
 
-@pytest.mark.parametrize(("level", "noise"), [(0, 0), (15, 0), (40, 9)])
-def test_without_foreground_there_is_no_digit(level, noise):
-    assert find(canvas(ONE, level=level), noise) is None
+@pytest.mark.parametrize("level", [16, 90, 255])
+def test_a_component_has_its_box_and_its_mass(level):
+    components = components_of(canvas(ONE, level=level))
+    assert components.box([1]) == ONE
+    assert components.mass.tolist() == [0, 8 * 60 * level]
+    assert components.length[1] == 60
+    assert not components.touches_border[1]
+    assert ((components.labels == 1) == (canvas(ONE) > 0)).all()
+
+
+def test_components_that_meet_at_a_corner_are_one():
+    components = components_of(canvas((20, 20, 30, 30), (30, 30, 40, 40)))
+    assert len(components.mass) == 2
+    assert components.box([1]) == (20, 20, 40, 40)
+
+
+def test_the_box_of_several_components_holds_all():
+    components = components_of(canvas((20, 30, 30, 40), (60, 10, 70, 20)))
+    assert components.box([1, 2]) == (20, 10, 70, 40)
+
+
+def test_the_faint_end_of_a_stroke_belongs_to_it_and_a_faint_stroke_alone_is_none():
+    levels = canvas(ONE)
+    levels[80:90, 50:58] = 70  # as dark as half of Otsu's threshold and more
+    levels[20:80, 90:98] = 70
+    components = components_of(levels)
+    (heavy,) = np.flatnonzero(components.mass)
+    assert components.box([heavy]) == (50, 20, 58, 90)
+
+
+@pytest.mark.parametrize(
+    "at_border", [(0, 30, 8, 60), (112, 30, 120, 60), (30, 0, 60, 8), (30, 92, 60, 100)]
+)
+def test_what_reaches_the_border_is_known(at_border):
+    components = components_of(canvas(at_border, ONE))
+    expected = [components.box([part]) == at_border for part in range(1, 3)]
+    assert components.touches_border[1:].tolist() == expected
+    assert sum(expected) == 1
+
+
+@pytest.mark.parametrize(
+    ("inner", "is_inside"),
+    [
+        ((50, 45, 56, 55), True),
+        ((30, 22, 110, 28), True),  # only its middle is asked for
+        ((95, 45, 100, 55), False),
+        ((50, 85, 56, 95), False),
+    ],
+)
+def test_inside_is_where_the_middle_is(inner, is_inside):
+    outer = (20, 20, 90, 80)
+    edges = np.array([(0, 0, 120, 100), outer, inner]).T
+    components = Components(canvas(), np.zeros((100, 120), np.int32), np.ones(3), *edges)
+    assert components.is_inside(2, 1) == is_inside
+
+
+@pytest.mark.parametrize(
+    "part", [(40, 14, 70, 18), (62, 40, 70, 60), (50, 84, 58, 88), (40, 40, 46, 46)]
+)
+def test_a_part_near_the_main_one_joins(part):
+    left, top, right, bottom = part
+    both = min(50, left), min(20, top), max(58, right), max(80, bottom)
+    first, *others = boxes_of(canvas(ONE, part))
+    assert first == both
+    assert (ONE in others) == (part != (50, 40, 58, 60))
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        (0, 0, 9, 100),  # the edge of a desk
-        (0, 90, 120, 100),
-        (0, 10, 120, 12),  # printed lines
-        (20, 0, 22, 100),
-        (90, 40, 93, 43),  # a speck
-        (0, 60, 15, 75),  # a thumb
+        (90, 40, 110, 50),  # far away
+        (62, 40, 65, 43),  # a speck
+        (62, 0, 70, 60),  # cut off by the border
+        (0, 90, 120, 94),  # a line from border to border
     ],
 )
-@pytest.mark.parametrize("level", [150, 200, 250])
-def test_lines_specks_and_edges_are_not_the_digit(other, level):
-    levels = np.maximum(canvas(ONE), canvas(other, level=level))
-    found = find(levels)
-    assert found.box == ONE
-    assert found.rejection is None
+def test_specks_and_what_is_far_or_at_the_border_stay_outside(other):
+    assert boxes_of(canvas(ONE, other))[0] == ONE
 
 
-def test_faint_lines_across_the_digit_are_ignored():
-    levels = canvas(*((0, y, 120, y + 1) for y in range(5, 100, 10)), level=70)
-    found = find(np.maximum(levels, canvas(ONE)))
-    assert found.box == ONE
+RING = [(30, 20, 80, 26), (30, 74, 80, 80), (30, 20, 36, 80), (74, 20, 80, 80)]
 
 
-def test_the_parts_of_a_broken_digit_belong_together():
-    bar, body = (40, 20, 70, 26), (38, 30, 44, 80)
-    found = find(canvas(bar, body))
-    assert found.box == (38, 20, 70, 80)
-    assert np.count_nonzero(found.parts) == 2
-    assert found.rejection is None
+@pytest.mark.parametrize("inner", [(52, 40, 58, 60), (45, 47, 65, 53)])
+def test_what_lies_inside_a_ring_belongs_to_it(inner):
+    components = components_of(canvas(*RING, inner))
+    groups = [set(group) for group in digit_groups(components)]
+    main = int(np.argmax(components.mass))
+    assert all(groups[0] <= group for group in groups if main in group)
+    assert len(groups[0]) == 2
 
 
-def test_a_digit_beside_it_is_another_digit():
-    left, right = (20, 20, 26, 80), (36, 20, 42, 80)
-    found = find(canvas(left, right))
-    assert found.has_others
+def test_what_stands_inside_a_frame_is_tried_as_well():
+    inner = (50, 30, 60, 70)
+    assert inner in boxes_of(canvas(*RING, inner))
 
 
-def test_a_digit_beside_it_may_be_thicker_or_cut_off_by_the_edge():
-    thin = (60, 20, 64, 80)
-    assert find(canvas(thin, (30, 20, 41, 80))).has_others
-    assert find(canvas((60, 20, 70, 80), (80, 20, 120, 28), (100, 20, 108, 75))).has_others
+def test_a_digit_that_touches_the_border_keeps_its_parts_there():
+    stem, foot = (0, 10, 12, 70), (0, 74, 50, 80)
+    assert boxes_of(canvas(stem, foot))[0] == (0, 10, 50, 80)
 
 
-def test_a_digit_that_touches_all_edges_is_found():
-    slope = [(110 - 9 * i, 10 * i, 120 - 9 * i, 10 * i + 10) for i in range(10)]
-    seven = canvas((0, 0, 120, 10), (0, 0, 10, 25), *slope, (20, 90, 45, 100))
-    assert find(seven).box == (0, 0, 120, 100)
+def test_a_heavy_edge_is_less_likely_than_a_lighter_digit():
+    assert boxes_of(canvas((0, 0, 12, 100), ONE))[0] == ONE
 
 
-SLANTED = [(40 - 2 * i, 20 + 6 * i, 46 - 2 * i, 26 + 6 * i) for i in range(10)]
+def test_the_heavier_of_two_digits_comes_first_and_the_lighter_next():
+    thin, thick = (20, 20, 26, 80), (80, 20, 92, 80)
+    assert boxes_of(canvas(thin, thick)) == [thick, thin]
+
+
+def test_no_group_comes_twice():
+    groups = [set(group) for group in digit_groups(components_of(canvas(ONE, (62, 40, 70, 60))))]
+    assert len({frozenset(group) for group in groups}) == len(groups) > 1
+
+
+def test_specks_alone_are_no_digit():
+    assert boxes_of(canvas((40, 40, 44, 44), (80, 20, 84, 24))) == []
+
+
+def test_all_parts_are_taken_together_however_far_apart():
+    components = components_of(canvas(ONE, (90, 20, 98, 80), (20, 90, 22, 92)))
+    parts = all_parts(components)
+    assert parts is not None
+    assert components.box(parts) == (50, 20, 98, 80)
+
+
+def grid_of_dots(count: int) -> list[Box]:
+    corners = [(10 + 12 * (n % 8), 10 + 12 * (n // 8)) for n in range(count)]
+    return [(left, top, left + 6, top + 6) for left, top in corners]
 
 
 @pytest.mark.parametrize(
-    ("boxes", "others"),
+    ("boxes", "is_some"),
     [
-        ([(20, 20, 26, 80), (60, 20, 66, 80)], True),
-        ([(20, 20, 26, 80), (60, 30, 66, 80), (100, 20, 106, 70)], True),
-        ([*SLANTED, (50, 22, 56, 80), (42, 74, 80, 80)], True),  # their boxes overlap
-        ([(20, 20, 26, 80), (20, 60, 50, 66), (40, 40, 44, 82)], False),  # a 4 of two components
-        ([ONE, (90, 60, 94, 64)], False),  # a speck
-        ([ONE, (114, 20, 120, 80)], False),  # cut off
+        ([ONE], False),  # a single one is a group already
+        ([ONE, (0, 20, 8, 80)], False),  # the other touches the border
+        (grid_of_dots(2), True),
+        (grid_of_dots(12), True),
+        (grid_of_dots(13), False),  # a texture
     ],
 )
-def test_other_digits_beside_it_are_found(boxes, others):
-    assert find(canvas(*boxes)).has_others == others
+def test_a_few_parts_may_be_one_digit(boxes, is_some):
+    assert (all_parts(components_of(canvas(*boxes))) is not None) == is_some
 
 
-@pytest.mark.parametrize(
-    "boxes",
-    [
-        [(40, 20, 70, 26), (40, 20, 46, 80), (64, 20, 70, 80), (40, 74, 70, 80)],  # 0
-        [(40, 20, 46, 50), (40, 50, 70, 56), (60, 20, 66, 80)],  # 4
-        [
-            (40, 20, 70, 26),
-            (40, 20, 46, 80),
-            (64, 20, 70, 80),
-            (40, 74, 70, 80),
-            (40, 47, 70, 53),
-        ],  # 8
-    ],
-)
-def test_shapes_of_digits_are_not_rejected(boxes):
-    assert find(canvas(*boxes)).rejection is None
+def test_strokes_are_cut_out_with_a_margin_for_grey_edges():
+    components = components_of(canvas(ONE))
+    strokes = strokes_of(components, [1])
+    assert strokes.dtype == np.float32
+    assert strokes.shape == (62, 10)
+    assert (strokes[1:-1, 1:-1] == 1).all()
+    assert strokes.sum() == 60 * 8
 
 
-def test_a_dot_is_rejected_as_a_blot():
-    assert find(canvas((40, 40, 54, 54))).rejection == RejectionReason.BLOT
+@pytest.mark.parametrize("at_border", [(0, 0, 8, 60), (112, 40, 120, 100)])
+def test_strokes_at_the_border_have_no_margin_there(at_border):
+    assert strokes_of(components_of(canvas(at_border)), [1]).shape == (61, 9)
 
 
-FRAME = [(30, 8, 80, 11), (30, 89, 80, 92), (30, 8, 33, 92), (77, 8, 80, 92)]
+def test_strokes_of_others_are_left_out():
+    components = components_of(canvas(ONE, (66, 20, 72, 80), (50, 86, 72, 92)))
+    members = [part for part in range(1, 4) if components.box([part])[3] != 80]
+    strokes = strokes_of(components, [*members, int(components.labels[50, 52])])
+    assert strokes.shape == (74, 24)
+    assert not strokes[:60, 12:].any()
 
 
-@pytest.mark.parametrize("sides", [slice(4), slice(0, 3), slice(1, 4)])
-def test_a_frame_around_the_digit_is_not_part_of_it(sides):
-    found = find(canvas(ONE, *FRAME[sides]))
-    assert found.box == ONE
-    assert found.rejection is None
+@pytest.mark.parametrize("level", [40, 120, 255])
+def test_the_level_of_the_pen_makes_no_difference(level):
+    soft = canvas(ONE, level=level)
+    soft[20:80, 58] = level // 2  # the antialiased edge
+    strokes = strokes_of(components_of(soft), [1])
+    assert strokes.max() == 1
+    assert strokes[30, 9] == pytest.approx(0.7, abs=0.03)
 
 
-@pytest.mark.parametrize("underline", [(30, 82, 80, 85), (48, 84, 62, 86), (10, 83, 115, 86)])
-def test_a_line_below_the_digit_is_not_part_of_it(underline):
-    found = find(canvas(ONE, underline))
-    assert found.box == ONE
-    assert found.rejection is None
+def test_faint_parts_of_a_stroke_are_kept_though_a_spot_is_much_stronger():
+    levels = canvas(ONE, level=130)
+    levels[40:43, 50:58] = 255
+    strokes = strokes_of(components_of(levels), [1])
+    assert strokes[1:-1, 1:-1].min() > 0.5
 
 
-def test_a_line_is_not_a_digit_however_long_it_is():
-    assert find(canvas((30, 50, 80, 54), (60, 70, 64, 95))).box == (60, 70, 64, 95)
-
-
-def test_an_empty_frame_is_taken_for_a_digit():
-    assert find(canvas(*FRAME)).box == (30, 8, 80, 92)
-
-
-def test_a_zero_around_a_speck_is_not_a_frame():
-    assert find(canvas(*FRAME, (50, 40, 56, 50))).box == (30, 8, 80, 92)
-
-
-@pytest.mark.parametrize(
-    "edges",
-    [
-        [(0, 0, 120, 12)],  # covers the upper side
-        [(0, 20, 9, 80)],  # lies along a side
-        [(0, 0, 40, 9), (0, 0, 9, 40)],  # a corner
-        [(0, 0, 120, 9), (0, 91, 120, 100), (0, 0, 9, 100), (111, 0, 120, 100)],  # a rim
-    ],
-)
-def test_what_lies_along_the_sides_is_not_a_digit(edges):
-    assert find(canvas(*edges)) is None
-
-
-def test_long_strokes_score_higher_than_a_large_shadow():
-    shadow = np.zeros((100, 120), np.float32)
-    for row in range(60):
-        shadow[20 + row, 5 : 5 + row // 2] = 150
-    assert find(np.maximum(shadow, canvas((80, 30, 84, 90)))).box == (80, 30, 84, 90)
-
-
-def test_a_bar_as_dark_as_what_is_beside_it_is_an_edge():
-    levels = canvas(ONE)
-    darkness = levels.copy()
-    darkness[:, 56:] = 200
-    found = find_digit(Foreground(levels, 0, darkness, np.ones_like(levels), dark_on_light=True))
-    assert found.box == ONE
-    assert found.rejection == "a blot or an edge, not pen strokes"
-
-
-def test_the_high_threshold_separates_the_pen_from_strong_lines():
-    lines = canvas(*((0, y, 120, y + 2) for y in range(5, 100, 10)), level=110)
-    levels = np.maximum(lines, canvas(ONE))
-    assert find(levels).box != ONE
-    assert find(levels, threshold=HIGH_THRESHOLD).box == ONE
+@pytest.mark.parametrize("shape", [(1, 1), (1, 90), (90, 1), (2, 2)])
+def test_the_smallest_images_are_divided(shape):
+    components = components_of(np.full(shape, 200, np.uint8) * (np.arange(shape[1]) % 2 == 0))
+    for group in digit_groups(components):
+        strokes = strokes_of(components, group)
+        assert strokes.max() == 1

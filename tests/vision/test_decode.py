@@ -251,3 +251,145 @@ def test_every_page_may_take_the_whole_time(monkeypatch):
     many[0].save(file, "TIFF", save_all=True, append_images=many[1:])
     assert len(list(decode.read_pages(file, "x"))) == 200
     assert next(seconds) > 300
+
+
+def preprocessed(picture: Image.Image) -> np.ndarray:
+    return pipeline.preprocess(picture, "x").pixels
+
+
+def through_file(picture: Image.Image, kind: str, **options) -> Image.Image:
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    file.seek(0)
+    return decode.read_image(file, "x")
+
+
+@pytest.fixture(scope="module")
+def page(sample) -> Image.Image:
+    """A page with a 7 of pure black on pure white: every kind of picture can hold it exactly."""
+    digit = Image.fromarray(sample.test.images[0].reshape(28, 28)).resize((140, 140))
+    white = Image.new("L", (200, 180), 255)
+    white.paste(0, (20, 30), digit.point(lambda level: 255 * (level > 127)))
+    return white
+
+
+def layers(page, level: int, alpha) -> tuple[Image.Image, Image.Image]:
+    """A single grey level and the transparency that makes the digit visible."""
+    return Image.new("L", page.size, level), page.point(alpha)
+
+
+def palette(page, colours: list[int], **options) -> Image.Image:
+    picture = Image.fromarray((np.asarray(page) == 0).astype(np.uint8))
+    picture.putpalette(colours)
+    return through_file(picture, "PNG", **options)
+
+
+def tinted(page, ink: tuple[int, int, int], paper: tuple[int, int, int]) -> Image.Image:
+    picture = Image.new("RGB", page.size, paper)
+    picture.paste(ink, mask=page.point(lambda level: 255 - level))
+    return picture
+
+
+def rgba(page, ink: tuple[int, int, int]) -> Image.Image:
+    picture = Image.new("RGB", page.size, ink)
+    picture.putalpha(page.point(lambda level: 255 - level))
+    return picture
+
+
+def deep(page, kind: type, ink: float, paper: float) -> Image.Image:
+    return Image.fromarray(np.where(np.asarray(page) == 0, ink, paper).astype(kind))
+
+
+KINDS = {
+    "1": lambda page: page.convert("1"),
+    "1 inverted": lambda page: page.point(lambda level: 255 - level).convert("1"),
+    "L": lambda page: page,
+    "LA opaque": lambda page: page.convert("LA"),
+    "LA dark ink": lambda page: Image.merge("LA", layers(page, 30, lambda level: 255 - level)),
+    "LA light ink": lambda page: Image.merge("LA", layers(page, 240, lambda level: 255 - level)),
+    "L with a transparent level": lambda page: through_file(page, "PNG", transparency=255),
+    "P": lambda page: palette(page, [255, 255, 255, 0, 0, 0]),
+    "P light on dark": lambda page: palette(page, [0, 0, 80, 250, 255, 240]),
+    "P dark ink on a transparent entry": lambda page: palette(
+        page, [9, 9, 9, 0, 0, 40], transparency=0
+    ),
+    "P light ink on a transparent entry": lambda page: palette(
+        page, [200, 200, 200, 255, 255, 255], transparency=0
+    ),
+    "P with an alpha for each entry": lambda page: palette(
+        page, [80, 80, 80, 0, 0, 0], transparency=b"\x00\xff"
+    ),
+    "GIF": lambda page: through_file(page, "GIF"),
+    "RGB": lambda page: page.convert("RGB"),
+    "RGB blue on cream": lambda page: tinted(page, (20, 30, 140), (250, 240, 215)),
+    "RGB yellow on navy": lambda page: tinted(page, (250, 230, 90), (10, 10, 60)),
+    "RGB with a transparent colour": lambda page: through_file(
+        page.convert("RGB"), "PNG", transparency=(255, 255, 255)
+    ),
+    "RGBA opaque": lambda page: page.convert("RGBA"),
+    "RGBA dark ink": lambda page: rgba(page, (40, 0, 60)),
+    "RGBA light ink": lambda page: rgba(page, (250, 255, 200)),
+    "CMYK": lambda page: page.convert("CMYK"),
+    "YCbCr": lambda page: page.convert("YCbCr"),
+    "HSV": lambda page: page.convert("HSV"),
+    "LAB": lambda page: Image.merge("LAB", [page, *[Image.new("L", page.size, 128)] * 2]),
+    "I;16": lambda page: deep(page, np.uint16, 1000, 65000),
+    "I;16 PNG": lambda page: through_file(deep(page, np.uint16, 64000, 300), "PNG"),
+    "I;16B TIFF": lambda page: through_file(deep(page, np.dtype(">u2"), 0, 65535), "TIFF"),
+    "I to 255": lambda page: deep(page, np.int32, 10, 250),
+    "I to 65535": lambda page: deep(page, np.int32, 60000, 0),
+    "F to 1": lambda page: deep(page, np.float32, 0.1, 0.9),
+    "F to 255": lambda page: deep(page, np.float32, 240.0, 5.0),
+    "F to 65535": lambda page: deep(page, np.float32, 0.0, 65535.0),
+    "F with not-a-number for ink": lambda page: deep(page, np.float32, np.nan, 1.0),
+    "BMP": lambda page: through_file(page, "BMP"),
+    "JPEG": lambda page: through_file(page, "JPEG", quality=100),
+    "WEBP": lambda page: through_file(page, "WEBP", lossless=True),
+    "TIFF": lambda page: through_file(page.convert("CMYK"), "TIFF", compression="tiff_lzw"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_picture_gives_the_same_pixels(page, kind):
+    difference = np.abs(preprocessed(KINDS[kind](page)) - preprocessed(page).astype(int))
+    assert difference.max() <= 12
+    assert difference.mean() <= 0.5
+
+
+def test_the_first_frame_of_an_animation_is_used(page):
+    moving = through_file(
+        page, "GIF", save_all=True, append_images=[Image.new("L", page.size, 255)] * 2
+    )
+    assert (preprocessed(moving) == preprocessed(page)).all()
+
+
+# The transposition of an upright picture that a camera's orientation tag undoes, by EXIF 2.3,
+# 4.6.4: 6 is "row 0 is the right-hand side, column 0 the top".
+UNDOING = {
+    1: [],
+    2: [Image.Transpose.FLIP_LEFT_RIGHT],
+    3: [Image.Transpose.ROTATE_180],
+    4: [Image.Transpose.FLIP_TOP_BOTTOM],
+    5: [Image.Transpose.TRANSPOSE],
+    6: [Image.Transpose.ROTATE_90],
+    7: [Image.Transpose.TRANSVERSE],
+    8: [Image.Transpose.ROTATE_270],
+}
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize("orientation", UNDOING)
+def test_pictures_are_turned_upright_by_their_exif_data(page, orientation, kind):
+    turned = page
+    for step in UNDOING[orientation]:
+        turned = turned.transpose(step)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    assert (preprocessed(through_file(turned, kind, exif=exif)) == preprocessed(page)).all()
+
+
+@pytest.mark.parametrize("exif", [b"Exif\x00\x00garbage", b"Exif\x00\x00MM\x00*\xff\xff\xff\xff"])
+def test_damaged_exif_data_is_ignored(page, exif):
+    with decode.ignore_warnings():
+        found = preprocessed(through_file(page, "JPEG", quality=100, exif=exif))
+    assert np.abs(found - preprocessed(page).astype(int)).max() <= 12

@@ -1,148 +1,229 @@
-"""The foreground is found on any background, and shadows belong to the background."""
+"""Strokes are found on any background; shadows and printed lines are background."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from dlcli.vision import foreground
+from dlcli.vision.foreground import WINDOWS
+
+HEIGHT, WIDTH = 120, 160
+STROKE = np.zeros((HEIGHT, WIDTH), bool)
+STROKE[50:58, 50:110] = True
 
 
-def sheet(paper: int = 220, height: int = 60, width: int = 80) -> np.ndarray:
-    return np.full((1, height, width), paper, np.uint8)
+def sheet(level: int = 220, channels: int = 1) -> list[np.ndarray]:
+    return [np.full((HEIGHT, WIDTH), level, np.uint8) for _ in range(channels)]
 
 
-def with_stroke(colours: np.ndarray, level: int) -> np.ndarray:
-    """A horizontal stroke, 4 pixels thick and 30 long."""
-    colours = colours.copy()
-    colours[:, 20:24, 25:55] = level
-    return colours
+def with_stroke(level: int, paper: int = 220) -> list[np.ndarray]:
+    """An even sheet with a stroke along a row, 8 pixels thick and 60 long."""
+    return [np.where(STROKE, level, paper).astype(np.uint8)]
 
 
-STROKE = np.zeros((60, 80), bool)
-STROKE[20:24, 25:55] = True
-
-
-@pytest.mark.parametrize(("paper", "level"), [(220, 20), (220, 180), (20, 240), (60, 100)])
-def test_the_foreground_is_where_the_stroke_is(paper, level):
-    colours = with_stroke(sheet(paper), level)
-    dark = foreground.is_dark_on_light(colours, [11, 31])
-    assert dark == (level < paper)
-    found = foreground.extract_foreground(colours, 11, dark_on_light=dark)
-    np.testing.assert_allclose(found.levels, STROKE * abs(paper - level), atol=1e-4)
-    assert found.noise == 0
-    assert found.dark_on_light == dark
-    darkness = found.darkness - found.darkness[0, 0]
-    np.testing.assert_allclose(darkness, STROKE * abs(paper - level), atol=1e-4)
+def shaded(channels: Sequence[np.ndarray], light: np.ndarray) -> list[np.ndarray]:
+    return [(channel * light).astype(np.uint8) for channel in channels]
 
 
 @pytest.mark.parametrize(
-    ("level", "noise", "blank"), [(0, 0, True), (15, 0, True), (17, 0, False), (50, 9, True)]
+    ("size", "shape"),
+    [
+        ((640, 320), (160, 320)),
+        ((3, 1500), (320, 1)),
+        ((320, 100), (100, 320)),
+        ((200, 150), (150, 200)),
+        ((28, 28), (112, 112)),
+        ((30, 20), (80, 120)),
+        ((1, 1), (112, 112)),
+    ],
 )
-def test_what_hardly_differs_from_the_background_is_blank(level, noise, blank):
-    levels = STROKE * np.float32(level)
-    assert (
-        foreground.Foreground(
-            levels, noise, levels, np.ones_like(levels), dark_on_light=True
-        ).is_blank
-        == blank
-    )
+@pytest.mark.parametrize(("mode", "count"), [("L", 1), ("RGB", 3)])
+def test_pictures_are_scaled_to_a_usual_size(size, shape, mode, count):
+    channels = foreground.working_channels(Image.new(mode, size, "white"))
+    assert [channel.shape for channel in channels] == [shape] * count
+    assert all((channel == 255).all() for channel in channels)
 
 
-def test_a_stroke_is_as_strong_in_the_shadow_as_in_the_light():
-    colours = with_stroke(sheet(), 44)
-    colours[:, :, 40:] //= 2
-    found = foreground.extract_foreground(colours, 11, dark_on_light=True)
-    np.testing.assert_allclose(found.levels, STROKE * 176, atol=1e-3)
-    assert (found.gain[:, :40] == 1).all()
-    assert (found.gain[:, 40:] == 2).all()
+def test_the_channels_are_red_green_and_blue():
+    red, green, blue = foreground.working_channels(Image.new("RGB", (200, 200), (250, 130, 10)))
+    assert (red.max(), green.max(), blue.max()) == (250, 130, 10)
 
 
-def test_only_backgrounds_in_a_shadow_get_a_gain():
-    colours = sheet()
-    colours[:, :, 20:] = colours[:, :, :1] * 0.4
-    assert foreground.extract_foreground(colours, 11, dark_on_light=True).gain.max() == 2
-    assert foreground.extract_foreground(colours, 11, dark_on_light=False).gain.max() == 1
-    colours[:, :, 20:] = colours[:, :, :1] * 0.3  # the inside of something dark
-    assert foreground.extract_foreground(colours, 11, dark_on_light=True).gain.max() == 1
+def test_inverting_twice_changes_nothing():
+    channels = [np.arange(256, dtype=np.uint8).reshape(16, 16)]
+    (inverted,) = foreground.invert(channels)
+    assert (inverted[0, 0], inverted[-1, -1]) == (255, 0)
+    assert (foreground.invert([inverted])[0] == channels[0]).all()
 
 
-def test_a_shadow_with_a_hard_edge_is_background():
-    shaded = sheet()
-    shaded[:, :, 40:] = 110
-    colours = with_stroke(shaded, 0)
-    colours[:, 20:24, 40:55] = 10
-    assert foreground.is_dark_on_light(colours, [11, 31])
-    strength = foreground.extract_foreground(colours, 11, dark_on_light=True).levels
-    assert strength[~STROKE].max() < 1
-    assert strength[STROKE].min() >= 100
+@pytest.mark.parametrize(("paper", "pen"), [(220, 20), (220, 180), (20, 240), (60, 100)])
+def test_the_polarity_is_that_of_the_stroke(paper, pen):
+    assert foreground.is_dark_on_light(with_stroke(pen, paper)) == (pen < paper)
+
+
+@pytest.mark.parametrize("paper", [30, 230])
+def test_a_digit_that_fills_the_picture_does_not_hide_its_polarity(paper):
+    (channel,) = sheet(paper)
+    for box in ((0, 12, 0, 160), (108, 120, 0, 160), (0, 120, 0, 12), (0, 120, 148, 160)):
+        top, bottom, left, right = box
+        channel[top:bottom, left:right] = 260 - paper  # a 0 along all four sides
+    assert foreground.is_dark_on_light([channel]) == (paper > 128)
+
+
+def test_a_hard_shadow_does_not_change_the_polarity():
+    light = np.where(np.arange(WIDTH) < 80, 1, 0.5)
+    assert foreground.is_dark_on_light(shaded(with_stroke(20), light))
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_the_foreground_is_the_light_that_is_missing(window):
+    found = foreground.local_foreground(with_stroke(55), window)
+    assert found.dtype == np.uint8
+    assert (found[~STROKE] == 0).all()
+    np.testing.assert_allclose(found[STROKE], 255 * 0.75, atol=1)
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_an_even_sheet_has_no_foreground(window):
+    for level in (0, 128, 255):
+        assert not foreground.local_foreground(sheet(level, 3), window).any()
+        assert not foreground.global_foreground(sheet(level, 3)).any()
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_a_shadow_twice_as_wide_as_the_window_vanishes_and_a_stroke_stays(window):
+    channels = with_stroke(20)
+    width = round(2 * window * WIDTH)
+    start = (WIDTH - width) // 2
+    light = np.ones(WIDTH)
+    light[start : start + width] = 0.5
+    found = foreground.local_foreground(shaded(channels, light), window)
+    assert found[~STROKE].max() == 0
+    assert found[STROKE].min() > 200
+
+
+def test_a_stroke_counts_as_much_in_the_shadow_as_in_the_light():
+    light = np.where(np.arange(WIDTH) < 80, 1, 0.5)
+    found = foreground.local_foreground(shaded(with_stroke(44), light), WINDOWS[1])
+    lit, dark = found[54, 60], found[54, 100]
+    assert lit > 200
+    assert int(lit) == pytest.approx(int(dark), abs=3)
 
 
 def test_a_gradient_of_light_is_background():
-    colours = sheet(0) + np.linspace(90, 240, 80).astype(np.uint8)
-    colours[:, 20:24, 25:55] //= 3
-    strength = foreground.extract_foreground(colours, 11, dark_on_light=True).levels
-    assert strength[STROKE].min() > 4 * strength[~STROKE].max()
+    light = np.linspace(0.4, 1, WIDTH)
+    found = foreground.local_foreground(shaded(with_stroke(70), light), WINDOWS[1])
+    assert found[STROKE].min() > 4 * found[~STROKE].max()
+
+
+def test_noise_on_a_dark_background_is_not_made_stronger_than_on_a_light_one():
+    (dark,) = sheet(8)
+    dark[STROKE] = 0
+    assert foreground.local_foreground([dark], WINDOWS[0]).max() <= round(255 * 8 / 64)
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_noise_is_as_weak_in_the_foreground_as_on_the_paper(window):
+    noisy = np.random.default_rng(0).normal(200, 4, (240, 320)).astype(np.uint8)
+    found = foreground.local_foreground([noisy], window)
+    assert found.max() <= 255 * np.ptp(noisy) / 200
 
 
 @pytest.mark.parametrize("pen", [(245, 220, 40), (110, 190, 240), (250, 120, 120)])
-def test_the_level_of_a_light_pen_is_the_distance_of_its_colour(pen):
-    colours = np.repeat(sheet(250), 3, axis=0)
-    colours[:, STROKE] = np.array(pen, np.uint8)[:, None]
-    assert foreground.is_dark_on_light(colours, [11, 31])
-    strength = foreground.extract_foreground(colours, 11, dark_on_light=True).levels
-    assert strength[STROKE].min() == pytest.approx(np.linalg.norm(250 - np.array(pen)), abs=0.01)
-    assert strength[~STROKE].max() < 0.01
+def test_a_light_pen_counts_by_its_strongest_colour(pen):
+    channels = [np.where(STROKE, level, 250).astype(np.uint8) for level in pen]
+    expected = 250 - min(pen)
+    assert foreground.global_foreground(channels)[STROKE].min() == expected
+    local = foreground.local_foreground(channels, WINDOWS[0])
+    np.testing.assert_allclose(local[STROKE], 255 * expected / 250, atol=1)
 
 
-def test_lines_of_another_colour_are_fainter_than_they_look():
-    colours = np.repeat(sheet(250), 3, axis=0)
-    colours[:, 40] = np.array((250, 250, 100), np.uint8)[:, None]  # as far from white as...
-    colours[:, STROKE] = np.array((100, 250, 250), np.uint8)[:, None]  # ... the pen
-    colours[:, STROKE] -= 20
-    strength = foreground.extract_foreground(colours, 11, dark_on_light=True).levels
-    assert strength[40].max() < 0.6 * strength[STROKE].min()
+@pytest.mark.parametrize(("paper", "pen"), [(220, 20), (20, 240)])
+def test_the_global_foreground_has_no_polarity(paper, pen):
+    found = foreground.global_foreground(with_stroke(pen, paper))
+    np.testing.assert_array_equal(found, STROKE * np.uint8(abs(paper - pen)))
 
 
-def test_noise_is_measured_and_is_not_foreground():
-    noisy = np.random.default_rng(0).normal(200, 5, (1, 60, 80)).astype(np.uint8)
-    found = foreground.extract_foreground(noisy, 21, dark_on_light=True)
-    assert found.noise == pytest.approx(5, rel=0.3)
-    assert found.levels.max() < 5 * found.noise
+def test_the_global_foreground_keeps_what_is_wider_than_any_window():
+    (channel,) = sheet()
+    channel[20:100, 20:140] = 40
+    assert foreground.local_foreground([channel], WINDOWS[0])[60, 80] == 0
+    assert foreground.global_foreground([channel])[60, 80] == 180
 
 
-def cross(rows: slice, columns: slice) -> np.ndarray:
-    levels = np.zeros((60, 80), np.float32)
-    levels[rows] = 200
-    levels[:, columns] = 200
-    return levels
+def test_a_higher_threshold_leaves_the_pen_and_not_the_fainter_lines():
+    random = np.random.default_rng(0)
+    found = np.zeros((HEIGHT, WIDTH), np.uint8)
+    found[::20] = random.integers(60, 90, (6, WIDTH))
+    found[STROKE] = random.integers(110, 256, STROKE.sum())  # uneven, with grey edges
+    raised = foreground.raise_threshold(found)
+    assert not raised[~STROKE].any()
+    strong = found >= 160
+    assert (raised[strong] == found[strong]).all()
 
 
-@pytest.mark.parametrize(
-    ("lengths", "rows_left", "columns_left"),
-    [((70, np.inf), False, True), ((np.inf, 50), True, False), ((np.inf, np.inf), True, True)],
-)
-def test_lines_are_removed_and_what_crosses_them_stays(lengths, rows_left, columns_left):
-    levels = cross(slice(30, 32), slice(40, 43))
-    before = foreground.Foreground(levels, 0, levels, np.ones_like(levels), dark_on_light=True)
-    after = foreground.remove_lines(before, 80, thickness=4, lengths=lengths).levels
-    assert (after[30:32, :30] > 0).all() == rows_left
-    assert (after[:20, 40:43] > 0).all() == columns_left
-    assert (after[31, 41] > 0) == (rows_left or columns_left)
-    assert (before.levels == cross(slice(30, 32), slice(40, 43))).all()
+@pytest.mark.parametrize("level", [0, 9, 255])
+def test_a_higher_threshold_of_an_even_foreground_adds_nothing(level):
+    raised = foreground.raise_threshold(np.full((20, 30), level, np.uint8))
+    assert set(np.unique(raised)) <= {0, level}
 
 
-def test_what_is_too_thick_or_too_short_is_not_a_line():
-    levels = cross(slice(30, 36), slice(0, 0))
-    levels[10:12, 20:60] = 200
-    before = foreground.Foreground(levels, 0, levels, np.ones_like(levels), dark_on_light=True)
-    after = foreground.remove_lines(before, 80, thickness=4, lengths=(50, np.inf)).levels
-    assert (after == levels).all()
+def crossed(*, row: int = 60, slope: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """A printed line along a row and an upright stroke across it, and which pixels are strokes."""
+    lines = np.zeros((HEIGHT, WIDTH), np.uint8)
+    columns = np.arange(WIDTH)
+    for offset in (0, 1):
+        lines[np.round(row + offset + slope * columns).astype(int), columns] = 200
+    stroke = np.zeros((HEIGHT, WIDTH), bool)
+    stroke[20:100, 70:82] = True
+    return np.where(stroke, 200, lines).astype(np.uint8), stroke
 
 
-@pytest.mark.parametrize("slope", [-0.05, 0.03, 0.06])
-def test_a_line_may_be_slightly_slanted(slope):
-    levels = np.zeros((60, 80), np.float32)
-    for column in range(80):
-        row = round(30 + slope * column)
-        levels[row : row + 2, column] = 200
-    before = foreground.Foreground(levels, 0, levels, np.ones_like(levels), dark_on_light=True)
-    assert not foreground.remove_lines(before, 80, thickness=4, lengths=(70, np.inf)).levels.any()
+@pytest.mark.parametrize("slope", [0.0, 0.02, -0.04, 0.09])
+def test_a_printed_line_is_removed_and_a_stroke_across_it_stays(slope):
+    levels, stroke = crossed(slope=slope)
+    found = foreground.remove_lines(levels, columns=False)
+    assert found is not None
+    assert (found[stroke] > 0).mean() > 0.97
+    assert not found[:, :60].any()
+    assert not found[:, 92:].any()
+
+
+def test_lines_along_columns_are_removed_where_asked_for():
+    levels, stroke = (np.ascontiguousarray(array.T) for array in crossed())
+    assert foreground.remove_lines(levels, columns=False) is None
+    found = foreground.remove_lines(levels, columns=True)
+    assert found is not None
+    assert (found[stroke] > 0).mean() > 0.97
+    assert not found[:60].any()
+
+
+def test_the_grey_edges_of_a_line_go_with_it():
+    levels, _ = crossed()
+    levels[59, :60] = levels[62, :60] = 30
+    found = foreground.remove_lines(levels, columns=False)
+    assert found is not None
+    assert not found[:, :60].any()
+
+
+def test_what_is_too_thick_too_short_or_too_steep_is_no_line():
+    levels = np.zeros((HEIGHT, WIDTH), np.uint8)
+    levels[10:22, :] = 200  # thick, as a marker's stroke
+    levels[40:42, 20:70] = 200  # short, as the bar of a 7
+    columns = np.arange(WIDTH)
+    levels[60 + columns // 4, columns] = 200
+    assert foreground.remove_lines(levels, columns=False) is None
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 320), (320, 1), (2, 3)])
+def test_the_smallest_images_have_a_foreground(shape):
+    channels = [np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)] * 3
+    foreground.is_dark_on_light(channels)
+    for window in WINDOWS:
+        assert foreground.local_foreground(channels, window).shape == shape
+    whole = foreground.global_foreground(channels)
+    assert foreground.raise_threshold(whole).shape == shape
+    without = foreground.remove_lines(whole, columns=True)
+    assert without is None or without.shape == shape

@@ -1,0 +1,228 @@
+"""The scorer chooses among candidates, from likely to unlikely ways of finding the digit."""
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from dlcli.vision import localization
+from dlcli.vision.localization import MAX_OOD_ACCEPTED, Search, locate_digit
+from dlcli.vision.rejection import RejectionReason
+
+Box = tuple[int, int, int, int]
+ONE = (140, 60, 160, 240)
+
+
+def page(*boxes: Box, size: tuple[int, int] = (300, 300), paper: int = 240, pen: int = 20):
+    picture = Image.new("L", size, paper)
+    for box in boxes:
+        picture.paste(pen, box)
+    return picture
+
+
+def accept_all(images: np.ndarray) -> np.ndarray:
+    return np.zeros(len(images), np.float32)
+
+
+def reject_all(images: np.ndarray) -> np.ndarray:
+    return np.ones(len(images), np.float32)
+
+
+def is_wide(images: np.ndarray) -> np.ndarray:
+    """Whether each image is wider than high: a score that takes upright bars for digits."""
+    levels = images.reshape(-1, 28, 28)
+    high, wide = (np.count_nonzero(levels.max(axis=axis) > 127, axis=1) for axis in (2, 1))
+    return (wide > high).astype(np.float32)
+
+
+class Counted:
+    """A scorer that remembers how many images it was asked about each time."""
+
+    def __init__(self, score: float) -> None:
+        self.score = score
+        self.counts: list[int] = []
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        self.counts.append(len(images))
+        return np.full(len(images), self.score, np.float32)
+
+
+def is_near(found: Box | None, expected: Box, by: int) -> bool:
+    return found is not None and max(abs(np.subtract(found, expected))) <= by
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize(("paper", "pen"), [(240, 20), (20, 240), (200, 150), (60, 110)])
+def test_a_stroke_is_found_in_either_polarity(mode, paper, pen):
+    found = locate_digit(page(ONE, paper=paper, pen=pen).convert(mode), accept_all)
+    assert found.rejection is None
+    assert is_near(found.box, ONE, 2)
+    assert found.pixels is not None
+    assert np.count_nonzero(found.pixels.reshape(28, 28)[14] > 127) in {2, 3, 4}
+
+
+@pytest.mark.parametrize(
+    "size", [(28, 28), (50, 20), (111, 90), (320, 320), (1000, 700), (60, 900)]
+)
+def test_boxes_are_in_the_pixels_of_the_picture(size):
+    width, height = size
+    box = (round(0.4 * width), round(0.3 * height), round(0.6 * width), round(0.7 * height))
+    found = locate_digit(page(box, size=size), accept_all)
+    assert is_near(found.box, box, max(2, max(size) // 100))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (3, 3), (3, 500), (500, 3), (1, 40), (2000, 9)])
+def test_the_smallest_and_longest_pictures_are_searched(size):
+    noise = np.random.default_rng(0).integers(0, 256, size[::-1], dtype=np.uint8)
+    for scorer in (accept_all, reject_all):
+        found = locate_digit(Image.fromarray(noise), scorer, explain=True)
+        assert (found.pixels is None) == (found.box is None)
+        if found.box is not None:
+            left, top, right, bottom = found.box
+            assert 0 <= left <= right <= size[0]
+            assert 0 <= top <= bottom <= size[1]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 500), (300, 200), (28, 28)])
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_an_even_picture_is_blank(size, level):
+    found = locate_digit(Image.new("L", size, level), accept_all, explain=True)
+    assert found.rejection == RejectionReason.BLANK
+    assert found.pixels is found.box is found.variants is None
+    assert found.trace is not None
+    assert found.trace.box is found.trace.foreground is None
+
+
+def test_a_speck_alone_is_no_digit():
+    speck = page((50, 50, 54, 54))
+    assert locate_digit(speck, accept_all).rejection == RejectionReason.NO_DIGIT
+
+
+def test_the_best_candidate_is_the_digit_and_not_the_heaviest():
+    bar = (20, 250, 280, 280)
+    assert is_near(locate_digit(page(ONE, bar), is_wide).box, ONE, 2)
+
+
+def test_of_equal_candidates_the_likeliest_is_taken():
+    search = Search(page(ONE, (20, 250, 280, 280)))
+    candidates = search.likely()
+    assert candidates[0].penalty == 0
+    assert all(candidate.penalty > 0 for candidate in candidates[1:])
+    picture = page(ONE, (20, 250, 280, 280))
+    for scorer in (Counted(0.2), reject_all):
+        assert locate_digit(picture, scorer).box == candidates[0].box
+
+
+def test_costlier_ways_are_tried_only_if_nothing_is_accepted(monkeypatch):
+    asked = []
+    unlikely = Search.unlikely
+
+    def counted(search, likely):
+        asked.append(len(likely))
+        return unlikely(search, likely)
+
+    monkeypatch.setattr(Search, "unlikely", counted)
+    accepts, rejects = Counted(MAX_OOD_ACCEPTED - 0.01), Counted(MAX_OOD_ACCEPTED)
+    assert locate_digit(page(ONE), accepts).ood_score == pytest.approx(MAX_OOD_ACCEPTED - 0.01)
+    assert asked == []
+    locate_digit(page(ONE), rejects)
+    assert asked == accepts.counts[:1]
+    assert len(rejects.counts) == len(accepts.counts) + 1
+
+
+def test_one_candidate_that_is_accepted_is_enough(monkeypatch):
+    monkeypatch.setattr(Search, "unlikely", None)
+    assert is_near(locate_digit(page(ONE, (20, 250, 280, 280)), is_wide).box, ONE, 2)
+
+
+def test_the_score_and_the_variants_are_those_of_the_best_candidate(sample):
+    digit = Image.fromarray(255 - sample.test.images[0].reshape(28, 28)).resize((200, 200))
+    found = locate_digit(digit, lambda images: images.mean(axis=1) / 255)
+    assert found.variants is not None
+    assert found.variants.shape[1] == 784
+    assert (found.variants[0] == found.pixels).all()
+    assert found.ood_score == pytest.approx(found.variants.mean() / 255, rel=1e-5)
+
+
+def boxes_of(candidates) -> list[Box]:
+    return [candidate.box for candidate in candidates]
+
+
+def test_a_digit_on_a_printed_line_is_separated_by_the_costlier_ways():
+    picture = page(ONE, (0, 236, 300, 239))
+    search = Search(picture)
+    likely = search.likely()
+    assert not any(is_near(box, ONE, 5) for box in boxes_of(likely))
+    assert any(is_near(box, ONE, 5) for box in boxes_of(search.unlikely(likely)))
+
+
+def test_a_sheet_of_paper_is_searched_for_what_is_on_it():
+    desk = page((40, 40, 260, 260), paper=30, pen=230)
+    desk.paste(20, ONE)
+    search = Search(desk)
+    likely = search.likely()
+    assert any(is_near(box, ONE, 3) for box in boxes_of(likely + search.unlikely(likely)))
+
+
+def test_strokes_wider_than_the_windows_are_found_by_the_colour_of_the_border():
+    blot = (60, 60, 240, 240)
+    search = Search(page(blot))
+    likely = search.likely()
+    assert any(is_near(box, blot, 3) for box in boxes_of(likely + search.unlikely(likely)))
+
+
+SECOND = (200, 60, 220, 240)
+
+
+@pytest.mark.parametrize(
+    ("other", "are_several"),
+    [
+        (SECOND, True),
+        ((80, 80, 100, 230), True),
+        ((200, 60, 220, 130), False),  # half as high
+        ((140, 255, 160, 290), False),  # below
+    ],
+)
+def test_two_digits_beside_each_other_are_several(other, are_several):
+    found = locate_digit(page(ONE, other), accept_all)
+    assert (found.rejection == RejectionReason.SEVERAL_DIGITS) == are_several
+    assert (found.variants is None) == are_several
+    assert found.pixels is not None
+    assert found.box is not None
+
+
+def test_what_is_probably_no_digit_makes_no_several():
+    doubtful = Counted(0.2)  # accepted, but not surely a digit
+    assert locate_digit(page(ONE, SECOND), doubtful).rejection is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_beside"),
+    [
+        ((0, 0, 10, 30), (12, 0, 22, 30), True),
+        ((12, 0, 22, 30), (0, 0, 10, 30), False),  # to the left
+        ((0, 0, 10, 30), (8, 0, 18, 30), True),  # slanted digits overlap
+        ((0, 0, 10, 30), (5, 0, 15, 30), False),
+        ((0, 0, 10, 30), (12, 20, 22, 50), False),  # lower
+        ((0, 0, 10, 30), (12, 0, 22, 15), False),
+    ],
+)
+def test_beside_is_to_the_right_at_the_same_height(one, other, is_beside):
+    assert localization._is_beside(one, other) == is_beside
+
+
+def test_the_steps_are_kept_if_asked_for():
+    picture = page(ONE)
+    assert locate_digit(picture, accept_all).trace is None
+    found = locate_digit(picture, accept_all, explain=True)
+    assert found.trace is not None
+    assert found.trace.picture is picture
+    assert found.trace.box == found.box
+    assert found.trace.foreground is not None
+    assert found.trace.foreground[150, 150] > 200
+    assert found.trace.foreground[10, 10] == 0
+
+
+def test_a_loop_with_a_dot_inside_is_not_taken_for_an_empty_loop():
+    picture = page((140, 140, 165, 165))
+    ImageDraw.Draw(picture).ellipse((80, 50, 220, 250), outline=20, width=16)
+    assert np.count_nonzero(Search(picture).likely()[0].pixels.reshape(28, 28)[12:16, 12:16]) > 8
