@@ -97,13 +97,21 @@ def test_json_is_an_object_a_line(predict, model, digit):
     best, share = answer_to(model, digit("a.png"))
     digit("b.png", 1)
     first, second = objects_of(predict("a.png", "b.png", "--format", "json"))
-    assert list(first) == ["path", "digit", "probability", "probabilities", "model"]
+    assert list(first) == ["path", "digit", "probability", "probabilities", "box", "model"]
     assert (first["path"], second["path"]) == ("a.png", "b.png")
     assert (first["digit"], first["probability"]) == (best, pytest.approx(share))
     assert len(first["probabilities"]) == 10
     assert first["probabilities"][best] == first["probability"]
     assert sum(first["probabilities"]) == pytest.approx(1)
     assert first["model"].endswith("model.npz")
+
+
+def test_json_says_where_the_digit_is(predict):
+    page = Image.new("L", (300, 200), 255)
+    page.paste(0, (140, 50, 150, 150))
+    page.save("page.png")
+    (found,) = objects_of(predict("page.png", "--format", "json"))
+    assert found["box"] == pytest.approx([140, 50, 150, 150], abs=2)
 
 
 def test_json_holds_the_top_digits_if_asked(predict, digit):
@@ -331,7 +339,8 @@ def test_what_is_less_sure_than_asked_for_is_not_answered(predict, model, digit)
     )
     (found,) = objects_of(predict("--reject", 1, "a.png", "--format", "json", "-q"))
     assert found["digit"] is None
-    assert found["reason"].startswith("not confident enough")
+    assert found["reason"] == "low_confidence"
+    assert found["message"].startswith("not confident enough")
 
 
 def test_what_shows_no_digit_is_told_before_how_sure_the_network_is(predict):
@@ -587,7 +596,9 @@ def test_a_blank_picture_gets_a_question_mark_and_a_reason(predict, digit, kind)
         "digit": None,
         "probability": None,
         "probabilities": None,
-        "reason": "the picture is blank",
+        "reason": "blank",
+        "message": "the picture is blank",
+        "box": None,
         "model": "model.npz",
     }
     rows = list(csv.DictReader(io.StringIO(predict("blank.png", "--format", "csv").stdout)))

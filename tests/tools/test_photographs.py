@@ -14,7 +14,7 @@ from PIL import Image
 from dlcli.runs import lookup
 from tools.conditions import CONDITIONS, NO_DIGIT
 from tools.photograph_accuracy import count, files_of, table
-from tools.photographs import thin
+from tools.photographs import Scene, digit_box, photograph, skeleton
 
 
 @pytest.fixture(scope="module")
@@ -62,14 +62,28 @@ def test_files_are_of_the_kind_they_say(sample):
     }
 
 
-def test_thinning_leaves_lines_of_one_pixel():
-    bar = np.zeros((20, 40), bool)
-    bar[6:13, 5:35] = True
-    line = thin(bar)
-    assert line.any()
-    assert not (line & ~bar).any()
-    assert line.sum(axis=0).max() == 1
-    assert line.any(axis=0)[10:30].all()
+def test_the_skeleton_of_a_bar_is_its_middle_line():
+    bar = np.zeros((28, 28), np.uint8)
+    bar[4:24, 12:16] = 255
+    factor, lines = skeleton(bar, 140)
+    assert factor == 5
+    rows, columns = np.nonzero(lines)
+    assert lines.sum(axis=1).max() == 1
+    assert np.ptp(rows) > 0.7 * 20 * factor
+    assert np.abs(columns / factor - (14 + 2)).max() <= 2  # two pixels of margin
+
+
+@pytest.mark.parametrize("pen_width", [None, 0.1])
+@pytest.mark.parametrize("place", [(0, 0), (0.5, 0.5), (1, 0.3)])
+def test_the_box_is_where_the_digit_is_on_the_photograph(sample, pen_width, place):
+    marks = sample.test.images[0].reshape(28, 28)
+    scene = Scene(size=(200, 160), digit=0.5, place=place, pen_width=pen_width)
+    content = photograph(marks, scene, np.random.default_rng(0))
+    with Image.open(io.BytesIO(content)) as image:
+        dark = np.asarray(image.convert("L")) < 128
+    rows, columns = np.nonzero(dark)
+    seen = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+    np.testing.assert_allclose(digit_box(marks, scene), seen, atol=2)
 
 
 def test_the_table_has_a_row_a_condition():

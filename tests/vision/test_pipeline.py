@@ -278,7 +278,9 @@ def test_a_trace_shows_where_the_digit_is():
 @pytest.mark.parametrize("size", [(2000, 1500), (3000, 2000)])
 def test_the_box_of_a_large_picture_is_in_its_own_pixels(size):
     page = Image.new("L", size, 255)
-    box = tuple(round(share * side) for share, side in zip((0.4, 0.2, 0.45, 0.8), size * 2))
+    box = tuple(
+        round(share * side) for share, side in zip((0.4, 0.2, 0.45, 0.8), size * 2, strict=True)
+    )
     page.paste(0, box)
     found = pipeline.preprocess(through_file(page, "PNG"), "x")
     np.testing.assert_allclose(found.box, box, atol=size[0] / 150)

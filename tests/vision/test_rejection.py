@@ -8,7 +8,7 @@ from dlcli.vision import localization, rejection
 from dlcli.vision.rejection import RejectionReason
 from dlcli.vision.test_time_augmentation import tta_variants
 from tools import non_digits
-from tools.train_rejection import PHOTOGRAPHS, collect, photographed
+from tools.train_rejection import PHOTOGRAPHS, VALIDATION, collect, photographed
 
 
 def test_digits_are_accepted(sample):
@@ -66,7 +66,8 @@ def test_drawings_are_rejected(kind, least):
 
 
 def test_digits_on_photographs_are_accepted(sample):
-    numbers = range(PHOTOGRAPHS, PHOTOGRAPHS + 120)
+    start = PHOTOGRAPHS + VALIDATION
+    numbers = range(start, start + 120)
     found = collect(photographed(number, sample.test) for number in numbers)
     digits = found.images[found.labels != rejection.OOD_CLASS]
     scores = [rejection.ood_scores(tta_variants(pixels)).mean() for pixels in digits]
@@ -87,3 +88,10 @@ def test_digits_on_photographs_are_accepted(sample):
 def test_scores_are_rejected_above_the_threshold(ood_score, highest, reason):
     probabilities = np.array([highest, *[(1 - highest) / 9] * 9])
     assert rejection.rejection_reason(ood_score, probabilities) == reason
+
+
+@pytest.mark.parametrize("reason", RejectionReason)
+def test_a_reason_has_a_code_and_a_sentence(reason):
+    assert reason.code == reason.name.lower()
+    assert reason.code.isidentifier()
+    assert str(reason) == reason.value
