@@ -93,4 +93,4 @@ def _boxed(picture: Image.Image, box: Box | None) -> Image.Image:
 
 def _scaled(box: Box, scale: float) -> tuple[int, int, int, int]:
     left, top, right, bottom = (round(edge * scale) for edge in box)
-    return left, top, right, bottom
+    return left, top, max(right, left + 1), max(bottom, top + 1)
