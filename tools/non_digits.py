@@ -4,7 +4,7 @@ The rejection network learns from them what is no digit. Letters are drawn along
 ``tools.characters`` with a pen of any width, or printed in a font.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -42,6 +42,18 @@ _FONTS = (
 )
 # Characters that are seldom taken for a digit.
 _TYPED = "ACEFGHJKLMNPQRTUVWXYacdefhkmnprtuvwxy#&?"
+# Letters of other alphabets, and Arabic and Persian digits, in a font that has them. Left out is
+# what is easily taken for a digit of ours.
+_ALPHABETS = (
+    "ΓΔΘΛΞΠΣΦΨΩαβγδεζηκλμνξπτυχψω"
+    "БДЖИЛПФЦЧШЩЫЭЮЯдёжилмпфцчшщэюя"
+    "ԱԲԳԴԵԶԷԸԹԺԽԾԿՀՁՂՃՄ"
+    "აბგდევზთიკლმნპჟრსტ"
+    "אבגדהזחטכלמנעפצקרשת"
+    "بجدرسشصضطعفقكلمن"
+    "٢٣٤٦۴۵۶"
+)
+_ALPHABETS_FONT = "matplotlib/mpl-data/fonts/ttf/DejaVuSans.ttf"
 
 
 def letter(random: Random) -> Strokes:
@@ -54,9 +66,9 @@ def sign(random: Random) -> Strokes:
     return characters.any_of(characters.SCRIPTS_AND_SIGNS, random)
 
 
-def typed(random: Random, alphabet: str = _TYPED) -> Marks:
+def typed(random: Random, alphabet: str = _TYPED, fonts: Sequence[str] = _FONTS) -> Marks:
     """One character of the alphabet, printed in a font, cropped and slightly askew."""
-    package, _, file = str(random.choice(_FONTS)).partition("/")
+    package, _, file = str(random.choice(fonts)).partition("/")
     path = Path(str(resources.files(package))) / file
     font = ImageFont.truetype(path, SIDE - 2 * _MARGIN)
     image = Image.new("L", (2 * SIDE, 2 * SIDE))
@@ -70,6 +82,11 @@ def typed(random: Random, alphabet: str = _TYPED) -> Marks:
     rotated = np.asarray(sheared.rotate(random.uniform(-10, 10), Image.Resampling.BICUBIC))
     rows, columns = np.nonzero(rotated > 127)
     return rotated[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+
+
+def typed_foreign(random: Random) -> Marks:
+    """One character of another alphabet, printed."""
+    return typed(random, _ALPHABETS, [_ALPHABETS_FONT])
 
 
 def penned_digit(random: Random, digit: int) -> Strokes:

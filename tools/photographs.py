@@ -115,7 +115,8 @@ def photograph(
 
 def digit_box(marks: Marks, scene: Scene) -> tuple[int, int, int, int]:
     """Where the marks are on a photograph: left, top, right and bottom in pixels."""
-    rows, columns = np.nonzero(_pen_coverage(marks, scene, scene.size) > 0.5)
+    coverage = _pen_coverage(marks, scene, scene.size)
+    rows, columns = np.nonzero(coverage > coverage.max() / 2)
     return int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
 
 

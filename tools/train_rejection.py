@@ -42,16 +42,18 @@ from tools import handwriting, non_digits
 from tools.conditions import CONDITIONS, EMPTY
 from tools.photographs import Marks, Scene, digit_box, photograph
 
-PHOTOGRAPHS = 20_000
+PHOTOGRAPHS = 12_000
 # Drawings that were never photographed take a tenth of the time.
 DRAWINGS = 30_000
 # Digits as the world writes them, never photographed (``tools.handwriting``).
-WRITTEN = 20_000
+WRITTEN = 40_000
 # One in so many of MNIST's digits is learned as it is.
 MNIST_STEP = 2
 # Photographs for validation; they show the last of MNIST's training digits.
 VALIDATION = 1_500
 _VALIDATION_DIGITS = 5_000
+# Photographs from this number on are never learned.
+FIRST_UNUSED_PHOTOGRAPH = 1_000_000
 # Of one photograph no more candidates than this are learned, and ways of finding them that cost
 # more are used for one photograph in so many.
 _MAX_CANDIDATES = 3
@@ -70,7 +72,7 @@ CONFIG = Config(
     weight_decay=0.05,
     schedule="cosine",
     warmup_epochs=1,
-    epochs=40,
+    epochs=30,
     weight_averaging=0.999,
     keep="last",
     augmentation=Augmentation(
@@ -85,8 +87,9 @@ _PRINTED_DIGITS_DRAWN = 0.2
 _TYPED = 0.4
 # Fractions of what is something else.
 _KINDS = {
-    "letter": 0.22,
-    "typed": 0.25,
+    "letter": 0.2,
+    "typed": 0.17,
+    "typed foreign": 0.1,
     "sign": 0.1,
     "doodle": 0.08,
     "scrawl": 0.05,
@@ -201,6 +204,8 @@ def _something_else(images: Marks, labels: Labels, random: Random) -> Marks:
         return non_digits.ruined(images, labels, random)
     if kind == "typed":
         return non_digits.typed(random)
+    if kind == "typed foreign":
+        return non_digits.typed_foreign(random)
     return non_digits.drawn(non_digits.DRAWINGS[kind](random), random)
 
 

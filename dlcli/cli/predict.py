@@ -267,7 +267,9 @@ def _json_object(prediction: "Prediction", top: int, model: str) -> dict[str, An
         result["probabilities"] = [probability for _, probability in sorted(ranking)]
     else:
         result |= {"digit": None, "probability": None, "probabilities": None}
-        result["reason"] = prediction.reason
+        result["reason"] = prediction.rejection and prediction.rejection.code
+        result["message"] = prediction.reason
+    result["box"] = prediction.box
     result["model"] = model
     if top > 1:
         result["top"] = [{"digit": d, "probability": p} for d, p in ranking[:top]]

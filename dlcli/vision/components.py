@@ -24,6 +24,8 @@ _MIN_LENGTH = 0.05
 # at least this fraction of its mass.
 _MAX_GAP = 0.25
 _MIN_PART_MASS = 0.03
+# Inside it, parts with at least this fraction of its mass are no specks.
+_MIN_INSIDE_MASS = 0.08
 # More components than this are no strokes of one digit, but a texture.
 _MAX_PARTS = 12
 # A component that touches the border counts for this fraction of its mass.
@@ -105,8 +107,8 @@ def connected_components(foreground: Pixels) -> Components | None:
 def digit_groups(components: Components) -> Iterator[list[int]]:
     """Groups of components that may be a digit, from the likeliest on; the first is the main one.
 
-    Each main component is taken with the parts around it, and without those outside its bounding
-    box. What lies inside it belongs to it: a ring with something inside is no 0.
+    Each main component is taken with the parts around it, and without them. Large parts inside its
+    bounding box always belong to it: a ring with something in it is no 0.
     """
     score = components.mass * np.where(components.touches_border, _BORDER_FACTOR, 1)
     score[components.length < _MIN_LENGTH * max(components.labels.shape)] = 0
@@ -115,7 +117,13 @@ def digit_groups(components: Components) -> Iterator[list[int]]:
     for main in order:
         if score[main] > 0 and score[main] >= _MIN_MAIN_MASS * score[order[0]]:
             near = _near(components, main)
-            for group in (near, [part for part in near if components.is_inside(part, main)]):
+            inside = [
+                part
+                for part in near
+                if components.is_inside(part, main)
+                and components.mass[part] >= _MIN_INSIDE_MASS * components.mass[main]
+            ]
+            for group in (near, inside):
                 if set(group) not in seen:
                     seen.append(set(group))
                     yield group

@@ -156,9 +156,12 @@ def _lines_along_rows(mask: Pixels) -> Pixels:
 
 
 def _window_side(channel: Pixels, window: float) -> int:
-    """The side in pixels of a window that is a fraction of the longer side."""
+    """The side in pixels of a window: a fraction of the longer side.
+
+    It is odd: otherwise closing shifts the picture by half a pixel.
+    """
     longer: int = max(channel.shape)
-    return max(3, round(window * longer))
+    return max(3, round(window * longer) | 1)
 
 
 def _border(levels: Pixels) -> Pixels:

@@ -32,10 +32,14 @@ class RejectionReason(StrEnum):
     BLANK = "the picture is blank"
     NO_DIGIT = "no digit found"
     SEVERAL_DIGITS = "more than one digit"
-    BLOT = "a blot or an edge, not pen strokes"
     NOT_A_DIGIT = "not a digit"
     AMBIGUOUS = "ambiguous"
     LOW_CONFIDENCE = "not confident enough"
+
+    @property
+    def code(self) -> str:
+        """The reason in JSON, such as ``not_a_digit``."""
+        return self.name.lower()
 
 
 def ood_scores(images: Pixels) -> npt.NDArray[np.floating]:

@@ -7,7 +7,6 @@ const CENTRE = 14;
 const MIN_STROKE_WIDTH = 2.6; // in pixels of the 20x20; 95 % of MNIST's digits have wider strokes than 1.8
 
 // The limits of dlcli/vision/components.py, as ratios.
-const BLOT = 0.5; // width of a stroke to length of the digit
 const NEAR = 0.25; // distance of a part to length of the largest part
 const SPECK = 0.03; // path of a part to that of the largest
 const FRAMED = 0.3; // length of a digit to that of the frame around it
@@ -124,8 +123,7 @@ function digitOf(strokes) {
   const components = found.filter((one) => !found.some((inner) => isFrame(one, inner)));
   const largest = components.reduce((best, one) => (one.path > best.path ? one : best));
   const parts = components.filter((one) => isPart(one, largest));
-  let reason = components.some((one) => isOtherDigit(one, largest)) ? 'SEVERAL_DIGITS' : null;
-  if (largest.thickness > BLOT * largest.length) reason = 'BLOT';
+  const reason = components.some((one) => isOtherDigit(one, largest)) ? 'SEVERAL_DIGITS' : null;
   return { ...render(measure(parts.flatMap((part) => part.strokes))), reason };
 }
 
