@@ -352,8 +352,8 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_picture_gives_the_same_pixels(page, kind):
     difference = np.abs(preprocessed(KINDS[kind](page)) - preprocessed(page).astype(int))
-    assert difference.max() <= 60  # of the grey edges, which JPEG changes
-    assert difference.mean() <= 1
+    assert difference.max() <= 80  # of the grey edges, which JPEG changes
+    assert difference.mean() <= 2
 
 
 def test_the_first_frame_of_an_animation_is_used(page):
@@ -392,4 +392,4 @@ def test_pictures_are_turned_upright_by_their_exif_data(page, orientation, kind)
 def test_damaged_exif_data_is_ignored(page, exif):
     with decode.ignore_warnings():
         found = preprocessed(through_file(page, "JPEG", quality=100, exif=exif))
-    assert np.abs(found - preprocessed(page).astype(int)).mean() <= 1
+    assert np.abs(found - preprocessed(page).astype(int)).mean() <= 2

@@ -128,7 +128,7 @@ def test_noise_on_a_dark_background_is_not_made_stronger_than_on_a_light_one():
 def test_noise_is_as_weak_in_the_foreground_as_on_the_paper(window):
     noisy = np.random.default_rng(0).normal(200, 4, (240, 320)).astype(np.uint8)
     found = foreground.local_foreground([noisy], window)
-    assert found.max() <= 255 * np.ptp(noisy) / 200
+    assert found.max() <= 255 * int(np.ptp(noisy)) / 200
 
 
 @pytest.mark.parametrize("pen", [(245, 220, 40), (110, 190, 240), (250, 120, 120)])

@@ -92,9 +92,10 @@ def test_an_even_picture_is_blank(size, level):
     assert found.trace.box is found.trace.foreground is None
 
 
-def test_a_speck_alone_is_no_digit():
-    speck = page((50, 50, 54, 54))
-    assert locate_digit(speck, accept_all).rejection == RejectionReason.NO_DIGIT
+def test_a_speck_alone_is_no_likely_digit():
+    search = Search(page((50, 50, 54, 54)))
+    assert search.likely() == []
+    assert not search.is_blank
 
 
 def test_the_best_candidate_is_the_digit_and_not_the_heaviest():
