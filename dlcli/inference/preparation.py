@@ -13,18 +13,18 @@ import numpy as np
 from PIL import Image
 
 from dlcli.nn.dimensions import IMAGE_SIDE
-from dlcli.nn.types import Pixels
+from dlcli.nn.types import Array, Pixels
 from dlcli.runs.metadata import Metadata, TrainingImages
 from dlcli.runs.training_images import light_fraction
 from dlcli.vision import pipeline
-from dlcli.vision.candidate import Candidate
+from dlcli.vision.candidate import Located
 from dlcli.vision.mnist_format import bounding_box, centre_of_mass
 from dlcli.vision.test_time_augmentation import tta_variants
 
 # What covers more of an image is its ground, and not thick strokes.
 _MIN_GROUND = 0.6
 
-Prepare = Callable[[Image.Image, str], Candidate]
+Prepare = Callable[[Image.Image, str], Located]
 """Prepares a picture of a name; raises ``ImageError`` for one that is damaged or too large."""
 
 
@@ -49,15 +49,16 @@ def preparation(metadata: Metadata, *, raw: bool, explain: bool) -> Prepare:
 
 def _as_trained(
     trained: TrainingImages, image: Image.Image, name: str, *, explain: bool
-) -> Candidate:
+) -> Located:
     """Prepare a picture as the training images are."""
     if image.size == (IMAGE_SIDE, IMAGE_SIDE) and not trained.mnist_format:
         found = pipeline.take_as_is(image, name, explain=explain)
         is_other = found.pixels is not None and _is_inverted(found.pixels, trained)
         return _inverted(found) if is_other else found
-    found = pipeline.preprocess(image, name, explain=explain)
-    if not trained.digits:
-        found = _accepted(found)
+    if trained.digits:
+        found = pipeline.preprocess(image, name, explain=explain)
+    else:
+        found = _accepted(pipeline.preprocess(image, name, _indifferent, explain=explain))
     if not trained.mnist_format:
         found = _laid_out(found, trained)
     return _inverted(found) if trained.polarity == "dark_on_light" else found
@@ -69,7 +70,12 @@ def _is_inverted(pixels: Pixels, trained: TrainingImages) -> bool:
     return (light if trained.polarity == "light_on_dark" else 1 - light) > _MIN_GROUND
 
 
-def _accepted(found: Candidate) -> Candidate:
+def _indifferent(images: Pixels) -> Array:
+    """OOD scores for models of other signs, which the rejection network does not know."""
+    return np.zeros(len(images), np.float32)
+
+
+def _accepted(found: Located) -> Located:
     """A candidate that is not rejected for not being a digit, if anything was found."""
     if found.pixels is None:
         return found
@@ -77,7 +83,7 @@ def _accepted(found: Candidate) -> Candidate:
     return replace(found, rejection=None, variants=variants, ood_score=None)
 
 
-def _laid_out(found: Candidate, trained: TrainingImages) -> Candidate:
+def _laid_out(found: Located, trained: TrainingImages) -> Located:
     """A candidate as large and centred as the strokes of the training images."""
     if found.pixels is None or found.variants is None:
         return found
@@ -100,7 +106,7 @@ def _laid_out(found: Candidate, trained: TrainingImages) -> Candidate:
     return replace(found, pixels=pixels, variants=tta_variants(pixels))
 
 
-def _inverted(found: Candidate) -> Candidate:
+def _inverted(found: Located) -> Located:
     if found.pixels is None:
         return found
     variants = None if found.variants is None else 255 - found.variants

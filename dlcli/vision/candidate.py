@@ -29,12 +29,15 @@ class Candidate:
     penalty
         Added to the OOD score where candidates are compared: the less likely it is before its
         pixels are seen, the more.
+    has_neighbour
+        Whether something that may be another digit stands beside it.
     """
 
     pixels: Pixels
     box: Box
     foreground: Pixels
     penalty: float = 0.0
+    has_neighbour: bool = False
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,16 @@ _MIN_LENGTH = 0.05
 # at least this fraction of its mass.
 _MAX_GAP = 0.25
 _MIN_PART_MASS = 0.03
-# Inside it, parts with at least this fraction of its mass are no specks.
-_MIN_INSIDE_MASS = 0.08
+# Of two digits beside each other, the rows that both cover are this fraction of the higher one's
+# height, the columns at most this fraction of the narrower one's width, and the lighter one has
+# this fraction of the other's mass.
+_MIN_SHARED_HEIGHT = 0.5
+_MAX_OVERLAP = 0.25
+_MIN_NEIGHBOUR_MASS = 0.2
 # More components than this are no strokes of one digit, but a texture.
 _MAX_PARTS = 12
+# A strip along the border is so many times as long as wide.
+_MIN_STRIP_ASPECT = 3
 # A component that touches the border counts for this fraction of its mass.
 _BORDER_FACTOR = 0.25
 # As many components are tried as the main one of a digit, if they have at least this fraction of
@@ -71,8 +77,22 @@ class Components:
         at_start = (self.left == 0) | (self.top == 0)
         return np.asarray(at_start | (self.right == width) | (self.bottom == height), np.bool_)
 
+    @property
+    def is_strip(self) -> Mask:
+        """Whether each component lies along one side of the picture, as the edge of a page does.
+
+        A 1 that fills a close crop touches the opposite side as well.
+        """
+        height, width = self.labels.shape
+        high, wide = self.bottom - self.top, self.right - self.left
+        upright = ((self.left == 0) != (self.right == width)) & (high >= _MIN_STRIP_ASPECT * wide)
+        level = ((self.top == 0) != (self.bottom == height)) & (wide >= _MIN_STRIP_ASPECT * high)
+        return np.asarray(upright | level, np.bool_)
+
     def is_inside(self, part: int, whole: int) -> bool:
-        """Whether the middle of a component lies in the bounding box of another."""
+        """Whether the middle of a component lies in the bounding box of a longer one."""
+        if self.length[part] > self.length[whole]:
+            return False
         x, y = self.left[part] + self.right[part], self.top[part] + self.bottom[part]
         across = 2 * self.left[whole] <= x <= 2 * self.right[whole]
         return bool(across and 2 * self.top[whole] <= y <= 2 * self.bottom[whole])
@@ -107,26 +127,38 @@ def connected_components(foreground: Pixels) -> Components | None:
 def digit_groups(components: Components) -> Iterator[list[int]]:
     """Groups of components that may be a digit, from the likeliest on; the first is the main one.
 
-    Each main component is taken with the parts around it, and without them. Large parts inside its
+    Each main component is taken with the parts around it, and without them. Parts inside its
     bounding box always belong to it: a ring with something in it is no 0.
     """
     score = components.mass * np.where(components.touches_border, _BORDER_FACTOR, 1)
     score[components.length < _MIN_LENGTH * max(components.labels.shape)] = 0
+    score[components.is_strip] = 0
     order = np.argsort(-score)[:_MAX_MAIN].tolist()
     seen = []
     for main in order:
         if score[main] > 0 and score[main] >= _MIN_MAIN_MASS * score[order[0]]:
             near = _near(components, main)
-            inside = [
-                part
-                for part in near
-                if components.is_inside(part, main)
-                and components.mass[part] >= _MIN_INSIDE_MASS * components.mass[main]
-            ]
-            for group in (near, inside):
+            for group in (near, [part for part in near if components.is_inside(part, main)]):
                 if set(group) not in seen:
                     seen.append(set(group))
                     yield group
+
+
+def has_neighbour(components: Components, members: list[int]) -> bool:
+    """Whether another component as high and as heavy as a digit stands beside some components."""
+    left, top, right, bottom = components.box(members)
+    shared = np.minimum(components.bottom, bottom) - np.maximum(components.top, top)
+    overlap = np.minimum(components.right, right) - np.maximum(components.left, left)
+    higher = np.maximum(components.bottom - components.top, bottom - top)
+    narrower = np.minimum(components.right - components.left, right - left)
+    beside = (
+        (shared >= _MIN_SHARED_HEIGHT * higher)
+        & (overlap <= _MAX_OVERLAP * narrower)
+        & (components.mass >= _MIN_NEIGHBOUR_MASS * components.mass[members].sum())
+        & ~components.touches_border
+    )
+    beside[members] = False
+    return bool(beside.any())
 
 
 def all_parts(components: Components) -> list[int] | None:

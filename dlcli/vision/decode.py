@@ -18,7 +18,9 @@ from dlcli.files import open_file
 
 # Pictures are reduced by an integer factor to about this side. JPEG files are decoded at a half, a
 # quarter or an eighth of their size, which is much faster.
-_USEFUL_SIDE_PX = 1000
+_USEFUL_SIDE_PX = 500
+# The key in ``Image.info`` of a picture's longest side before it was reduced, in pixels.
+LONGEST_SIDE = "dlcli_longest_side"
 # Larger files and pictures are refused, because they could fill the memory: decoding takes up to
 # 13 bytes a pixel, for some formats 20, and for JPEG, which is decoded at a reduced size, 6.
 MAX_BYTES = 250_000_000
@@ -141,7 +143,9 @@ def _page(image: Image.Image, source: Path | BinaryIO, name: str) -> Image.Image
     """Decode the page that an opened file is at."""
     with _errors_as_image_errors(source, name), ExitStack() as lock:
         lock.enter_context(_LARGE_PICTURE_LOCK)
+        longest = max(image.size)
         upright = _decoded(image, name, lock)
+        upright.info[LONGEST_SIDE] = longest
     if not upright.width or not upright.height:
         raise ImageError(f"{name}: an empty picture ({upright.width}x{upright.height})")
     return upright

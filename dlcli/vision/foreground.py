@@ -29,8 +29,10 @@ from dlcli.vision.morphology import (
 
 # Pictures are shrunk to this side, which leaves strokes of a digit of a tenth of the picture more
 # than a pixel wide, and enlarged to at least the second, so that all filters have room.
+# A long strip stays at least so wide.
 _MAX_SIDE_PX = 320
 _MIN_SIDE_PX = 112
+_MIN_SHORT_SIDE_PX = 64
 # The closing's windows as fractions of the longer side: strokes are narrower than the first, and
 # mostly than the second, which is better at the edge of a shadow.
 WINDOWS = (0.35, 0.12)
@@ -40,8 +42,6 @@ _POLARITY_SIDE_PX = 128
 _BORDER_WEIGHT = 0.2
 # Darker backgrounds, of 255, hold more noise than light.
 _MIN_BACKGROUND = 64
-# The second threshold of Otsu's is lowered by this factor, so that strokes do not break.
-_SECOND_THRESHOLD = 0.8
 # A printed line is at least this fraction of the picture's width long, at most this fraction of its
 # longer side thick, and not steeper than a page is askew.
 _MIN_LINE_LENGTH = 0.4
@@ -53,7 +53,7 @@ def working_channels(picture: Image.Image) -> Sequence[Pixels]:
     """The colour channels of a picture in mode L or RGB, scaled to a usual size."""
     levels = np.asarray(picture)
     height, width = levels.shape[:2]
-    scale = _MAX_SIDE_PX / max(height, width)
+    scale = max(_MAX_SIDE_PX / max(height, width), min(1, _MIN_SHORT_SIDE_PX / min(height, width)))
     if scale > 1:
         # By an integer factor, so that the pixels of a small picture stay alike.
         scale = max(1, -(-_MIN_SIDE_PX // max(height, width)))
@@ -118,11 +118,17 @@ def global_foreground(channels: Sequence[Pixels]) -> Pixels:
 def raise_threshold(foreground: Pixels) -> Pixels:
     """The foreground without its fainter part, such as printed lines.
 
-    What is above Otsu's threshold is divided a second time by Otsu's method.
+    What is above Otsu's threshold is divided a second time by Otsu's method, in the middle of the
+    two classes.
     """
     strong = foreground[foreground > otsu_threshold(foreground)]
-    higher = otsu_threshold(strong.reshape(1, -1)) if strong.size else 0
-    return np.where(foreground > _SECOND_THRESHOLD * higher, foreground, np.uint8(0))
+    if not strong.size:
+        return foreground
+    is_higher = strong > otsu_threshold(strong.reshape(1, -1))
+    if is_higher.all() or not is_higher.any():
+        return foreground
+    middle = (float(strong[is_higher].mean()) + float(strong[~is_higher].mean())) / 2
+    return np.where(foreground > middle, foreground, np.uint8(0))
 
 
 def remove_lines(foreground: Pixels, *, columns: bool) -> Pixels | None:
@@ -143,7 +149,7 @@ def remove_lines(foreground: Pixels, *, columns: bool) -> Pixels | None:
 def _lines_along_rows(mask: Pixels) -> Pixels:
     """The pixels, 1 or 0, of lines along rows: openings by long bars at several slopes."""
     height, width = mask.shape
-    length = max(8, round(_MIN_LINE_LENGTH * width))
+    length = max(9, round(_MIN_LINE_LENGTH * width)) | 1
     lines = np.zeros_like(mask)
     for slope in _LINE_SLOPES:
         # Sheared by its slope, a line lies in one row, or two where it is rounded.
@@ -151,7 +157,7 @@ def _lines_along_rows(mask: Pixels) -> Pixels:
         if runs.any():
             lines |= shear_rows(runs, slope, back=True)
     thickness = max(2, round(_MAX_LINE_THICKNESS * max(height, width)))
-    thin: Pixels = lines & mask & (1 - opened(mask, thickness + 1, 1))
+    thin: Pixels = lines & mask & (1 - opened(mask, (thickness + 1) | 1, 1))
     return thin
 
 

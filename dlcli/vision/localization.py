@@ -7,6 +7,7 @@ tried: a higher threshold, the removal of printed lines, one colour of the backg
 picture, and light strokes in place of dark ones.
 """
 
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -15,7 +16,13 @@ from PIL import Image
 from dlcli.nn.dimensions import IMAGE_SIDE
 from dlcli.nn.types import Array, Pixels
 from dlcli.vision.candidate import Box, Candidate, Located, PreprocessingTrace
-from dlcli.vision.components import all_parts, connected_components, digit_groups, strokes_of
+from dlcli.vision.components import (
+    all_parts,
+    connected_components,
+    digit_groups,
+    has_neighbour,
+    strokes_of,
+)
 from dlcli.vision.foreground import (
     WINDOWS,
     global_foreground,
@@ -39,24 +46,30 @@ _GROUP_PENALTY = 0.05
 _FOREGROUND_PENALTY = 0.05
 # Up to this OOD score a candidate is the digit, and no other ways are tried.
 MAX_OOD_ACCEPTED = 0.3
-# Two candidates up to this OOD score, beside each other and of similar height, are two digits.
-_MAX_OOD_OF_SEVERAL = 0.1
-_MIN_HEIGHT_RATIO = 0.6
-_MAX_OVERLAP = 0.25
 # What covers more of its bounding box than MNIST's digits do, and is wider than a bar, is a page.
 _MAX_COVERAGE = 0.7
 _MIN_PAGE_ASPECT = 0.5
 
 
 def locate_digit(
-    picture: Image.Image, scorer: Scorer = ood_scores, *, explain: bool = False
+    picture: Image.Image,
+    scorer: Scorer = ood_scores,
+    *,
+    longest_side: int | None = None,
+    explain: bool = False,
 ) -> Located:
     """The digit on a picture in mode L or RGB, or why there is none.
 
-    The scorer gives the OOD score of each image, shape (n, 784). With ``explain``, the steps are
-    kept.
+    Parameters
+    ----------
+    scorer
+        Gives the OOD score of each image, shape (n, 784).
+    longest_side
+        Of the picture before it was reduced, in pixels, for the digit's box.
+    explain
+        Keep the steps.
     """
-    search = Search(picture)
+    search = Search(picture, longest_side)
     candidates = search.likely()
     scores = _scores(candidates, scorer)
     if not (scores < MAX_OOD_ACCEPTED).any():
@@ -67,8 +80,11 @@ def locate_digit(
         reason = RejectionReason.BLANK if search.is_blank else RejectionReason.NO_DIGIT
         return Located(None, reason, trace=PreprocessingTrace(picture) if explain else None)
     best = candidates[int(np.argmin(scores + [candidate.penalty for candidate in candidates]))]
-    trace = PreprocessingTrace(picture, best.box, best.foreground) if explain else None
-    if _are_several(candidates, scores):
+    trace = None
+    if explain:
+        box = _scaled(best.box, max(picture.size) / search.longest_side)
+        trace = PreprocessingTrace(picture, box, best.foreground)
+    if best.has_neighbour:
         return Located(best.pixels, RejectionReason.SEVERAL_DIGITS, box=best.box, trace=trace)
     variants = tta_variants(best.pixels)
     ood_score = float(scorer(variants).mean())
@@ -81,28 +97,11 @@ def _scores(candidates: list[Candidate], scorer: Scorer) -> Array:
     return scorer(np.stack([candidate.pixels for candidate in candidates]))
 
 
-def _are_several(candidates: list[Candidate], scores: Array) -> bool:
-    """Whether two of the candidates are digits beside each other."""
-    boxes = [
-        c.box for c, score in zip(candidates, scores, strict=True) if score < _MAX_OOD_OF_SEVERAL
-    ]
-    return any(_is_beside(one, other) for one in boxes for other in boxes)
-
-
-def _is_beside(one: Box, other: Box) -> bool:
-    """Whether a box is to the right of another, and about as high and as far down."""
-    heights = one[3] - one[1], other[3] - other[1]
-    shared = min(one[3], other[3]) - max(one[1], other[1])
-    return other[0] >= one[2] - _MAX_OVERLAP * min(
-        one[2] - one[0], other[2] - other[0]
-    ) and shared >= _MIN_HEIGHT_RATIO * max(heights)
-
-
 class Search:
     """The search for candidates on one picture."""
 
-    def __init__(self, picture: Image.Image) -> None:
-        self._size = picture.size
+    def __init__(self, picture: Image.Image, longest_side: int | None = None) -> None:
+        self.longest_side = longest_side or max(picture.size)
         self._channels = working_channels(picture)
         self._is_dark_on_light = is_dark_on_light(self._channels)
         self.is_blank = True
@@ -144,17 +143,27 @@ class Search:
         parts = all_parts(components)
         if parts is not None:
             groups.append(parts)
-        height, width = foreground.shape
-        scale = max(self._size) / max(height, width)
+        scale = self.longest_side / max(foreground.shape)
         for rank, members in enumerate(groups):
             strokes = strokes_of(components, members)
-            box = components.box(members)
             yield Candidate(
                 normalize_digit(strokes),
-                tuple(round(edge * scale) for edge in box),
+                _scaled(components.box(members), scale),
                 foreground,
                 _GROUP_PENALTY * rank + _FOREGROUND_PENALTY * number,
+                has_neighbour(components, members),
             )
+
+
+def _scaled(box: Box, scale: float) -> Box:
+    """A box that holds all pixels of another one, at another size."""
+    left, top, right, bottom = box
+    return (
+        math.floor(left * scale),
+        math.floor(top * scale),
+        math.ceil(right * scale),
+        math.ceil(bottom * scale),
+    )
 
 
 def _is_page(candidate: Candidate) -> bool:

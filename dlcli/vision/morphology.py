@@ -1,7 +1,8 @@
 """OpenCV's filters, with types: closing, opening, dilation, Otsu's threshold, scaling.
 
 The terms are those of Serra, "Image analysis and mathematical morphology", 1982. All structuring
-elements are rectangles, except in ``thicken``. Only modules that are imported for pictures that
+elements are rectangles with odd sides, so that they have a pixel in their middle, except in
+``thicken``. Only modules that are imported for pictures that
 are not in MNIST's format import this one, because importing OpenCV takes time.
 """
 
@@ -58,12 +59,12 @@ def resize(image: Image, width: int, height: int) -> Image:
 
 
 def shear_rows(mask: Pixels, slope: float, *, back: bool = False) -> Pixels:
-    """Move each column of a mask down by its number times the slope, or back up.
+    """Move each column of a mask up by its number times the slope, or back down.
 
     What leaves it on one side enters it on the other.
     """
-    # The hundredth prevents ties in rounding: shearing back must be exact.
-    shear = np.array([[1, 0, 0], [-slope, 1, -0.01]])
+    # A little less prevents ties in rounding: shearing back must be exact.
+    shear = np.array([[1, 0, 0], [-slope, 1, -0.003]])
     flags = cv2.INTER_NEAREST | (cv2.WARP_INVERSE_MAP if back else 0)
     size, wrap = (mask.shape[1], mask.shape[0]), cv2.BORDER_WRAP
     return _pixels(cv2.warpAffine(mask, shear, size, flags=flags, borderMode=wrap))
@@ -80,9 +81,13 @@ def stroke_widths(mask: Mask) -> FloatImage:
 
     It is four times the distance to the nearest side: the mean over a stroke is its width.
     """
-    inside = np.pad(mask, 1).view(np.uint8)
-    distances = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
-    return 4 * (distances[mask].astype(np.float32, copy=False) - np.float32(0.5))
+    return 4 * (distances(np.pad(mask, 1))[1:-1, 1:-1][mask] - np.float32(0.5))
+
+
+def distances(mask: Mask) -> FloatImage:
+    """The distance of each pixel of a mask to the nearest one outside; 0 outside."""
+    found = cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return found.astype(np.float32, copy=False)
 
 
 def label(mask: Pixels, connectivity: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:

@@ -5,7 +5,7 @@ import numpy as np
 from dlcli.nn.types import Pixels
 from dlcli.vision.candidate import FloatImage, Mask
 from dlcli.vision.mnist_format import DIGIT_SIDE_PX, bounding_box, to_mnist_format
-from dlcli.vision.morphology import label, resize, stroke_widths, thicken
+from dlcli.vision.morphology import distances, label, resize, stroke_widths, thicken
 
 # 95 % of MNIST's digits, scaled to 20x20, have strokes wider than 1.9 pixels; the median is 2.7.
 # Thinner strokes are thickened to this.
@@ -43,8 +43,8 @@ def normalize_digit(strokes: FloatImage) -> Pixels:
 
 
 def _holes(mask: Mask, pixel: float) -> int:
-    """The number of holes in the strokes that are larger than a pixel of MNIST's."""
-    background = np.pad(~mask, 1, constant_values=True).view(np.uint8)
-    _, statistics = label(background, connectivity=4)
-    areas = statistics[1:, -1]
-    return int(np.count_nonzero(areas > pixel**2)) - 1
+    """The number of holes in the strokes as wide as a pixel of MNIST's."""
+    background = np.pad(~mask, 1, constant_values=True)
+    labels, _ = label(background.view(np.uint8), connectivity=4)
+    is_wide = distances(background) > pixel / 2
+    return len(np.unique(labels[is_wide & background])) - 1

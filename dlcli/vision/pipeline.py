@@ -4,6 +4,8 @@ A picture in MNIST's format already stays as it is, inverted if it is dark on li
 the digit is located (``localization``), cut out, scaled and centred (``mnist_format``).
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from PIL import Image
 
@@ -11,12 +13,20 @@ from dlcli.errors import ImageError
 from dlcli.nn.dimensions import IMAGE_SIDE
 from dlcli.nn.types import Pixels
 from dlcli.vision.candidate import Located, PreprocessingTrace
-from dlcli.vision.decode import to_grey_or_rgb
+from dlcli.vision.decode import LONGEST_SIDE, to_grey_or_rgb
 from dlcli.vision.mnist_format import is_mnist_like
+from dlcli.vision.rejection import ood_scores
+
+if TYPE_CHECKING:
+    from dlcli.vision.localization import Scorer
 
 
-def preprocess(image: Image.Image, name: str, *, explain: bool = False) -> Located:
+def preprocess(
+    image: Image.Image, name: str, scorer: "Scorer" = ood_scores, *, explain: bool = False
+) -> Located:
     """The digit on a picture in MNIST's format; with ``explain``, the steps that led to it.
+
+    The scorer says how unlikely candidates are to be a digit: see ``locate_digit``.
 
     Raises
     ------
@@ -31,7 +41,8 @@ def preprocess(image: Image.Image, name: str, *, explain: bool = False) -> Locat
                 return _as_it_is(light_on_dark, explain=explain)
     from dlcli.vision.localization import locate_digit  # and OpenCV
 
-    return locate_digit(picture, explain=explain)
+    longest = image.info.get(LONGEST_SIDE, max(image.size))
+    return locate_digit(picture, scorer, longest_side=longest, explain=explain)
 
 
 def take_as_is(image: Image.Image, name: str, *, explain: bool = False) -> Located:
