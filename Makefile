@@ -2,12 +2,12 @@
 # MNIST in their help need the full MNIST: dlcli data fetch.
 PYTHON ?= python3
 MODEL ?= runs/latest
-RUNS ?= runs/best-0 runs/best-1 runs/best-2
+RUNS ?= runs/world
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # two targets must not install into the same environment at once
-.PHONY: help train test lint format faults readme photographs rejection pretrained checkpoints oracle exports accuracy \
+.PHONY: help train test lint format faults readme photographs rejection world pretrained checkpoints oracle exports accuracy \
 	sweep bench lowest audit clean
 
 help: ## List the targets
@@ -40,8 +40,11 @@ photographs: .venv/installed-dev ## Count the photographs that MODEL reads (20 m
 	$(BIN)/pytest --long tests/tools/test_photographs.py
 	$(BIN)/python -m tools.photograph_accuracy $(MODEL) --output benchmarks/PHOTOGRAPHS.md
 
-rejection: .venv/installed-dev ## Train the rejection network (5 minutes; MNIST)
+rejection: .venv/installed-dev ## Train the rejection network (15 minutes; MNIST)
 	$(BIN)/python -m tools.train_rejection
+
+world: .venv/installed-dev ## Train MODEL further on the world's handwriting (25 minutes; MNIST)
+	$(BIN)/python -m tools.train_pretrained $(MODEL)
 
 pretrained: .venv/installed-dev ## Publish the best of RUNS as the pretrained model (MNIST)
 	$(BIN)/python -m tools.publish_pretrained $(RUNS)

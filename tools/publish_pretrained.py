@@ -1,10 +1,10 @@
 """Write the pretrained model that ships with dlcli, its scores on MNIST, and its model card.
 
-From: runs of ``configs/best.yaml`` with several seeds (an hour each) and the full MNIST. The run
-with the best validation accuracy is published. Takes a few seconds. Without runs, only the model
-card is written again, from the scores that were kept (``make readme``).
+From: a run of ``tools.train_pretrained`` (``make world``) and the full MNIST. Of several runs, the
+one with the best validation accuracy is published. Takes a few seconds. Without runs, only the
+model card is written again, from the scores that were kept (``make readme``).
 
-    make pretrained RUNS="runs/best-0 runs/best-1 runs/best-2"
+    make pretrained RUNS=runs/world
 """
 
 import argparse
@@ -21,7 +21,9 @@ from dlcli.evaluation import evaluate
 from dlcli.evaluation.formatting import percent
 from dlcli.runs import checkpoint, lookup
 from dlcli.vision import rejection
-from tools.train_rejection import DRAWINGS, MNIST_STEP, PHOTOGRAPHS
+from tools.train_pretrained import PHOTOGRAPHS as WORLD_PHOTOGRAPHS
+from tools.train_pretrained import WRITTEN as WORLD_WRITTEN
+from tools.train_rejection import DRAWINGS, MNIST_STEP, PHOTOGRAPHS, WRITTEN
 
 FOLDER = Path(dlcli.__file__).parent / "runs" / "pretrained"
 MODEL = FOLDER / "mnist.npz"
@@ -46,10 +48,8 @@ def render_card(model: checkpoint.Model, scores: dict[str, Any]) -> str:
     Parameters
     ----------
     scores
-        What ``dlcli eval --format json`` prints about MNIST's test images, and ``seeds``: how many
-        runs the model was chosen from.
+        What ``dlcli eval --format json`` prints about MNIST's test images.
     """
-    seeds = scores["seeds"]
     config, validation = model.metadata.config, model.metadata.scores
     if validation is None or validation.validation_accuracy is None:
         raise ValueError(f"{model.path} has no validation scores")
@@ -77,9 +77,10 @@ figures.
 | | |
 | --- | --- |
 | network | {layers}, {config["activation"]}, softmax; batch normalisation fused into the weights |
-| training | `dlcli train --config best --set seed={config["seed"]}` |
-| validation accuracy | {percent(validation.validation_accuracy)}, the best of {seeds} seeds |
-| data | MNIST's training images, {config["validation_size"]:,} of them kept for validation |
+| training | `dlcli train --config best --set seed={config["seed"]}`, then `make world` |
+| validation accuracy | {percent(validation.validation_accuracy)} |
+| data | MNIST's training images, {config["validation_size"]:,} of them for validation; then also \
+{WORLD_WRITTEN:,} digits written in many ways and {WORLD_PHOTOGRAPHS:,} synthetic photographs |
 | licence of the data | Creative Commons Attribution-ShareAlike 3.0 (LeCun, Cortes, Burges) |
 | format | 16-bit floats |
 | temperature | {model.metadata.temperature:.4f}, fitted on the validation images |
@@ -101,8 +102,9 @@ The most frequent of its {scores["images"] - scores["correct"]} mistakes (predic
 - It knows ten digits and nothing else, and always predicts one of them. `dlcli predict` therefore
   asks the rejection network below whether there is a digit at all.
 - It reads one digit at a time; `dlcli predict` refuses several digits beside each other.
-- It learned handwriting from the United States around 1990. A 1 with a long upstroke is close to
-  its 7; a 7 with a bar and a 4 with a closed top were rarer there than elsewhere.
+- The only handwriting of people that it learned is from the United States around 1990. How the rest
+  of the world writes (a 1 with an upstroke or a foot, a barred 7, a slashed 0, ...) it learned from
+  strokes that a program draws ([tools/handwriting.py](../../../tools/handwriting.py)).
 - Its probabilities are calibrated on MNIST's images, not on photographs.
 - The errors add up in numbers of many digits: at the accuracy above, one in
   {round(1 / (1 - scores["accuracy"] ** 5))} numbers of five digits is misread.
@@ -114,10 +116,12 @@ The most frequent of its {scores["images"] - scores["correct"]} mistakes (predic
 it on
 
 - {PHOTOGRAPHS:,} synthetic photographs ([tools/photographs.py](../../../tools/photographs.py)) of
-  MNIST's training digits (licence as above), printed digits, letters, signs, shapes, scribbles,
-  ruined digits and empty pages;
+  MNIST's training digits (licence as above), written and printed digits, letters of several
+  alphabets, signs, shapes, scribbles, ruined digits and empty pages: on each, all candidates that
+  `predict` compares;
 - {DRAWINGS:,} drawings of the same, but for MNIST's digits, that were never photographed
   ([tools/non_digits.py](../../../tools/non_digits.py));
+- {WRITTEN:,} digits written in many ways ([tools/handwriting.py](../../../tools/handwriting.py));
 - every {_ordinal(MNIST_STEP)} of MNIST's training images as it is.
 
 The letters, signs and printed digits are strokes of dlcli's own
@@ -157,7 +161,7 @@ def publish(runs: list[Path], data_dir: Path) -> None:
     halve(max(runs, key=rank) / "best.npz", MODEL)
     model = lookup.load_named(lookup.PRETRAINED)
     test = datasets.load("mnist", data_dir).test
-    scores = {"seeds": len(runs), **evaluate.evaluate([model], test).to_builtins()}
+    scores = evaluate.evaluate([model], test).to_builtins()
     SCORES.write_text(json.dumps(scores) + "\n", encoding="utf-8")
 
 

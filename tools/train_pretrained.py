@@ -1,11 +1,11 @@
 """Train a model of MNIST's digits further, on the handwriting of the world.
 
-Starts from the weights of a model that ``configs/best.yaml`` has trained, such as the one that is
-pretrained, and learns MNIST's training images, but for those that validated the model; digits of
-``tools.handwriting``; and digits as ``dlcli predict`` finds them on synthetic photographs. Writes a
-run, which ``make pretrained`` publishes. Takes about 20 minutes on two cores.
+Starts from the weights of a run of ``configs/best.yaml`` and learns MNIST's training images, but
+for those that validated the run; digits of ``tools.handwriting``; and digits as ``dlcli predict``
+finds them on synthetic photographs. Writes the run ``runs/world``, which ``make pretrained``
+publishes. Takes about 25 minutes on two cores.
 
-    make world
+    make world MODEL=runs/best-1
 """
 
 import argparse
@@ -94,7 +94,7 @@ def examples(data_dir: Path, seed: int) -> Examples:
 def main() -> None:
     """Train a model further on the handwriting of the world, as a new run."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--model", default=lookup.PRETRAINED)
+    parser.add_argument("model", help="a run of configs/best.yaml")
     parser.add_argument("--run", type=Path, default=Path("runs", "world"))
     parser.add_argument("--data-dir", type=Path, default=location.default().path)
     arguments = parser.parse_args()

@@ -3,7 +3,7 @@
 It tells digits from everything else. It learns from MNIST's training digits, and from digits and
 other things that ``tools.photographs``, ``tools.conditions`` and ``tools.non_digits`` draw, each
 prepared as ``dlcli predict`` prepares pictures. The same seeds give the same pictures. Takes about
-5 minutes on two cores.
+15 minutes on two cores.
 
     make rejection
 """

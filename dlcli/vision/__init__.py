@@ -7,10 +7,11 @@ The modules, in reading order: each imports only those above it.
 - ``candidate``               what may be the digit on a picture, and how it was found
 - ``mnist_format``            scaling and centring as in MNIST
 - ``morphology``              OpenCV's filters for what follows
-- ``foreground``              background subtraction
-- ``components``              the connected components that make up a digit
+- ``components``              groups of connected components that may be a digit
+- ``foreground``              background subtraction and the removal of lines
+- ``normalization``           strokes of any size and width to MNIST's format
 - ``test_time_augmentation``  the variants of a digit whose predictions are averaged
-- ``localization``            the digit on a picture, by candidates from coarse to fine
+- ``localization``            the digit on a picture: candidates, compared by the rejection network
 - ``pipeline``                all of these for one picture
 - ``preview``                 PNG files that show images and the steps of the pipeline
 """
