@@ -1,5 +1,7 @@
 """Strokes are joined to a digit, and specks, frames and what lies at the border are left out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from dlcli.vision.components import (
     all_parts,
     connected_components,
     digit_groups,
+    has_neighbour,
     strokes_of,
 )
 
@@ -81,20 +84,74 @@ def test_what_reaches_the_border_is_known(at_border):
     assert sum(expected) == 1
 
 
+def boxed(*boxes: Box) -> Components:
+    """Components of which only the boxes matter."""
+    edges = np.array([(0, 0, 120, 100), *boxes]).T
+    return Components(canvas(), np.zeros((100, 120), np.int32), np.ones(1 + len(boxes)), *edges)
+
+
 @pytest.mark.parametrize(
     ("inner", "is_inside"),
     [
         ((50, 45, 56, 55), True),
-        ((30, 22, 110, 28), True),  # only its middle is asked for
+        ((30, 70, 90, 88), True),  # only its middle is asked for
+        ((20, 22, 91, 28), False),  # longer
         ((95, 45, 100, 55), False),
         ((50, 85, 56, 95), False),
     ],
 )
-def test_inside_is_where_the_middle_is(inner, is_inside):
-    outer = (20, 20, 90, 80)
-    edges = np.array([(0, 0, 120, 100), outer, inner]).T
-    components = Components(canvas(), np.zeros((100, 120), np.int32), np.ones(3), *edges)
-    assert components.is_inside(2, 1) == is_inside
+def test_inside_is_where_the_middle_of_a_shorter_part_is(inner, is_inside):
+    assert boxed((20, 20, 90, 80), inner).is_inside(2, 1) == is_inside
+
+
+@pytest.mark.parametrize(
+    ("box", "is_strip"),
+    [
+        ((0, 10, 20, 70), True),
+        ((0, 10, 21, 70), False),  # less than three times as long as wide
+        ((100, 0, 120, 100), True),
+        ((10, 0, 100, 30), True),
+        ((0, 80, 120, 100), True),
+        ((0, 0, 20, 70), True),  # along one side, from a corner
+        ((0, 20, 60, 30), False),  # it ends at the side
+        ((40, 0, 50, 60), False),
+        ((50, 0, 60, 100), False),  # a 1 that fills its crop
+        ((0, 40, 120, 50), False),
+        ((50, 20, 58, 80), False),
+    ],
+)
+def test_a_strip_lies_along_one_side(box, is_strip):
+    assert boxed(box).is_strip[1] == is_strip
+
+
+def test_a_strip_along_the_border_is_no_digit_even_if_it_is_the_heaviest():
+    strip = (0, 0, 30, 100)
+    assert strip not in boxes_of(canvas(strip, ONE))
+    assert boxes_of(canvas(strip)) == []
+
+
+@pytest.mark.parametrize(
+    ("other", "is_neighbour"),
+    [
+        ((70, 20, 78, 80), True),
+        ((10, 20, 18, 80), True),  # on the other side
+        ((110, 20, 118, 80), True),  # however far away
+        ((70, 50, 78, 90), True),  # half of the higher one's rows
+        ((70, 51, 78, 90), False),
+        ((70, 20, 78, 49), False),  # less than half as high
+        ((56, 20, 72, 60), True),  # a slanted one overlaps by a quarter of the narrower one
+        ((55, 20, 72, 60), False),
+        ((70, 20, 72, 70), True),  # a fifth of the mass
+        ((70, 20, 71, 80), False),  # a thin line
+        ((112, 20, 120, 80), False),  # at the border
+        ((50, 84, 58, 96), False),  # below
+    ],
+)
+def test_a_neighbour_is_as_high_and_heavy_as_a_digit(other, is_neighbour):
+    mass = [0, *((right - left) * (bottom - top) for left, top, right, bottom in (ONE, other))]
+    components = replace(boxed(ONE, other), mass=np.array(mass, float))
+    assert has_neighbour(components, [1]) == is_neighbour
+    assert not has_neighbour(components, [1, 2])
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,9 @@ def shaded(channels: Sequence[np.ndarray], light: np.ndarray) -> list[np.ndarray
     ("size", "shape"),
     [
         ((640, 320), (160, 320)),
-        ((3, 1500), (320, 1)),
+        ((1500, 100), (64, 960)),  # a strip stays wide enough for its digits
+        ((60, 900), (900, 60)),
+        ((3, 1500), (1500, 3)),
         ((320, 100), (100, 320)),
         ((200, 150), (150, 200)),
         ((28, 28), (112, 112)),
@@ -164,10 +166,22 @@ def test_a_higher_threshold_leaves_the_pen_and_not_the_fainter_lines():
     assert (raised[strong] == found[strong]).all()
 
 
+def test_the_higher_threshold_lies_in_the_middle_of_the_two_classes():
+    found = np.zeros((20, 60), np.uint8)
+    for row, level in ((10, 95), (13, 105), (15, 170), (18, 190)):
+        found[row:] = level
+    found[0, :2] = 130, 150
+    raised = foreground.raise_threshold(found)
+    np.testing.assert_array_equal(raised, np.where(found > 140, found, 0))
+
+
 @pytest.mark.parametrize("level", [0, 9, 255])
-def test_a_higher_threshold_of_an_even_foreground_adds_nothing(level):
-    raised = foreground.raise_threshold(np.full((20, 30), level, np.uint8))
-    assert set(np.unique(raised)) <= {0, level}
+@pytest.mark.parametrize("on_paper", [False, True])
+def test_a_foreground_of_one_level_has_no_higher_threshold(level, on_paper):
+    found = np.full((20, 30), level, np.uint8)
+    if on_paper:
+        found[:10] = 0
+    np.testing.assert_array_equal(foreground.raise_threshold(found), found)
 
 
 def crossed(*, row: int = 60, slope: float = 0.0) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from dlcli.vision import localization
 from dlcli.vision.localization import MAX_OOD_ACCEPTED, Search, locate_digit
 from dlcli.vision.rejection import RejectionReason
 
@@ -32,6 +31,13 @@ def is_wide(images: np.ndarray) -> np.ndarray:
     levels = images.reshape(-1, 28, 28)
     high, wide = (np.count_nonzero(levels.max(axis=axis) > 127, axis=1) for axis in (2, 1))
     return (wide > high).astype(np.float32)
+
+
+def is_no_bar(images: np.ndarray) -> np.ndarray:
+    """Whether each image has more strokes than a single upright bar."""
+    levels = images.reshape(-1, 28, 28)
+    high, wide = (np.count_nonzero(levels.max(axis=axis) > 127, axis=1) for axis in (2, 1))
+    return (wide > high / 5).astype(np.float32)
 
 
 class Counted:
@@ -179,36 +185,34 @@ SECOND = (200, 60, 220, 240)
     [
         (SECOND, True),
         ((80, 80, 100, 230), True),
-        ((200, 60, 220, 130), False),  # half as high
+        ((250, 60, 270, 240), True),  # far away
+        ((200, 60, 220, 130), False),  # less than half as high
         ((140, 255, 160, 290), False),  # below
+        ((280, 60, 300, 240), False),  # cut off by the border
     ],
 )
-def test_two_digits_beside_each_other_are_several(other, are_several):
-    found = locate_digit(page(ONE, other), accept_all)
+@pytest.mark.parametrize("scorer", [is_no_bar, lambda images: 0.9 + 0.1 * is_no_bar(images)])
+def test_a_digit_beside_another_is_one_of_several(other, are_several, scorer):
+    found = locate_digit(page(ONE, other), scorer)
     assert (found.rejection == RejectionReason.SEVERAL_DIGITS) == are_several
     assert (found.variants is None) == are_several
+    assert (found.ood_score is None) == are_several
     assert found.pixels is not None
     assert found.box is not None
 
 
-def test_what_is_probably_no_digit_makes_no_several():
-    doubtful = Counted(0.2)  # accepted, but not surely a digit
-    assert locate_digit(page(ONE, SECOND), doubtful).rejection is None
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "is_beside"),
-    [
-        ((0, 0, 10, 30), (12, 0, 22, 30), True),
-        ((12, 0, 22, 30), (0, 0, 10, 30), False),  # to the left
-        ((0, 0, 10, 30), (8, 0, 18, 30), True),  # slanted digits overlap
-        ((0, 0, 10, 30), (5, 0, 15, 30), False),
-        ((0, 0, 10, 30), (12, 20, 22, 50), False),  # lower
-        ((0, 0, 10, 30), (12, 0, 22, 15), False),
-    ],
-)
-def test_beside_is_to_the_right_at_the_same_height(one, other, is_beside):
-    assert localization._is_beside(one, other) == is_beside
+def test_strokes_beside_each_other_may_be_one_digit_together():
+    candidates = Search(page(ONE, SECOND)).likely()
+    both = (*ONE[:2], *SECOND[2:])
+    together = [candidate for candidate in candidates if is_near(candidate.box, both, 2)]
+    alone = [candidate for candidate in candidates if is_near(candidate.box, ONE, 2)]
+    assert together
+    assert alone
+    assert not any(candidate.has_neighbour for candidate in together)
+    assert all(candidate.has_neighbour for candidate in alone)
+    found = locate_digit(page(ONE, SECOND), lambda images: 1 - is_no_bar(images))
+    assert found.rejection is None
+    assert found.box == together[0].box
 
 
 def test_the_steps_are_kept_if_asked_for():
@@ -227,3 +231,25 @@ def test_a_loop_with_a_dot_inside_is_not_taken_for_an_empty_loop():
     picture = page((140, 140, 165, 165))
     ImageDraw.Draw(picture).ellipse((80, 50, 220, 250), outline=20, width=16)
     assert np.count_nonzero(Search(picture).likely()[0].pixels.reshape(28, 28)[12:16, 12:16]) > 8
+
+
+@pytest.mark.parametrize(("size", "longest"), [((300, 300), 900), ((300, 300), 1000)])
+def test_the_box_of_a_reduced_picture_is_in_the_pixels_it_had_before(size, longest):
+    picture = page(ONE, size=size)
+    found = locate_digit(picture, accept_all, longest_side=longest, explain=True)
+    scale = longest / max(size)
+    expected = tuple(round(scale * edge) for edge in ONE)
+    assert is_near(found.box, expected, 2 * round(scale))
+    assert found.trace is not None
+    assert is_near(found.trace.box, ONE, 3)
+
+
+@pytest.mark.parametrize("size", [(400, 300), (500, 333), (700, 500), (333, 500)])
+def test_boxes_are_rounded_outwards(size):
+    """Nothing of the digit is cut off by its box."""
+    box = (101, 77, 131, 215)
+    left, top, right, bottom = locate_digit(page(box, size=size), accept_all).box
+    assert left <= box[0]
+    assert top <= box[1]
+    assert right >= box[2]
+    assert bottom >= box[3]

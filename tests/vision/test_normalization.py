@@ -63,9 +63,9 @@ def test_a_ring_keeps_its_hole_however_thin_the_pen(side):
     assert holes(normalize_digit(ring(side, 1))) == 1
 
 
-@pytest.mark.parametrize("width", [28, 40])
-def test_a_narrow_loop_stays_open_though_its_strokes_stay_thin(width):
-    narrow = ring(width, 2, height=100)
+@pytest.mark.parametrize(("width", "pen"), [(16, 2), (18, 3), (20, 5), (28, 2), (40, 2)])
+def test_a_narrow_loop_stays_open_though_its_strokes_stay_thin(width, pen):
+    narrow = np.pad(ring(width, pen, height=100), 1)
     assert holes(normalize_digit(narrow)) == 1
 
 

@@ -268,22 +268,48 @@ def test_a_trace_shows_where_the_digit_is():
     page = Image.new("RGB", (1900, 1500), (255, 255, 255))
     page.paste((0, 0, 0), (900, 500, 940, 1000))
     found = pipeline.preprocess(page, "x", explain=True)
-    assert found.trace.box == found.box
-    left, top, right, bottom = found.box
-    assert (left, right) == (pytest.approx(900, abs=8), pytest.approx(940, abs=8))
-    assert (top, bottom) == (pytest.approx(500, abs=8), pytest.approx(1000, abs=8))
+    shown = found.trace.picture
+    assert max(shown.size) < 1000  # it is reduced
+    scale = shown.width / 1900
+    expected = np.multiply((900, 500, 940, 1000), scale)
+    np.testing.assert_allclose(found.trace.box, expected, atol=4)
+    np.testing.assert_allclose(found.box, (900, 500, 940, 1000), atol=12)
     assert pipeline.preprocess(page, "x").trace is None
 
 
-@pytest.mark.parametrize("size", [(2000, 1500), (3000, 2000)])
-def test_the_box_of_a_large_picture_is_in_its_own_pixels(size):
+def upright_stroke(size: tuple[int, int]) -> tuple[Image.Image, tuple[int, ...]]:
+    """A page with a dark stroke, and the stroke's box."""
     page = Image.new("L", size, 255)
     box = tuple(
         round(share * side) for share, side in zip((0.4, 0.2, 0.45, 0.8), size * 2, strict=True)
     )
     page.paste(0, box)
-    found = pipeline.preprocess(through_file(page, "PNG"), "x")
-    np.testing.assert_allclose(found.box, box, atol=size[0] / 150)
+    return page, box
+
+
+@pytest.mark.parametrize("size", [(600, 450), (1000, 999), (2000, 1500), (3000, 2000)])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_the_box_of_a_large_picture_is_in_its_own_pixels(size, kind):
+    page, box = upright_stroke(size)
+    found = pipeline.preprocess(through_file(page, kind), "x")
+    np.testing.assert_allclose(found.box, box, atol=size[0] / 120)
+
+
+def test_the_box_of_a_picture_reduced_while_it_is_decoded_is_in_its_own_pixels(monkeypatch):
+    monkeypatch.setattr(decode, "_LARGE_FRACTION", 0)
+    page, box = upright_stroke((2000, 1500))
+    picture = through_file(page, "PNG")
+    assert picture.width < 2000
+    np.testing.assert_allclose(pipeline.preprocess(picture, "x").box, box, atol=14)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_the_box_of_a_turned_picture_is_that_of_the_upright_one(kind):
+    page, box = upright_stroke((1600, 1200))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned by 90 degrees
+    turned = through_file(page.transpose(Image.Transpose.ROTATE_90), kind, exif=exif)
+    np.testing.assert_allclose(pipeline.preprocess(turned, "x").box, box, atol=11)
 
 
 def with_lines(sample, *lines: tuple[int, int, int, int]) -> tuple[Image.Image, np.ndarray]:
