@@ -1,8 +1,9 @@
 """What the images of a dataset look like, so that pictures can be prepared as they are."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from dlcli.data.datasets import Examples
 from dlcli.nn.dimensions import IMAGE_SIDE
 from dlcli.nn.types import Labels, Pixels
 from dlcli.runs.metadata import Centring, Polarity, TrainingImages
@@ -16,12 +17,15 @@ from dlcli.vision.mnist_format import (
     to_mnist_format,
 )
 
+if TYPE_CHECKING:
+    from dlcli.data.datasets import Examples
+
 _MOST = 1 / 2
 # Images that are looked at, evenly spaced: enough for a majority, and done in 50 ms.
 _SAMPLE = 500
 
 
-def describe(train: Examples) -> TrainingImages:
+def describe(train: "Examples") -> TrainingImages:
     """What most of the images are like.
 
     They show digits if the rejection network, which knows MNIST's, reads most of them as their
