@@ -36,9 +36,9 @@ faults: .venv/installed-dev ## Try every kill, failing call and hostile file (20
 readme: .venv/installed-dev ## Update the generated parts of the README, and the model card
 	$(BIN)/python -m tools.generate_readme
 
-photographs: .venv/installed-dev ## Count the photographs that MODEL reads (20 minutes; MNIST)
+photographs: .venv/installed-dev ## Count the photographs that MODEL reads, and those in FOLDER (20 minutes; MNIST)
 	$(BIN)/pytest --long tests/tools/test_photographs.py
-	$(BIN)/python -m tools.photograph_accuracy $(MODEL) --output benchmarks/PHOTOGRAPHS.md
+	$(BIN)/python -m tools.photograph_accuracy $(MODEL) $(if $(FOLDER),--folder "$(FOLDER)") --output benchmarks/PHOTOGRAPHS.md
 
 rejection: .venv/installed-dev ## Train the rejection network (15 minutes; MNIST)
 	$(BIN)/python -m tools.train_rejection

@@ -5,7 +5,6 @@ the pretrained model reads is counted by ``make photographs``.
 """
 
 import io
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from PIL import Image
 
 from dlcli.runs import lookup
 from tools.conditions import CONDITIONS, NO_DIGIT
-from tools.photograph_accuracy import count, files_of, table
+from tools.photograph_accuracy import count, files_of
 from tools.photographs import Scene, digit_box, photograph, skeleton
 
 
@@ -29,13 +28,18 @@ def model():
 
 
 def test_most_photographs_of_digits_are_read(model, sample, number):
-    right = {kind: count(model, kind, sample.test, range(number))["right"] for kind in CONDITIONS}
+    right = {
+        kind: count(model, files_of(kind, sample.test, range(number)))["right"]
+        for kind in CONDITIONS
+    }
     assert sum(right.values()) >= 0.95 * number * len(right)
     assert min(right.values()) >= number // 2
 
 
 def test_photographs_of_no_digit_are_refused(model, sample, number):
-    refused = {kind: count(model, kind, sample.test, range(number))["?"] for kind in NO_DIGIT}
+    refused = {
+        kind: count(model, files_of(kind, sample.test, range(number)))["?"] for kind in NO_DIGIT
+    }
     assert sum(refused.values()) >= 0.95 * number * len(refused)
     assert min(refused.values()) >= number // 2
 
@@ -84,15 +88,3 @@ def test_the_box_is_where_the_digit_is_on_the_photograph(sample, pen_width, plac
     rows, columns = np.nonzero(dark)
     seen = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
     np.testing.assert_allclose(digit_box(marks, scene), seen, atol=2)
-
-
-def test_the_table_has_a_row_a_condition():
-    rows = {"a": {"right": 9, "wrong": 1}, "b": {"right": 1, "?": 1}}
-    counts = {name: Counter(row) for name, row in rows.items()}
-    assert table("plain", counts).splitlines() == [
-        "| plain | right | wrong | ? |",
-        "| --- | --- | --- | --- |",
-        "| a | 90.0% | 10.0% | 0.0% |",
-        "| b | 50.0% | 0.0% | 50.0% |",
-        "| mean | 70.0% | 5.0% | 25.0% |",
-    ]
