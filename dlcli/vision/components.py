@@ -23,7 +23,7 @@ _MIN_LENGTH = 0.05
 # Parts of a digit are no farther from its main component than this fraction of its length, and have
 # at least this fraction of its mass.
 _MAX_GAP = 0.25
-_MIN_PART_MASS = 0.03
+_MIN_PART_MASS = 0.02
 # Of two digits beside each other, the rows that both cover are this fraction of the higher one's
 # height, the columns at most this fraction of the narrower one's width, and the lighter one has
 # this fraction of the other's mass.
@@ -169,15 +169,17 @@ def all_parts(components: Components) -> list[int] | None:
 
 
 def _near(components: Components, main: int) -> list[int]:
-    """The main component and those around it that may be parts of the same digit."""
+    """The main component and lighter ones around it that may be parts of the same digit."""
     gap = _MAX_GAP * components.length[main]
+    mass = components.mass / components.mass[main]
     touches = components.touches_border
     near = (
         (components.top < components.bottom[main] + gap)
         & (components.bottom > components.top[main] - gap)
         & (components.left < components.right[main] + gap)
         & (components.right > components.left[main] - gap)
-        & (components.mass >= _MIN_PART_MASS * components.mass[main])
+        & (mass >= _MIN_PART_MASS)
+        & (mass <= 1)
         & (~touches | touches[main])
     )
     near[0] = False

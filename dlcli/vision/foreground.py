@@ -77,19 +77,15 @@ def is_dark_on_light(channels: Sequence[Pixels]) -> bool:
     height, width = channels[0].shape
     scale = min(1.0, _POLARITY_SIDE_PX / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = [resize(channel, *size) for channel in channels]
-    dark, light = _background_variation(small), _background_variation(invert(small))
-    grey = np.mean(small, axis=0)
-    bright_border = np.mean(_border(grey) > (grey.min() + grey.max()) / 2)
+    grey = np.mean([resize(channel, *size) for channel in channels], axis=0).astype(np.uint8)
+    dark, light = _background_variation(grey), _background_variation(~grey)
+    middle = (int(grey.min()) + int(grey.max())) / 2
+    bright_border = np.mean(_border(grey) > middle)
     return bool(np.log((light + 1) / (dark + 1)) + _BORDER_WEIGHT * (2 * bright_border - 1) > 0)
 
 
-def _background_variation(channels: Sequence[Pixels]) -> float:
-    return sum(
-        total_variation(close(channel, _window_side(channel, window)))
-        for channel in channels
-        for window in WINDOWS
-    )
+def _background_variation(grey: Pixels) -> float:
+    return sum(total_variation(close(grey, _window_side(grey, window))) for window in WINDOWS)
 
 
 def local_foreground(channels: Sequence[Pixels], window: float) -> Pixels:

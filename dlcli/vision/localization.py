@@ -15,7 +15,7 @@ from PIL import Image
 
 from dlcli.nn.dimensions import IMAGE_SIDE
 from dlcli.nn.types import Array, Pixels
-from dlcli.vision.candidate import Box, Candidate, Located, PreprocessingTrace
+from dlcli.vision.candidate import Box, Candidate, Located, Mask, PreprocessingTrace
 from dlcli.vision.components import (
     all_parts,
     connected_components,
@@ -49,6 +49,8 @@ MAX_OOD_ACCEPTED = 0.3
 # What covers more of its bounding box than MNIST's digits do, and is wider than a bar, is a page.
 _MAX_COVERAGE = 0.7
 _MIN_PAGE_ASPECT = 0.5
+# The width of a bar is at most this fraction of its height.
+_MAX_BAR_ASPECT = 0.35
 
 
 def locate_digit(
@@ -122,7 +124,8 @@ class Search:
         found += self._in_foreground(global_foreground(self._channels), 2)
         if not likely or _is_page(likely[0]):
             found += self._in_windows(inverted=True)
-        return found
+        # What is left of a line or an edge looks like a 1.
+        return [candidate for candidate in found if not _is_bar(candidate)]
 
     def _foregrounds(self, *, inverted: bool) -> Iterator[Pixels]:
         dark = self._is_dark_on_light != inverted
@@ -168,6 +171,17 @@ def _scaled(box: Box, scale: float) -> Box:
 
 def _is_page(candidate: Candidate) -> bool:
     """Whether a candidate covers so much of its bounding box that it may be a sheet of paper."""
-    mask = candidate.pixels.reshape(IMAGE_SIDE, IMAGE_SIDE) > np.iinfo(np.uint8).max / 2
-    box = mask[bounding_box(mask)]
+    box = _mask(candidate)
     return bool(box.mean() > _MAX_COVERAGE) and min(box.shape) > _MIN_PAGE_ASPECT * max(box.shape)
+
+
+def _is_bar(candidate: Candidate) -> bool:
+    """Whether a candidate is an upright bar."""
+    height, width = _mask(candidate).shape
+    return bool(width <= _MAX_BAR_ASPECT * height)
+
+
+def _mask(candidate: Candidate) -> Mask:
+    """The pixels of a candidate's strokes in their bounding box."""
+    mask = candidate.pixels.reshape(IMAGE_SIDE, IMAGE_SIDE) > np.iinfo(np.uint8).max / 2
+    return mask[bounding_box(mask)]
