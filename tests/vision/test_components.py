@@ -165,6 +165,11 @@ def test_a_part_near_the_main_one_joins(part):
     assert (ONE in others) == (part != (50, 40, 58, 60))
 
 
+def test_a_heavier_component_is_no_part():
+    thin = (62, 20, 66, 80)
+    assert boxes_of(canvas(ONE, thin)) == [(50, 20, 66, 80), ONE, thin]
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -196,7 +201,7 @@ def test_what_stands_inside_a_frame_is_tried_as_well():
 
 
 def test_a_digit_that_touches_the_border_keeps_its_parts_there():
-    stem, foot = (0, 10, 12, 70), (0, 74, 50, 80)
+    stem, foot = (0, 10, 24, 70), (0, 74, 50, 80)
     assert boxes_of(canvas(stem, foot))[0] == (0, 10, 50, 80)
 
 

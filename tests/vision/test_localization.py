@@ -9,6 +9,7 @@ from dlcli.vision.rejection import RejectionReason
 
 Box = tuple[int, int, int, int]
 ONE = (140, 60, 160, 240)
+SEVEN = (ONE, (60, 60, 160, 80))
 
 
 def page(*boxes: Box, size: tuple[int, int] = (300, 300), paper: int = 240, pen: int = 20):
@@ -129,9 +130,9 @@ def test_costlier_ways_are_tried_only_if_nothing_is_accepted(monkeypatch):
 
     monkeypatch.setattr(Search, "unlikely", counted)
     accepts, rejects = Counted(MAX_OOD_ACCEPTED - 0.01), Counted(MAX_OOD_ACCEPTED)
-    assert locate_digit(page(ONE), accepts).ood_score == pytest.approx(MAX_OOD_ACCEPTED - 0.01)
+    assert locate_digit(page(*SEVEN), accepts).ood_score == pytest.approx(MAX_OOD_ACCEPTED - 0.01)
     assert asked == []
-    locate_digit(page(ONE), rejects)
+    locate_digit(page(*SEVEN), rejects)
     assert asked == accepts.counts[:1]
     assert len(rejects.counts) == len(accepts.counts) + 1
 
@@ -155,11 +156,18 @@ def boxes_of(candidates) -> list[Box]:
 
 
 def test_a_digit_on_a_printed_line_is_separated_by_the_costlier_ways():
-    picture = page(ONE, (0, 236, 300, 239))
-    search = Search(picture)
+    whole = (60, 60, 160, 240)
+    search = Search(page(*SEVEN, (0, 236, 300, 239)))
     likely = search.likely()
-    assert not any(is_near(box, ONE, 5) for box in boxes_of(likely))
-    assert any(is_near(box, ONE, 5) for box in boxes_of(search.unlikely(likely)))
+    assert not any(is_near(box, whole, 5) for box in boxes_of(likely))
+    assert any(is_near(box, whole, 5) for box in boxes_of(search.unlikely(likely)))
+
+
+def test_the_costlier_ways_find_no_bars():
+    """What is left of a line looks like a 1."""
+    search = Search(page(ONE, (0, 236, 300, 239)))
+    likely = search.likely()
+    assert not any(is_near(box, ONE, 5) for box in boxes_of(search.unlikely(likely)))
 
 
 def test_a_sheet_of_paper_is_searched_for_what_is_on_it():
