@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from dlcli.errors import ImageError
 from dlcli.files import open_file
@@ -19,8 +19,10 @@ from dlcli.files import open_file
 # Pictures are reduced by an integer factor to about this side. JPEG files are decoded at a half, a
 # quarter or an eighth of their size, which is much faster.
 _USEFUL_SIDE_PX = 500
-# The key in ``Image.info`` of a picture's longest side before it was reduced, in pixels.
-LONGEST_SIDE = "dlcli_longest_side"
+# The key in ``Image.info`` of the size of an upright picture before it was reduced, in pixels.
+FULL_SIZE = "dlcli_full_size"
+# The orientations of EXIF that swap width and height.
+_SWAPPED = (5, 6, 7, 8)
 # Larger files and pictures are refused, because they could fill the memory: decoding takes up to
 # 13 bytes a pixel, for some formats 20, and for JPEG, which is decoded at a reduced size, 6.
 MAX_BYTES = 250_000_000
@@ -143,9 +145,10 @@ def _page(image: Image.Image, source: Path | BinaryIO, name: str) -> Image.Image
     """Decode the page that an opened file is at."""
     with _errors_as_image_errors(source, name), ExitStack() as lock:
         lock.enter_context(_LARGE_PICTURE_LOCK)
-        longest = max(image.size)
+        size = image.size
         upright = _decoded(image, name, lock)
-        upright.info[LONGEST_SIDE] = longest
+        is_swapped = image.getexif().get(ExifTags.Base.Orientation) in _SWAPPED
+        upright.info[FULL_SIZE] = size[::-1] if is_swapped else size
     if not upright.width or not upright.height:
         raise ImageError(f"{name}: an empty picture ({upright.width}x{upright.height})")
     return upright
@@ -288,7 +291,7 @@ def ignore_warnings() -> Iterator[None]:
 
 
 def to_grey_or_rgb(image: Image.Image, name: str) -> Image.Image:
-    """Convert to mode L or RGB without transparency, the longest side below 2,000 pixels.
+    """Convert to mode L or RGB without transparency, the longest side below 1,000 pixels.
 
     Raises
     ------

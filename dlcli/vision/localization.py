@@ -7,7 +7,6 @@ tried: a higher threshold, the removal of printed lines, one colour of the backg
 picture, and light strokes in place of dark ones.
 """
 
-import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -39,10 +38,11 @@ from dlcli.vision.rejection import RejectionReason, ood_scores
 from dlcli.vision.test_time_augmentation import tta_variants
 
 Scorer = Callable[[Pixels], Array]
+Size = tuple[int, int]  # width, height
 
 # Added to a candidate's OOD score for each step down the list of a foreground's groups, and for
 # each foreground after the first: of two candidates alike, the likelier one is taken.
-_GROUP_PENALTY = 0.05
+_GROUP_PENALTY = 0.04
 _FOREGROUND_PENALTY = 0.05
 # Up to this OOD score a candidate is the digit, and no other ways are tried.
 MAX_OOD_ACCEPTED = 0.3
@@ -57,7 +57,7 @@ def locate_digit(
     picture: Image.Image,
     scorer: Scorer = ood_scores,
     *,
-    longest_side: int | None = None,
+    size: Size | None = None,
     explain: bool = False,
 ) -> Located:
     """The digit on a picture in mode L or RGB, or why there is none.
@@ -66,12 +66,12 @@ def locate_digit(
     ----------
     scorer
         Gives the OOD score of each image, shape (n, 784).
-    longest_side
+    size
         Of the picture before it was reduced, in pixels, for the digit's box.
     explain
         Keep the steps.
     """
-    search = Search(picture, longest_side)
+    search = Search(picture, size)
     candidates = search.likely()
     scores = _scores(candidates, scorer)
     if not (scores < MAX_OOD_ACCEPTED).any():
@@ -84,7 +84,7 @@ def locate_digit(
     best = candidates[int(np.argmin(scores + [candidate.penalty for candidate in candidates]))]
     trace = None
     if explain:
-        box = _scaled(best.box, max(picture.size) / search.longest_side)
+        box = _scaled(best.box, search.size, picture.size)
         trace = PreprocessingTrace(picture, box, best.foreground)
     if best.has_neighbour:
         return Located(best.pixels, RejectionReason.SEVERAL_DIGITS, box=best.box, trace=trace)
@@ -102,8 +102,8 @@ def _scores(candidates: list[Candidate], scorer: Scorer) -> Array:
 class Search:
     """The search for candidates on one picture."""
 
-    def __init__(self, picture: Image.Image, longest_side: int | None = None) -> None:
-        self.longest_side = longest_side or max(picture.size)
+    def __init__(self, picture: Image.Image, size: Size | None = None) -> None:
+        self.size = size or picture.size
         self._channels = working_channels(picture)
         self._is_dark_on_light = is_dark_on_light(self._channels)
         self.is_blank = True
@@ -146,26 +146,27 @@ class Search:
         parts = all_parts(components)
         if parts is not None:
             groups.append(parts)
-        scale = self.longest_side / max(foreground.shape)
+        height, width = foreground.shape
         for rank, members in enumerate(groups):
             strokes = strokes_of(components, members)
             yield Candidate(
                 normalize_digit(strokes),
-                _scaled(components.box(members), scale),
+                _scaled(components.box(members), (width, height), self.size),
                 foreground,
                 _GROUP_PENALTY * rank + _FOREGROUND_PENALTY * number,
                 has_neighbour(components, members),
             )
 
 
-def _scaled(box: Box, scale: float) -> Box:
-    """A box that holds all pixels of another one, at another size."""
+def _scaled(box: Box, size: Size, new: Size) -> Box:
+    """A box on a picture of a size on the same picture of another, rounded outwards."""
     left, top, right, bottom = box
+    (width, height), (new_width, new_height) = size, new
     return (
-        math.floor(left * scale),
-        math.floor(top * scale),
-        math.ceil(right * scale),
-        math.ceil(bottom * scale),
+        left * new_width // width,
+        top * new_height // height,
+        -(-right * new_width // width),
+        -(-bottom * new_height // height),
     )
 
 

@@ -1,5 +1,7 @@
 """The strokes of a digit, of any size and width, to a 28x28 image as MNIST's are."""
 
+import math
+
 import numpy as np
 
 from dlcli.nn.types import Pixels
@@ -44,7 +46,8 @@ def normalize_digit(strokes: FloatImage) -> Pixels:
 
 def _holes(mask: Mask, pixel: float) -> int:
     """The number of holes in the strokes as wide as a pixel of MNIST's."""
-    background = np.pad(~mask, 1, constant_values=True)
+    # The background around the strokes is as wide as a pixel, too, and so counts everywhere.
+    background = np.pad(~mask, math.ceil(pixel), constant_values=True)
     labels, _ = label(background.view(np.uint8), connectivity=4)
     is_wide = distances(background) > pixel / 2
-    return int(np.count_nonzero(np.bincount(labels[is_wide & background]))) - 1
+    return len(np.unique(labels[is_wide & background])) - 1

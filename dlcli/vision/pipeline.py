@@ -13,7 +13,7 @@ from dlcli.errors import ImageError
 from dlcli.nn.dimensions import IMAGE_SIDE
 from dlcli.nn.types import Pixels
 from dlcli.vision.candidate import Located, PreprocessingTrace
-from dlcli.vision.decode import LONGEST_SIDE, to_grey_or_rgb
+from dlcli.vision.decode import FULL_SIZE, to_grey_or_rgb
 from dlcli.vision.mnist_format import is_mnist_like
 from dlcli.vision.rejection import ood_scores
 
@@ -41,8 +41,8 @@ def preprocess(
                 return _as_it_is(light_on_dark, explain=explain)
     from dlcli.vision.localization import locate_digit  # and OpenCV
 
-    longest = image.info.get(LONGEST_SIDE, max(image.size))
-    return locate_digit(picture, scorer, longest_side=longest, explain=explain)
+    size = image.info.get(FULL_SIZE, image.size)
+    return locate_digit(picture, scorer, size=size, explain=explain)
 
 
 def take_as_is(image: Image.Image, name: str, *, explain: bool = False) -> Located:

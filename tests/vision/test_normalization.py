@@ -69,6 +69,13 @@ def test_a_narrow_loop_stays_open_though_its_strokes_stay_thin(width, pen):
     assert holes(normalize_digit(narrow)) == 1
 
 
+@pytest.mark.parametrize(("height", "pen"), [(200, 3), (200, 4), (300, 4)])
+def test_a_narrow_box_stays_open_though_it_fills_its_own_bounding_box(height, pen):
+    box = bar(height, round(0.15 * height))
+    box[pen:-pen, pen:-pen] = 0
+    assert holes(normalize_digit(np.pad(box, 1))) == 1
+
+
 def test_two_loops_stay_two():
     eight = np.vstack([ring(60, 2)[:-1], ring(60, 2)])
     assert holes(normalize_digit(eight)) == 2

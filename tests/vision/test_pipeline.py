@@ -303,6 +303,23 @@ def test_the_box_of_a_picture_reduced_while_it_is_decoded_is_in_its_own_pixels(m
     np.testing.assert_allclose(pipeline.preprocess(picture, "x").box, box, atol=14)
 
 
+@pytest.mark.parametrize("size", [(500, 334), (334, 500), (1500, 1001), (1001, 1500), (999, 1000)])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_boxes_end_with_the_picture(size, orientation):
+    page = Image.new("L", size, 255)
+    left, top, right, bottom = size[0] // 3, size[1] // 3, *size
+    page.paste(0, (left, top, right, top + 40))
+    page.paste(0, (left, top, left + 40, bottom))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    turned = page if orientation == 1 else page.transpose(Image.Transpose.ROTATE_90)
+    found = pipeline.preprocess(
+        through_file(turned, "PNG", exif=exif), "x", lambda images: 0 * images[:, 0]
+    )
+    assert found.box is not None
+    assert found.box[2:] == size
+
+
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
 def test_the_box_of_a_turned_picture_is_that_of_the_upright_one(kind):
     page, box = upright_stroke((1600, 1200))
