@@ -130,8 +130,8 @@ _Loader.add_constructor("tag:yaml.org,2002:int", _whole_number)
 
 def dump(value: Any, *, flow: bool | None, ascii_only: bool = True) -> str:
     """Plain values as YAML, on one line with ``flow``, else (None) with a line for each key."""
-    return yaml.dump(
-        value,
+    return yaml.dump_all(
+        [value],
         None,
         _Dumper,
         sort_keys=False,

@@ -2,6 +2,7 @@
 
 - ``path_list``: lists of paths, separated by lines or NULs
 - ``sources``: pictures named by files, folders, lists and stdin
+- ``preparation``: pictures to what a model was trained on
 - ``predictor``: pictures to predictions, in parallel and in order
 - ``classifier``: arrays of images to predictions, as a library
 """

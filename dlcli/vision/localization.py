@@ -116,6 +116,8 @@ class Search:
         """More candidates, by ways that cost more and are seldom right."""
         found: list[Candidate] = []
         for foreground in self._foregrounds(inverted=False):
+            if connected_components(foreground) is None:
+                continue
             found += self._in_foreground(raise_threshold(foreground), 2)
             for columns in (False, True):
                 without_lines = remove_lines(foreground, columns=columns)

@@ -4,7 +4,6 @@ import io
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -45,9 +44,9 @@ def test_a_threshold_is_not_met_even_if_nobody_reads_the_scores(workdir, trained
     assert stderr.count(b"\n") == 1
 
 
-def test_a_corrupt_dataset_is_told_even_if_nobody_reads_the_list(mirror, dlcli, workdir):
+def test_a_corrupt_dataset_is_told_even_if_nobody_reads_the_list(mirror, dlcli, local_cache):
     assert dlcli("data", "fetch", "mnist", "-q").code == 0
-    next(Path("data/mnist").iterdir()).write_bytes(b"changed")
+    next((local_cache / "mnist").iterdir()).write_bytes(b"changed")
     assert run_without_reader("data", "verify")[0] == 3
 
 

@@ -271,7 +271,7 @@ def test_decompression_bombs_use_limited_memory_and_time(workdir, long, tally):
     files = {f"{kind}{again}": made[kind] for kind in made for again in ("", " again")}
     predictions, _ = predict_all(files, workdir, together=2)
     faults = {
-        prediction["path"]: prediction.get("error", prediction.get("reason"))
+        prediction["path"]: prediction.get("error", prediction.get("message"))
         for prediction in predictions
     }
     assert faults["pictures/png"] == faults["pictures/png again"] == "the picture is blank"

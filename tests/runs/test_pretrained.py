@@ -11,6 +11,7 @@ from dlcli.data import datasets
 from dlcli.evaluation import evaluate
 from dlcli.runs import lookup
 from dlcli.runs.lookup import PRETRAINED
+from tools import train_pretrained
 from tools.publish_pretrained import MODEL, SCORES
 
 
@@ -23,10 +24,10 @@ def test_the_model_is_small_and_reads_the_samples_test_images(sample):
     assert evaluate.evaluate([model], sample.test).accuracy >= 0.99
 
 
-def test_its_config_is_the_shipped_one():
+def test_its_config_is_the_shipped_one_and_that_of_training_further():
     made_by = lookup.load_named(PRETRAINED).metadata.config
     config = config_files.load(["best"], [f"seed={made_by['seed']}"])
-    assert validation.from_builtins(made_by, "pretrained") == config
+    assert validation.from_builtins(made_by, "pretrained") == train_pretrained.further(config)
 
 
 def test_its_scores_are_those_that_were_recorded(mnist_dir):
