@@ -292,7 +292,7 @@ def test_an_image_without_background_has_no_components(shape):
     assert connected_components(np.full(shape, 200, np.uint8)) is None
 
 
-def test_noise_has_no_components():
+def test_noise_of_any_level_has_no_components():
     noise = np.abs(np.random.default_rng(0).normal(0, 20, (60, 60))).astype(np.uint8)
     assert connected_components(noise) is None
 

@@ -45,7 +45,7 @@ def test_other_things_are_rejected(thing):
     {
         "letter": 0.8,
         "typed": 0.8,
-        "sign": 0.7,
+        "sign": 0.6,
         "doodle": 0.65,
         "scrawl": 0.75,
         "shape": 0.8,
