@@ -3,7 +3,6 @@
 The packages, in reading order. Each ``__init__`` lists its modules.
 
 - ``errors``       expected failures and their exit codes
-- ``strict_json``  JSON without NaN and Infinity
 - ``files``        atomic writes, locks, refusals to overwrite
 - ``nn``           the network and its mathematics, on arrays alone
 - ``vision``       any picture of a digit to the 28x28 image of an MNIST digit

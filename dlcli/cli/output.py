@@ -135,7 +135,7 @@ def print_path(path: Path) -> None:
 
 def print_json(value: Any, *, indent: int | None = 2) -> None:
     """Print a JSON document to stdout; without ``indent``, in one line."""
-    from dlcli import strict_json
+    from dlcli.runs import strict_json
 
     echo(strict_json.dumps(value, indent=indent))
 

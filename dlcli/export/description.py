@@ -1,6 +1,7 @@
 """Where an exported model comes from, in the metadata of its file."""
 
-from dlcli import __version__, strict_json
+from dlcli import __version__
+from dlcli.runs import strict_json
 from dlcli.runs.checkpoint import Model
 
 KEY = "dlcli"

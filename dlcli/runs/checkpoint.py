@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from dlcli import __version__, strict_json
+from dlcli import __version__
 from dlcli.errors import CheckpointError, ConfigError
 from dlcli.files import annotate_errors, atomic_write, open_file
 from dlcli.nn.activations import OUTPUT_ACTIVATIONS
 from dlcli.nn.network import Network
 from dlcli.nn.types import Array
-from dlcli.runs import npz
+from dlcli.runs import npz, strict_json
 from dlcli.runs.metadata import Architecture, Json, Metadata
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from dlcli import strict_json
 from dlcli.errors import CheckpointError
 from dlcli.files import annotate_errors, atomic_write, open_file
+from dlcli.runs import strict_json
 from dlcli.runs.directory import METRICS
 from dlcli.training.epoch_metrics import EpochRecord
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from dlcli import strict_json
 from dlcli.errors import CheckpointError
 from dlcli.files import atomic_write, open_file
+from dlcli.runs import strict_json
 from dlcli.runs.directory import SUMMARY
 
 _MAX_BYTES = 1_000_000

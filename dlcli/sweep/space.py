@@ -9,12 +9,12 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from dlcli import strict_json
 from dlcli.config.hints import did_you_mean
 from dlcli.config.messages import describe_allowed, shown
 from dlcli.config.validation import checked
 from dlcli.config.yaml_loader import Setting, Settings
 from dlcli.errors import ConfigError
+from dlcli.runs import strict_json
 
 RANGE_WORDS = ("low", "high", "log", "step")
 WORDS = (*RANGE_WORDS, "choices")

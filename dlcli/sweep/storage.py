@@ -23,9 +23,9 @@ from sqlalchemy import create_engine, exc, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
-from dlcli import strict_json
 from dlcli.errors import ConfigError, DatasetError, DlcliError
 from dlcli.files import expand_home, lock
+from dlcli.runs import strict_json
 from dlcli.runs.training_data import short
 from dlcli.sweep.plan import Plan
 from dlcli.sweep.samplers import make_pruner, make_sampler

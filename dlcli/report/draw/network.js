@@ -113,12 +113,7 @@ function weightedSums(inputs, weight, bias) {
   return sums;
 }
 
-/**
- * Run the network on one image.
- * @param {Network} network
- * @param {Uint8Array} pixels - from 0 (background) to 255
- * @returns {Pass}
- */
+/** Run the network on one image, pixels from 0 (background) to 255; returns a Pass. */
 function forward(network, pixels) {
   const values = [Float64Array.from(pixels, (level) => level / 255)];
   const sums = network.weights.map((weight, layer) => {
@@ -146,13 +141,7 @@ function backward(weight, errors) {
   });
 }
 
-/**
- * The errors d = dJ/dz of every layer, from those of the last: d_before = (d · Wᵀ) f'(z).
- * @param {Network} network
- * @param {Pass} pass
- * @param {number[]} last - the gradient by the logits
- * @returns {Float32Array[]} one a layer
- */
+/** The errors d = dJ/dz of every layer, from those of the last: d_before = (d · Wᵀ) f'(z). */
 function errorsOf(network, pass, last) {
   const errors = [Float32Array.from(last)];
   for (let layer = network.weights.length - 1; layer > 0; layer--) {
@@ -163,10 +152,7 @@ function errorsOf(network, pass, last) {
   return errors;
 }
 
-/**
- * Backpropagate one image with the label `digit`.
- * @returns {{pass: Pass, targets: number[], loss: number, errors: Float32Array[]}}
- */
+/** Backpropagate one image with the label `digit`. */
 function backpropagate(network, pixels, digit) {
   const pass = forward(network, pixels);
   const targets = pass.outputs.map((_, k) => (k === digit ? 1 : 0));

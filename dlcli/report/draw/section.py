@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from dlcli import strict_json
 from dlcli.data import datasets
 from dlcli.errors import CheckpointError
 from dlcli.nn.network import Network
 from dlcli.report import frame
+from dlcli.runs import strict_json
 from dlcli.runs.checkpoint import Model
 from dlcli.vision import rejection
 from dlcli.vision.rejection import RejectionReason

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from dlcli import strict_json
+from dlcli.runs import strict_json
 
 INFINITE = [float("inf"), float("-inf"), float("nan")]
 
