@@ -9,7 +9,7 @@ import click
 
 from dlcli.config.hints import as_setting, closest, meant_key
 
-_SURE = 0.8  # likeness from which a word is a key of a config, rather than anything else
+_SURE = 0.8  # similarity from which a word is a key of a config, rather than anything else
 
 
 @dataclass(frozen=True)

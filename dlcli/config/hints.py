@@ -54,7 +54,7 @@ _SAME_NAME = {
 }
 """The words for a value in other libraries and in papers."""
 
-_LIKENESS = 0.6  # of two words, from 0 to 1, as difflib counts it and by its default
+_MIN_SIMILARITY = 0.6  # of two words, from 0 to 1, as difflib counts it and by its default
 _MAX_LENGTH = 60  # of a word with a hint
 _MAPPING = "augmentation"
 _MEANINGS: tuple[tuple[tuple[str, ...], bool | None], ...] = (
@@ -64,11 +64,13 @@ _MEANINGS: tuple[tuple[tuple[str, ...], bool | None], ...] = (
 )
 
 
-def meant_key(word: str, keys: Iterable[str], likeness: float = _LIKENESS) -> str | None:
+def meant_key(
+    word: str, keys: Iterable[str], min_similarity: float = _MIN_SIMILARITY
+) -> str | None:
     """The key that was probably meant by a word; None if there is none like it."""
     known = list(keys)
     inner = [key for key in known if key.endswith(f".{word}")]
-    return inner[0] if inner else closest(word, known, _SAME_KEY, likeness)
+    return inner[0] if inner else closest(word, known, _SAME_KEY, min_similarity)
 
 
 def did_you_mean(
@@ -83,7 +85,7 @@ def closest(
     word: str,
     known: Iterable[str],
     synonyms: Mapping[str, tuple[str, ...]],
-    likeness: float = _LIKENESS,
+    min_similarity: float = _MIN_SIMILARITY,
 ) -> str | None:
     """The known word that means the same, or is spelled about the same."""
     if len(word) > _MAX_LENGTH:
@@ -93,7 +95,7 @@ def closest(
     for name, others in synonyms.items():
         if plain in others and name in spellings.values():
             return name
-    close = difflib.get_close_matches(plain, spellings, n=1, cutoff=likeness)
+    close = difflib.get_close_matches(plain, spellings, n=1, cutoff=min_similarity)
     return spellings[close[0]] if close else None
 
 

@@ -76,7 +76,7 @@ def test_the_target_of_a_link_is_replaced_and_the_link_stays(write, output):
 
 
 def test_a_mount_point_is_written_in_place_and_that_is_said(write, output, monkeypatch):
-    """As ``docker -v out.png:/work/out.png`` makes it: the kernel refuses to rename onto it."""
+    """As ``docker -v out.png:/out.png`` makes it: the kernel refuses to rename onto it."""
     output.write_bytes(b"\xff" * 15_000_000)  # longer than any output
     inode = output.stat().st_ino
 

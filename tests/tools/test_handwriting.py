@@ -123,13 +123,13 @@ def test_marks_are_cropped_to_the_strokes(random):
 
 
 def test_a_rewritten_digit_has_the_same_lines_and_another_pen(sample, random):
-    likeness, pen = [], []
+    similarity, pen = [], []
     for pixels in sample.train.images[:40]:
         again = handwriting.rewritten(pixels, random)
         assert is_mnist_like(again.reshape(28, 28))
-        likeness.append(np.corrcoef(again, pixels)[0, 1])
+        similarity.append(np.corrcoef(again, pixels)[0, 1])
         pen.append(again.sum() / pixels.sum())
-    assert np.median(likeness) > 0.6
+    assert np.median(similarity) > 0.6
     assert min(pen) < 0.9
     assert max(pen) > 1.2
 
