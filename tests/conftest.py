@@ -1,6 +1,7 @@
 """Fixtures for all tests: dlcli as a function, a working folder, small and full datasets."""
 
 import io
+import itertools
 import os
 import signal
 import sys
@@ -40,6 +41,8 @@ class Result:
 
 Dlcli = Callable[..., Result]
 
+NUMBERS = itertools.count()  # of the tests, so that each has a cache of its own
+
 
 def pytest_addoption(parser):
     parser.addoption(
@@ -56,7 +59,8 @@ def long(request) -> bool:
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch, tmp_path_factory):
     """No test depends on the environment of the shell that started it, or on the user's cache."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "user-cache"))
+    user_cache = tmp_path_factory.getbasetemp() / "user-cache" / str(next(NUMBERS))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(user_cache))
     for variable in [name for name in os.environ if name.startswith("DLCLI_")]:
         if variable != "DLCLI_TEST_MNIST":
             monkeypatch.delenv(variable)
