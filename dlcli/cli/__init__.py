@@ -7,6 +7,7 @@
 - ``completion``  what shells offer to complete a word
 - ``layout``   lines and tables that fit a terminal
 - ``loading``  what commands load: models, datasets and optional extras
+- ``pictures``  what commands that take pictures share
 
 The other modules are named after their commands; ``sweep_report`` is ``dlcli sweep report``.
 ``train_progress``, ``sweep_progress`` and ``download_progress`` show what is being done.

@@ -1,27 +1,13 @@
 """``dlcli predict``."""
 
-import os
-import re
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dlcli.cli import options
-from dlcli.cli.completion import complete_model
-from dlcli.cli.loading import limit_threads, load_default_model, load_models
-from dlcli.cli.output import (
-    echo,
-    echo_error,
-    print_csv,
-    print_json,
-    printable,
-    shows_bars,
-    warn,
-    watch_stdout,
-)
+from dlcli.cli import options, pictures
+from dlcli.cli.loading import limit_threads
+from dlcli.cli.output import echo, print_csv, print_json, printable, watch_stdout
 from dlcli.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,46 +16,8 @@ if TYPE_CHECKING:
     from dlcli.inference.predictor import Prediction
 
 
-class _ImagePath(options.PathType):
-    """A path in which ``~`` is expanded, unless a picture is called so."""
-
-    def convert(
-        self,
-        value: "str | os.PathLike[str]",
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> Any:
-        """Take the name of a file that there is as it is."""
-        if os.path.lexists(value):
-            return click.Path.convert(self, value, param, ctx)
-        return super().convert(value, param, ctx)
-
-
 @click.command("predict")
-@click.argument(
-    "images", nargs=-1, metavar="IMAGE...", type=_ImagePath(readable=False, allow_dash=True)
-)
-@click.option(
-    "-m",
-    "--model",
-    "model_paths",
-    multiple=True,
-    type=options.PathType(readable=False),
-    metavar="MODEL",
-    shell_complete=complete_model,
-    help="A run, an .npz file, or pretrained.",
-)
-@click.option(
-    "--from-file",
-    "lists",
-    multiple=True,
-    type=options.PathType(readable=False, allow_dash=True),
-    metavar="LIST",
-    help="Read paths from a file, one a line or NUL-separated; - for stdin.",
-)
-@click.option(
-    "-r", "--recursive", is_flag=True, help="Search folders on a LIST, as those that are arguments."
-)
+@pictures.arguments
 @click.option(
     "--top",
     type=click.IntRange(1, 10),
@@ -133,20 +81,15 @@ def command(
       dlcli predict - < digit.png
       find . -name '*.png' -print0 | dlcli predict --from-file - --format json
     """
-    _check_usage(images, lists, model_paths)
+    pictures.check_usage(images, lists, model_paths)
     if top > 1 and output_format == "csv":
         raise click.UsageError("csv has all ten probabilities; use --top with text or json")
-    from dlcli.files import refuse_full_folder
     from dlcli.inference.predictor import predict
-    from dlcli.inference.sources import find_sources, is_folder
+    from dlcli.inference.sources import find_sources
 
-    if not model_paths:
-        model = load_default_model("--model pretrained ...", or_pretrained=True)
-    else:
-        (model,) = load_models(model_paths)
+    model = pictures.load_model(model_paths)
     if shown_dir is not None:
-        refuse_full_folder(shown_dir, force=force)
-        shown_dir.mkdir(parents=True, exist_ok=True)
+        pictures.make_folder(shown_dir, force=force)
     if threads is not None:
         click.get_current_context().with_resource(limit_threads(threads))
 
@@ -161,31 +104,14 @@ def command(
         threads=threads,
         is_unread=is_unread,
     )
-    is_single = len(images) == 1 and not lists and not is_folder(images[0])
-    if shows_bars() and not is_single:
-        predictions = _with_bar(predictions)
+    predictions = pictures.with_bar(predictions, images, lists, _reason)
     failures: list[str] = []
-    usable = _report_failures(predictions, failures, as_json=output_format == "json")
+    usable = pictures.usable(predictions, failures, _reason, as_json=output_format == "json")
     if shown_dir is not None:
         usable = _write_previews(usable, shown_dir)
     _print(usable, output_format, top, str(model.path))
     if failures:
         click.get_current_context().exit(InputError.exit_code)
-
-
-def _check_usage(
-    images: tuple[str, ...], lists: tuple[str, ...], model_paths: tuple[str, ...]
-) -> None:
-    """Refuse arguments that cannot be meant together."""
-    if not images and not lists:
-        raise click.UsageError("Missing argument 'IMAGE...': name pictures, or use --from-file")
-    if len(model_paths) > 1:
-        raise click.UsageError(
-            "--model was given more than once, and predict uses one; "
-            f"for an ensemble: dlcli eval {shlex.join(model_paths)}"
-        )
-    if images.count("-") + lists.count("-") > 1:
-        raise click.UsageError("stdin (-) can be read only once")
 
 
 def _print(predictions: "Iterator[Prediction]", output_format: str, top: int, model: str) -> None:
@@ -201,36 +127,6 @@ def _print(predictions: "Iterator[Prediction]", output_format: str, top: int, mo
             echo("\t".join([*_cells(prediction, top), printable(prediction.name)]))
 
 
-def _with_bar(predictions: "Iterator[Prediction]") -> "Iterator[Prediction]":
-    """Show on stderr how many pictures are done, and how fast."""
-    from tqdm import tqdm
-
-    stdout_is_terminal = sys.stdout.isatty()
-    with tqdm(unit=" pictures", file=sys.stderr) as bar:
-        for prediction in predictions:
-            # Clear the bar where a line is about to be written.
-            if stdout_is_terminal or prediction.error or prediction.reason:
-                bar.clear()
-            yield prediction
-            bar.update()
-
-
-def _report_failures(
-    predictions: "Iterable[Prediction]", failures: list[str], *, as_json: bool
-) -> "Iterator[Prediction]":
-    """Report pictures that could not be used and pass on the others."""
-    for prediction in predictions:
-        if prediction.error is None:
-            if prediction.reason is not None:
-                warn(f"{prediction.name}: {prediction.reason}")
-            yield prediction
-            continue
-        failures.append(prediction.name)
-        echo_error(f"Error: {printable(prediction.error)}")
-        if as_json:
-            print_json({"path": prediction.name, "error": prediction.error}, indent=None)
-
-
 def _write_previews(predictions: "Iterable[Prediction]", folder: Path) -> "Iterator[Prediction]":
     """Write for each picture what was found on it and what the network was shown."""
     from dlcli.vision.preview import write_preview
@@ -238,11 +134,14 @@ def _write_previews(predictions: "Iterable[Prediction]", folder: Path) -> "Itera
     for number, prediction in enumerate(predictions):
         if prediction.trace is None:
             raise AssertionError("predictions were made without traces")
-        # Short enough for every file system.
-        stem = re.sub(r"[^\w.-]", "_", Path(prediction.name).stem)[:40]
-        path = folder / f"{number:05d}-{stem}.png"
+        path = pictures.path_in(folder, number, prediction.name)
         write_preview(prediction.trace, prediction.pixels, " ".join(_cells(prediction, 1)), path)
         yield prediction
+
+
+def _reason(prediction: "Prediction") -> str | None:
+    """Why there is no prediction for a picture."""
+    return prediction.reason
 
 
 def _ranking(prediction: "Prediction") -> list[tuple[int, float]]:
