@@ -4,5 +4,6 @@
 - ``sources``: pictures named by files, folders, lists and stdin
 - ``preparation``: pictures to what a model was trained on
 - ``predictor``: pictures to predictions, in parallel and in order
+- ``reading``: pictures to numbers
 - ``classifier``: arrays of images to predictions, as a library
 """

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
     Preprocessed = tuple[str, Located | ImageError]  # and the name of the page
+
+Page = TypeVar("Page")
 
 # Pictures in a batch: few enough that predictions appear soon, enough that the matrix products
 # are efficient.
@@ -103,20 +105,20 @@ def predict(
         return [(name, prepared(name, page)) for name, page in read_pages(source.file, source.name)]
 
     with ignore_warnings():
-        for batch in _in_order(prepare_pages, sources, threads or _available_cores()):
+        for batch in in_order(prepare_pages, sources, threads or available_cores()):
             for start in range(0, len(batch), _BATCH_SIZE):
                 yield from _classify(model, batch[start : start + _BATCH_SIZE], reject)
 
 
-def _in_order(
-    prepare: "Callable[[ImageSource], list[Preprocessed]]",
+def in_order(
+    prepare: Callable[[ImageSource], list[Page]],
     sources: Iterable[ImageSource | None],
     threads: int,
-) -> "Iterator[list[Preprocessed]]":
+) -> Iterator[list[Page]]:
     """Preprocess pictures in batches if they are fast, else one by one in threads."""
     seconds = math.inf  # for a picture; unknown until the first one is done, alone
 
-    def timed(batch: list[ImageSource]) -> "tuple[list[Preprocessed], float]":
+    def timed(batch: list[ImageSource]) -> tuple[list[Page], float]:
         start = time.perf_counter()
         pages = [page for source in batch for page in prepare(source)]
         return pages, (time.perf_counter() - start) / max(len(pages), 1)
@@ -124,7 +126,7 @@ def _in_order(
     def batch_size() -> int:
         return 1 if seconds > _MIN_SECONDS_FOR_THREADS else _BATCH_SIZE
 
-    pending: deque[Future[tuple[list[Preprocessed], float]]] = deque()
+    pending: deque[Future[tuple[list[Page], float]]] = deque()
     with ExitStack() as stack:
         pool: Executor | None = None
         for batch in _batches(sources, batch_size):
@@ -145,8 +147,8 @@ def _in_order(
 
 
 def _take_done(
-    pending: "deque[Future[tuple[list[Preprocessed], float]]]",
-) -> "tuple[list[Preprocessed], float]":
+    pending: "deque[Future[tuple[list[Page], float]]]",
+) -> tuple[list[Page], float]:
     """Wait for the first of the pictures, and take those after it that are done as well."""
     done, seconds = pending.popleft().result()
     while pending and pending[0].done() and len(done) < _BATCH_SIZE:
@@ -196,7 +198,7 @@ def _thread_pool(threads: int) -> Iterator["Executor"]:
         pool.shutdown(wait=wait, cancel_futures=True)
 
 
-def _available_cores() -> int:
+def available_cores() -> int:
     """The cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

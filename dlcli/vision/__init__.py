@@ -12,6 +12,9 @@ The modules, in reading order: each imports only those above it.
 - ``normalization``           strokes of any size and width to MNIST's format
 - ``test_time_augmentation``  the variants of a digit whose predictions are averaged
 - ``localization``            the digit on a picture: candidates, compared by the rejection network
+- ``page_foreground``         background subtraction for whole pages
+- ``text_lines``              which components stand beside each other
+- ``segmentation``            a page's lines, words, and candidates for their digits
 - ``pipeline``                all of these for one picture
 - ``preview``                 PNG files that show images and the steps of the pipeline
 """

@@ -19,6 +19,9 @@ from dlcli.files import open_file
 # Pictures are reduced by an integer factor to about this side. JPEG files are decoded at a half, a
 # quarter or an eighth of their size, which is much faster.
 _USEFUL_SIDE_PX = 500
+# The useful side of a page of many digits: those a fortieth of the page high then have 25 pixels,
+# more than the 20 of MNIST's.
+PAGE_SIDE_PX = 1000
 # The key in ``Image.info`` of the size of an upright picture before it was reduced, in pixels.
 FULL_SIZE = "dlcli_full_size"
 # The orientations of EXIF that swap width and height.
@@ -74,12 +77,13 @@ def read_image(source: Path | BinaryIO, name: str) -> Image.Image:
 
 
 def read_pages(
-    source: Path | BinaryIO, name: str
+    source: Path | BinaryIO, name: str, useful_side: int = _USEFUL_SIDE_PX
 ) -> Generator[tuple[str, Image.Image | ImageError]]:
     """Decode a file's pictures, turned upright by their EXIF data; large ones are reduced in size.
 
     The pages of a TIFF file and the frames of an animation are pictures of their own; the second
-    is named ``name#2``. One that cannot be used comes as the error that says why.
+    is named ``name#2``. One that cannot be used comes as the error that says why. No picture is
+    reduced to less than the useful side, in pixels.
     """
     try:
         with ExitStack() as stack:
@@ -91,15 +95,19 @@ def read_pages(
                     _refuse_programs(image, name)
                     has_pages = image.format in _WITH_PAGES and getattr(image, "is_animated", False)
             if not has_pages:
-                yield name, _page(image, source, name)
+                yield name, _page(image, source, name, useful_side)
                 return
-            yield from _pages(image, file, source, name)
+            yield from _pages(image, file, source, name, useful_side)
     except ImageError as error:
         yield name, error
 
 
 def _pages(
-    image: Image.Image, file: "_TimeLimitedReader", source: Path | BinaryIO, name: str
+    image: Image.Image,
+    file: "_TimeLimitedReader",
+    source: Path | BinaryIO,
+    name: str,
+    useful_side: int,
 ) -> Iterator[tuple[str, Image.Image | ImageError]]:
     """The pages of an opened file."""
     for index in range(_MAX_PAGES + 1):
@@ -118,7 +126,7 @@ def _pages(
             return
         try:
             if is_picture:
-                yield page_name, _page(image, source, page_name).copy()
+                yield page_name, _page(image, source, page_name, useful_side).copy()
         except ImageError as error:
             yield page_name, error
             if image.format != "TIFF":  # a frame is drawn over the one before it
@@ -141,12 +149,12 @@ def _is_thumbnail(image: Image.Image) -> bool:
     return isinstance(kind, int) and bool(kind & (_REDUCED_IMAGE | _MASK))
 
 
-def _page(image: Image.Image, source: Path | BinaryIO, name: str) -> Image.Image:
+def _page(image: Image.Image, source: Path | BinaryIO, name: str, useful_side: int) -> Image.Image:
     """Decode the page that an opened file is at."""
     with _errors_as_image_errors(source, name), ExitStack() as lock:
         lock.enter_context(_LARGE_PICTURE_LOCK)
         size = image.size
-        upright = _decoded(image, name, lock)
+        upright = _decoded(image, name, lock, useful_side)
         is_swapped = image.getexif().get(ExifTags.Base.Orientation) in _SWAPPED
         upright.info[FULL_SIZE] = size[::-1] if is_swapped else size
     if not upright.width or not upright.height:
@@ -248,17 +256,17 @@ def _too_large(name: str, max_pixels: int) -> ImageError:
     return ImageError(f"{name}: more than {max_pixels:,} pixels; make it smaller")
 
 
-def _decoded(image: Image.Image, name: str, lock: ExitStack) -> Image.Image:
+def _decoded(image: Image.Image, name: str, lock: ExitStack, useful_side: int) -> Image.Image:
     """Decode a picture and turn it upright; reduce a large one before the lock is released."""
     pixels = image.width * image.height
     max_pixels = _MAX_PIXELS_BY_FORMAT.get(image.format or "", _MAX_PIXELS)
     if pixels > max_pixels:
         raise _too_large(name, max_pixels)
     if image.format in {"JPEG", "MPO"}:
-        image.draft("", (_USEFUL_SIDE_PX, _USEFUL_SIDE_PX))
+        image.draft("", (useful_side, useful_side))
     if pixels > max_pixels * _LARGE_FRACTION:
         image.load()
-        return to_grey_or_rgb(_upright(image), name)
+        return to_grey_or_rgb(_upright(image), name, useful_side)
     lock.close()
     image.load()
     return _upright(image)
@@ -290,8 +298,10 @@ def ignore_warnings() -> Iterator[None]:
         yield
 
 
-def to_grey_or_rgb(image: Image.Image, name: str) -> Image.Image:
-    """Convert to mode L or RGB without transparency, the longest side below 1,000 pixels.
+def to_grey_or_rgb(
+    image: Image.Image, name: str, useful_side: int = _USEFUL_SIDE_PX
+) -> Image.Image:
+    """Convert to mode L or RGB without transparency, below twice the useful side in pixels.
 
     Raises
     ------
@@ -300,26 +310,26 @@ def to_grey_or_rgb(image: Image.Image, name: str) -> Image.Image:
     """
     try:
         if image.mode == "LAB":
-            return _reduced(image.getchannel("L"))
+            return _reduced(image.getchannel("L"), useful_side)
         if image.mode.startswith(("I", "F")):
-            return _reduced(_from_deep(image))
+            return _reduced(_from_deep(image, useful_side), useful_side)
         if image.has_transparency_data:
-            return _without_transparency(image.convert("RGBA"))
-        return _reduced(image.convert("L" if image.mode in {"1", "L"} else "RGB"))
+            return _without_transparency(image.convert("RGBA"), useful_side)
+        return _reduced(image.convert("L" if image.mode in {"1", "L"} else "RGB"), useful_side)
     except ValueError as error:
         raise ImageError(f"{name}: damaged picture: {error}") from error
 
 
-def _reduced(image: Image.Image) -> Image.Image:
+def _reduced(image: Image.Image, useful_side: int) -> Image.Image:
     """Reduced by an integer factor to less than twice the useful side."""
-    factor = max(image.size) // _USEFUL_SIDE_PX
+    factor = max(image.size) // useful_side
     return image.reduce(factor) if factor > 1 else image
 
 
-def _from_deep(image: Image.Image) -> Image.Image:
+def _from_deep(image: Image.Image, useful_side: int) -> Image.Image:
     """Scale more than 8 bits a pixel to 0..255."""
     if image.mode in {"I", "F"}:
-        image = _reduced(image)
+        image = _reduced(image, useful_side)
     levels = np.array(image, dtype=np.float32)
     np.nan_to_num(levels, copy=False, posinf=0, neginf=0)
     largest = float(levels.max())
@@ -333,12 +343,12 @@ def _from_deep(image: Image.Image) -> Image.Image:
     return Image.fromarray(levels.astype(np.uint8))
 
 
-def _without_transparency(image: Image.Image) -> Image.Image:
+def _without_transparency(image: Image.Image, useful_side: int) -> Image.Image:
     """Take the opaque part as the strokes, whatever its colour, unless it is a page."""
     if image.getchannel("A").getextrema() == (255, 255):
-        return _reduced(image.convert("RGB"))
+        return _reduced(image.convert("RGB"), useful_side)
     # Premultiplied, so that transparent pixels do not add their colour to a mean.
-    image = _reduced(image.convert("RGBa")).convert("RGBA")
+    image = _reduced(image.convert("RGBa"), useful_side).convert("RGBA")
     opacity, colours = image.getchannel("A"), image.convert("RGB")
     opaque = np.asarray(opacity) >= 128
     if opaque.mean() > _MIN_PAGE_FRACTION:

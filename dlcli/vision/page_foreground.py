@@ -1,0 +1,59 @@
+"""The foreground of a whole page: strokes, without its shadows, and its printed lines if asked for.
+
+The background is estimated as in ``foreground``, by grey-scale closing, but on a small copy of the
+page: it is smooth, and a page has many more pixels than a picture of one digit.
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from dlcli.nn.types import Pixels
+from dlcli.vision.foreground import invert, is_dark_on_light
+from dlcli.vision.morphology import close, resize
+
+# Smaller pictures are enlarged to at least these sides, so that all filters have room.
+_MIN_SIDE_PX = 200
+_MIN_SHORT_SIDE_PX = 64
+# The size at which the background is estimated.
+_BACKGROUND_SIDE_PX = 250
+# Darker backgrounds, of 255, hold more noise than light.
+_MIN_BACKGROUND = 64
+
+
+def page_channels(page: Image.Image) -> Sequence[Pixels]:
+    """The colour channels of a page in mode L or RGB, dark on light, small ones enlarged."""
+    levels = np.asarray(page)
+    height, width = levels.shape[:2]
+    scale = max(
+        1,
+        -(-_MIN_SIDE_PX // max(height, width)),
+        -(-_MIN_SHORT_SIDE_PX // min(height, width)),
+    )
+    if scale > 1:
+        levels = resize(levels, width * scale, height * scale)
+    channels = [
+        np.ascontiguousarray(channel) for channel in np.atleast_3d(levels).transpose(2, 0, 1)
+    ]
+    return channels if is_dark_on_light(channels) else invert(channels)
+
+
+def page_foreground(channels: Sequence[Pixels], window: float) -> Pixels:
+    """The part of the background's light that is missing at each pixel, 0 to 255.
+
+    The window of the closing is a fraction of the longer side; strokes must be narrower.
+    """
+    height, width = channels[0].shape
+    scale = min(1.0, _BACKGROUND_SIDE_PX / max(height, width))
+    small = max(1, round(width * scale)), max(1, round(height * scale))
+    side = max(3, round(window * max(small)) | 1)
+    strongest = np.zeros_like(channels[0])
+    for channel in channels:
+        closed = close(resize(channel, *small) if scale < 1 else channel, side)
+        background = cv2.resize(closed, (width, height), interpolation=cv2.INTER_LINEAR)
+        missing = cv2.subtract(background, channel)
+        light = np.maximum(background, _MIN_BACKGROUND)
+        np.maximum(strongest, cv2.divide(missing, light, scale=255), out=strongest)
+    return strongest

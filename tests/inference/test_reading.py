@@ -1,0 +1,82 @@
+"""Numbers on pictures made of digits of the embedded sample."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dlcli.inference.reading import Reading, ReadingOptions, read, read_picture
+from dlcli.inference.sources import ImageSource
+from dlcli.runs.lookup import load_named
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_named("pretrained")
+
+
+@pytest.fixture(scope="module")
+def digits(sample):
+    """The first clear image of each digit, cropped to its strokes."""
+    images = sample.test.images.reshape(-1, 28, 28)
+    return [images[np.flatnonzero(sample.test.labels == digit)[1]] for digit in range(10)]
+
+
+@pytest.fixture
+def page(digits):
+    """A function that writes numbers on a page: ``page((text, left, top), ...)``."""
+
+    def write(*texts, size=(600, 400), pitch=46, side=56):
+        sheet = np.zeros((size[1], size[0]), np.uint8)
+        for text, left, top in texts:
+            for index, digit in enumerate(text):
+                image = Image.fromarray(digits[int(digit)]).resize((side, side))
+                x = left + index * pitch
+                part = sheet[top : top + side, x : x + side]
+                np.maximum(part, np.asarray(image), out=part)
+        return Image.fromarray(255 - sheet)
+
+    return write
+
+
+def texts(numbers):
+    return [number.text for number in numbers]
+
+
+def test_numbers_come_in_reading_order_with_their_lines(model, page):
+    picture = page(("42", 40, 40), ("1907", 300, 45), ("385", 60, 200))
+    numbers = read_picture(model, picture)
+    assert texts(numbers) == ["42", "1907", "385"]
+    assert [number.line for number in numbers] == [1, 1, 2]
+
+
+def test_boxes_are_in_the_pixels_of_the_picture(model, page):
+    (small,) = read_picture(model, page(("385", 60, 200)))
+    large = page(("385", 60, 200)).resize((4200, 2800), Image.Resampling.BICUBIC)
+    (number,) = read_picture(model, large)
+    assert np.allclose(np.array(number.box) / 7, small.box, atol=3)
+    assert [digit.digit for digit in number.digits] == [3, 8, 5]
+
+
+def test_a_digit_less_probable_than_asked_for_is_doubtful(model, page):
+    (number,) = read_picture(model, page(("385", 60, 200)), ReadingOptions(reject=1.1))
+    assert number.text == "???"
+    assert [digit.digit for digit in number.digits] == [None] * 3
+
+
+def test_a_blank_page_has_no_number(model):
+    assert read_picture(model, Image.new("RGB", (300, 200), (250, 250, 240))) == ()
+
+
+def test_a_file_that_is_no_picture_stops_no_other(model, page):
+    good = io.BytesIO()
+    page(("42", 40, 40)).save(good, "PNG")
+    sources = [
+        ImageSource(io.BytesIO(b"no picture"), "bad.png"),
+        ImageSource(good, "good.png"),
+    ]
+    bad, reading = read(model, sources, keep_pictures=True)
+    assert bad == Reading("bad.png", error="bad.png: not a picture that Pillow can read")
+    assert texts(reading.numbers) == ["42"]
+    assert (reading.picture.mode, reading.picture.size) == ("RGB", (600, 400))
