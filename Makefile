@@ -17,7 +17,7 @@ train: .venv/installed ## Train on the embedded sample for a few seconds, then e
 	run=$$($(BIN)/dlcli train --config configs/quickstart.yaml) && $(BIN)/dlcli eval "$$run"
 
 test: lint ## Check everything: style, types, import contract, tests
-	$(BIN)/pytest --cov --numprocesses auto --dist loadfile
+	$(BIN)/pytest --cov --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lint: .venv/installed-dev ## Check style, types and the import contract
 	$(BIN)/ruff check
@@ -72,7 +72,7 @@ sweep: .venv/installed-dev ## Measure searches, with pruning and a second job (1
 	$(BIN)/python -m benchmarks.sweep --output benchmarks/SWEEP.md
 
 lowest: .venv-lowest/installed ## Run the tests with the lowest versions of the dependencies
-	.venv-lowest/bin/pytest --numprocesses auto --dist loadfile
+	.venv-lowest/bin/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 audit: .venv-audit/installed ## Ask PyPI whether the dependencies have known vulnerabilities
 	.venv-audit/bin/pip-audit --strict --progress-spinner off .

@@ -50,6 +50,11 @@ def pytest_addoption(parser):
     )
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are cores: many tests wait for processes that they started."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(scope="session")
 def long(request) -> bool:
     """Whether a test is to try everything, however long it takes."""
