@@ -38,7 +38,7 @@ class Case:
     @property
     def name(self) -> str:
         """For readers, as in ``784-128-10, SGD, batch 128``."""
-        layers = "-".join(str(size) for size in self.config().layer_sizes)
+        layers = "-".join(str(size) for size in self.config().layer_sizes(10))
         optimizer = {"sgd": f"SGD with momentum {MOMENTUM}", "adam": "Adam"}[self.optimizer]
         return f"{layers}, {optimizer}, batch {self.batch_size}"
 

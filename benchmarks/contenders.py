@@ -51,7 +51,7 @@ class Dlcli:
         if not self.has_numba:
             sys.modules["numba"] = None  # type: ignore[assignment] # as if not installed
         config = case.config(**self.settings)
-        self.state = initial_state(config)
+        self.state = initial_state(config, 10)
         nothing = Examples(train.images[:0], train.labels[:0])
         self.epochs = fit(config, train, nothing, self.state)
 
@@ -105,7 +105,7 @@ class MatrixProducts:
 
     def __init__(self, case: Case, train: Examples) -> None:
         random = np.random.default_rng(0)
-        sizes = case.config().layer_sizes
+        sizes = case.config().layer_sizes(10)
         rows = case.batch_size
         self.batches = [min(rows, len(train) - i) for i in range(0, len(train), rows)]
         self.weights = [layer[0] for layer in _initial_layers(case)]
@@ -334,7 +334,7 @@ def accuracy(layers: Layers, examples: Examples) -> float:
 
 
 def _initial_layers(case: Case) -> Layers:
-    network = make_network(case.config())
+    network = make_network(case.config(), 10)
     return [(w.copy(), b.copy()) for w, b in zip(network.weights, network.biases, strict=True)]
 
 

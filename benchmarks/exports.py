@@ -71,7 +71,7 @@ def small_model(dataset: Dataset, activation: Any, output_activation: Any) -> Mo
         epochs=1,
     )
     train, validation = split_validation(dataset.train, config.validation_size, config.seed)
-    state = initial_state(config)
+    state = initial_state(config, 10)
     (record,) = fit(config, train, validation, state)
     metadata = Metadata(
         config=to_builtins(config),

@@ -103,6 +103,6 @@ def test_the_python_examples_run(trained_model, tmp_path, monkeypatch, capsys):
 
 def test_the_pytorch_example_matches_the_exported_model():
     config = config_files.load(["quickstart"])
-    model = Model(Path(), make_network(config), config.loss, {}, {})
+    model = Model(Path(), make_network(config, 10), config.loss, {}, {})
     (example,) = [block for block in blocks("python") if "import torch" in block]
     assert f"Sequential({modules(model)})" in example

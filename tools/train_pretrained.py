@@ -53,7 +53,7 @@ def further(config: Config) -> Config:
 
 def state_from(model: Model, config: Config) -> TrainingState:
     """The state before the first epoch, with the weights of a model."""
-    state = initial_state(config)
+    state = initial_state(config, 10)
     source = (model.average or model.network).fuse_batch_norm()
     for network in filter(None, (state.network, state.average)):
         network.parameters[...] = source.parameters

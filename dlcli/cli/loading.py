@@ -90,7 +90,9 @@ def load_dataset_of(models: "Sequence[Model]", name: str | None, data_dir: Path)
     from dlcli.runs import training_data
 
     load = partial(load_dataset, data_dir=data_dir)
-    return training_data.load_common(models, load) if name is None else load(name)
+    if name is None:
+        return training_data.load_common(models, load)
+    return training_data.load_named(name, models, load)
 
 
 @contextmanager

@@ -179,7 +179,10 @@ def _start(
     from dlcli.training.state import initial_state
 
     click.get_current_context().with_resource(directory.locked(path))
-    run, state = Run(path, config, dataset, threads), initial_state(config)
+    run, state = (
+        Run(path, config, dataset, threads),
+        initial_state(config, len(dataset.class_names)),
+    )
     run.start(state)
     return run, state
 

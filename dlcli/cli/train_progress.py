@@ -100,7 +100,7 @@ def show_start(
     run: "Run", train: "Examples", validation: "Examples", state: "TrainingState"
 ) -> None:
     """Say what is about to be trained, on what."""
-    layers = "-".join(str(size) for size in run.config.layer_sizes)
+    layers = "-".join(str(size) for size in state.network.layer_sizes)
     message_of(
         f"{layers}, ",
         f"{state.network.parameters.size:,} parameters; ",

@@ -24,7 +24,7 @@ from dlcli.config.choices import (
 from dlcli.config.messages import describe_allowed, shown
 from dlcli.config.yaml_loader import dump, settings_of
 from dlcli.data.registry import DATASETS
-from dlcli.nn.dimensions import CLASSES, IMAGE_SIZE, MAX_HIDDEN_LAYERS, MAX_PATH
+from dlcli.nn.dimensions import IMAGE_SIZE, MAX_HIDDEN_LAYERS, MAX_PATH
 from dlcli.nn.losses import LOSSES
 from dlcli.nn.optimizers import OPTIMIZERS
 from dlcli.nn.schedules import SCHEDULES
@@ -268,10 +268,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         ),
     ] = 0
 
-    @property
-    def layer_sizes(self) -> tuple[int, ...]:
-        """Neurons in every layer, input and output included."""
-        return (IMAGE_SIZE, *self.hidden_layers, CLASSES)
+    def layer_sizes(self, classes: int) -> tuple[int, ...]:
+        """Neurons in every layer, input and output included; the dataset has the classes."""
+        return (IMAGE_SIZE, *self.hidden_layers, classes)
 
     @property
     def activations(self) -> tuple[str, ...]:

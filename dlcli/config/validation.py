@@ -22,10 +22,11 @@ from dlcli.config.messages import (
 )
 from dlcli.config.schema import Augmentation, Config, key_types
 from dlcli.config.yaml_loader import Setting, Settings, settings_of
+from dlcli.data.classes import DIGITS
 from dlcli.data.registry import DATASETS
 from dlcli.errors import ConfigError
 from dlcli.nn.activations import OUTPUT_ACTIVATIONS
-from dlcli.nn.dimensions import CLASSES, IMAGE_SIZE, MAX_PARAMETERS
+from dlcli.nn.dimensions import IMAGE_SIZE, MAX_PARAMETERS
 from dlcli.nn.losses import LOSSES, fits
 from dlcli.nn.optimizers import OPTIMIZERS
 from dlcli.nn.schedules import SCHEDULES
@@ -156,7 +157,8 @@ def _contradictions_of_the_network(config: Config) -> Iterable[tuple[tuple[str, 
     if config.batch_norm and config.batch_size == 1:
         problem = "one image has no variance to normalise by; use a batch_size of 2 or more"
         yield ("batch_norm", "batch_size"), problem
-    parameters = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(config.layer_sizes))
+    sizes = config.layer_sizes(len(DIGITS))  # more classes are counted when they are known
+    parameters = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(sizes))
     if parameters > MAX_PARAMETERS:
         problem = f"{parameters:,} parameters are more than the {MAX_PARAMETERS:,} supported"
         yield ("hidden_layers",), problem
@@ -213,9 +215,9 @@ def _counted_in(config: Config) -> Iterable[str]:
     """A warning of hidden layers that seem to include the input or the output."""
     layers = config.hidden_layers
     first = 1 if layers[:1] == (IMAGE_SIZE,) else 0
-    last = len(layers) - (1 if layers[-1:] == (CLASSES,) else 0)
+    last = len(layers) - (1 if layers[-1:] == (len(DIGITS),) else 0)
     if len(layers) > 1 and last - first < len(layers):
-        whole = "-".join(map(str, config.layer_sizes))
+        whole = "-".join(map(str, config.layer_sizes(len(DIGITS))))
         meant = shown(list(layers[first:last]))
         yield (
             f"hidden_layers does not count input and output: the network is {whole}; "

@@ -1,6 +1,7 @@
 """Datasets: where they come from, how they are stored and verified, and what training sees.
 
 - ``registry``      one row for each named dataset
+- ``classes``       the names of classes
 - ``idx``           the file format
 - ``download``      one verified file from the first mirror that delivers it
 - ``connection``    why a request failed: the server, the proxy, the certificates

@@ -1,11 +1,15 @@
 """Datasets in memory: loaded by name from the cache or the package, or from a folder."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from dlcli.data import cache, idx, location
+from dlcli.data.classes import DIGITS, numbered, summary
 from dlcli.data.idx import IdxFile
 from dlcli.data.registry import DATASETS, FILES, sha256
 from dlcli.errors import DatasetError
@@ -31,15 +35,47 @@ class Examples:
 class Dataset:
     """A whole dataset in memory.
 
-    ``checksum`` identifies its content. ``folder`` is the absolute path of what was loaded as a
-    folder, and None for what was loaded by a name of ``DATASETS``.
+    Attributes
+    ----------
+    checksum
+        Identifies its content.
+    class_names
+        The name of each class; labels are their indices.
+    folder
+        The absolute path of what was loaded as a folder; None for what was loaded by a name of
+        ``DATASETS``.
     """
 
     name: str
     train: Examples
     test: Examples
     checksum: str
+    class_names: tuple[str, ...] = DIGITS
     folder: str | None = None
+
+    def with_classes(self, names: Sequence[str], whose: str = "") -> "Dataset":
+        """The same images with the labels of classes in another order, and perhaps of more.
+
+        ``whose`` says in the error whose classes the names are.
+
+        Raises
+        ------
+        DatasetError
+            One of its classes is missing among them.
+        """
+        if tuple(names) == self.class_names:
+            return self
+        missing = [name for name in self.class_names if name not in names]
+        if missing:
+            raise DatasetError(
+                f"{self.name}: its class {missing[0]!r} is none of {whose}{summary(names)}"
+            )
+        dtype = np.uint8 if len(names) <= 256 else np.uint16
+        labels: Labels = np.array([names.index(name) for name in self.class_names], dtype)
+        train, test = (
+            replace(part, labels=labels[part.labels]) for part in (self.train, self.test)
+        )
+        return replace(self, train=train, test=test, class_names=tuple(names))
 
 
 def load(name: str, data_dir: Path | None = None, progress: "Progress | None" = None) -> Dataset:
@@ -62,12 +98,15 @@ def load(name: str, data_dir: Path | None = None, progress: "Progress | None" = 
     info = DATASETS.get(name)
     if info is None:
         folder = os.path.abspath(expand_home(name))  # noqa: PTH100 - links stay
-        return replace(_parse(name, _read_folder(Path(expand_home(name)))), folder=folder)
+        files = _read_folder(Path(expand_home(name)))
+        dataset = _parse(name, files)
+        names = _numbers(files[1], files[3], (dataset.train.labels, dataset.test.labels))
+        return replace(dataset, class_names=names, folder=folder)
     if info.embedded is not None:
         files = _read_folder(info.embedded)
     else:
         files = cache.read(name, data_dir or location.default().path, progress)
-    return _parse(name, files)
+    return replace(_parse(name, files), class_names=info.class_names)
 
 
 def _read_folder(folder: Path) -> list[IdxFile]:
@@ -97,3 +136,26 @@ def _parse(name: str, files: list[IdxFile]) -> Dataset:
         splits.append(Examples(images, labels))
     checksum = sha256("".join(file.sha256 for file in files).encode())
     return Dataset(name, splits[0], splits[1], checksum)
+
+
+def _numbers(train: IdxFile, test: IdxFile, labels: Sequence[Labels]) -> tuple[str, ...]:
+    """The names of classes that have none: the ten digits, or more numbers if labels are higher.
+
+    Raises
+    ------
+    DatasetError
+        A number is left out in training, as if by a label that is wrong.
+    """
+    known = set(labels[0].tolist())
+    for file, found in zip((train, test), labels, strict=True):
+        highest = int(found.max())
+        if highest < len(DIGITS):
+            continue
+        absent = next((n for n in range(highest + 1) if n not in known), None)
+        if absent is not None:
+            index = int(np.argmax(found))
+            raise DatasetError(
+                f"{file.name}: label {index} is {highest}, but no training image has the label "
+                f"{absent}"
+            )
+    return numbered(max(len(DIGITS), 1 + max(known)))

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from dlcli.errors import DatasetError
 from dlcli.files import open_file
-from dlcli.nn.dimensions import CLASSES, IMAGE_SIDE, IMAGE_SIZE
+from dlcli.nn.dimensions import IMAGE_SIDE, IMAGE_SIZE
 from dlcli.nn.types import Labels, Pixels
 
 # A bytearray is never converted to bytes: that would copy up to 600 MB.
@@ -128,19 +128,14 @@ def parse_images(content: Content, name: str) -> Pixels:
 
 
 def parse_labels(content: Content, name: str) -> Labels:
-    """Labels of an IDX file, shape (n,), 0 to 9.
+    """Labels of an IDX file, shape (n,), 0 to 255.
 
     Raises
     ------
     DatasetError
-        The magic number is wrong, the file is too short or too long, or a label is above 9.
+        The magic number is wrong, or the file is too short or too long.
     """
-    shape = _parse_header(content, name, dimensions=1, kind="labels")
-    labels = _body(content, shape, name)
-    if labels.size and labels.max() >= CLASSES:
-        index = int(np.argmax(labels >= CLASSES))
-        raise DatasetError(f"{name}: label {index} is {labels[index]}, expected 0 to 9")
-    return labels
+    return _body(content, _parse_header(content, name, dimensions=1, kind="labels"), name)
 
 
 def serialize(array: npt.NDArray[np.uint8]) -> bytes:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from dlcli.data.classes import DIGITS
 from dlcli.vision import Preprocessing
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class DatasetInfo:
     embedded: Path | None = None
     """The folder inside the package that holds the files; None if they are downloaded."""
     preprocessing: Preprocessing = "digit"
+    class_names: tuple[str, ...] = DIGITS
 
 
 def _checksums(*sums: str, of: Literal["content", "gz"] = "content") -> dict[str, Checksum]:
@@ -100,6 +102,10 @@ DATASETS: dict[str, DatasetInfo] = {
             ),
             mirrors=("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",),
             preprocessing="none",
+            class_names=(
+                *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+                *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+            ),
         ),
         DatasetInfo(
             name="kmnist",
@@ -114,6 +120,7 @@ DATASETS: dict[str, DatasetInfo] = {
             ),
             mirrors=("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
             preprocessing="none",
+            class_names=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
         ),
         DatasetInfo(
             name="sample",

@@ -33,9 +33,9 @@ class Evaluation:
     scalars
         Each of ``metrics.METRICS``.
     confusion
-        Row = label, column = prediction, shape (10, 10).
+        Row = label, column = prediction, shape (classes, classes).
     probabilities
-        Shape (images, 10).
+        Shape (images, classes).
     """
 
     images: int
@@ -84,7 +84,7 @@ def evaluate(models: Sequence[Model], examples: Examples) -> Evaluation:
             loss = mean_loss(model.loss, model.network.output_activation, logits, examples.labels)
     else:
         loss = metrics.log_loss(probabilities, examples.labels)
-    predictions = probabilities.argmax(axis=1).astype(np.uint8)
+    predictions = probabilities.argmax(axis=1).astype(examples.labels.dtype)
     confusion = metrics.confusion_matrix(examples.labels, predictions, probabilities.shape[1])
     correct = int(confusion.trace())
     return Evaluation(

@@ -1,8 +1,7 @@
-"""Sizes: 28x28 pixels and ten classes, which the task fixes, and limits of a config."""
+"""Sizes: 28x28 pixels, which the task fixes, and limits of a config."""
 
 IMAGE_SIDE = 28
 IMAGE_SIZE = IMAGE_SIDE * IMAGE_SIDE
-CLASSES = 10
 MAX_HIDDEN_LAYERS = 100
 MAX_THREADS = 1 << 16  # more than any machine has, and small enough for BLAS
 MAX_PATH = 4096  # characters of a path; Linux allows no more

@@ -11,8 +11,8 @@ Array: TypeAlias = npt.NDArray[np.floating[Any]]
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 """Images, 0 (background) to 255 (foreground)."""
 
-Labels: TypeAlias = npt.NDArray[np.uint8]
-"""The class of each image, shape (n,)."""
+Labels: TypeAlias = npt.NDArray[np.unsignedinteger[Any]]
+"""The class of each image, shape (n,): uint8, or uint16 where there are more than 256 classes."""
 
 Counts: TypeAlias = npt.NDArray[np.int64]
 """How often something occurs."""

@@ -57,6 +57,11 @@ class Model:
         return stored_config(self.metadata.config, self.path)
 
     @property
+    def class_names(self) -> tuple[str, ...]:
+        """The name of each output, in order."""
+        return self.metadata.class_names
+
+    @property
     def temperature(self) -> float:
         """What logits are divided by before softmax; 1 without softmax."""
         return self.metadata.temperature if self.network.output_activation == "softmax" else 1.0
@@ -167,6 +172,9 @@ def _load(path: Path, archive: zipfile.ZipFile) -> Model:
     description = _read_description(archive, members.pop("metadata", None))
     architecture = Architecture.from_json(description.get("architecture"))
     metadata = Metadata.from_json(description)
+    names, outputs = len(metadata.class_names), architecture.layer_sizes[-1]
+    if names != outputs:
+        raise CheckpointError(f"metadata: class_names: {names} names for {outputs} outputs")
     network = architecture.build()
     _fill(network, archive, members, "")
     average = None

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, get_args
 
+from dlcli.data.classes import DIGITS, MAX_CLASSES, MIN_CLASSES, is_name
 from dlcli.errors import CheckpointError
 from dlcli.nn.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from dlcli.nn.dimensions import (
-    CLASSES,
     IMAGE_SIDE,
     IMAGE_SIZE,
     MAX_HIDDEN_LAYERS,
@@ -46,14 +46,25 @@ class Architecture:
     loss: str
 
     @classmethod
-    def of(cls, network: "Network | Config", loss: str) -> Self:
-        """The architecture of a network, or of the one that a config describes."""
+    def of(cls, network: Network, loss: str) -> Self:
+        """The architecture of a network."""
         return cls(
             network.layer_sizes,
             network.activations,
             network.output_activation,
             network.batch_norm,
             loss,
+        )
+
+    @classmethod
+    def of_config(cls, config: "Config", classes: int) -> Self:
+        """The architecture that a config describes, for a dataset of so many classes."""
+        return cls(
+            config.layer_sizes(classes),
+            config.activations,
+            config.output_activation,
+            config.batch_norm,
+            config.loss,
         )
 
     @classmethod
@@ -66,7 +77,8 @@ class Architecture:
             not isinstance(sizes, list)
             or not all(type(size) is int and size > 0 for size in sizes)
             or not 2 <= len(sizes) <= MAX_HIDDEN_LAYERS + 2
-            or (sizes[0], sizes[-1]) != (IMAGE_SIZE, CLASSES)
+            or sizes[0] != IMAGE_SIZE
+            or not MIN_CLASSES <= sizes[-1] <= MAX_CLASSES
             or count_parameters(sizes) > MAX_PARAMETERS
         ):
             raise CheckpointError(f"metadata: impossible layer_sizes {str(sizes)[:60]}")
@@ -175,6 +187,8 @@ class Metadata:
         BLAS threads during training; None if they were not recorded.
     temperature
         What logits are divided by before softmax.
+    class_names
+        The name of each output. Checkpoints of older versions name none: theirs are the digits.
     images
         None in checkpoints of older versions, whose images are taken for MNIST's.
     training
@@ -188,13 +202,14 @@ class Metadata:
     scores: Scores | None = None
     threads: int | None = None
     temperature: float = 1.0
+    class_names: tuple[str, ...] = DIGITS
     images: TrainingImages | None = None
     training: TrainingProgress | None = None
 
     @property
     def reads_drawn_digits(self) -> bool:
         """Whether it reads digits as a page draws them: light on dark, in MNIST's format."""
-        if self.preprocessing == "none":
+        if self.preprocessing == "none" or self.class_names != DIGITS:
             return False
         images = self.images
         return images is None or (images.digits and images.polarity == "light_on_dark")
@@ -218,6 +233,7 @@ class Metadata:
             for key in ("best_loss", "gradient_norm"):
                 training[key] = math.inf if training[key] is None else training[key]
         found["training"] = TrainingProgress(**training) if training else None
+        found["class_names"] = tuple(found["class_names"])
         return cls(**found)
 
     def to_json(self) -> Json:
@@ -254,6 +270,12 @@ def _is_path(value: Any) -> bool:
     return isinstance(value, str) and len(value) <= MAX_PATH
 
 
+def _are_class_names(value: Any) -> bool:
+    if not isinstance(value, (list, tuple)) or not MIN_CLASSES <= len(value) <= MAX_CLASSES:
+        return False
+    return all(map(is_name, value)) and len(set(value)) == len(value)
+
+
 def _is_object(value: Any) -> bool:
     return isinstance(value, dict)
 
@@ -268,6 +290,7 @@ _METADATA: _Fields = {
     "scores": (_is_object, {}),
     "threads": (_is_thread_count, None),
     "temperature": (is_temperature, 1.0),
+    "class_names": (_are_class_names, DIGITS),
     "images": (_is_object, {}),
     "training": (_is_object, {}),
 }

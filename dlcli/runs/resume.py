@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ class SavedRun:
     path: Path
     config: Config
     state: TrainingState
+    class_names: tuple[str, ...]
     dataset: DatasetIdentity
     threads: int
 
@@ -79,7 +80,7 @@ class Resumption:
                 f"{self.saved.path}: was trained on other data than {dataset.folder or name} is "
                 f"now (checksum {short(dataset.checksum)}, then {short(then.checksum)})"
             )
-        return dataset
+        return replace(dataset, class_names=self.saved.class_names)
 
     def start(self, dataset: Dataset, threads: int) -> Run:
         """Prepare the run's files, for training on the dataset of :meth:`load_dataset`."""
@@ -213,16 +214,17 @@ def read(path: Path) -> SavedRun:
             ) from error
         raise
     config = model.config
-    if model.metadata.threads is None:
+    metadata = model.metadata
+    if metadata.threads is None:
         raise CheckpointError(f"{model.path}: metadata: threads: missing or invalid")
-    return SavedRun(
-        path, config, _state(model, config), model.metadata.dataset, model.metadata.threads
-    )
+    state = _state(model, config)
+    return SavedRun(path, config, state, model.class_names, metadata.dataset, metadata.threads)
 
 
 def _state(model: Model, config: Config) -> TrainingState:
     """The state of training, if it is one of the config's network."""
-    wanted = Architecture.of(config, config.loss), config.weight_averaging is not None
+    classes = len(model.class_names)
+    wanted = Architecture.of_config(config, classes), config.weight_averaging is not None
     if (Architecture.of(model.network, model.loss), model.average is not None) != wanted:
         raise CheckpointError(f"{model.path}: its network is not that of its config")
     optimizer = make_optimizer(config, model.network.parameters, model.network.weight_count)

@@ -158,7 +158,7 @@ class Run:
 
     @cached_property
     def _images(self) -> TrainingImages:
-        return training_images.describe(self.dataset.train)
+        return training_images.describe(self.dataset.train, self.dataset.class_names)
 
     def _metadata(
         self,
@@ -176,6 +176,7 @@ class Run:
             preprocessing=preprocessing_for(self.dataset.name),
             threads=self.threads,
             temperature=temperature,
+            class_names=self.dataset.class_names,
             images=self._images,
             training=training,
         )

@@ -73,7 +73,37 @@ def load_common(models: Sequence[Model], load: Load) -> Dataset:
             f"{short(dataset.checksum)}, then {short(checksum)}); to use it as it is now: "
             f"--dataset {quoted(Path(place))}"
         )
-    return dataset
+    return _for_model(dataset, model)
+
+
+def load_named(name: str, models: Sequence[Model], load: Load) -> Dataset:
+    """Load a dataset to score the models on.
+
+    Raises
+    ------
+    DatasetError
+        It cannot be read, or has other classes than a model.
+    """
+    dataset = load(name)
+    first, *others = (_for_model(dataset, model) for model in models)
+    if any(other.class_names != first.class_names for other in others):
+        raise DatasetError(f"{name}: the models have different classes; score them one by one")
+    return first
+
+
+def _for_model(dataset: Dataset, model: Model) -> Dataset:
+    """The dataset with the labels that the model's outputs stand for.
+
+    Raises
+    ------
+    DatasetError
+        One of its classes is none of the model's.
+    """
+    names = model.class_names
+    is_same = dataset.checksum == model.metadata.dataset.checksum
+    if is_same and len(names) == len(dataset.class_names):
+        return replace(dataset, class_names=names)  # checkpoints of older versions have no names
+    return dataset.with_classes(names, f"those of {model.path}, ")
 
 
 def short(checksum: str) -> str:

@@ -1,9 +1,11 @@
 """What the images of a dataset look like, so that pictures can be prepared as they are."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dlcli.data.classes import are_digits
 from dlcli.nn.dimensions import IMAGE_SIDE
 from dlcli.nn.types import Labels, Pixels
 from dlcli.runs.metadata import Centring, Polarity, TrainingImages
@@ -25,11 +27,11 @@ _MOST = 1 / 2
 _SAMPLE = 500
 
 
-def describe(train: "Examples") -> TrainingImages:
+def describe(train: "Examples", class_names: Sequence[str]) -> TrainingImages:
     """What most of the images are like.
 
     They show digits if the rejection network, which knows MNIST's, reads most of them as their
-    labels say. Of other signs with labels from 0 to 9 that happens to one in ten.
+    classes are named. Of other signs in classes from 0 to 9 that happens to one in ten.
     """
     chosen = np.linspace(0, len(train) - 1, min(_SAMPLE, len(train))).astype(int)
     images, labels = train.images[chosen], train.labels[chosen]
@@ -41,15 +43,17 @@ def describe(train: "Examples") -> TrainingImages:
     side_px, centring = _layout(strokes)
     return TrainingImages(
         polarity=polarity,
-        digits=_are_digits(squares, formatted, labels),
+        digits=are_digits(class_names) and _show_digits(squares, formatted, labels, class_names),
         mnist_format=bool(formatted.mean() >= _MOST),
         side_px=side_px,
         centring=centring,
     )
 
 
-def _are_digits(squares: Pixels, formatted: Mask, labels: Labels) -> bool:
-    """Whether most images, light on dark, are read as their labels say."""
+def _show_digits(
+    squares: Pixels, formatted: Mask, labels: Labels, class_names: Sequence[str]
+) -> bool:
+    """Whether most images, light on dark, are read as the digit that their class is named."""
     mnist_like = np.stack(
         [
             square.reshape(-1)
@@ -59,7 +63,8 @@ def _are_digits(squares: Pixels, formatted: Mask, labels: Labels) -> bool:
         ]
     )
     _, probabilities = rejection.network().infer(mnist_like)
-    return bool((probabilities.argmax(axis=1) == labels).mean() >= _MOST)
+    digits = np.array([int(name) for name in class_names])[labels]
+    return bool((probabilities.argmax(axis=1) == digits).mean() >= _MOST)
 
 
 def _layout(images: list[FloatImage]) -> tuple[int, Centring]:

@@ -140,7 +140,8 @@ class Worker:
         path = directory.create_numbered(self._location.folder, f"trial-{trial.number:04d}")
         trial.set_user_attr(RUN, str(path))
         with directory.locked(path):
-            run, state = runs.Run(path, config, dataset, threads=1), initial_state(config)
+            run = runs.Run(path, config, dataset, threads=1)
+            state = initial_state(config, len(dataset.class_names))
             run.start(state)
             for record in run.train(train, validation, state, lambda _: self._raise_if_stopped()):
                 trial.report(record.validation_accuracy or 0.0, record.epoch)

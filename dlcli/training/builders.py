@@ -7,22 +7,35 @@ import numpy as np
 import numpy.typing as npt
 
 from dlcli.config.schema import Config
+from dlcli.data.classes import DIGITS
+from dlcli.errors import ConfigError
 from dlcli.nn import gradcheck
 from dlcli.nn.backpropagation import Backpropagation
-from dlcli.nn.dimensions import CLASSES
-from dlcli.nn.network import Network
+from dlcli.nn.dimensions import MAX_PARAMETERS
+from dlcli.nn.network import Network, count_parameters
 from dlcli.nn.optimizers import OPTIMIZERS, Optimizer
 from dlcli.nn.random import random_stream
 from dlcli.nn.schedules import SCHEDULES, LearningRates
 from dlcli.nn.types import Array
 
 
-def make_network(
-    config: Config, classes: int = CLASSES, dtype: npt.DTypeLike = np.float32
-) -> Network:
-    """A network of the config's shape, with its initial random weights."""
+def make_network(config: Config, classes: int, dtype: npt.DTypeLike = np.float32) -> Network:
+    """A network of the config's shape, with its initial random weights.
+
+    Raises
+    ------
+    ConfigError
+        With so many classes it has more parameters than are supported.
+    """
+    sizes = config.layer_sizes(classes)
+    parameters = count_parameters(sizes)
+    if parameters > MAX_PARAMETERS:
+        raise ConfigError(
+            f"hidden_layers: with {classes} classes, {parameters:,} parameters are more than the "
+            f"{MAX_PARAMETERS:,} supported"
+        )
     network = Network(
-        (*config.layer_sizes[:-1], classes),
+        sizes,
         config.activations,
         config.output_activation,
         dtype,
@@ -69,8 +82,11 @@ def make_learning_rates(config: Config, steps_per_epoch: int) -> LearningRates:
 
 
 def check_gradients(config: Config) -> Iterator[gradcheck.LayerCheck]:
-    """Check backpropagation through the config's network (see ``dlcli.nn.gradcheck``)."""
-    network = make_network(config, dtype=np.float64)
+    """Check backpropagation through the config's network (see ``dlcli.nn.gradcheck``).
+
+    The network has ten classes, whatever the dataset has: no dataset is needed.
+    """
+    network = make_network(config, len(DIGITS), np.float64)
     backpropagation = make_backpropagation(config, network, gradcheck.BATCH_SIZE)
     return gradcheck.check_gradients(
         backpropagation, label_smoothing=config.label_smoothing, seed=config.seed

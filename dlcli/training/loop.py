@@ -70,7 +70,7 @@ def fit(
     validation
         Images to evaluate each epoch with; may be empty.
     state
-        Where to start: ``initial_state(config)``, or the state of a checkpoint.
+        Where to start: ``initial_state(config, classes)``, or the state of a checkpoint.
     on_block
         Called after each block of batches, about 2,000 images.
 

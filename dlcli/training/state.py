@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 
 from dlcli.config.schema import Config
-from dlcli.nn.dimensions import CLASSES
 from dlcli.nn.network import Network
 from dlcli.nn.optimizers import Optimizer
 from dlcli.nn.types import Array
@@ -62,8 +61,8 @@ class TrainingState:
         return arrays | {"weights fused with batch_norm": fused.parameters}
 
 
-def initial_state(config: Config, classes: int = CLASSES) -> TrainingState:
-    """The state before the first epoch."""
+def initial_state(config: Config, classes: int) -> TrainingState:
+    """The state before the first epoch; the dataset has the number of classes."""
     network = make_network(config, classes)
     optimizer = make_optimizer(config, network.parameters, network.weight_count)
     average = None

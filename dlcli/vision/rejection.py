@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from dlcli.nn.dimensions import CLASSES, IMAGE_SIZE
+from dlcli.nn.dimensions import IMAGE_SIZE
 from dlcli.nn.network import Network
 from dlcli.nn.types import Array, Pixels
 
 ACTIVATION = "gelu"
 WEIGHTS_FILE = Path(__file__).with_name("rejection.npz")
-OOD_CLASS = CLASSES
+OOD_CLASS = 10  # after those of the ten digits
 # A picture is rejected if the probability that it shows no digit plus the probability that it
 # shows another digit exceeds this; benchmarks/PHOTOGRAPHS.md counts how many are.
 REJECTION_THRESHOLD = 0.65

@@ -23,7 +23,7 @@ def problems(text: str) -> list[str]:
 
 def test_three_lines_make_a_config():
     config = resolve("hidden_layers: [128, 64]\nactivation: relu\nlearning_rate: 0.1\n")
-    assert config.layer_sizes == (784, 128, 64, 10)
+    assert config.layer_sizes(10) == (784, 128, 64, 10)
     assert config.activations == ("relu", "relu")
 
 

@@ -21,7 +21,7 @@ CONFIG = Config(
 
 def start(folder, dataset, config=CONFIG):
     folder.mkdir()
-    run, state = Run(folder, config, dataset, threads=1), initial_state(config)
+    run, state = Run(folder, config, dataset, threads=1), initial_state(config, 10)
     run.start(state)
     return run, state
 

@@ -37,8 +37,9 @@ def test_metadata_come_back_from_json():
 def test_optional_keys_may_be_missing_or_empty():
     few = replace(METADATA, scores=None, threads=None, images=None, training=None)
     values = few.to_json()
-    assert set(values) == {"config", "epoch", "dataset", "preprocessing", "temperature"}
-    del values["temperature"]
+    always = {"config", "epoch", "dataset", "preprocessing"}
+    assert set(values) == always | {"temperature", "class_names"}
+    del values["temperature"], values["class_names"]
     assert Metadata.from_json(values | {"scores": {}, "a key of tomorrow": 1}) == few
 
 
@@ -59,6 +60,12 @@ def test_optional_keys_may_be_missing_or_empty():
         ("threads", 0),
         ("threads", 10**400),
         ("temperature", -1.0),
+        ("class_names", "AB"),
+        ("class_names", ["A"]),
+        ("class_names", ["A", "A"]),
+        ("class_names", ["A", ""]),
+        ("class_names", ["A", 2]),
+        ("class_names", [str(number) for number in range(1001)]),
         ("images", True),
         ("images.polarity", "grey"),
         ("images.polarity", ["light_on_dark"]),

@@ -4,14 +4,18 @@ import numpy as np
 import pytest
 
 from dlcli.data import datasets
+from dlcli.data.classes import DIGITS
 from dlcli.data.datasets import Examples
-from dlcli.runs import lookup
+from dlcli.runs import lookup, training_images
 from dlcli.runs.metadata import TrainingImages
-from dlcli.runs.training_images import describe
 
 MNIST = TrainingImages(
     polarity="light_on_dark", digits=True, mnist_format=True, side_px=20, centring="mass"
 )
+
+
+def describe(train: Examples) -> TrainingImages:
+    return training_images.describe(train, DIGITS)
 
 
 def filling(image: np.ndarray) -> np.ndarray:

@@ -25,7 +25,7 @@ def train(sample) -> Examples:
 def cause_of(settings: dict, train: Examples) -> diagnosis.Cause:
     """Why training with these settings learned nothing."""
     config = from_builtins({"hidden_layers": [32], "epochs": 2} | settings, "test")
-    state = initial_state(config)
+    state = initial_state(config, 10)
     list(fit(config, train, NONE, state))
     return diagnosis.why_nothing_was_learned(config, state, train, 0.1)
 
@@ -87,7 +87,7 @@ def test_pixels_of_0_and_1_are_told_from_a_low_learning_rate(train):
 def test_dead_and_saturated_neurons_are_told(train):
     for activation, bias, how in (("relu", -100, "dead"), ("sigmoid", 100, "saturated")):
         config = from_builtins({"hidden_layers": [32], "activation": activation}, "test")
-        state = initial_state(config)
+        state = initial_state(config, 10)
         state.network.biases[0][...] = bias
         state.network.weights[0] *= 1.5
         cause = diagnosis.why_nothing_was_learned(config, state, train, 0.1)
@@ -106,7 +106,7 @@ def test_wrong_labels_are_no_fault_of_the_hyperparameters(train):
 )
 def test_only_an_accuracy_near_guessing_is_explained(train, accuracy, told):
     config = from_builtins({"hidden_layers": []}, "test")
-    state = initial_state(config)
+    state = initial_state(config, 10)
     found = diagnosis.why_nothing_was_learned(config, state, train, accuracy)
     assert (found is not None) is told
 

@@ -40,7 +40,7 @@ def small(**settings):
 
 def train(config, data, validation=None):
     """Train from the start; return the records and the state."""
-    state = initial_state(config)
+    state = initial_state(config, 10)
     validation_images = data.test if validation is None else validation
     return list(fit(config, data.train, validation_images, state)), state
 
@@ -169,7 +169,7 @@ def test_plain_descent_with_small_steps_lowers_the_cost_every_epoch(output_activ
 
 def test_losses_and_accuracies_are_those_of_the_networks_own_answers(data):
     config = small(batch_size=1000, epochs=1)
-    before = make_network(config)
+    before = make_network(config, 10)
     (record,), state = train(config, data)
     for network, examples, loss, fraction in (
         (before, data.train, record.train_loss, record.train_accuracy),
@@ -209,7 +209,7 @@ def test_every_image_is_used_once_an_epoch_in_an_order_of_its_own(
 
     monkeypatch.setattr(Backpropagation, "run", spy)
     config = small(batch_size=batch_size, epochs=2)
-    list(fit(config, Examples(images, data.train.labels), NOTHING, initial_state(config)))
+    list(fit(config, Examples(images, data.train.labels), NOTHING, initial_state(config, 10)))
 
     assert [len(rows) for rows, _ in seen] == 2 * sizes
     orders = [
@@ -245,7 +245,7 @@ def test_on_block_is_called_after_every_block_of_batches(data, monkeypatch):
     monkeypatch.setattr(loop, "_BLOCK_ROWS", 50)
     config = small(batch_size=25, epochs=2)
     calls = []
-    records = list(fit(config, data.train, data.test, initial_state(config), calls.append))
+    records = list(fit(config, data.train, data.test, initial_state(config, 10), calls.append))
     assert [(progress.epoch, progress.images) for progress in calls] == [
         (epoch, size) for epoch in (1, 2) for size in (50, 10)
     ]
@@ -266,7 +266,7 @@ def test_each_step_has_the_rate_of_the_schedule_and_the_record_the_last(data, mo
     config = small(
         batch_size=20, epochs=4, schedule="step", step_epochs=2, decay_factor=0.1, warmup_epochs=1
     )
-    state = initial_state(config)
+    state = initial_state(config, 10)
     steps = spy_on_steps(state, monkeypatch)
     records = list(fit(config, data.train, NOTHING, state))
     rates = [rate for _, rate in steps]
@@ -320,7 +320,7 @@ def test_each_epoch_draws_distortions_of_its_own(data, monkeypatch):
     monkeypatch.setattr(Backpropagation, "run", spy)
     same = Examples(np.repeat(data.train.images[:1], 60, axis=0), data.train.labels)
     config = small(augmentation=Augmentation(rotation=30), epochs=2, batch_size=60)
-    list(fit(config, same, NOTHING, initial_state(config)))
+    list(fit(config, same, NOTHING, initial_state(config, 10)))
     first, second = seen
     assert (first != second).any()
 
@@ -368,7 +368,7 @@ def test_equal_seeds_give_equal_training_and_others_do_not(settings, data):
 )
 def test_training_resumed_after_any_epoch_ends_bit_by_bit_as_if_never_stopped(settings, data):
     config = small(**settings)
-    state = initial_state(config)
+    state = initial_state(config, 10)
     stops = [copy_of(config, state)]
     records = []
     for record in fit(config, data.train, data.test, state):
@@ -409,13 +409,13 @@ def test_finished_training_does_not_continue(data):
 
 def test_initial_state_is_a_network_of_the_configs_shape_before_epoch_1():
     config = small(hidden_layers=(7, 6), activation=("gelu", "tanh"), output_activation="sigmoid")
-    state = initial_state(config)
+    state = initial_state(config, 10)
     network = state.network
     assert network.layer_sizes == (784, 7, 6, 10)
     assert network.activations == ("gelu", "tanh")
     assert network.output_activation == "sigmoid"
     assert network.parameters.dtype == np.float32
-    assert network.parameters.tobytes() == make_network(config).parameters.tobytes()
+    assert network.parameters.tobytes() == make_network(config, 10).parameters.tobytes()
     assert (state.epoch, state.best_epoch) == (0, 0)
     assert state.optimizer.parameters is network.parameters
 
@@ -431,7 +431,7 @@ def test_clipping_limits_the_norm_of_every_step_and_keeps_its_direction(data, mo
     gradients, records = [], []
     for clip in (None, 0.1):
         config = small(epochs=1, batch_size=60, gradient_clip=clip)
-        state = initial_state(config)
+        state = initial_state(config, 10)
         steps = spy_on_steps(state, monkeypatch)
         records += fit(config, data.train, data.test, state)
         gradients.append(steps[0][0])
@@ -445,7 +445,7 @@ def test_clipping_limits_the_norm_of_every_step_and_keeps_its_direction(data, mo
 
 def test_clipping_leaves_shorter_gradients_alone_and_holds_through_training(data, monkeypatch):
     config = small(epochs=10, gradient_clip=0.5)
-    state = initial_state(config)
+    state = initial_state(config, 10)
     steps = spy_on_steps(state, monkeypatch)
     records = list(fit(config, data.train, data.test, state))
     norms = [norm_of(gradient) for gradient, _ in steps]
@@ -456,7 +456,7 @@ def test_clipping_leaves_shorter_gradients_alone_and_holds_through_training(data
 
 def test_gradient_norm_of_a_record_is_the_mean_over_its_batches(data, monkeypatch):
     config = small(epochs=2, batch_size=20, weight_decay=0.1)
-    state = initial_state(config)
+    state = initial_state(config, 10)
     steps = spy_on_steps(state, monkeypatch)
     records = list(fit(config, data.train, data.test, state))
     norms = [norm_of(gradient) for gradient, _ in steps]
@@ -481,7 +481,7 @@ def test_adamw_keeps_its_decay_out_of_the_gradient(data, monkeypatch):
     gradients = []
     for decay in (0.0, 0.5):
         config = small(optimizer="adamw", weight_decay=decay, epochs=1, batch_size=60)
-        state = initial_state(config)
+        state = initial_state(config, 10)
         steps = spy_on_steps(state, monkeypatch)
         list(fit(config, data.train, data.test, state))
         gradients.append(steps[0][0].tobytes())
@@ -528,7 +528,7 @@ def test_the_running_mean_is_evaluated(data):
 
 def test_the_temperature_is_that_of_the_best_epoch(data):
     config = small(dropout=0.5)
-    state = initial_state(config)
+    state = initial_state(config, 10)
     temperatures = []
     for _ in fit(config, data.train, data.test, state):
         temperatures.append(state.temperature)
@@ -606,7 +606,7 @@ def test_absurd_learning_rates_end_in_an_error_that_says_what_to_do(settings, da
 
 def test_divergence_seen_by_the_validation_images_alone_is_an_error_too(data):
     config = small(hidden_layers=(5, 5), epochs=1)
-    state = initial_state(config)
+    state = initial_state(config, 10)
     state.network.parameters[: state.network.weight_count] = 1e20
     blank = Examples(np.zeros((10, 784), np.uint8), np.arange(10, dtype=np.uint8))
     with pytest.raises(DivergenceError, match="epoch 1, step 1: it made the validation loss"):
@@ -615,7 +615,7 @@ def test_divergence_seen_by_the_validation_images_alone_is_an_error_too(data):
 
 def test_a_last_step_that_makes_weights_infinite_is_an_error_too(data):
     config = small(hidden_layers=(), epochs=1, batch_size=1000)
-    state = initial_state(config)
+    state = initial_state(config, 10)
 
     def explode(_gradient, _learning_rate):
         state.network.parameters[0] = np.inf
@@ -628,7 +628,7 @@ def test_a_last_step_that_makes_weights_infinite_is_an_error_too(data):
 def in_step(number, change, settings, data, validation=None):
     """Train, changing the state after one of the steps; return the error that this ends in."""
     config = small(**{"batch_size": 10, **settings})
-    state = initial_state(config)
+    state = initial_state(config, 10)
     step, steps = state.optimizer.step, itertools.count(1)
 
     def step_or_change(gradient, learning_rate):
@@ -710,7 +710,7 @@ def test_a_long_gradient_is_clipped_where_that_was_asked_for(data):
     softmax = {**LINEAR, "hidden_layers": (), "epochs": 2}
     assert "step 2: the norm of its gradient" in in_step(1, let_weights(1e14), softmax, data)
     config = small(**softmax, gradient_clip=1.0)
-    state = initial_state(config)
+    state = initial_state(config, 10)
     let_weights(1e14)(state)
     assert all(1e15 < r.gradient_norm < math.inf for r in fit(config, data.train, NOTHING, state))
 
@@ -720,7 +720,7 @@ def test_a_long_gradient_is_clipped_where_that_was_asked_for(data):
 
 def test_the_best_epoch_has_the_most_right_answers_and_among_equals_the_least_loss(data):
     config = small(epochs=25, learning_rate=0.3, batch_size=10, dropout=0.5, hidden_layers=(6,))
-    state = initial_state(config)
+    state = initial_state(config, 10)
     records, flags = [], []
     for record in fit(config, data.train, data.test, state):
         records.append(record)
@@ -751,7 +751,7 @@ def test_the_best_epoch_may_be_that_of_the_least_loss(data):
 
 def test_the_last_epoch_may_be_kept_with_any_scores(data):
     config = small(epochs=25, learning_rate=0.3, batch_size=10, dropout=0.5, keep="last")
-    state = initial_state(config)
+    state = initial_state(config, 10)
     for record in fit(config, data.train, data.test, state):
         assert state.is_best
         assert state.best_accuracy == record.validation_accuracy
@@ -767,7 +767,7 @@ def test_an_epoch_that_is_only_as_good_as_the_best_is_no_better(data):
 
 def test_without_validation_images_the_latest_epoch_is_the_best(data):
     config = small(epochs=3)
-    state = initial_state(config)
+    state = initial_state(config, 10)
     for record in fit(config, data.train, NOTHING, state):
         assert record.validation_loss is record.validation_accuracy is None
         assert state.is_best
