@@ -12,6 +12,10 @@ They draw their pictures with these modules, which the tests use too:
 
 - ``photographs``          picture files of paper, pen, light and camera
 - ``conditions``           kinds of photographs
+- ``number_pages``         pages of numbers, with what is written where
+- ``number_layout``        where the digits of such a page stand
+- ``writers``              MNIST's digits that look as if one person had written them
+- ``forms``                rules, squares and boxes that are printed on a page
 - ``characters``           letters, digits and signs as strokes of a pen
 - ``non_digits``           drawings of what is no digit
 """

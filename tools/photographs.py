@@ -93,11 +93,40 @@ def photograph(
 
     Pictures smaller than ``canvas_side`` are drawn larger and shrunk, for smooth strokes.
     """
+    size = canvas_size(scene, canvas_side)
+    return compose(_pen_coverage(marks, scene, size), scene, random)
+
+
+def canvas_size(scene: Scene, canvas_side: int = _CANVAS_SIDE_PX) -> tuple[int, int]:
+    """Width and height at which a picture is drawn: those of the scene, or a multiple of them."""
     width, height = scene.size
     enlarged = max(1, math.ceil(canvas_side / max(width, height)))
-    size = (width * enlarged, height * enlarged)
-    pen = _pen_coverage(marks, scene, size) * np.float32(scene.opacity)
+    return width * enlarged, height * enlarged
+
+
+def compose(
+    pen: Levels, scene: Scene, random: np.random.Generator, printed: Levels | None = None
+) -> bytes:
+    """The content of a picture file, from what the pen covers of a canvas.
+
+    Parameters
+    ----------
+    pen
+        The fraction of each pixel of the canvas that the pen covers, shape (height, width).
+    scene
+        All the rest.
+    random
+        Where texture, light, desk, specks and noise come from.
+    printed
+        What is printed on the paper in the colour and strength of the scene's lines.
+    """
+    size = (pen.shape[1], pen.shape[0])
+    width, height = scene.size
+    pen = pen * np.float32(scene.opacity)
     picture = _paper(scene, size, random)
+    if printed is not None:
+        cover = printed[..., None] * np.float32(scene.line_strength)
+        picture += cover * (_colour(scene.line_colour) - picture)
     picture += pen[..., None] * (_colour(scene.pen) - picture)
     picture *= _light(scene, size, random)[..., None]
     image = Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))
@@ -133,15 +162,16 @@ def _pen_coverage(marks: Marks, scene: Scene, size: tuple[int, int]) -> Levels:
     digit = marks[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     longer = scene.digit * min(size)
     scale = longer / max(digit.shape)
-    drawn = (
-        _as_written(digit, scale)
-        if scene.pen_width is None
-        else _with_pen(digit, scale, scene.pen_width * longer)
-    )
+    drawn = draw(digit, scale, None if scene.pen_width is None else scene.pen_width * longer)
     page = Image.new("L", size, 0)
     room = (width - drawn.width, height - drawn.height)
     page.paste(drawn, (round(scene.place[0] * room[0]), round(scene.place[1] * room[1])))
     return np.asarray(page, np.float32) / np.float32(255)
+
+
+def draw(digit: Marks, scale: float, pen_width: float | None) -> Image.Image:
+    """A digit enlarged, as it was written or with a round pen of a width in pixels."""
+    return _as_written(digit, scale) if pen_width is None else _with_pen(digit, scale, pen_width)
 
 
 def _as_written(digit: Marks, scale: float) -> Image.Image:
