@@ -25,12 +25,27 @@ imports only packages above it in this list; the layers in ``pyproject.toml`` ch
 
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["Classifier", "Layer", "__version__", "load_model"]
+__all__ = [
+    "Classifier",
+    "Layer",
+    "Number",
+    "PicturePrediction",
+    "ReadDigit",
+    "__version__",
+    "load_model",
+]
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from dlcli.inference.classifier import Classifier, Layer, load_model
+    from dlcli.inference.classifier import (
+        Classifier,
+        Layer,
+        Number,
+        PicturePrediction,
+        ReadDigit,
+        load_model,
+    )
 else:
 
     def __getattr__(name: str) -> Any:

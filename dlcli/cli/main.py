@@ -23,7 +23,7 @@ from dlcli.runs import interrupts
 
 # In the order in which a newcomer needs them; the modules have the same names.
 COMMANDS = (
-    *("train", "eval", "predict", "data", "config", "runs"),
+    *("train", "eval", "predict", "read", "data", "config", "runs"),
     *("compare", "report", "gradcheck", "export", "plot", "sweep"),
 )
 
@@ -63,6 +63,7 @@ def cli() -> None:
       dlcli train --config mnist         download MNIST and train on it
       dlcli eval                         score the latest run on the test images
       dlcli predict photo.png            which digit is this?
+      dlcli read page.png                which numbers are on this page?
 
     dlcli help COMMAND shows a command's options and examples, as COMMAND --help does.
 

@@ -1,5 +1,7 @@
 """``dlcli predict``."""
 
+import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,8 +142,12 @@ def _write_previews(predictions: "Iterable[Prediction]", folder: Path) -> "Itera
 
 
 def _reason(prediction: "Prediction") -> str | None:
-    """Why there is no prediction for a picture."""
-    return prediction.reason
+    """Why there is no prediction for a picture, and what to type instead if it has a number."""
+    if prediction.rejection is None or prediction.rejection.code != "several_digits":
+        return prediction.reason
+    path = re.sub(r"#\d+$", "", prediction.name)  # of a file with several pages
+    words = ["dlcli", "read", *(["--"] if path[:1] == "-" != path else []), path]
+    return f"{prediction.reason}; for the number: {shlex.join(words)}"
 
 
 def _ranking(prediction: "Prediction") -> list[tuple[int, float]]:
@@ -167,7 +173,7 @@ def _json_object(prediction: "Prediction", top: int, model: str) -> dict[str, An
     else:
         result |= {"digit": None, "probability": None, "probabilities": None}
         result["reason"] = prediction.rejection and prediction.rejection.code
-        result["message"] = prediction.reason
+        result["message"] = _reason(prediction)
     result["box"] = prediction.box
     result["model"] = model
     if top > 1:

@@ -5,5 +5,6 @@
 - ``preparation``: pictures to what a model was trained on
 - ``predictor``: pictures to predictions, in parallel and in order
 - ``reading``: pictures to numbers
+- ``drawing``: pictures with what was read drawn in
 - ``classifier``: arrays of images to predictions, as a library
 """

@@ -5,17 +5,24 @@ stands for the first). Everything else in the package may change at any time.
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image, ImageOps
 
+from dlcli.inference import predictor, reading
+from dlcli.inference.reading import Number, ReadDigit, ReadingOptions
 from dlcli.nn.dimensions import IMAGE_SIDE, IMAGE_SIZE
 from dlcli.nn.types import Array
 from dlcli.runs.checkpoint import Model
 from dlcli.runs.lookup import load_named
+from dlcli.vision.candidate import Box
+from dlcli.vision.decode import PAGE_SIDE_PX, USEFUL_SIDE_PX, read_image
 
-__all__ = ["Classifier", "Layer", "load_model"]
+__all__ = ["Classifier", "Layer", "Number", "PicturePrediction", "ReadDigit", "load_model"]
 
 _SHAPES = {(IMAGE_SIZE,), (IMAGE_SIDE, IMAGE_SIDE)}
 
@@ -40,12 +47,53 @@ class Layer:
     activation: str
 
 
+Picture: TypeAlias = str | os.PathLike[str] | Image.Image | npt.NDArray[np.generic]
+"""A picture of any size: its path, an image of Pillow, or an array of its pixels.
+
+An array has the shape (height, width) if it is grey, or (height, width, 3) or (height, width, 4)
+for RGB or RGBA. It holds uint8 from 0 to 255, floats from 0 to 1, or booleans.
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class PicturePrediction:
+    """The prediction for one picture.
+
+    Attributes
+    ----------
+    digit
+        None if the picture was rejected: it shows no digit, several, or none that is clear.
+    probability
+        Of the digit; None if the picture was rejected.
+    probabilities
+        Of the ten digits, shape (10,), float32; None if the picture was rejected.
+    reason
+        Why it was rejected: ``blank``, ``no_digit``, ``several_digits``, ``not_a_digit``,
+        ``ambiguous`` or ``low_confidence``; else None.
+    message
+        A sentence about the reason; else None.
+    box
+        Where the digit lies: left, top, right, bottom, in the picture's pixels. None for a picture
+        in MNIST's format, and if nothing was found.
+    """
+
+    digit: int | None
+    probability: float | None
+    probabilities: npt.NDArray[np.float32] | None
+    reason: str | None
+    message: str | None
+    box: Box | None
+
+
 class Classifier:
     """A trained classifier of digits, as :func:`load_model` returns it.
 
-    Its methods take images in MNIST's format: 28x28, light on dark, centred. For photographs and
-    scans use ``dlcli predict``. Arrays have the shape (n, 28, 28) or (n, 784), without the n for
-    a single image, and hold pixels from 0 to 255 as uint8 or from 0 to 1 as floats.
+    :meth:`predict_picture` and :meth:`read` take pictures of any kind, such as photographs and
+    scans. The other methods take images in MNIST's format: 28x28, light on dark, centred. Arrays of
+    these have the shape (n, 28, 28) or (n, 784), without the n for a single image, and hold pixels
+    from 0 to 255 as uint8 or from 0 to 1 as floats.
+
+    A classifier can be pickled, and so sent to other processes.
 
     Attributes
     ----------
@@ -71,6 +119,10 @@ class Classifier:
     def __repr__(self) -> str:
         sizes = "-".join(str(size) for size in self._model.network.layer_sizes)
         return f"<Classifier {str(self._model.path)!r}: {sizes}>"
+
+    def __reduce__(self) -> tuple[type["Classifier"], tuple[Model]]:
+        """Pickle what inference needs."""
+        return Classifier, (replace(self._model, optimizer_state={}, average=None),)
 
     def predict(self, images: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """The digit on each image, shape (n,).
@@ -98,6 +150,76 @@ class Classifier:
         _, probabilities = self._model.infer(_as_images(images))
         return probabilities.astype(np.float32, copy=False)
 
+    def predict_picture(self, picture: Picture, *, reject: float = 0.0) -> PicturePrediction:
+        """The digit on a picture of any kind, as ``dlcli predict`` finds it.
+
+        Of a file with several pages this is the first.
+
+        Parameters
+        ----------
+        picture
+            A path, an image of Pillow or an array; see :data:`Picture`.
+        reject
+            Reject predictions whose probability is lower.
+
+        Raises
+        ------
+        dlcli.errors.ImageError
+            The file cannot be read, or is no picture.
+        ValueError
+            The array cannot be a picture.
+        """
+        image, name = _opened(picture, USEFUL_SIDE_PX)
+        found = predictor.predict_image(self._model, image, name, reject)
+        probabilities = found.probabilities
+        if probabilities is None:
+            code = found.rejection and found.rejection.code
+            return PicturePrediction(None, None, None, code, found.reason, found.box)
+        digit = int(probabilities.argmax())
+        probabilities = probabilities.astype(np.float32, copy=False)
+        return PicturePrediction(
+            digit, float(probabilities[digit]), probabilities, None, None, found.box
+        )
+
+    def read(
+        self,
+        picture: Picture,
+        *,
+        reject: float = 0.0,
+        digits: int | None = None,
+        lines: int | None = None,
+        grid: tuple[int, int] | None = None,
+    ) -> tuple[Number, ...]:
+        """The numbers on a picture in reading order, as ``dlcli read`` finds them.
+
+        Of a file with several pages this is the first.
+
+        Parameters
+        ----------
+        picture
+            A path, an image of Pillow or an array; see :data:`Picture`.
+        reject
+            Read a digit whose probability is lower as ``?``.
+        digits
+            How many digits each number has, if that is known.
+        lines
+            How many lines the picture has, if that is known.
+        grid
+            Rows and columns of a picture that is a grid of boxes with a digit or nothing in each.
+
+        Raises
+        ------
+        dlcli.errors.ImageError
+            The file cannot be read, or is no picture.
+        dlcli.errors.CheckpointError
+            The model does not know the ten digits.
+        ValueError
+            The array cannot be a picture.
+        """
+        image, _ = _opened(picture, PAGE_SIDE_PX)
+        options = ReadingOptions(reject=reject, digits=digits, lines=lines, grid=grid)
+        return reading.read_picture(self._model, image, options)
+
 
 def load_model(model: str | os.PathLike[str]) -> Classifier:
     """Load a trained model.
@@ -116,6 +238,33 @@ def load_model(model: str | os.PathLike[str]) -> Classifier:
     return Classifier(load_named(os.fspath(model)))
 
 
+def _opened(picture: Picture, useful_side: int) -> tuple[Image.Image, str]:
+    """A picture as an image, reduced to no less than the useful side, and its name in messages."""
+    if isinstance(picture, (str, os.PathLike)):
+        name = os.fspath(picture)
+        return read_image(Path(name), name, useful_side), name
+    if isinstance(picture, Image.Image):
+        return ImageOps.exif_transpose(picture), "picture"
+    return _from_pixels(np.asarray(picture)), "picture"
+
+
+def _from_pixels(pixels: npt.NDArray[np.generic]) -> Image.Image:
+    """An array of pixels as an image."""
+    if not pixels.size or not (
+        pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in {3, 4})
+    ):
+        raise ValueError(
+            "picture: expected shape (height, width), (height, width, 3) or (height, width, 4), "
+            f"found {pixels.shape}"
+        )
+    if pixels.dtype == np.bool_:
+        pixels = pixels.astype(np.float32)
+    _check_levels(pixels, "picture")
+    if pixels.dtype != np.uint8:
+        pixels = np.round(255 * pixels.astype(np.float32)).astype(np.uint8)
+    return Image.fromarray(np.ascontiguousarray(pixels))
+
+
 def _read_only(array: Array) -> npt.NDArray[np.float32]:
     view = array.astype(np.float32, copy=False).view()
     view.flags.writeable = False
@@ -132,15 +281,22 @@ def _as_images(given: npt.ArrayLike) -> npt.NDArray[np.uint8] | Array:
             f"images: expected shape (n, 28, 28) or (n, 784), or (28, 28) or (784,) for one "
             f"image, found {images.shape}"
         )
-    if images.dtype != np.uint8 and images.dtype.kind != "f":
+    _check_levels(images, "images")
+    return images.reshape(len(images), IMAGE_SIZE)
+
+
+def _check_levels(pixels: npt.NDArray[np.generic], name: str) -> None:
+    """Refuse an array that holds neither uint8 from 0 to 255 nor floats from 0 to 1."""
+    if pixels.dtype == np.uint8:
+        return
+    if pixels.dtype.kind != "f":
         raise ValueError(
-            f"images: expected uint8 (0 to 255) or floats (0 to 1), found {images.dtype}"
+            f"{name}: expected uint8 (0 to 255) or floats (0 to 1), found {pixels.dtype}"
         )
-    if images.dtype != np.uint8 and images.size:
-        least, most = float(images.min()), float(images.max())
+    if pixels.size:
+        least, most = float(pixels.min()), float(pixels.max())
         if not (least >= 0 and most <= 1):  # nan is neither
             raise ValueError(
-                f"images: floats must be from 0 to 1, found {least:g} to {most:g}; "
+                f"{name}: floats must be from 0 to 1, found {least:g} to {most:g}; "
                 "pixels from 0 to 255 are taken as uint8"
             )
-    return images.reshape(len(images), IMAGE_SIZE)

@@ -110,6 +110,19 @@ def predict(
                 yield from _classify(model, batch[start : start + _BATCH_SIZE], reject)
 
 
+def predict_image(model: Model, image: Image.Image, name: str, reject: float = 0.0) -> Prediction:
+    """Predict one picture that is decoded already.
+
+    Raises
+    ------
+    ImageError
+        It is damaged.
+    """
+    found = preparation(model.metadata, raw=False, explain=False)(image, name)
+    (prediction,) = _classify(model, [(name, found)], reject)
+    return prediction
+
+
 def in_order(
     prepare: Callable[[ImageSource], list[Page]],
     sources: Iterable[ImageSource | None],

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from dlcli.errors import ImageError
+from dlcli.errors import CheckpointError, ImageError
 from dlcli.inference.predictor import available_cores, in_order
 from dlcli.inference.sources import ImageSource
 from dlcli.nn.types import Array, Pixels
@@ -163,6 +163,11 @@ def read(
     is_unread
         Whether nobody wants the numbers any more, asked from any thread. From then on pictures
         are only decoded, to report those that cannot be.
+
+    Raises
+    ------
+    CheckpointError
+        The model was trained on other images than digits.
     """
 
     def read_page(name: str, page: Image.Image | ImageError) -> Reading:
@@ -182,6 +187,7 @@ def read(
         pages = read_pages(source.file, source.name, PAGE_SIDE_PX)
         return [read_page(name, page) for name, page in pages]
 
+    _refuse_other_classes(model)
     with ignore_warnings():
         for batch in in_order(read_file, sources, threads or available_cores()):
             yield from batch
@@ -196,11 +202,22 @@ def read_picture(
     ------
     ImageError
         The picture is damaged.
+    CheckpointError
+        The model was trained on other images than digits.
     """
+    _refuse_other_classes(model)
     size = picture.info.get(FULL_SIZE, picture.size)
     page = to_grey_or_rgb(picture, "picture", PAGE_SIDE_PX)
     page.info[FULL_SIZE] = size
     return _numbers(model, page, options)
+
+
+def _refuse_other_classes(model: Model) -> None:
+    if not model.metadata.reads_drawn_digits:
+        raise CheckpointError(
+            f"{model.path}: cannot read numbers: it was not trained on light digits on a dark "
+            "ground; use another model, such as pretrained"
+        )
 
 
 def _full_size(picture: Image.Image) -> Image.Image:

@@ -7,7 +7,9 @@ weight decay its part of them, in one sweep. The matrices of the layers are view
 """
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import accumulate, pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -110,6 +112,20 @@ class Network:
         self.statistics: Array = np.zeros(2 * sum(hidden), dtype)
         self.means = _split(self.statistics, hidden)
         self.variances = _split(self.statistics[sum(hidden) :], hidden)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the vectors alone: the views into them are made anew."""
+        arguments = (
+            self.layer_sizes,
+            self.activations,
+            self.output_activation,
+            self.parameters.dtype,
+        )
+        make = partial(Network, batch_norm=self.batch_norm)
+        return make, arguments, (self.parameters, self.statistics)
+
+    def __setstate__(self, vectors: tuple[Array, Array]) -> None:
+        self.parameters[...], self.statistics[...] = vectors
 
     def initialize(self, name: str, stddev: float, random: "np.random.Generator") -> None:
         """Draw random weights, set biases to 0, and scales to 1 (see ``initializers``)."""

@@ -18,7 +18,7 @@ from dlcli.files import open_file
 
 # Pictures are reduced by an integer factor to about this side. JPEG files are decoded at a half, a
 # quarter or an eighth of their size, which is much faster.
-_USEFUL_SIDE_PX = 500
+USEFUL_SIDE_PX = 500
 # The useful side of a page of many digits: those a fortieth of the page high then have 25 pixels,
 # more than the 20 of MNIST's.
 PAGE_SIDE_PX = 1000
@@ -60,7 +60,9 @@ _MIN_PAGE_FRACTION = 0.2
 _MIN_PAGE_CONTRAST = 60
 
 
-def read_image(source: Path | BinaryIO, name: str) -> Image.Image:
+def read_image(
+    source: Path | BinaryIO, name: str, useful_side: int = USEFUL_SIDE_PX
+) -> Image.Image:
     """Decode a picture, the first page of a file that has several; raise as :func:`read_pages`.
 
     Raises
@@ -69,7 +71,7 @@ def read_image(source: Path | BinaryIO, name: str) -> Image.Image:
         It cannot be read, Pillow does not know its format, it is too large, or decoding takes
         too long.
     """
-    with closing(read_pages(source, name)) as pages:
+    with closing(read_pages(source, name, useful_side)) as pages:
         _, page = next(pages)
     if isinstance(page, ImageError):
         raise page
@@ -77,7 +79,7 @@ def read_image(source: Path | BinaryIO, name: str) -> Image.Image:
 
 
 def read_pages(
-    source: Path | BinaryIO, name: str, useful_side: int = _USEFUL_SIDE_PX
+    source: Path | BinaryIO, name: str, useful_side: int = USEFUL_SIDE_PX
 ) -> Generator[tuple[str, Image.Image | ImageError]]:
     """Decode a file's pictures, turned upright by their EXIF data; large ones are reduced in size.
 
@@ -298,9 +300,7 @@ def ignore_warnings() -> Iterator[None]:
         yield
 
 
-def to_grey_or_rgb(
-    image: Image.Image, name: str, useful_side: int = _USEFUL_SIDE_PX
-) -> Image.Image:
+def to_grey_or_rgb(image: Image.Image, name: str, useful_side: int = USEFUL_SIDE_PX) -> Image.Image:
     """Convert to mode L or RGB without transparency, below twice the useful side in pixels.
 
     Raises

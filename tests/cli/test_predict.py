@@ -350,6 +350,32 @@ def test_what_shows_no_digit_is_told_before_how_sure_the_network_is(predict):
     assert "not confident enough" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("page.png", "dlcli read page.png"),
+        ("a b.png", "dlcli read 'a b.png'"),
+        ("-1.png", "dlcli read -- -1.png"),
+        ("-", "dlcli read -"),
+        ("pages.tif", "dlcli read pages.tif"),
+    ],
+)
+def test_a_picture_with_several_digits_is_referred_to_read(predict, name, command):
+    page = Image.new("L", (300, 200), 255)
+    for left in (90, 190):
+        page.paste(0, (left, 50, left + 14, 150))
+    content = io.BytesIO()
+    page.save(content, "TIFF", save_all=True, append_images=[page] if name == "pages.tif" else [])
+    if name != "-":
+        Path(name).write_bytes(content.getvalue())
+    result = predict("--", name, stdin=content.getvalue())
+    assert {cells[0] for cells in lines_of(result)} == {"?"}
+    for line in result.stderr.splitlines()[1:]:
+        assert line.endswith(f": more than one digit; for the number: {command}")
+    (found, *_) = objects_of(predict("-f", "json", "--", name, stdin=content.getvalue()))
+    assert found["message"] == f"more than one digit; for the number: {command}"
+
+
 def test_no_probability_reaches_nan(predict, digit):
     digit("a.png")
     assert predict("--reject", "nan", "a.png").stdout == "?\t-\ta.png\n"
