@@ -167,6 +167,15 @@ def output_format(*formats: str) -> Callable[[Function], Function]:
     )
 
 
+def refuse_before_subcommand(context: click.Context) -> None:
+    """Refuse a group's own options where a subcommand is called, which would not heed them."""
+    if context.invoked_subcommand is None:
+        return
+    for parameter in context.params:
+        if context.get_parameter_source(parameter) is click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"options go after {context.invoked_subcommand}, not before")
+
+
 def config_stem(sources: tuple[str, ...]) -> str:
     """A word for the config, for the names of what is made from it."""
     if not sources:

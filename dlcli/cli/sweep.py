@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from dlcli.cli import options
 from dlcli.cli.loading import load_dataset, needs
@@ -97,10 +96,8 @@ def command(
       dlcli sweep -c my.yaml --storage postgresql://user@server/sweeps
       dlcli sweep report --output report.html
     """
+    options.refuse_before_subcommand(context)
     if context.invoked_subcommand is not None:
-        for parameter in context.params:
-            if context.get_parameter_source(parameter) is ParameterSource.COMMANDLINE:
-                raise click.UsageError(f"options go after {context.invoked_subcommand}, not before")
         return
 
     from dlcli.sweep import plan as plans

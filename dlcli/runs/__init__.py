@@ -15,6 +15,8 @@ Begin with ``run`` to train, with ``lookup`` to use a model, and with ``resume``
 - ``metrics_log``  ``metrics.jsonl``, a line for each epoch
 - ``summary``      ``summary.json``, how a run ended
 - ``listing``      the runs in a folder
+- ``selection``    which of them are listed, and in what order
+- ``removal``      remove a run
 - ``strict_json``  JSON without NaN and Infinity, which the standard does not have
 
 ``old_optimizer_state`` converts what older checkpoints hold. ``pretrained/`` is the model that

@@ -127,11 +127,18 @@ def did_you_mean(path: Path) -> str:
 
 
 def entries(runs_dir: Path) -> list[Path]:
-    """What is in a folder of runs; nothing if there is no such folder."""
+    """What is in a folder of runs; nothing if there is no such folder.
+
+    Temporary names are left out: a run that is being removed has one.
+    """
     try:
-        return list(runs_dir.iterdir())
+        return [path for path in runs_dir.iterdir() if not _is_temporary(path)]
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def _is_temporary(path: Path) -> bool:
+    return path.name.startswith(".") and path.suffix == ".tmp"
 
 
 def has_runs(runs_dir: Path) -> bool:

@@ -3,7 +3,7 @@
 import errno
 import os
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,12 @@ def list_runs(runs_dir: Path) -> Iterator[dict[str, Any]]:
     A run that is deleted meanwhile has no row.
     """
     found = []
-    for path in runs_dir.iterdir():
+    for path in directory.entries(runs_dir):
         trained = _time_of(path / LAST)
         if trained is not None and not path.is_symlink() and (path / CONFIG).is_file():
             found.append((trained, path.name, path))
     for _, _, path in sorted(found):
-        row = _row(path)
+        row = row_of(path)
         if _time_of(path / LAST) is not None:
             yield row
 
@@ -61,26 +61,24 @@ def _seconds(time: str | None) -> float | None:
         return None
 
 
-def _time_of(path: Path) -> int | None:
-    """When a file was written; None if there is no such file."""
-    try:
-        return path.stat().st_mtime_ns
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+def row_of(path: Path) -> dict[str, Any]:
+    """The row of a run; ``trained`` is when its last epoch was saved (UTC), None before the first.
 
-
-def _row(path: Path) -> dict[str, Any]:
+    What cannot be read of a run is None in its row.
+    """
     records: Sequence[EpochRecord] = []
-    kept = None
+    config = kept = None
     try:
+        config = checkpoint.read_config(path / CONFIG)
         records = metrics_log.read(path)
-        kept = kept_record(path, records)
+        kept = kept_epoch.kept_record(config.keep, records)
         status = "finished" if (path / SUMMARY).exists() else "unfinished"
         if (path / DIVERGED).exists():
             status = "diverged"
     except (CheckpointError, ConfigError, OSError) as error:
         is_unreadable = isinstance(error, OSError) and error.errno not in _NO_REGULAR_FILE
         records, kept, status = [], None, "unreadable" if is_unreadable else "damaged"
+    trained = _time_of(path / LAST)
     return {
         "run": str(path),
         "status": status,
@@ -89,7 +87,22 @@ def _row(path: Path) -> dict[str, Any]:
         "validation_accuracy": kept.validation_accuracy if kept else None,
         "validation_loss": kept.validation_loss if kept else None,
         "seconds": round(sum(record.seconds for record in records), 3),
+        "hidden_layers": list(config.hidden_layers) if config else None,
+        "dataset": config.dataset if config else None,
+        "trained": None if trained is None else _utc(trained / 1e9),
     }
+
+
+def _utc(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def _time_of(path: Path) -> int | None:
+    """When a file was written; None if there is no such file."""
+    try:
+        return path.stat().st_mtime_ns
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def kept_record(path: Path, records: Sequence[EpochRecord]) -> EpochRecord | None:

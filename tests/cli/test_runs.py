@@ -6,10 +6,15 @@ import json
 import re
 import shutil
 import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from dlcli.cli.runs import _COLUMNS
+from dlcli.runs import checkpoint
+from dlcli.runs.directory import locked
+from dlcli.runs.selection import network
 
 
 def test_runs_are_listed_as_text_json_and_csv(dlcli, trained_model):
@@ -18,7 +23,8 @@ def test_runs_are_listed_as_text_json_and_csv(dlcli, trained_model):
     assert row["run"] == str(trained_model)
     assert (row["status"], row["epochs"]) == ("finished", 4)
     (csv_row,) = csv.DictReader(io.StringIO(dlcli(*arguments, "--format", "csv").stdout))
-    assert csv_row == {key: str(row[key]) for key in _COLUMNS}
+    words = {**row, "hidden_layers": network(row["hidden_layers"])}
+    assert csv_row == {key: str(words[key]) for key in _COLUMNS}
     header, line = dlcli(*arguments).stdout.splitlines()
     assert header.split()[0] == "run"
     assert line.startswith(str(trained_model))
@@ -41,4 +47,101 @@ def test_on_a_terminal_no_line_of_the_list_is_wider(
     lines = dlcli("runs").stdout.splitlines()
     assert max(map(len, lines)) <= columns
     assert "runs/20261128T190216Z-quickstart" in lines
-    assert any(re.fullmatch(r"  finished +4 +\d +\d\d\.\d\d %( .*)?", line) for line in lines)
+    assert any(re.fullmatch(r"  finished +[\d-]+ +\S+ +4( .*)?", line) for line in lines)
+
+
+@pytest.fixture
+def two_runs(trained_model, workdir):
+    """A finished run, ``latest``, and one that has just begun."""
+    for name in ("good", "begun"):
+        shutil.copytree(trained_model, workdir / "runs" / name)
+    begun = workdir / "runs" / "begun"
+    for name in ("metrics.jsonl", "summary.json", "best.npz"):
+        (begun / name).unlink()
+    (workdir / "runs" / "latest").symlink_to("good")
+    return workdir / "runs"
+
+
+def listed(dlcli, *arguments):
+    return [Path(row["run"]).name for row in json.loads(dlcli("runs", *arguments).stdout)]
+
+
+def test_the_list_says_which_network_was_trained_on_what_and_when(dlcli, trained_model):
+    (row,) = json.loads(dlcli("runs", "--runs-dir", trained_model.parent, "-f", "json").stdout)
+    config = checkpoint.read_config(trained_model / "config.yaml")
+    assert row["hidden_layers"] == list(config.hidden_layers)
+    assert row["dataset"] == config.dataset
+    written = datetime.fromtimestamp((trained_model / "last.npz").stat().st_mtime, UTC)
+    assert abs(datetime.fromisoformat(row["trained"]) - written) <= timedelta(seconds=1)
+
+
+@pytest.mark.usefixtures("two_runs")
+def test_the_list_is_sorted_and_filtered(dlcli):
+    as_json = ("--format", "json")
+    assert listed(dlcli, "--sort", "run", *as_json) == ["begun", "good"]
+    assert listed(dlcli, "list", "--sort", "run", "--reverse", *as_json) == ["good", "begun"]
+    assert listed(dlcli, "--sort", "accuracy", *as_json) == ["begun", "good"]
+    assert listed(dlcli, "--filter", "accuracy>1%", *as_json) == ["good"]
+    assert listed(dlcli, "--filter", "status!=finished", *as_json) == ["begun"]
+    assert listed(dlcli, "--filter", "run=*goo*", "--filter", "epochs>=4", *as_json) == ["good"]
+    assert listed(dlcli, "--filter", "trained<2000-01-01", *as_json) == []
+
+
+@pytest.mark.parametrize(
+    ("condition", "reason"),
+    [
+        ("accuracy", "expected KEY=VALUE"),
+        ("colour=red", "no such key as 'colour'"),
+        ("accuracy>high", "'high' is not a number"),
+        ("status<finished", "status is a text"),
+    ],
+)
+def test_a_wrong_condition_is_refused(dlcli, condition, reason):
+    result = dlcli("runs", "--filter", condition)
+    assert result.code == 2
+    assert result.stderr.startswith(f"Error: --filter {condition}: ")
+    assert reason in result.stderr
+
+
+@pytest.mark.usefixtures("two_runs")
+def test_a_run_is_shown_as_text_and_json(dlcli):
+    text = dlcli("runs", "show", "runs/latest").stdout
+    assert re.search(r"^run +runs/good$", text, re.MULTILINE)
+    assert "dlcli eval runs/good" in text
+    shown = json.loads(dlcli("runs", "show", "runs/good", "-f", "json").stdout)
+    assert shown["summary"]["best_epoch"] == shown["best_epoch"]
+    assert shown["config"]["hidden_layers"] == shown["hidden_layers"]
+    assert "best.npz" in shown["files"]
+    begun = json.loads(dlcli("runs", "show", "runs/begun", "-f", "json").stdout)
+    assert (begun["status"], begun["summary"]) == ("unfinished", None)
+    assert dlcli("runs", "show", "runs/gone").code == 4
+
+
+def test_removing_asks_and_takes_the_link_with_the_run(dlcli, two_runs, monkeypatch):
+    result = dlcli("runs", "rm", "runs/good")
+    assert (result.code, (two_runs / "good").exists()) == (2, True)
+    assert "--yes" in result.stderr
+    monkeypatch.setattr("dlcli.cli.runs._can_ask", lambda: True)
+    monkeypatch.setattr("click.confirm", lambda *_, **__: False)
+    assert dlcli("runs", "rm", "runs/latest").code == 0
+    assert (two_runs / "good").exists()
+    result = dlcli("runs", "rm", "--yes", "runs/latest")
+    assert result.stderr == "removed runs/good, and the link to it, latest\n"
+    assert [path.name for path in two_runs.iterdir()] == ["begun"]
+
+
+def test_only_runs_are_removed_and_none_that_is_being_trained(dlcli, two_runs):
+    (two_runs / "begun" / "inner").mkdir()
+    shutil.copy(two_runs / "good" / "config.yaml", two_runs / "begun" / "inner")
+    assert dlcli("runs", "rm", "-y", "runs/good", "runs/begun").code == 4
+    assert dlcli("runs", "rm", "-y", "runs").code == 4
+    with locked(two_runs / "good"):
+        result = dlcli("runs", "rm", "-y", "runs/good")
+    assert result.code == 2
+    assert "another process is training in it" in result.stderr
+    assert {path.name for path in two_runs.iterdir()} == {"good", "begun", "latest"}
+
+
+def test_a_run_whose_removal_was_interrupted_is_no_run_any_more(dlcli, two_runs):
+    (two_runs / "good").rename(two_runs / ".good.00.tmp")
+    assert listed(dlcli, "--format", "json") == ["begun"]

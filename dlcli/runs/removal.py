@@ -1,0 +1,46 @@
+"""Remove run directories."""
+
+import shutil
+from pathlib import Path
+
+from dlcli.errors import CheckpointError
+from dlcli.files import temporary_path
+from dlcli.runs import directory
+from dlcli.runs.directory import CONFIG, LAST, LATEST, LOCK
+
+_FILES = (CONFIG, LAST, LOCK)
+
+
+def size_bytes(run: Path) -> int:
+    """How much disk space the files of a run take."""
+    return sum(path.lstat().st_size for path in run.rglob("*") if not path.is_dir())
+
+
+def refuse_other_folders(run: Path) -> None:
+    """Raise ``CheckpointError`` for a folder that holds runs, or anything else that is no run."""
+    if not any((run / name).is_file() for name in _FILES):
+        raise CheckpointError(f"{run}: not a run directory, so it is not removed")
+    inside = next((path for path in run.glob("*/") if directory.is_run(path)), None)
+    if inside is not None:
+        raise CheckpointError(f"{run}: holds another run, {inside}, so it is not removed")
+
+
+def remove(run: Path) -> bool:
+    """Remove a run directory, and the link ``latest`` if it leads there; say whether it did.
+
+    The folder is renamed first, so that a run is there as a whole or not at all.
+
+    Raises
+    ------
+    ConfigError
+        A process is training in it.
+    """
+    latest = run.parent / LATEST
+    is_latest = latest.is_symlink() and latest.resolve() == run.resolve()
+    doomed = temporary_path(run)
+    with directory.locked(run):
+        run.rename(doomed)
+    if is_latest:
+        latest.unlink()
+    shutil.rmtree(doomed)
+    return is_latest
