@@ -7,7 +7,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # two targets must not install into the same environment at once
-.PHONY: help train test lint format faults readme photographs rejection world pretrained checkpoints oracle exports accuracy \
+.PHONY: help train test lint format faults readme photographs numbers rejection world pretrained checkpoints oracle exports accuracy \
 	sweep bench lowest audit clean
 
 help: ## List the targets
@@ -39,6 +39,9 @@ readme: .venv/installed-dev ## Update the generated parts of the README, and the
 photographs: .venv/installed-dev ## Count the photographs that MODEL reads, and those in FOLDER (20 minutes; MNIST)
 	$(BIN)/pytest --long tests/tools/test_photographs.py
 	$(BIN)/python -m tools.photograph_accuracy $(MODEL) $(if $(FOLDER),--folder "$(FOLDER)") --output benchmarks/PHOTOGRAPHS.md
+
+numbers: .venv/installed-dev ## Count the numbers that MODEL reads, and those in FOLDER (15 minutes; MNIST)
+	$(BIN)/python -m tools.number_accuracy $(MODEL) $(if $(FOLDER),--folder "$(FOLDER)") --output benchmarks/NUMBERS.md
 
 rejection: .venv/installed-dev ## Train the rejection network (15 minutes; MNIST)
 	$(BIN)/python -m tools.train_rejection

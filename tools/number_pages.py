@@ -40,7 +40,7 @@ class Number:
     box
         Where it lies, in pixels of the picture.
     line
-        The line it stands on, from 0.
+        The line it stands on, from 1.
     digits
         Where its digits lie.
     """
@@ -214,7 +214,7 @@ def _numbers(placed: list[Placed], enlarged: int) -> tuple[Number, ...]:
         edges = np.array(boxes)
         whole = (*edges[:, :2].min(axis=0).tolist(), *edges[:, 2:].max(axis=0).tolist())
         text = "".join(str(digit.digit.value) for digit in digits)
-        numbers.append(Number(text, whole, digits[0].digit.line, tuple(boxes)))
+        numbers.append(Number(text, whole, digits[0].digit.line + 1, tuple(boxes)))
     return tuple(numbers)
 
 

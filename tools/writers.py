@@ -5,6 +5,7 @@ each compared with others of its class, pass for one hand.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -91,11 +92,12 @@ class Writers:
         return tuple(self._members[digit][order].tolist())
 
 
-def load_digits(name: str | None = None) -> Dataset:
-    """A dataset by name or folder; without one MNIST, or else the embedded sample."""
+def load_digits(name: str | None = None, data_dir: Path | None = None) -> Dataset:
+    """A dataset by name or folder; without one MNIST, or the sample if it is not cached."""
     if name is None:
-        name = "mnist" if status("mnist", default().path) == "complete" else "sample"
-    return datasets.load(name)
+        cache = data_dir or default().path
+        name = "mnist" if status("mnist", cache) == "complete" else "sample"
+    return datasets.load(name, data_dir)
 
 
 def _cut_out(image: Pixels) -> Marks:
