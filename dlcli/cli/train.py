@@ -91,9 +91,9 @@ def command(
         resumption, config = opened, opened.config
 
     from dlcli.config.validation import warnings
-    from dlcli.data.splits import split_validation
     from dlcli.runs import directory, metrics_log
-    from dlcli.training import diagnosis
+    from dlcli.training import class_weights, diagnosis
+    from dlcli.training.builders import make_splits
 
     if name is not None:
         directory.check_name(name)
@@ -104,7 +104,8 @@ def command(
         warn(text)
     load = partial(load_dataset, data_dir=data_dir)
     dataset = load(config.dataset) if resumption is None else resumption.load_dataset(load)
-    train, validation = split_validation(dataset.train, config.validation_size, config.seed)
+    train, validation = make_splits(config, dataset.train)
+    class_weights.of_config(config, train.labels, dataset.class_names)  # refuses unknown names
     if resumption is not None and threads is None:
         threads = resumption.saved.threads
     with limit_threads(threads) as used_threads:

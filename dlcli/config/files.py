@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dlcli.config.hints import did_you_mean
 from dlcli.config.messages import allows_any_text, shortened
-from dlcli.config.schema import Config, key_types, to_builtins
+from dlcli.config.schema import CLASS_WEIGHTS, Config, key_types, to_builtins
 from dlcli.config.validation import resolve
 from dlcli.config.yaml_loader import (
     MAX_BYTES,
@@ -21,7 +21,7 @@ from dlcli.files import quoted, stdin
 
 SEARCH = "sweep"  # a shipped search space for dlcli sweep, not a config
 # Mappings whose keys are overridden one by one; any other mapping is a search space.
-_MERGED = ("augmentation", "sweep")
+_MERGED = ("augmentation", CLASS_WEIGHTS, "sweep")
 
 
 def load(

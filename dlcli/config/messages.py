@@ -57,18 +57,20 @@ def _in_words(schema: dict[str, Any], *, plural: bool = False) -> str:
     if "anyOf" in schema:
         # The position of null differs between releases of msgspec.
         parts = sorted(schema["anyOf"], key=lambda part: part.get("type") == "null")
-        return " or ".join(_in_words(part) for part in parts)
+        return " or ".join(_in_words(part, plural=plural) for part in parts)
     if "$ref" in schema:
         return "a mapping"
     if "enum" in schema:
         return ", ".join(sorted(schema["enum"]))
     if schema["type"] == "array":
         return f"a list of {_in_words(schema['items'], plural=True)}"
-    word = {
+    if schema["type"] == "object":
+        return f"a mapping of names to {_in_words(schema['additionalProperties'], plural=True)}"
+    word: str = {
         "integer": "whole number",
         "number": "number",
         "boolean": "true or false",
-        "string": "name or a folder",
+        "string": str(schema.get("title", "name or a folder")),
         "null": "null",
     }[schema["type"]]
     if schema["type"] in {"boolean", "null"}:

@@ -29,6 +29,9 @@ from dlcli.nn.losses import LOSSES
 from dlcli.nn.optimizers import OPTIMIZERS
 from dlcli.nn.schedules import SCHEDULES
 
+CLASS_WEIGHTS = "class_weights"
+"""A key whose value may be a mapping with names of classes as keys."""
+
 KeepName = Literal["best_accuracy", "best_loss", "last"]
 
 _Fraction = Annotated[float, Meta(ge=0, lt=1)]
@@ -111,6 +114,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             description=f"The cost J of an image; that of a batch is the mean. {summaries(LOSSES)}."
         ),
     ] = "cross_entropy"
+    class_weights: Annotated[
+        Literal["balanced"] | dict[str, _Positive] | None,
+        Meta(
+            description="How much an image of each class counts in the cost, as in "
+            "{7: 2.0, 1: 0.5}; 1 for classes that are not named. balanced: all classes count "
+            "alike, however many images they have."
+        ),
+    ] = None
     label_smoothing: Annotated[
         _Fraction,
         Meta(
@@ -125,6 +136,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "variance 1 over the batch, then a learned scale."
         ),
     ] = False
+    freeze_layers: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=MAX_HIDDEN_LAYERS,
+            description="Keep the first so many hidden layers as they are, from the input on.",
+        ),
+    ] = 0
     initializer: Annotated[
         InitializerName,
         Meta(
@@ -239,6 +258,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "or a fraction below 1. With 0, the last epoch is kept."
         ),
     ] = 0.1
+    train_size: Annotated[
+        Annotated[int, Meta(ge=1, le=10_000_000)] | Annotated[float, Meta(gt=0, lt=1)] | None,
+        Meta(
+            description="Train on only so many of the images that are not held out, a number or "
+            "a fraction below 1, with as many of each class as there are in proportion."
+        ),
+    ] = None
     keep: Annotated[
         KeepName,
         Meta(

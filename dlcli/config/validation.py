@@ -20,7 +20,7 @@ from dlcli.config.messages import (
     shortened,
     shown,
 )
-from dlcli.config.schema import Augmentation, Config, key_types
+from dlcli.config.schema import CLASS_WEIGHTS, Augmentation, Config, key_types
 from dlcli.config.yaml_loader import Setting, Settings, settings_of
 from dlcli.data.classes import DIGITS
 from dlcli.data.registry import DATASETS
@@ -58,6 +58,7 @@ def resolve(settings: Settings, unknown: Collection[str] = ()) -> Config:
     problems: list[str] = []
     values: dict[str, Any] = {}
     types = key_types()
+    settings = _with_mappings(settings)
     for key, setting in settings.items():
         if key not in types:
             problems.append(_unknown_key(key, setting, types))
@@ -107,6 +108,20 @@ def checked(key: str, setting: Setting, kind: Any) -> Any:
         ) from None
 
 
+def _with_mappings(settings: Settings) -> Settings:
+    """The settings, with the names of classes put into the mapping that they are keys of."""
+    gathered: Settings = {}
+    for key, setting in settings.items():
+        group, dot, name = key.partition(".")
+        if not dot or group != CLASS_WEIGHTS:
+            gathered[key] = setting
+        elif group in gathered:
+            gathered[group].value[name] = setting.value
+        else:
+            gathered[group] = Setting({name: setting.value}, setting.first_origin)
+    return gathered
+
+
 def _gathered(values: dict[str, Any]) -> dict[str, Any]:
     """The values, with keys like ``augmentation.rotation`` put into their mapping."""
     gathered = {key: value for key, value in values.items() if "." not in key}
@@ -151,6 +166,9 @@ def _contradictions_of_the_network(config: Config) -> Iterable[tuple[tuple[str, 
         )
         yield ("loss", "output_activation"), problem
     names, layers = config.activation, len(config.hidden_layers)
+    if config.freeze_layers > layers:
+        problem = f"there are only {layers} hidden layers, and the last layer has to learn"
+        yield ("freeze_layers", "hidden_layers"), problem
     if not isinstance(names, str) and len(names) != layers:
         problem = f"{len(names)} activations for {layers} hidden layers"
         yield ("activation", "hidden_layers"), f"{problem}; give one a layer, or one name for all"
@@ -201,6 +219,8 @@ def warnings(config: Config) -> list[str]:
             for key in ("dropout", "batch_norm", "max_norm")
             if getattr(config, key)
         ]
+    if config.freeze_layers:
+        found.append("freeze_layers keeps the random weights of these layers")
     found += _counted_in(config)
     optimizer = OPTIMIZERS[config.optimizer]
     if config.learning_rate > optimizer.high_learning_rate:

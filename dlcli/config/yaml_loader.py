@@ -21,6 +21,7 @@ MAX_BYTES = 100_000
 SET = "--set"
 """The origin of settings on the command line."""
 _MAX_DEPTH = 16
+_NAMES = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:int")
 _MAX_BITS = 10_000  # of a whole number; Python writes no more than 4,300 digits in decimal
 
 
@@ -202,7 +203,7 @@ def parse_value(text: str, name: str, *, as_text: bool = False) -> Any:
         node = loader.get_single_node()
         if node is None or node.end_mark.index != len(text):
             raise ConfigError(f"{name}: not a YAML value: {text!r:.60}; more follows its end")
-        _check(node, name)
+        _check(node, name, depth=1)
         return loader.construct_object(node, deep=True)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         hint = f"; a folder of this name is {f'./{text}':.60}" if as_text else ""
@@ -252,7 +253,9 @@ def _check(node: yaml.Node, name: str, depth: int = 0) -> None:
     elif isinstance(node, yaml.MappingNode):
         seen: dict[str, int] = {}
         for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
+            # Inner keys may be the names of classes, as in class_weights: {7: 2}.
+            names = _NAMES[:1] if depth == 0 else _NAMES
+            if not isinstance(key, yaml.ScalarNode) or key.tag not in names:
                 raise ConfigError(f"{name}:{_line(key)}: expected a key name, found {_kind(key)}")
             if key.value in seen:
                 raise ConfigError(

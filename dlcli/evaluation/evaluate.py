@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from dlcli.data.datasets import Dataset, Examples
-from dlcli.data.splits import split_validation
 from dlcli.errors import DatasetError
 from dlcli.evaluation import metrics
 from dlcli.evaluation.metrics import ClassScores, Rejection
 from dlcli.nn.losses import mean_loss
 from dlcli.nn.types import Array, Counts, Labels
 from dlcli.runs.checkpoint import Model
+from dlcli.training.builders import make_splits
 
 REJECTION_RATES = (0.01, 0.02, 0.05)
 """Fractions of the images to reject, to show how many errors that avoids."""
@@ -134,8 +134,7 @@ def select_split(model: Model, dataset: Dataset, split: str) -> Examples:
             f"--split {split}: the model was trained on other data than {dataset.name}; "
             "only --split test can be used with it"
         )
-    config = model.config
-    train, validation = split_validation(dataset.train, config.validation_size, config.seed)
+    train, validation = make_splits(model.config, dataset.train)
     if split == "train":
         return train
     if not len(validation):

@@ -3,9 +3,11 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import NormalDist
+from statistics import NormalDist, fmean
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from dlcli.evaluation.formatting import percent
 from dlcli.nn.types import Array, Counts, Labels
@@ -67,7 +69,9 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tu
     return low, high  # exactly 0 and 1 at the ends, in spite of rounding
 
 
-def confusion_matrix(labels: Labels, predictions: Labels, classes: int) -> Counts:
+def confusion_matrix(
+    labels: Labels, predictions: npt.NDArray[np.integer[Any]], classes: int
+) -> Counts:
     """Count pairs: row = label, column = prediction, shape (classes, classes)."""
     pairs = labels.astype(np.int64) * classes + predictions
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
@@ -116,6 +120,23 @@ def expected_calibration_error(probabilities: Array, labels: Labels, bins: int =
     return math.fsum(gaps) / len(labels)
 
 
+def balanced_accuracy(probabilities: Array, labels: Labels) -> float:
+    """The mean recall of the classes that have images: each class counts alike."""
+    return _mean_over_classes(probabilities, labels, lambda scores: scores.recall)
+
+
+def macro_f1(probabilities: Array, labels: Labels) -> float:
+    """The mean F1 of the classes that have images."""
+    return _mean_over_classes(probabilities, labels, lambda scores: scores.f1)
+
+
+def _mean_over_classes(
+    probabilities: Array, labels: Labels, score: Callable[[ClassScores], float]
+) -> float:
+    confusion = confusion_matrix(labels, probabilities.argmax(axis=1), probabilities.shape[1])
+    return fmean(score(scores) for scores in class_scores(confusion) if scores.images)
+
+
 def log_loss(probabilities: Array, labels: Labels) -> float:
     """The mean negative logarithm of the label's probability.
 
@@ -161,4 +182,6 @@ class Metric:
 # What ``dlcli eval`` prints beside accuracy and loss; the keys are those of its JSON.
 METRICS = {
     "expected_calibration_error": Metric("calibration error", expected_calibration_error, percent),
+    "balanced_accuracy": Metric("balanced accuracy", balanced_accuracy, percent),
+    "macro_f1": Metric("macro F1", macro_f1, percent),
 }

@@ -220,6 +220,21 @@ class Classifier:
         options = ReadingOptions(reject=reject, digits=digits, lines=lines, grid=grid)
         return reading.read_picture(self._model, image, options)
 
+    def activations(self, images: npt.ArrayLike) -> tuple[npt.NDArray[np.float32], ...]:
+        """What each layer gives for each image: one array a layer, shape (n, neurons).
+
+        In the order of :attr:`layers`: the activations of the hidden layers, then the outputs.
+        The temperature changes only :meth:`predict_proba`.
+
+        Raises
+        ------
+        ValueError
+            The array cannot be images.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            outputs = self._model.network.layer_outputs(_as_images(images))
+        return tuple(array.astype(np.float32, copy=False) for array in outputs)
+
 
 def load_model(model: str | os.PathLike[str]) -> Classifier:
     """Load a trained model.

@@ -40,6 +40,7 @@ class Backpropagation:
         l2_penalty: float = 0.0,
         dropout: float = 0.0,
         input_dropout: float = 0.0,
+        frozen_layers: int = 0,
     ) -> None:
         """Prepare for batches of up to ``batch_size`` images.
 
@@ -50,6 +51,9 @@ class Backpropagation:
         dropout, input_dropout
             Fraction of hidden activations and of pixels set to 0; the others are scaled up by
             1 / (1 - fraction), so that inference needs no change (Srivastava et al., 2014).
+        frozen_layers
+            The first so many layers stay as they are: their gradient is 0, and their batch
+            normalisation is that of inference.
         """
         self.network = network
         self.loss = LOSSES[loss]
@@ -57,6 +61,8 @@ class Backpropagation:
         self.l2_penalty = l2_penalty
         self.dropout = dropout
         self.input_dropout = input_dropout
+        self.frozen_layers = frozen_layers
+        self._frozen_weights = sum(weight.size for weight in network.weights[:frozen_layers])
         dtype = network.parameters.dtype
         self.gradient: Array = zeros(network.parameters.size, dtype)
         self._weight_gradients, self._bias_gradients, self._scale_gradients = split_parameters(
@@ -74,13 +80,20 @@ class Backpropagation:
         self._mask: Array = np.empty(batch_size * max(network.layer_sizes), dtype)
         self._penalty_gradient: Array = zeros(network.weight_count, dtype)
 
-    def run(self, images: Pixels, targets: Array, random: np.random.Generator) -> Array:
+    def run(
+        self,
+        images: Pixels,
+        targets: Array,
+        random: np.random.Generator,
+        weights: Array | None = None,
+    ) -> Array:
         """Compute the gradient of a batch's cost; return the logits, which the next run overwrites.
 
-        The images have shape (n, 784), 0 to 255; targets and logits have shape (n, classes).
+        The images have shape (n, 784), 0 to 255; targets and logits have shape (n, classes). With
+        ``weights``, shape (n,), the cost is the mean of the images' costs times their weights.
         """
         logits = self.forward(images, random)
-        self.backward(targets)
+        self.backward(targets, weights)
         return logits
 
     def forward(self, images: Pixels, random: np.random.Generator) -> Array:
@@ -95,7 +108,10 @@ class Backpropagation:
             values = self._buffers.values[layer]
             np.matmul(before, weight, out=values)
             if layer < len(self._batch_norms):
-                self._batch_norms[layer].forward(values)
+                if layer < self.frozen_layers:
+                    self._batch_norms[layer].infer(values)
+                else:
+                    self._batch_norms[layer].forward(values)
             values += bias
             if layer < len(network.activations):
                 derivatives = self._buffers.derivatives[layer]
@@ -107,13 +123,15 @@ class Backpropagation:
         OUTPUT_ACTIVATIONS[network.output_activation].forward(before, self._buffers.outputs)
         return before
 
-    def backward(self, targets: Array) -> None:
-        """Fill ``gradient`` for the batch that went forward last."""
+    def backward(self, targets: Array, weights: Array | None = None) -> None:
+        """Fill ``gradient`` for the batch that went forward last (see :meth:`run`)."""
         network, buffers, rows = self.network, self._buffers, len(self._inputs)
         error = self._errors[-1][:rows]
         self.loss.gradient(network.output_activation, buffers.outputs, targets, error)
         error /= rows  # J is the mean over the batch
-        for layer in reversed(range(len(network.weights))):
+        if weights is not None:
+            error *= weights[:, np.newaxis]
+        for layer in reversed(range(self.frozen_layers, len(network.weights))):
             before = buffers.values[layer - 1] if layer else self._inputs
             error.sum(axis=0, out=self._bias_gradients[layer])
             if layer < len(self._batch_norms):
@@ -121,19 +139,20 @@ class Backpropagation:
                     error, self._bias_gradients[layer], self._scale_gradients[layer]
                 )
             np.matmul(before.T, error, out=self._weight_gradients[layer])
-            if layer:
+            if layer > self.frozen_layers:
                 error_before = self._errors[layer - 1][:rows]
                 np.matmul(error, network.weights[layer].T, out=error_before)
                 error_before *= buffers.derivatives[layer - 1]
                 error = error_before
         if self.l2_penalty:
-            weights = network.parameters[: network.weight_count]
-            np.multiply(weights, self.l2_penalty, out=self._penalty_gradient)
-            self.gradient[: network.weight_count] += self._penalty_gradient
+            learning = slice(self._frozen_weights, network.weight_count)
+            penalty = self._penalty_gradient[learning]
+            np.multiply(network.parameters[learning], self.l2_penalty, out=penalty)
+            self.gradient[learning] += penalty
 
     def penalty(self) -> float:
-        """The L2 part of the cost."""
-        weights = self.network.parameters[: self.network.weight_count]
+        """The L2 part of the cost, of the weights that are not frozen."""
+        weights = self.network.parameters[self._frozen_weights : self.network.weight_count]
         return 0.5 * self.l2_penalty * float(weights @ weights)
 
     def _drop(self, fraction: float, random: np.random.Generator, *arrays: Array) -> None:

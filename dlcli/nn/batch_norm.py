@@ -48,6 +48,11 @@ class BatchNorm:
             self.mean += _MOMENTUM * (mean - self.mean)
             self.variance += _MOMENTUM * (variance * (rows / (rows - 1)) - self.variance)
 
+    def infer(self, sums: Array) -> None:
+        """Turn weighted sums into scale zhat by the running mean and variance, in place."""
+        sums -= self.mean
+        sums *= self._scale / np.sqrt(self.variance + _EPSILON)
+
     def backward(self, error: Array, bias_gradient: Array, scale_gradient: Array) -> None:
         """Turn dJ/dy into dJ/dz, in place.
 

@@ -46,9 +46,15 @@ class LayerCheck:
 
 
 def check_gradients(
-    backpropagation: Backpropagation, *, label_smoothing: float = 0.0, seed: int = 0
+    backpropagation: Backpropagation,
+    *,
+    label_smoothing: float = 0.0,
+    class_weights: Array | None = None,
+    seed: int = 0,
 ) -> Iterator[LayerCheck]:
     """Check the weights, biases and scales of each layer of a network, from the input on.
+
+    Frozen layers, which have no gradient, are left out.
 
     Up to 100 parameters of each array are tried, on a batch of random pixels and labels. The
     network is in float64 and has its initial weights. Its biases and scales are changed: at 0
@@ -59,13 +65,13 @@ def check_gradients(
     network.parameters[network.weight_count :] += random.normal(
         0, 0.1, network.parameters.size - network.weight_count
     )
-    cost = _random_cost(backpropagation, label_smoothing, seed, random)
+    cost = _random_cost(backpropagation, label_smoothing, class_weights, seed, random)
     smallest = max(_ROUNDING * cost() / TOLERANCE, 1e-8)
     gradient = backpropagation.gradient.copy()
     weight_gradients, bias_gradients, scale_gradients = split_parameters(
         gradient, network.layer_sizes, batch_norm=network.batch_norm
     )
-    for layer in range(len(network.weights)):
+    for layer in range(backpropagation.frozen_layers, len(network.weights)):
         for name, arrays, gradients in (
             ("weight", network.weights, weight_gradients),
             ("bias", network.biases, bias_gradients),
@@ -89,6 +95,7 @@ def check_gradients(
 def _random_cost(
     backpropagation: Backpropagation,
     label_smoothing: float,
+    class_weights: Array | None,
     seed: int,
     random: np.random.Generator,
 ) -> Callable[[], float]:
@@ -98,11 +105,15 @@ def _random_cost(
     images = random.integers(0, 256, shape, dtype=np.uint8)
     labels = random.integers(0, classes, backpropagation.batch_size, dtype=np.uint8)
     targets = smooth(one_hot(labels, classes, np.float64), label_smoothing)
+    weights = None if class_weights is None else class_weights[labels]
 
     def cost() -> float:
         # The same seed each time, because dropout must drop the same neurons.
-        logits = backpropagation.run(images, targets, random_stream(seed, "dropout"))
+        random = random_stream(seed, "dropout")
+        logits = backpropagation.run(images, targets, random, weights)
         values = backpropagation.loss.value(network.output_activation, logits, targets)
+        if weights is not None:
+            values *= weights
         return float(values.mean()) + backpropagation.penalty()
 
     return cost

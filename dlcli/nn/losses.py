@@ -108,6 +108,23 @@ def one_hot(labels: Labels, classes: int, dtype: npt.DTypeLike = "float32") -> A
     return targets
 
 
+def balanced_weights(labels: Labels, classes: int) -> Array:
+    """Weights with which all classes count alike, shape (classes,).
+
+    Each is the number of images divided by that of its class and by the number of classes that
+    have images, so that the mean weight of an image is 1. Source: King and Zeng, "Logistic
+    regression in rare events data", 2001. A class without images has the weight 1.
+
+    >>> balanced_weights(np.array([0, 0, 0, 2]), classes=3).round(3).tolist()
+    [0.667, 1.0, 2.0]
+    """
+    counts = np.bincount(labels, minlength=classes)
+    present = np.count_nonzero(counts)
+    weights: Array = np.ones(classes)
+    weights[counts > 0] = len(labels) / (present * counts[counts > 0])
+    return weights
+
+
 def smooth(targets: Array, fraction: float) -> Array:
     """Move a fraction of each image's target from its class to all classes alike.
 
@@ -119,8 +136,19 @@ def smooth(targets: Array, fraction: float) -> Array:
     return smoothed
 
 
-def mean_loss(name: str, output_activation: str, logits: Array, labels: Labels) -> float:
-    """The cost J of images with these logits, shape (n, classes): the mean of their costs."""
+def mean_loss(
+    name: str,
+    output_activation: str,
+    logits: Array,
+    labels: Labels,
+    class_weights: Array | None = None,
+) -> float:
+    """The cost J of images with these logits, shape (n, classes): the mean of their costs.
+
+    With ``class_weights``, shape (classes,), the cost of each image counts so often.
+    """
     targets = one_hot(labels, logits.shape[1], logits.dtype)
     values = LOSSES[name].value(output_activation, logits, targets)
+    if class_weights is not None:
+        values = values * class_weights[labels]
     return float(values.mean(dtype=np.float64))

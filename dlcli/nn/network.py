@@ -180,6 +180,27 @@ class Network:
             logits[block] = part.values[-1]
         return logits, outputs
 
+    def layer_outputs(self, images: npt.NDArray[np.uint8] | Array) -> list[Array]:
+        """Compute what every layer gives, from the first to the output, shapes (n, neurons).
+
+        The images are as for :meth:`infer`.
+        """
+        if self.batch_norm:
+            return self.fuse_batch_norm().layer_outputs(images)
+        dtype, rows = self.parameters.dtype, min(len(images), _INFERENCE_ROWS)
+        found: list[Array] = [np.empty((len(images), n), dtype) for n in self.layer_sizes[1:]]
+        inputs = np.empty((rows, self.layer_sizes[0]), dtype)
+        buffers = Buffers(self.layer_sizes, rows, dtype)
+        for start in range(0, len(images), _INFERENCE_ROWS):
+            block = slice(start, min(start + rows, len(images)))
+            count = block.stop - block.start
+            part = buffers.first(count)
+            scale_pixels(images[block], out=inputs[:count])
+            outputs = self.forward(inputs[:count], part)
+            for array, values in zip(found, [*part.values[:-1], outputs], strict=True):
+                array[block] = values
+        return found
+
     def like(self) -> "Network":
         """A network of the same shape whose parameters are all 0."""
         return Network(
@@ -212,12 +233,13 @@ class Network:
             )
         return plain
 
-    def limit_norms(self, limit: float) -> None:
+    def limit_norms(self, limit: float, frozen_layers: int = 0) -> None:
         """Shorten each hidden neuron's vector of incoming weights to at most ``limit``.
 
-        Source: Srivastava et al., "Dropout", 2014, section 5.1 (max-norm).
+        The first ``frozen_layers`` stay as they are. Source: Srivastava et al., "Dropout", 2014,
+        section 5.1 (max-norm).
         """
-        for weight in self.weights[:-1]:
+        for weight in self.weights[frozen_layers:-1]:
             norms = np.sqrt(np.einsum("ij,ij->j", weight, weight))
             longer = np.flatnonzero(norms > limit)
             if longer.size:

@@ -117,9 +117,9 @@ class Adam(Optimizer):
         p <- p - r (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)
 
     Source: Kingma and Ba, "Adam: A method for stochastic optimization", 2015, algorithm 1.
-    With ``weight_decay`` the first ``weight_count`` parameters also shrink by
-    r * weight_decay a step, apart from the gradient: AdamW. Source: Loshchilov and Hutter,
-    "Decoupled weight decay regularization", 2019, algorithm 2.
+    With ``weight_decay`` the first ``weight_count`` parameters, but for the ``frozen_weights`` at
+    their start, also shrink by r * weight_decay a step, apart from the gradient: AdamW. Source:
+    Loshchilov and Hutter, "Decoupled weight decay regularization", 2019, algorithm 2.
 
     >>> p = np.array([4.0, -4.0])
     >>> optimizer = Adam(p)
@@ -137,6 +137,7 @@ class Adam(Optimizer):
         epsilon: float = 1e-8,
         weight_decay: float = 0.0,
         weight_count: int = 0,
+        frozen_weights: int = 0,
     ) -> None:
         self.parameters = parameters
         self.beta1 = beta1
@@ -144,6 +145,7 @@ class Adam(Optimizer):
         self.epsilon = epsilon
         self.weight_decay = weight_decay
         self.weight_count = weight_count
+        self.frozen_weights = frozen_weights
         self.state = {
             "m": zeros(parameters.size, parameters.dtype),
             "v": zeros(parameters.size, parameters.dtype),
@@ -170,7 +172,8 @@ class Adam(Optimizer):
         self.state["steps"][0] += 1
         steps = float(self.state["steps"][0])
         if self.weight_decay:
-            self.parameters[: self.weight_count] *= 1 - learning_rate * self.weight_decay
+            decaying = self.parameters[self.frozen_weights : self.weight_count]
+            decaying *= 1 - learning_rate * self.weight_decay
         # The corrections of m and v become part of epsilon and of the learning rate, as at the
         # end of section 2 of the paper.
         v_correction = math.sqrt(1 - self.beta2**steps)
@@ -218,8 +221,8 @@ class OptimizerKind:
     high_learning_rate
         Training with a higher one is likely to diverge.
     decouples_weight_decay
-        Whether weight decay is a part of the step, given to ``make`` as ``weight_decay`` and
-        ``weight_count``, and not an L2 penalty in the cost.
+        Whether weight decay is a part of the step, given to ``make`` as ``weight_decay``,
+        ``weight_count`` and ``frozen_weights``, and not an L2 penalty in the cost.
     """
 
     summary: str

@@ -14,6 +14,8 @@ PURPOSES = (
     "dropout",
     "gradient_check",
     "augmentation",
+    "subset",
+    "folds",
 )
 
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from dlcli.errors import CheckpointError
 from dlcli.nn import neuron_health
-from dlcli.nn.network import Buffers, Network, scale_pixels
+from dlcli.nn.network import Network
 from dlcli.nn.types import Array, Counts
 from dlcli.runs.checkpoint import Model
 
@@ -66,12 +66,8 @@ def hidden_layers(
         The weights are so large that sums overflow.
     """
     network = model.network
-    inputs = np.empty((min(len(images), _MAX_IMAGES), images.shape[1]), network.parameters.dtype)
-    scale_pixels(images[:_MAX_IMAGES], out=inputs)
-    buffers = Buffers(network.layer_sizes, len(inputs), inputs.dtype)
     with np.errstate(over="ignore", invalid="ignore"):
-        network.forward(inputs, buffers)
-    *hidden, _ = buffers.values
+        *hidden, _ = network.layer_outputs(images[:_MAX_IMAGES])
     if not all(np.isfinite(outputs).all() for outputs in hidden):
         raise CheckpointError(f"{model.path}: its weights are so large that sums overflow")
     return [

@@ -87,7 +87,8 @@ class Run:
         with the setting to change in its second line.
         """
         try:
-            for record in fit(self.config, train, validation, state, on_block):
+            names = self.dataset.class_names
+            for record in fit(self.config, train, validation, state, on_block, names):
                 with interrupts.deferred():
                     if log is not None:
                         log(record, state.evaluated_network)

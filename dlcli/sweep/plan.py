@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from dlcli.config import files as config_files
 from dlcli.config.hints import did_you_mean
-from dlcli.config.schema import Config, key_types
+from dlcli.config.schema import CLASS_WEIGHTS, Config, key_types
 from dlcli.config.validation import checked, resolve
 from dlcli.config.yaml_loader import Setting, Settings
 from dlcli.errors import ConfigError
@@ -194,6 +194,8 @@ def _split(settings: Settings) -> tuple[Settings, dict[str, Settings], Settings]
         if key == SECTION:
             section[word] = setting
             continue
+        if key == CLASS_WEIGHTS and word not in WORDS:
+            key, word = name, ""
         if key == "augmentation" and word not in WORDS:
             key, _, word = name.removeprefix("augmentation.").partition(".")
             key = f"augmentation.{key}" if name != "augmentation" else name

@@ -13,7 +13,6 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from dlcli.data import datasets
-from dlcli.data.splits import split_validation
 from dlcli.errors import ConfigError, DivergenceError
 from dlcli.files import make_folder
 from dlcli.runs import directory
@@ -22,6 +21,7 @@ from dlcli.sweep.plan import Plan
 from dlcli.sweep.results import LOSS, REASON, RUN, WORKER, Progress
 from dlcli.sweep.samplers import suggest
 from dlcli.sweep.storage import StorageError, StudyLocation, explained, fail_stale, queue_again
+from dlcli.training.builders import make_splits
 from dlcli.training.state import initial_state, why_finished
 
 POLL_SECONDS = 0.5
@@ -135,7 +135,7 @@ class Worker:
         trial.set_user_attr(WORKER, signature)
         config = self._plan.config(labels)
         dataset = self._dataset(config.dataset)
-        train, validation = split_validation(dataset.train, config.validation_size, config.seed)
+        train, validation = make_splits(config, dataset.train)
         make_folder(self._location.folder)  # an older study of this name may have left runs in it
         path = directory.create_numbered(self._location.folder, f"trial-{trial.number:04d}")
         trial.set_user_attr(RUN, str(path))

@@ -2,6 +2,8 @@
 
 - ``builders``       a network, an optimiser and learning rates from a config
 - ``state``          what training changes, and the rules that end it
+- ``batches``        the batches of an epoch
+- ``class_weights``  the weight of each class in the cost
 - ``loop``           ``fit()``: yields a record of each epoch
 - ``epoch_metrics``  the record of an epoch and its running means
 - ``kept_epoch``     which epoch is kept

@@ -1,6 +1,8 @@
-"""What a config asks for: the network, backpropagation, the optimiser, learning rates."""
+"""What a config asks for: images, the network, backpropagation, the optimiser, learning rates."""
 
+import math
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -8,6 +10,8 @@ import numpy.typing as npt
 
 from dlcli.config.schema import Config
 from dlcli.data.classes import DIGITS
+from dlcli.data.datasets import Examples
+from dlcli.data.splits import split_validation, stratified_subset
 from dlcli.errors import ConfigError
 from dlcli.nn import gradcheck
 from dlcli.nn.backpropagation import Backpropagation
@@ -46,6 +50,14 @@ def make_network(config: Config, classes: int, dtype: npt.DTypeLike = np.float32
     return network
 
 
+def make_splits(config: Config, train: Examples) -> tuple[Examples, Examples]:
+    """The examples to train on and those to validate on, of all training examples."""
+    learning, validation = split_validation(train, config.validation_size, config.seed)
+    if config.train_size is not None:
+        learning = stratified_subset(learning, config.train_size, config.seed)
+    return learning, validation
+
+
 def make_backpropagation(config: Config, network: Network, batch_size: int) -> Backpropagation:
     """The gradient of the config's cost, for batches of up to ``batch_size`` images."""
     decoupled = OPTIMIZERS[config.optimizer].decouples_weight_decay
@@ -56,15 +68,20 @@ def make_backpropagation(config: Config, network: Network, batch_size: int) -> B
         l2_penalty=0.0 if decoupled else config.weight_decay,
         dropout=config.dropout,
         input_dropout=config.input_dropout,
+        frozen_layers=config.freeze_layers,
     )
 
 
 def make_optimizer(config: Config, parameters: Array, weight_count: int) -> Optimizer:
     """The config's optimiser, over ``parameters``, of which the first are the weights."""
-    kind = OPTIMIZERS[config.optimizer]
+    kind, frozen = OPTIMIZERS[config.optimizer], config.freeze_layers
     settings: dict[str, Any] = {key: getattr(config, key) for key in kind.hyperparameters}
     if kind.decouples_weight_decay:
-        settings |= {"weight_decay": config.weight_decay, "weight_count": weight_count}
+        settings |= {
+            "weight_decay": config.weight_decay,
+            "weight_count": weight_count,
+            "frozen_weights": sum(map(math.prod, pairwise(config.layer_sizes(0)[: frozen + 1]))),
+        }
     return kind.make(parameters, **settings)
 
 
@@ -89,5 +106,13 @@ def check_gradients(config: Config) -> Iterator[gradcheck.LayerCheck]:
     network = make_network(config, len(DIGITS), np.float64)
     backpropagation = make_backpropagation(config, network, gradcheck.BATCH_SIZE)
     return gradcheck.check_gradients(
-        backpropagation, label_smoothing=config.label_smoothing, seed=config.seed
+        backpropagation,
+        label_smoothing=config.label_smoothing,
+        class_weights=_gradcheck_weights(config),
+        seed=config.seed,
     )
+
+
+def _gradcheck_weights(config: Config) -> Array | None:
+    """A weight for each class, unequal where the config wants any: random labels have no names."""
+    return None if config.class_weights is None else np.linspace(0.25, 2, len(DIGITS))

@@ -46,9 +46,16 @@ class EpochMetrics:
         self._images = self._correct = self._steps = 0
         self._total_loss = self._total_norm = 0.0
 
-    def add(self, logits: Array, targets: Array, labels: Labels) -> None:
-        """Count the images of a block; raise ``DivergenceError`` if a loss is not finite."""
+    def add(
+        self, logits: Array, targets: Array, labels: Labels, weights: Array | None = None
+    ) -> None:
+        """Count the images of a block; raise ``DivergenceError`` if a loss is not finite.
+
+        ``weights`` multiply the loss of each image.
+        """
         values = self._loss.value(self._config.output_activation, logits, targets)
+        if weights is not None:
+            values *= weights
         total = float(values.sum(dtype=np.float64))
         if not math.isfinite(total):
             row = int(np.argmin(np.isfinite(values)))

@@ -10,7 +10,7 @@ from dlcli.data.datasets import Examples
 from dlcli.nn import neuron_health
 from dlcli.nn.backpropagation import Backpropagation
 from dlcli.nn.losses import one_hot
-from dlcli.nn.network import Buffers, Network, scale_pixels, split_parameters
+from dlcli.nn.network import Network, split_parameters
 from dlcli.nn.random import random_stream
 from dlcli.nn.types import Array
 from dlcli.training.builders import make_network
@@ -98,7 +98,8 @@ def _start(config: Config, initial: Network, examples: Examples) -> StartMeasure
 def _all(config: Config, state: TrainingState, examples: Examples) -> Measurements:
     network = state.network
     initial = make_network(config, network.layer_sizes[-1])
-    hidden = list(zip(network.activations, _hidden_outputs(network, examples), strict=True))
+    outputs = network.layer_outputs(examples.images)[:-1]
+    hidden = list(zip(network.activations, outputs, strict=True))
     saturated = [neuron_health.saturated(name, outputs) for name, outputs in hidden]
     gradient = _gradient(config, network, examples)
     by_weights, _, _ = split_parameters(
@@ -142,15 +143,6 @@ def _dropout_noise(config: Config, network: Network, examples: Examples) -> floa
     without = logits(0.0, 0.0)
     noise = np.square(logits(config.dropout, config.input_dropout) - without).mean()
     return float(noise / max(without.var(axis=0).mean(), _TINY))
-
-
-def _hidden_outputs(network: Network, examples: Examples) -> list[Array]:
-    plain = network.fuse_batch_norm()
-    inputs = np.empty(examples.images.shape, plain.parameters.dtype)
-    scale_pixels(examples.images, out=inputs)
-    buffers = Buffers(plain.layer_sizes, len(inputs), inputs.dtype)
-    plain.forward(inputs, buffers)
-    return buffers.values[:-1]
 
 
 def _gradient(config: Config, network: Network, examples: Examples) -> Array:

@@ -25,6 +25,8 @@ KEYS = [
     "accuracy_interval_95",
     "loss",
     "expected_calibration_error",
+    "balanced_accuracy",
+    "macro_f1",
     "error_at_rejection",
     "per_digit",
     "confusion_matrix",
@@ -88,6 +90,9 @@ def test_text_shows_the_same(dlcli, trained_model, expected):
     )
     assert lines[1] == f"loss               {expected.loss:.4f}"
     assert lines[2].startswith("calibration error  ")
+    assert re.fullmatch(r"balanced accuracy  9\d\.\d\d %", lines[3])
+    assert re.fullmatch(r"macro F1           9\d\.\d\d %", lines[4])
+    del lines[3:5]
     assert lines[4].split() == ["rejected", "below", "error"]
     for line, percentage, rejection in zip(lines[5:8], "125", expected.rejections, strict=True):
         below, error = f"{rejection.threshold:.4f}", f"{100 * rejection.error:.2f}"
@@ -114,6 +119,7 @@ def test_a_digit_without_images_has_no_scores(dlcli, trained_model, make_idx_fol
     make_idx_folder(Path("few"), test=9)
     result = dlcli("eval", trained_model, "--dataset", "few")
     assert result.code == 0
+    assert "nan" not in result.stdout
     (nine,) = re.findall(r"^9  .*images$|^9 .* -.*$", result.stdout, re.MULTILINE)
     assert nine.split() == ["9", "-", "-", "-", "0"]
     report = dlcli("report", trained_model, "--dataset", "few", "-o", "few.html")

@@ -16,8 +16,8 @@ def missing_bias_gradients(monkeypatch):
     """Backpropagation that forgets the gradients of the first layer's biases."""
     backward = Backpropagation.backward
 
-    def forgetful(backpropagation, targets):
-        backward(backpropagation, targets)
+    def forgetful(backpropagation, *targets):
+        backward(backpropagation, *targets)
         backpropagation._bias_gradients[0][...] = 0
 
     monkeypatch.setattr(Backpropagation, "backward", forgetful)

@@ -677,3 +677,33 @@ def test_a_command_in_a_message_can_be_typed_wherever_the_run_is(dlcli, tiny):
     assert dlcli(*command).stderr.endswith("resume it: dlcli train --resume 'my runs/x'\n")
     Path("my runs/x/best.npz").unlink()
     assert "resume with: dlcli train --resume 'my runs/x'" in dlcli("eval", "my runs/x").stderr
+
+
+# Classes that count differently, and a part of the images
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("class_weights={x: 2}", "Error: class_weights: no class x; there are 0, 1, 2,"),
+        ("train_size=61", "Error: train_size 61: there are only 54 training images beside"),
+        ("freeze_layers=2", "Error: --set: freeze_layers: there are only 1 hidden layers, and"),
+    ],
+)
+def test_a_class_an_image_or_a_layer_that_is_not_there_is_refused(train, setting, message):
+    result = train("--set", setting)
+    assert result.code == 2
+    assert result.stderr.startswith(message)
+    assert not Path("runs").exists()
+
+
+def test_training_on_a_part_with_weighted_classes_is_told_and_resumes_alike(train, dlcli):
+    settings = ("--set", "train_size=0.5", "--set", "class_weights=balanced")
+    result = train(*settings, "--name", "whole", "--set", "epochs=3")
+    assert "tiny: 27 training images, 6 for validation" in result.stderr
+    train(*settings, "--name", "part", "--set", "epochs=1")
+    assert dlcli("train", "--resume", "runs/part", "--set", "epochs=3").code == 0
+    whole, part = (checkpoint.load(Path("runs") / name / "last.npz") for name in ("whole", "part"))
+    assert whole.network.parameters.tobytes() == part.network.parameters.tobytes()
+    shown = dlcli("eval", "runs/whole", "--split", "train", "--format", "json")
+    assert json.loads(shown.stdout)["images"] == 27

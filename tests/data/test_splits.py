@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlcli.data.datasets import Examples
-from dlcli.data.splits import split_validation
+from dlcli.data.splits import split_validation, stratified_folds, stratified_subset
 from dlcli.errors import ConfigError
+
+SEEDS = st.integers(0, 2**32)
 
 
 def numbered(count):
@@ -62,3 +64,61 @@ def test_a_split_that_leaves_nothing_to_train_on_is_refused(size):
         f"validation_size {size:g}: no images would be left to train on; "
         "there are 600 training images"
     )
+
+
+@pytest.mark.parametrize(
+    ("size", "count"), [(10, 10), (57, 57), (0.5, 300), (0.001, 1), (600, 600)]
+)
+def test_a_stratified_subset_has_the_number_wanted_and_all_classes_alike(size, count):
+    subset = stratified_subset(numbered(600), size, seed=1)
+    assert len(subset) == len(set(numbers(subset))) == count
+    assert numbers(subset) == sorted(numbers(subset))
+    assert subset.labels.tolist() == [number % 10 for number in numbers(subset)]
+    per_class = np.bincount(subset.labels, minlength=10)
+    assert per_class.max() - per_class.min() <= 1
+
+
+def test_a_rare_class_is_in_a_subset_that_has_room_for_every_class():
+    labels = np.array([0] * 900 + [1] * 95 + [2] * 5, np.uint8)
+    whole = Examples(np.zeros((1000, 784), np.uint8), labels)
+    assert np.bincount(stratified_subset(whole, 3, 0).labels).tolist() == [1, 1, 1]
+    assert np.bincount(stratified_subset(whole, 200, 0).labels).tolist() == [180, 19, 1]
+    assert np.bincount(stratified_subset(whole, 0.5, 0).labels).tolist() == [450, 48, 2]
+
+
+@given(
+    sizes=st.lists(st.integers(1, 40), min_size=1, max_size=8), part=st.floats(0.01, 1), seed=SEEDS
+)
+def test_a_stratified_subset_takes_no_more_of_a_class_than_there_are(sizes, part, seed):
+    labels = np.repeat(np.arange(len(sizes)), sizes).astype(np.uint8)
+    whole = Examples(np.zeros((len(labels), 784), np.uint8), labels)
+    count = max(1, round(part * len(labels)))
+    found = np.bincount(stratified_subset(whole, count, seed).labels, minlength=len(sizes))
+    assert found.sum() == count
+    assert (found <= sizes).all()
+
+
+def test_a_subset_depends_on_the_seed_alone_and_grows():
+    small, again, other, large = (
+        numbers(stratified_subset(numbered(600), size, seed))
+        for size, seed in ((50, 1), (50, 1), (50, 2), (200, 1))
+    )
+    assert small == again
+    assert small != other
+    assert set(small) <= set(large)
+
+
+def test_a_subset_of_more_images_than_there_are_is_refused():
+    with pytest.raises(ConfigError, match=r"^train_size 601: there are only 600 training images"):
+        stratified_subset(numbered(600), 601, seed=1)
+
+
+def test_folds_are_equally_large_and_have_all_classes_alike():
+    labels = np.array([0] * 33 + [1] * 41 + [2] * 7, np.uint8)
+    folds = stratified_folds(labels, 4, seed=0)
+    assert sorted(np.bincount(folds).tolist()) == [20, 20, 20, 21]
+    for label in range(3):
+        per_fold = np.bincount(folds[labels == label], minlength=4)
+        assert per_fold.max() - per_fold.min() <= 1
+    assert folds.tolist() == stratified_folds(labels, 4, seed=0).tolist()
+    assert folds.tolist() != stratified_folds(labels, 4, seed=1).tolist()

@@ -61,6 +61,20 @@ def test_the_scores_of_a_class_are_those_of_scikit_learn(digit):
     assert found == pytest.approx(SCORES[digit], abs=1e-12)
 
 
+def test_balanced_accuracy_and_macro_f1_are_those_of_scikit_learn():
+    """balanced_accuracy_score, and f1_score with average="macro" and labels=range(4)."""
+    probabilities = np.eye(5)[PREDICTIONS]
+    assert metrics.balanced_accuracy(probabilities, LABELS) == pytest.approx(0.6125, abs=1e-12)
+    assert metrics.macro_f1(probabilities, LABELS) == pytest.approx(0.6196969696969696, abs=1e-12)
+
+
+def test_a_class_of_few_images_counts_as_much_as_one_of_many():
+    labels = np.array([0] * 90 + [1] * 10, np.uint8)
+    always_0 = np.tile([0.9, 0.1], (100, 1))
+    assert metrics.balanced_accuracy(always_0, labels) == 0.5
+    assert metrics.macro_f1(always_0, labels) == pytest.approx((2 * 90 / 190) / 2)
+
+
 @pytest.mark.parametrize(
     ("confidences", "right", "error"),
     [

@@ -140,3 +140,35 @@ def test_import_dlcli_imports_nothing_else_until_a_name_is_asked_for():
 def test_other_names_are_no_attributes():
     with pytest.raises(ImportError, match="cannot import name 'load_modle' from 'dlcli'"):
         from dlcli import load_modle  # noqa: F401
+
+
+def test_activations_are_those_of_every_layer_computed_by_hand(classifier, sample):
+    images = sample.test.images[:1200]  # more than one block
+    found = classifier.activations(images)
+    assert [array.shape for array in found] == [(1200, 128), (1200, 10)]
+    assert {array.dtype for array in found} == {np.dtype(np.float32)}
+    hidden, last = classifier.layers
+    by_hand = np.maximum(images / np.float32(255) @ hidden.weight + hidden.bias, 0)
+    np.testing.assert_allclose(found[0], by_hand, rtol=1e-4, atol=1e-4)
+    logits = found[0] @ last.weight + last.bias
+    scaled = np.exp(logits / classifier.temperature)
+    np.testing.assert_allclose(
+        scaled / scaled.sum(axis=1, keepdims=True), classifier.predict_proba(images), atol=1e-5
+    )
+    np.testing.assert_allclose(found[1].sum(axis=1), 1, rtol=1e-5)
+    assert np.array_equal(found[1].argmax(axis=1), classifier.predict(images))
+
+
+def test_activations_of_a_normalised_network_are_those_of_inference(make_checkpoint, sample):
+    network = Network([784, 6, 5, 10], ["tanh", "relu"], "softmax", batch_norm=True)
+    network.initialize("auto", 0.1, np.random.default_rng(0))
+    network.statistics[...] = np.random.default_rng(1).uniform(0.5, 2, network.statistics.size)
+    model = load_model(make_checkpoint("n.npz", network=network))
+    *hidden, outputs = model.activations(sample.test.images[0])
+    assert [array.shape for array in hidden] == [(1, 6), (1, 5)]
+    np.testing.assert_array_equal(outputs, model.predict_proba(sample.test.images[0]))
+
+
+def test_activations_of_what_is_no_image_are_refused(classifier):
+    with pytest.raises(ValueError, match="expected shape"):
+        classifier.activations(np.zeros((3, 5)))

@@ -26,12 +26,14 @@ REGULARISERS = {
     "input_dropout": {"input_dropout": 0.2},
     "batch_norm": {"batch_norm": True},
     "label_smoothing": {"label_smoothing": 0.2},
+    "class_weights": {"class_weights": "balanced"},
     "all": {
         "weight_decay": 0.1,
         "dropout": 0.3,
         "input_dropout": 0.2,
         "batch_norm": True,
         "label_smoothing": 0.1,
+        "class_weights": {"3": 5.0},
     },
 }
 
@@ -102,6 +104,18 @@ def test_every_array_is_checked_from_the_input_on():
         (2, "bias", (10,), 10),
     ]
     assert all(0 <= c.largest_relative_error <= TOLERANCE for c in checks)
+
+
+def test_frozen_layers_have_no_gradient_to_check():
+    checks = check(freeze_layers=1, batch_norm=True, weight_decay=0.1)
+    assert all(c.passed for c in checks)
+    assert [(c.layer, c.array) for c in checks] == [
+        (1, "weight"),
+        (1, "bias"),
+        (1, "scale"),
+        (2, "weight"),
+        (2, "bias"),
+    ]
 
 
 def test_the_scales_of_normalised_layers_are_checked_as_well():
@@ -201,32 +215,36 @@ def test_a_wrong_gradient_of_the_loss_is_found_in_every_layer(output_activation,
     assert len(wrong_arrays(output_activation=output_activation, loss=loss)) == 6
 
 
-def break_bias_sum(backpropagation, backward, targets):
-    backward(backpropagation, targets)
+def forget_class_weights(backpropagation, backward, targets, weights):
+    backward(backpropagation, targets, None)
+
+
+def break_bias_sum(backpropagation, backward, *targets):
+    backward(backpropagation, *targets)
     backpropagation._bias_gradients[1][...] = 0
 
 
-def break_one_weight(backpropagation, backward, targets):
-    backward(backpropagation, targets)
+def break_one_weight(backpropagation, backward, *targets):
+    backward(backpropagation, *targets)
     backpropagation._weight_gradients[2][3, 4] *= 1.01
 
 
-def forget_penalty(backpropagation, backward, targets):
+def forget_penalty(backpropagation, backward, *targets):
     penalty, backpropagation.l2_penalty = backpropagation.l2_penalty, 0.0
-    backward(backpropagation, targets)
+    backward(backpropagation, *targets)
     backpropagation.l2_penalty = penalty
 
 
-def forget_dropout_masks(backpropagation, backward, targets):
+def forget_dropout_masks(backpropagation, backward, *targets):
     buffers = backpropagation._buffers
     for values, derivatives in zip(buffers.values, buffers.derivatives, strict=False):
         derivatives[...] = values * (1 - values)  # of the sigmoid, as if none were dropped
-    backward(backpropagation, targets)
+    backward(backpropagation, *targets)
 
 
-def forget_the_mean(backpropagation, backward, targets):
-    backward(backpropagation, targets)
-    backpropagation.gradient *= len(targets)
+def forget_the_mean(backpropagation, backward, *targets):
+    backward(backpropagation, *targets)
+    backpropagation.gradient *= len(targets[0])
 
 
 @pytest.mark.parametrize(
@@ -234,6 +252,11 @@ def forget_the_mean(backpropagation, backward, targets):
     [
         (break_bias_sum, {}, {"1.bias"}),
         (break_one_weight, {}, {"2.weight"}),
+        (
+            forget_class_weights,
+            {"class_weights": "balanced"},
+            {"0.weight", "0.bias", "1.weight", "1.bias", "2.weight", "2.bias"},
+        ),
         (forget_penalty, {"weight_decay": 1e-3}, {"0.weight", "1.weight", "2.weight"}),
         (forget_dropout_masks, {"dropout": 0.5}, {"0.weight", "0.bias", "1.weight", "1.bias"}),
         (
@@ -246,8 +269,8 @@ def forget_the_mean(backpropagation, backward, targets):
 def test_a_mistake_on_the_way_back_is_found_where_it_is(mistake, settings, found_in, monkeypatch):
     backward = Backpropagation.backward
 
-    def mistaken(backpropagation, targets):
-        mistake(backpropagation, backward, targets)
+    def mistaken(backpropagation, *targets):
+        mistake(backpropagation, backward, *targets)
 
     monkeypatch.setattr(Backpropagation, "backward", mistaken)
     assert wrong_arrays(**settings) == found_in

@@ -1,5 +1,6 @@
 """Losses against PyTorch, ordinary logits and extreme ones."""
 
+import doctest
 import json
 from pathlib import Path
 
@@ -8,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dlcli.nn import losses
 from dlcli.nn.activations import OUTPUT_ACTIVATIONS
-from dlcli.nn.losses import LOSSES, fits, mean_loss, one_hot, smooth
+from dlcli.nn.losses import LOSSES, balanced_weights, fits, mean_loss, one_hot, smooth
 
 ORACLE = json.loads((Path(__file__).parents[1] / "oracle" / "pytorch_values.json").read_text())
 CASES = [
@@ -106,3 +108,27 @@ def test_no_cost_is_negative(logits, pair):
     z = np.array([logits] * len(logits), np.float32)
     values = LOSSES[loss].value(output_activation, z, np.eye(len(z), dtype=z.dtype))
     assert (values >= 0).all()
+
+
+def test_balanced_weights_are_those_of_scikit_learn():
+    """compute_class_weight("balanced", classes=[0, 1, 3], y=labels) of scikit-learn 1.9.1."""
+    labels = np.array([0] * 5 + [1] * 3 + [3] * 2, np.uint8)
+    weights = balanced_weights(labels, 4)
+    assert weights[[0, 1, 3]] == pytest.approx([2 / 3, 10 / 9, 5 / 3], abs=1e-12)
+    assert weights[2] == 1  # there is no image to weigh
+    assert weights[labels].mean() == pytest.approx(1, abs=1e-12)
+
+
+def test_the_mean_loss_counts_each_image_as_often_as_its_class_weighs():
+    logits = np.random.default_rng(0).normal(size=(5, 3))
+    labels = np.array([0, 1, 1, 2, 0], np.uint8)
+    weights = np.array([0.5, 2, 3])
+    each = [mean_loss("mse", "sigmoid", logits[[i]], labels[[i]]) for i in range(5)]
+    found = mean_loss("mse", "sigmoid", logits, labels, weights)
+    assert found == pytest.approx(np.mean(np.array(each) * weights[labels]), abs=1e-12)
+
+
+def test_the_examples_in_the_docstrings_are_true():
+    failed, attempted = doctest.testmod(losses)
+    assert failed == 0
+    assert attempted > 0

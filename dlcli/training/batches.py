@@ -1,0 +1,87 @@
+"""The batches of an epoch: shuffled, distorted, with targets and the weights of classes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlcli.config.schema import Config
+from dlcli.data.augmentation import Distortions
+from dlcli.data.datasets import Examples
+from dlcli.nn.losses import one_hot, smooth
+from dlcli.nn.network import Network
+from dlcli.nn.random import random_stream
+from dlcli.nn.types import Array, Labels, Pixels
+
+# Images that are gathered, distorted and scored at once: enough to make the calls of NumPy
+# cheap, few enough for the pixels to stay in the cache.
+_BLOCK_ROWS = 2048
+
+
+def steps_per_epoch(config: Config, images: int) -> int:
+    """Batches in an epoch.
+
+    The images left over make a smaller batch, with batch normalisation only if they fill half of
+    it: the mean and variance of a few images are too noisy. Each epoch leaves out other images.
+    """
+    whole, rest = divmod(images, config.batch_size)
+    left_out = config.batch_norm and whole and rest < config.batch_size / 2
+    return whole + (0 if left_out or not rest else 1)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Consecutive batches of an epoch; ``first_step`` counts the batches before, from 0.
+
+    ``weights`` has the weight of each image's class; None where all count alike.
+    """
+
+    first_step: int
+    images: Pixels
+    labels: Labels
+    targets: Array
+    weights: Array | None
+
+
+class Batches:
+    """The training images in batches of ``size``, in another order each epoch.
+
+    Attributes
+    ----------
+    steps
+        Batches in an epoch.
+    rows
+        The images of the largest block.
+    """
+
+    def __init__(
+        self, config: Config, train: Examples, network: Network, class_weights: Array | None
+    ) -> None:
+        """``class_weights`` has one weight a class, if they do not count alike."""
+        self.steps = steps_per_epoch(config, len(train))
+        self.size = min(config.batch_size, len(train))
+        self._config, self._train, self._class_weights = config, train, class_weights
+        self._classes, self._dtype = network.layer_sizes[-1], network.parameters.dtype
+        self._distortions = Distortions(config.augmentation) if config.augmentation else None
+        self._block_steps = max(_BLOCK_ROWS // self.size, 1)
+        self.rows = self._block_steps * self.size
+        self._gathered: Pixels = np.empty((self.rows, train.images.shape[1]), np.uint8)
+
+    def epoch(self, epoch: int) -> Iterator[Block]:
+        """The batches of an epoch, counted from 0, some at a time; the next block reuses memory."""
+        seed = self._config.seed
+        order = random_stream(seed, "shuffling", epoch).permutation(len(self._train))
+        augmentation_random = random_stream(seed, "augmentation", epoch)
+        for first_step in range(0, self.steps, self._block_steps):
+            last_step = min(first_step + self._block_steps, self.steps)
+            rows = order[first_step * self.size : last_step * self.size]
+            images, labels = self._gathered[: len(rows)], self._train.labels[rows]
+            # With mode="raise", NumPy would first gather into a temporary array.
+            np.take(self._train.images, rows, axis=0, out=images, mode="clip")
+            if self._distortions is not None:
+                images = self._distortions.apply(images, augmentation_random)
+            targets = one_hot(labels, self._classes, self._dtype)
+            weights = None if self._class_weights is None else self._class_weights[labels]
+            yield Block(
+                first_step, images, labels, smooth(targets, self._config.label_smoothing), weights
+            )
