@@ -7,9 +7,14 @@ import click
 
 from dlcli.cli import options
 from dlcli.cli.loading import limit_threads, load_dataset_of, load_models
-from dlcli.cli.output import echo, echo_of, open_output, print_json, print_table
+from dlcli.cli.output import echo, echo_of, open_output, print_json, print_table, printable
+from dlcli.data.classes import are_digits
 from dlcli.errors import ThresholdError
 from dlcli.evaluation.formatting import loss, percent
+
+# Columns of a confusion matrix that fit side by side on most terminals.
+_MAX_MATRIX_CLASSES = 20
+_MAX_CONFUSIONS = 20
 
 if TYPE_CHECKING:
     from dlcli.evaluation.evaluate import Evaluation
@@ -53,7 +58,7 @@ def command(
     it is $DLCLI_MODEL, else runs/latest. Several models are scored as an ensemble, by the mean of
     their probabilities. Prints the accuracy with its 95 % Wilson interval, loss, calibration
     error, the error rate when the least certain predictions are rejected, precision, recall and F1
-    of each digit, and the confusion matrix.
+    of each class, and the confusion matrix.
 
     \b
     Examples:
@@ -112,25 +117,49 @@ def _print_text(result: "Evaluation") -> None:
         ],
     )
     echo()
+    names = list(map(printable, result.class_names))
     print_table(
-        ["digit", "precision", "recall", "F1", "images"],
+        ["digit" if are_digits(names) else "class", "precision", "recall", "F1", "images"],
         [
-            [str(digit), *map(percent, c.known()), f"{c.images:,}"]
-            for digit, c in enumerate(result.classes)
+            [name, *map(percent, c.known()), f"{c.images:,}"]
+            for name, c in zip(names, result.classes, strict=True)
         ],
     )
+    if len(names) > _MAX_MATRIX_CLASSES:
+        _print_confusions(result, names)
+        return
     echo("\nconfusion matrix (row: label, column: prediction)")
-    rows = [[str(digit), *map(str, row)] for digit, row in enumerate(result.confusion)]
-    print_table(["", *(row[0] for row in rows)], rows)
+    rows = [[name, *map(str, row)] for name, row in zip(names, result.confusion, strict=True)]
+    print_table(["", *names], rows)
+
+
+def _print_confusions(result: "Evaluation", names: list[str]) -> None:
+    """The most frequent errors, where a confusion matrix would be too wide to read."""
+    from dlcli.evaluation.metrics import most_confused
+
+    echo(f"\nthe most frequent errors ({len(names)} classes; --format json has the whole matrix)")
+    print_table(
+        ["label", "prediction", "images"],
+        [
+            [names[label], names[prediction], f"{count:,}"]
+            for label, prediction, count in most_confused(result.confusion, _MAX_CONFUSIONS)
+        ],
+        left=2,
+    )
 
 
 def _write_predictions(path: Path, result: "Evaluation") -> None:
-    import numpy as np
+    import csv
+    import io
 
-    digits = result.probabilities.shape[1]
-    columns = ["index", "label", "answer", *(f"p{digit}" for digit in range(digits))]
-    numbers = (np.arange(result.images), result.labels, result.predictions)
-    rows = np.column_stack([*numbers, result.probabilities])
+    names = list(map(printable, result.class_names))
+    arrays = (result.labels, result.predictions, result.probabilities)
+    numbers = zip(*(array.tolist() for array in arrays), strict=True)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["index", "label", "answer", *(f"p{name}" for name in names)])
+    for index, (label, prediction, probabilities) in enumerate(numbers):
+        shown = [f"{probability:.6g}" for probability in probabilities]
+        writer.writerow([index, names[label], names[prediction], *shown])
     with open_output(path) as file:
-        formats = ["%d"] * len(numbers) + ["%.6g"] * digits
-        np.savetxt(file, rows, formats, delimiter=",", header=",".join(columns), comments="")
+        file.write(text.getvalue().encode())

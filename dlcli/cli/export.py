@@ -48,7 +48,8 @@ def command(
 
     MODEL is a run directory, an .npz file, or "pretrained"; without one, $DLCLI_MODEL, else
     runs/latest. onnx: a graph from "images" (batch, 28, 28), bytes, to "probabilities" (batch,
-    10), with the scaling of pixels, the temperature and softmax inside. safetensors: the arrays
+    classes), with the scaling of pixels, the temperature and softmax inside, and the names of the
+    classes in its metadata. safetensors: the arrays
     under PyTorch's names; stderr and the file's metadata say into which torch.nn.Sequential to
     load them. Prints the file's path. Needs the extra "export".
 

@@ -117,7 +117,7 @@ def _of_model(what: str, model: "Model", dataset: str | None, data_dir: Path) ->
 
     title = printable(str(model.path))
     if what == "weights":
-        return plots.weights(title, model.network)
+        return plots.weights(title, model.network, list(map(printable, model.class_names)))
     data = load_dataset_of([model], dataset, data_dir)
     message(f"Test images: {data.name}")
     examples = data.test

@@ -10,23 +10,27 @@ import click
 from dlcli.cli import options, pictures
 from dlcli.cli.loading import limit_threads
 from dlcli.cli.output import echo, print_csv, print_json, printable, watch_stdout
+from dlcli.data.classes import MAX_CLASSES, are_digits
 from dlcli.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from dlcli.inference.predictor import Prediction
+    from dlcli.runs.checkpoint import Model
+
+Names = tuple[str, ...]
 
 
 @click.command("predict")
 @pictures.arguments
 @click.option(
     "--top",
-    type=click.IntRange(1, 10),
+    type=click.IntRange(1, MAX_CLASSES),
     default=1,
     show_default=True,
     metavar="K",
-    help="Show the K most probable digits.",
+    help="Show the K most probable digits or classes.",
 )
 @click.option(
     "--reject",
@@ -65,7 +69,8 @@ def command(
     IMAGE is a picture of one handwritten digit (a scan, a drawing, a photo of a page) in any
     format that Pillow reads, a folder of them, or - for one picture on stdin. Prints DIGIT,
     PROBABILITY and PATH, separated by tabs, a line a picture, in order; with --format json, a
-    JSON object a line with all ten probabilities. Of a file with several pages or frames each is
+    JSON object a line with all probabilities. A model of other classes than digits prints their
+    names instead. Of a file with several pages or frames each is
     a picture, as PATH, PATH#2 and so on.
 
     The model is a run directory, an .npz file, or "pretrained", which comes with dlcli; without
@@ -90,6 +95,8 @@ def command(
     from dlcli.inference.sources import find_sources
 
     model = pictures.load_model(model_paths)
+    if top > len(model.class_names):
+        raise click.UsageError(f"--top {top}: the model has {len(model.class_names)} classes")
     if shown_dir is not None:
         pictures.make_folder(shown_dir, force=force)
     if threads is not None:
@@ -110,26 +117,32 @@ def command(
     failures: list[str] = []
     usable = pictures.usable(predictions, failures, _reason, as_json=output_format == "json")
     if shown_dir is not None:
-        usable = _write_previews(usable, shown_dir)
-    _print(usable, output_format, top, str(model.path))
+        usable = _write_previews(usable, shown_dir, model.class_names)
+    _print(usable, output_format, top, model)
     if failures:
         click.get_current_context().exit(InputError.exit_code)
 
 
-def _print(predictions: "Iterator[Prediction]", output_format: str, top: int, model: str) -> None:
+def _print(
+    predictions: "Iterator[Prediction]", output_format: str, top: int, model: "Model"
+) -> None:
     """Print each prediction as it comes."""
+    names = model.class_names
     if output_format == "csv":
-        columns = ["path", "digit", "probability", *[f"p{digit}" for digit in range(10)]]
-        print_csv((_csv_row(prediction) for prediction in predictions), columns)
+        word = "digit" if are_digits(names) else "label"
+        columns = ["path", word, "probability", *[f"p{name}" for name in names]]
+        print_csv((_csv_row(prediction, names, word) for prediction in predictions), columns)
     elif output_format == "json":
         for prediction in predictions:
             print_json(_json_object(prediction, top, model), indent=None)
     else:
         for prediction in predictions:
-            echo("\t".join([*_cells(prediction, top), printable(prediction.name)]))
+            echo("\t".join([*_cells(prediction, names, top), printable(prediction.name)]))
 
 
-def _write_previews(predictions: "Iterable[Prediction]", folder: Path) -> "Iterator[Prediction]":
+def _write_previews(
+    predictions: "Iterable[Prediction]", folder: Path, names: Names
+) -> "Iterator[Prediction]":
     """Write for each picture what was found on it and what the network was shown."""
     from dlcli.vision.preview import write_preview
 
@@ -137,7 +150,8 @@ def _write_previews(predictions: "Iterable[Prediction]", folder: Path) -> "Itera
         if prediction.trace is None:
             raise AssertionError("predictions were made without traces")
         path = pictures.path_in(folder, number, prediction.name)
-        write_preview(prediction.trace, prediction.pixels, " ".join(_cells(prediction, 1)), path)
+        caption = " ".join(_cells(prediction, names, 1))
+        write_preview(prediction.trace, prediction.pixels, caption, path)
         yield prediction
 
 
@@ -150,41 +164,47 @@ def _reason(prediction: "Prediction") -> str | None:
     return f"{prediction.reason}; for the number: {shlex.join(words)}"
 
 
-def _ranking(prediction: "Prediction") -> list[tuple[int, float]]:
-    """Digits with their probabilities, the most probable first; empty if it was rejected."""
+def _ranking(prediction: "Prediction", names: Names) -> list[tuple[str, float]]:
+    """Classes with their probabilities, the most probable first; empty if it was rejected."""
     if prediction.probabilities is None:
         return []
     probabilities = [float(probability) for probability in prediction.probabilities]
-    return sorted(enumerate(probabilities), key=lambda pair: -pair[1])
+    return sorted(zip(names, probabilities, strict=True), key=lambda pair: -pair[1])
 
 
-def _cells(prediction: "Prediction", top: int) -> list[str]:
-    """Digits and probabilities in turn."""
-    pairs = _ranking(prediction)[:top]
-    return [cell for d, p in pairs for cell in (str(d), f"{p:.4f}")] or ["?", "-"] * top
+def _cells(prediction: "Prediction", names: Names, top: int) -> list[str]:
+    """Classes and probabilities in turn."""
+    pairs = _ranking(prediction, names)[:top]
+    return [cell for n, p in pairs for cell in (printable(n), f"{p:.4f}")] or ["?", "-"] * top
 
 
-def _json_object(prediction: "Prediction", top: int, model: str) -> dict[str, Any]:
-    ranking = _ranking(prediction)
+def _json_object(prediction: "Prediction", top: int, model: "Model") -> dict[str, Any]:
+    digits = are_digits(model.class_names)
+
+    def named(label: str | None) -> dict[str, Any]:
+        return {"label": label} | ({"digit": label and int(label)} if digits else {})
+
+    ranking = _ranking(prediction, model.class_names)
     result: dict[str, Any] = {"path": prediction.name}
     if ranking:
-        result["digit"], result["probability"] = ranking[0]
-        result["probabilities"] = [probability for _, probability in sorted(ranking)]
+        (label, probability), by_name = ranking[0], dict(ranking)
+        result |= {**named(label), "probability": probability}
+        result["probabilities"] = [by_name[name] for name in model.class_names]
     else:
-        result |= {"digit": None, "probability": None, "probabilities": None}
+        result |= {**named(None), "probability": None, "probabilities": None}
         result["reason"] = prediction.rejection and prediction.rejection.code
         result["message"] = _reason(prediction)
     result["box"] = prediction.box
-    result["model"] = model
+    result["model"] = str(model.path)
     if top > 1:
-        result["top"] = [{"digit": d, "probability": p} for d, p in ranking[:top]]
+        result["top"] = [{**named(label), "probability": p} for label, p in ranking[:top]]
     return result
 
 
-def _csv_row(prediction: "Prediction") -> dict[str, Any]:
-    ranking = _ranking(prediction)
+def _csv_row(prediction: "Prediction", names: Names, word: str) -> dict[str, Any]:
+    ranking = _ranking(prediction, names)
     if not ranking:
-        return {"path": prediction.name, "digit": "?"}
-    digit, probability = ranking[0]
-    row = {"path": prediction.name, "digit": digit, "probability": f"{probability:.6g}"}
-    return row | {f"p{d}": f"{p:.6g}" for d, p in ranking}
+        return {"path": prediction.name, word: "?"}
+    label, probability = ranking[0]
+    row = {"path": prediction.name, word: label, "probability": f"{probability:.6g}"}
+    return row | {f"p{name}": f"{p:.6g}" for name, p in ranking}

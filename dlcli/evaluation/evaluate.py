@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dlcli.data.classes import are_digits
 from dlcli.data.datasets import Dataset, Examples
 from dlcli.errors import DatasetError
 from dlcli.evaluation import metrics
@@ -32,6 +33,8 @@ class Evaluation:
         ensemble, the cross-entropy of its mean probabilities.
     scalars
         Each of ``metrics.METRICS``.
+    class_names
+        Labels and predictions are indices of these.
     confusion
         Row = label, column = prediction, shape (classes, classes).
     probabilities
@@ -45,6 +48,7 @@ class Evaluation:
     loss: float
     scalars: dict[str, float]
     rejections: list[Rejection]
+    class_names: tuple[str, ...]
     classes: list[ClassScores]
     confusion: Counts
     labels: Labels
@@ -66,11 +70,16 @@ class Evaluation:
             "loss": self.loss,
             **self.scalars,
             "error_at_rejection": [asdict(rejection) for rejection in self.rejections],
-            "per_digit": [
-                {"digit": digit, **asdict(scores)} for digit, scores in enumerate(self.classes)
-            ],
+            **self._class_scores(),
             "confusion_matrix": self.confusion.tolist(),
         }
+
+    def _class_scores(self) -> dict[str, Any]:
+        """The scores of each class, by the key ``per_digit`` where the classes are digits."""
+        pairs = list(zip(self.class_names, self.classes, strict=True))
+        if are_digits(self.class_names):
+            return {"per_digit": [{"digit": int(name), **asdict(each)} for name, each in pairs]}
+        return {"per_class": [{"label": name, **asdict(each)} for name, each in pairs]}
 
 
 def evaluate(models: Sequence[Model], examples: Examples) -> Evaluation:
@@ -98,6 +107,7 @@ def evaluate(models: Sequence[Model], examples: Examples) -> Evaluation:
             for name, metric in metrics.METRICS.items()
         },
         rejections=[metrics.reject(probabilities, examples.labels, r) for r in REJECTION_RATES],
+        class_names=models[0].class_names,
         classes=metrics.class_scores(confusion),
         confusion=confusion,
         labels=examples.labels,

@@ -77,6 +77,14 @@ def confusion_matrix(
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
 
+def most_confused(confusion: Counts, limit: int) -> list[tuple[int, int, int]]:
+    """The most frequent errors: label, prediction and how many, the most first."""
+    errors = confusion.copy()
+    np.fill_diagonal(errors, 0)
+    found = [(a, b, int(errors[a, b])) for a, b in np.argwhere(errors).tolist()]
+    return sorted(found, key=lambda error: -error[2])[:limit]
+
+
 def class_scores(confusion: Counts) -> list[ClassScores]:
     """Precision, recall and F1 of each class of a confusion matrix."""
     counts = np.stack([confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)], axis=1)

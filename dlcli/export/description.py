@@ -20,6 +20,7 @@ def describe(model: Model, **more: str) -> dict[str, str]:
         "dataset": metadata.dataset.name,
         "dataset_checksum": metadata.dataset.checksum,
         "temperature": model.temperature,
+        "class_names": model.class_names,
         **more,
     }
     return {KEY: strict_json.dumps(described)}

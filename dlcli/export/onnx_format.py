@@ -112,8 +112,8 @@ def to_onnx(model: Model, opset: int = LOWEST_OPSET) -> bytes:
     It needs the operator set ``opset``, by default the lowest that is enough for any model.
 
     The input ``images`` has shape (batch, 28, 28), uint8 from 0 to 255; the output
-    ``probabilities`` has shape (batch, 10), float32. The graph includes the scaling of pixels,
-    the temperature and softmax.
+    ``probabilities`` has shape (batch, classes), float32. The graph includes the scaling of
+    pixels, the temperature and softmax. The metadata name the classes.
 
     Raises
     ------

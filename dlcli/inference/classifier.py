@@ -86,7 +86,7 @@ class PicturePrediction:
 
 
 class Classifier:
-    """A trained classifier of digits, as :func:`load_model` returns it.
+    """A trained classifier of digits or other classes, as :func:`load_model` returns it.
 
     :meth:`predict_picture` and :meth:`read` take pictures of any kind, such as photographs and
     scans. The other methods take images in MNIST's format: 28x28, light on dark, centred. Arrays of
@@ -97,6 +97,9 @@ class Classifier:
 
     Attributes
     ----------
+    class_names
+        The name of each class: a prediction is an index of these. Of digits, name and index are
+        the same number.
     layers
         The layers from first to last, for pixels from 0 to 1; batch normalisation is fused.
     temperature
@@ -115,6 +118,7 @@ class Classifier:
             )
         )
         self.temperature = model.temperature
+        self.class_names = model.class_names
 
     def __repr__(self) -> str:
         sizes = "-".join(str(size) for size in self._model.network.layer_sizes)
@@ -125,7 +129,7 @@ class Classifier:
         return Classifier, (replace(self._model, optimizer_state={}, average=None),)
 
     def predict(self, images: npt.ArrayLike) -> npt.NDArray[np.int64]:
-        """The digit on each image, shape (n,).
+        """The digit on each image, or the index of its class, shape (n,).
 
         Raises
         ------
@@ -136,7 +140,7 @@ class Classifier:
         return digits
 
     def predict_proba(self, images: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """The probability of each digit on each image, shape (n, 10); a row sums to 1.
+        """The probability of each class for each image, shape (n, classes); a row sums to 1.
 
         The same as ``dlcli eval`` and ``dlcli predict --raw`` compute.
 

@@ -4,7 +4,7 @@ import math
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -43,7 +43,7 @@ class Prediction:
 
     name: str  # its path; the pages of a file that has several are path, path#2, ...
     pixels: Pixels | None = None  # what the network was shown, shape (784,)
-    probabilities: Array | None = None  # of the ten digits; None if the picture was rejected
+    probabilities: Array | None = None  # of each class; None if the picture was rejected
     rejection: RejectionReason | None = None
     reason: str | None = None  # the rejection for users, with details
     box: Box | None = None  # where the digit lies, in the picture's pixels; None if unknown
@@ -238,7 +238,7 @@ def _classify(model: Model, batch: "list[Preprocessed]", reject: float) -> Itera
         if found.variants is not None:
             probabilities = next(outputs).mean(axis=0)
             rejection = _rejection(found, probabilities, reject)
-            reason = rejection and _explained(rejection, probabilities)
+            reason = rejection and _explained(rejection, probabilities, model.class_names)
         yield Prediction(
             name,
             found.pixels,
@@ -262,9 +262,9 @@ def _rejection(
     return reason
 
 
-def _explained(rejection: RejectionReason, probabilities: Array) -> str:
+def _explained(rejection: RejectionReason, probabilities: Array, class_names: Sequence[str]) -> str:
     """A rejection reason for users, with the two most probable digits where it is between them."""
-    first, second = np.argsort(-probabilities, kind="stable")[:2]
+    first, second = (class_names[i] for i in np.argsort(-probabilities, kind="stable")[:2])
     if rejection == RejectionReason.AMBIGUOUS:
         return f"{rejection}: {first} or {second}"
     if rejection == RejectionReason.LOW_CONFIDENCE:

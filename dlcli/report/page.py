@@ -5,6 +5,7 @@ from itertools import combinations
 from typing import Any
 
 from dlcli.config.schema import to_yaml
+from dlcli.data.classes import are_digits
 from dlcli.data.datasets import Examples
 from dlcli.evaluation import metrics
 from dlcli.evaluation.compare import compare
@@ -54,6 +55,7 @@ def render(models: Sequence[EvaluatedModel], dataset: str, test: Examples) -> by
             data={
                 "curves": {curve.id: curve.readings for curve in shown},
                 "cells": {section["id"]: _cells_data(section, test) for section in sections},
+                "names": {section["id"]: section["names"] for section in sections},
             },
             drawn=drawn,
             demo=demo,
@@ -81,6 +83,8 @@ def _section(identity: str, entry: EvaluatedModel, test: Examples) -> dict[str, 
     return {
         "id": identity,
         "entry": entry,
+        "names": scores.class_names,
+        "word": "digit" if are_digits(scores.class_names) else "class",
         "changed_settings": tables.changed_settings(entry.config),
         "config": to_yaml(entry.config),
         "curves": curves.of_model(identity, entry),

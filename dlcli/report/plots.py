@@ -19,6 +19,7 @@ from matplotlib.colors import CenteredNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from dlcli.data.classes import DIGITS
 from dlcli.evaluation.evaluate import Evaluation
 from dlcli.nn.dimensions import IMAGE_SIDE
 from dlcli.nn.network import Network
@@ -46,6 +47,9 @@ _WITHOUT_DATE = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}
 _LEGEND_WIDTH, _HANDLE_WIDTH, _LONGEST_NAME = 105, 10, 75
 _MAX_NEURONS = 64
 _MAX_ERRORS = 30
+_LONGEST_CLASS = 20  # letters of a name beside an axis or below a picture
+# Of a confusion matrix: classes up to which the counts are written, and its side in inches.
+_MAX_COUNTED, _MAX_SIDE = 60, 24
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,8 @@ def _short(name: str) -> str:
 
 def confusion(name: str, result: Evaluation) -> Figure:
     """The confusion matrix: counts, with the errors coloured."""
-    figure = Figure(figsize=(7, 7), layout="constrained")
+    side = max(7, 0.35 * len(result.class_names))  # inches
+    figure = Figure(figsize=(min(side, _MAX_SIDE),) * 2, layout="constrained")
     axes = figure.subplots()
     axes.grid(visible=False)
     errors = result.confusion.copy()
@@ -132,13 +137,16 @@ def confusion(name: str, result: Evaluation) -> Figure:
     darkest = max(int(errors.max()), 1)
     axes.imshow(errors, cmap="Oranges", vmin=0, vmax=darkest)
     for (row, column), count in np.ndenumerate(result.confusion):
-        if count:
+        if count and len(errors) <= _MAX_COUNTED:
             colour = "white" if errors[row, column] > 0.6 * darkest else "black"
             weight = "bold" if row == column else "normal"
             place = {"ha": "center", "va": "center"}
             axes.text(column, row, f"{count:,}", place, color=colour, weight=weight)
-    digits = range(len(errors))
-    axes.set(xticks=digits, yticks=digits, xlabel="prediction", ylabel="label")
+    names, classes = result.class_names, range(len(errors))
+    turned = 90 if max(map(len, names)) > 2 else 0  # so that names do not overlap
+    axes.set_xticks(classes, map(_label, names), rotation=turned)
+    axes.set_yticks(classes, map(_label, names))
+    axes.set(xlabel="prediction", ylabel="label")
     axes.set_title(
         f"{_short(name)}\n{result.correct:,} of {result.images:,} test images correct "
         f"({100 * result.accuracy:.2f} %); errors are coloured"
@@ -146,20 +154,31 @@ def confusion(name: str, result: Evaluation) -> Figure:
     return figure
 
 
-def weights(name: str, network: Network) -> Figure:
+def _label(name: str) -> str:
+    """The name of a class that fits beside an axis."""
+    return shortened(name, _LONGEST_CLASS)
+
+
+def weights(name: str, network: Network, class_names: Sequence[str]) -> Figure:
     """The weights of the first layer's neurons, pixel by pixel."""
     weight = network.weights[0].T
     lengths = np.linalg.norm(weight, axis=1)
-    digits = len(network.weights) == 1  # without hidden layers, each neuron stands for a digit
-    shown = np.arange(len(weight)) if digits else np.argsort(-lengths, kind="stable")[:_MAX_NEURONS]
+    classes = len(network.weights) == 1  # without hidden layers, each neuron stands for a class
+    shown = np.argsort(-lengths, kind="stable")[:_MAX_NEURONS]
+    if classes:
+        shown = np.arange(min(len(weight), _MAX_NEURONS))
     limit = float(np.quantile(np.abs(weight[shown]), 0.998)) or 1.0
-    which = "the ten digits" if digits else f"all {len(weight)} neurons of the first layer"
-    if len(shown) < len(weight):
+    which = f"all {len(weight)} neurons of the first layer"
+    if classes:
+        which = "the ten digits" if tuple(class_names) == DIGITS else f"{len(weight)} classes"
+        which = f"the first {len(shown)} of {which}" if len(shown) < len(weight) else which
+    elif len(shown) < len(weight):
         which = f"the {len(shown)} of {len(weight)} neurons with the largest weight vectors"
     title = f"{_short(name)}\n{which}"
-    captions = [str(neuron) for neuron in shown]
+    captions = [_label(class_names[neuron]) if classes else str(neuron) for neuron in shown]
     limits = CenteredNorm(halfrange=limit)
-    figure = _tiles(weight[shown], captions, title, 5 if digits else 8, "RdBu_r", limits)
+    columns = 5 if len(shown) <= len(DIGITS) else 8
+    figure = _tiles(weight[shown], captions, title, columns, "RdBu_r", limits)
     inch = 1 / figure.get_figheight()
     bar = figure.colorbar(
         figure.axes[0].images[0],
@@ -176,9 +195,9 @@ def weights(name: str, network: Network) -> Figure:
 
 def errors(name: str, result: Evaluation, images: Pixels) -> Figure:
     """The wrongly classified test images with the highest probabilities."""
-    shown = worst(result, _MAX_ERRORS)
+    names, shown = result.class_names, worst(result, _MAX_ERRORS)
     captions = [
-        f"{label}, read as {prediction}\n{100 * probability:.1f} %"
+        f"{_label(names[label])}, read as {_label(names[prediction])}\n{100 * probability:.1f} %"
         for label, prediction, probability in zip(
             result.labels[shown],
             result.predictions[shown],

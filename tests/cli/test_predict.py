@@ -97,9 +97,10 @@ def test_json_is_an_object_a_line(predict, model, digit):
     best, share = answer_to(model, digit("a.png"))
     digit("b.png", 1)
     first, second = objects_of(predict("a.png", "b.png", "--format", "json"))
-    assert list(first) == ["path", "digit", "probability", "probabilities", "box", "model"]
+    assert list(first) == ["path", "label", "digit", "probability", "probabilities", "box", "model"]
     assert (first["path"], second["path"]) == ("a.png", "b.png")
     assert (first["digit"], first["probability"]) == (best, pytest.approx(share))
+    assert first["label"] == str(best)
     assert len(first["probabilities"]) == 10
     assert first["probabilities"][best] == first["probability"]
     assert sum(first["probabilities"]) == pytest.approx(1)
@@ -117,8 +118,8 @@ def test_json_says_where_the_digit_is(predict):
 def test_json_holds_the_top_digits_if_asked(predict, digit):
     digit("a.png")
     (found,) = objects_of(predict("a.png", "--top", 3, "--format", "json"))
-    assert [list(entry) for entry in found["top"]] == [["digit", "probability"]] * 3
-    assert found["top"][0] == {"digit": found["digit"], "probability": found["probability"]}
+    assert [list(entry) for entry in found["top"]] == [["label", "digit", "probability"]] * 3
+    assert found["top"][0] == {key: found[key] for key in ("label", "digit", "probability")}
     for entry in found["top"]:
         assert entry["probability"] == found["probabilities"][entry["digit"]]
 
@@ -619,6 +620,7 @@ def test_a_blank_picture_gets_a_question_mark_and_a_reason(predict, digit, kind)
     blank, _ = objects_of(predict("blank.png", "a.png", "--format", "json"))
     assert blank == {
         "path": "blank.png",
+        "label": None,
         "digit": None,
         "probability": None,
         "probabilities": None,

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dlcli.data.classes import DIGITS
 from dlcli.evaluation import metrics
 from dlcli.evaluation.compare import Comparison, compare
 from dlcli.evaluation.evaluate import Evaluation
@@ -19,6 +20,7 @@ def evaluation(predictions: list[int], labels: list[int]) -> Evaluation:
         loss=0.0,
         scalars={},
         rejections=[],
+        class_names=DIGITS,
         classes=[],
         confusion=np.zeros((10, 10), np.int64),
         labels=np.array(labels, np.uint8),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dlcli.data.classes import DIGITS
 from dlcli.evaluation import evaluate
 from dlcli.nn.network import Network
 from dlcli.report import plots
@@ -126,7 +127,7 @@ def test_weights_are_those_of_the_neurons_with_the_largest_norm():
     network = Network([784, 100, 10], ["relu"], "softmax")
     network.weights[0][...] = np.random.default_rng(0).normal(size=(784, 100))
     network.weights[0][:, 37] *= 10
-    pictures, captions = tiles(plots.weights("m", network))
+    pictures, captions = tiles(plots.weights("m", network, DIGITS))
     assert len(captions) == 64
     assert captions[0] == "37"
     for picture, caption in zip(pictures, captions, strict=True):
@@ -134,7 +135,7 @@ def test_weights_are_those_of_the_neurons_with_the_largest_norm():
 
 
 def test_without_hidden_layers_the_weights_are_those_of_the_digits(tmp_path):
-    figure = plots.weights("m", Network([784, 10], [], "softmax"))
+    figure = plots.weights("m", Network([784, 10], [], "softmax"), DIGITS)
     assert tiles(figure)[1] == [str(digit) for digit in range(10)]
     plots.write(figure, io.BytesIO(), "png")
 

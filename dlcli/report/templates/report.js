@@ -11,7 +11,9 @@
   // The images of a cell of the confusion matrix.
   const showCell = (matrix, button) => {
     const section = matrix.dataset.section;
-    const [label, prediction] = button.dataset.cell.split("-");
+    const [label, prediction] = button.dataset.cell
+      .split("-")
+      .map((index) => data.names[section][index]);
     const cell = data.cells[section][button.dataset.cell] || { count: 0, images: [] };
     const correct = label === prediction;
     for (const other of matrix.querySelectorAll("button")) {
@@ -54,13 +56,14 @@
     ArrowUp: ([row, column]) => [row - 1, column],
     ArrowDown: ([row, column]) => [row + 1, column],
     Home: ([row]) => [row, 0],
-    End: ([row]) => [row, 9],
+    End: ([row], last) => [row, last],
   };
 
   for (const matrix of document.querySelectorAll(".matrix")) {
+    const last = data.names[matrix.dataset.section].length - 1;
     const find = (row, column) => matrix.querySelector(`[data-cell="${row}-${column}"]`);
     const wrong = Object.entries(data.cells[matrix.dataset.section])
-      .filter(([key]) => key[0] !== key[2])
+      .filter(([key]) => new Set(key.split("-")).size === 2)
       .sort((one, other) => other[1].count - one[1].count);
     const first = wrong.length ? wrong[0][0] : "0-0";
     showCell(matrix, matrix.querySelector(`[data-cell="${first}"]`));
@@ -72,7 +75,7 @@
       const button = event.target.closest("button");
       if (!button || !moves[event.key]) return;
       event.preventDefault();
-      const next = find(...moves[event.key](button.dataset.cell.split("-").map(Number)));
+      const next = find(...moves[event.key](button.dataset.cell.split("-").map(Number), last));
       if (!next) return;
       next.focus();
       showCell(matrix, next);
