@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
+from dlcli.data.classes import are_digits
 from dlcli.inference import predictor, reading
 from dlcli.inference.reading import Number, ReadDigit, ReadingOptions
 from dlcli.nn.dimensions import IMAGE_SIDE, IMAGE_SIZE
@@ -62,11 +63,12 @@ class PicturePrediction:
     Attributes
     ----------
     digit
-        None if the picture was rejected: it shows no digit, several, or none that is clear.
+        None if the picture was rejected (it shows no digit, several, or none that is clear), or
+        the model has other classes.
     probability
-        Of the digit; None if the picture was rejected.
+        Of the digit or class; None if the picture was rejected.
     probabilities
-        Of the ten digits, shape (10,), float32; None if the picture was rejected.
+        Of each class, shape (classes,), float32; None if the picture was rejected.
     reason
         Why it was rejected: ``blank``, ``no_digit``, ``several_digits``, ``not_a_digit``,
         ``ambiguous`` or ``low_confidence``; else None.
@@ -75,6 +77,8 @@ class PicturePrediction:
     box
         Where the digit lies: left, top, right, bottom, in the picture's pixels. None for a picture
         in MNIST's format, and if nothing was found.
+    label
+        The name of the class; None if the picture was rejected.
     """
 
     digit: int | None
@@ -83,6 +87,7 @@ class PicturePrediction:
     reason: str | None
     message: str | None
     box: Box | None
+    label: str | None = None
 
 
 class Classifier:
@@ -179,10 +184,12 @@ class Classifier:
         if probabilities is None:
             code = found.rejection and found.rejection.code
             return PicturePrediction(None, None, None, code, found.reason, found.box)
-        digit = int(probabilities.argmax())
+        best = int(probabilities.argmax())
         probabilities = probabilities.astype(np.float32, copy=False)
+        label = self.class_names[best]
+        digit = int(label) if are_digits(self.class_names) else None
         return PicturePrediction(
-            digit, float(probabilities[digit]), probabilities, None, None, found.box
+            digit, float(probabilities[best]), probabilities, None, None, found.box, label
         )
 
     def read(
