@@ -60,6 +60,14 @@ def test_a_picture_that_cannot_be_read_is_told_even_if_nobody_reads_the_predicti
     assert (code, stderr) == (4, b"Error: missing.png: no such file\n")
 
 
+def test_pages_without_numbers_are_not_told_when_nobody_reads_the_numbers_any_more(pictures):
+    """They were not read at all; what cannot be read still is told."""
+    names = [*pictures, *pictures, b"missing.png"]
+    code, stderr = run_without_reader("read", "-m", "pretrained", *names)
+    assert code == 4
+    assert stderr.splitlines()[1:] == [b"Error: missing.png: no such file"]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "ascii", "shift_jis", "utf-16", "cp037"])
 def test_any_path_is_printed_in_any_encoding(pictures, encoding):
     environment = {**os.environ, "PYTHONIOENCODING": encoding}
