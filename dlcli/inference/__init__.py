@@ -4,6 +4,7 @@
 - ``sources``: pictures named by files, folders, lists and stdin
 - ``preparation``: pictures to what a model was trained on
 - ``predictor``: pictures to predictions, in parallel and in order
+- ``numeral_strings``: the candidates of a line to digits
 - ``reading``: pictures to numbers
 - ``drawing``: pictures with what was read drawn in
 - ``classifier``: arrays of images to predictions, as a library

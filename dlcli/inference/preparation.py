@@ -47,6 +47,15 @@ def preparation(metadata: Metadata, *, raw: bool, explain: bool) -> Prepare:
     return partial(_as_trained, metadata.images, explain=explain)
 
 
+def laid_out(images: Pixels, trained: TrainingImages | None) -> Pixels:
+    """Images in MNIST's format, shape (n, 784), as the training images are."""
+    if trained is None:
+        return images
+    if not trained.mnist_format:
+        images = np.stack([_laid_out_pixels(pixels, trained) for pixels in images])
+    return 255 - images if trained.polarity == "dark_on_light" else images
+
+
 def _as_trained(
     trained: TrainingImages, image: Image.Image, name: str, *, explain: bool
 ) -> Located:
@@ -87,7 +96,12 @@ def _laid_out(found: Located, trained: TrainingImages) -> Located:
     """A candidate as large and centred as the strokes of the training images."""
     if found.pixels is None or found.variants is None:
         return found
-    square = found.pixels.reshape(IMAGE_SIDE, IMAGE_SIDE)
+    pixels = _laid_out_pixels(found.pixels, trained)
+    return replace(found, pixels=pixels, variants=tta_variants(pixels))
+
+
+def _laid_out_pixels(pixels: Pixels, trained: TrainingImages) -> Pixels:
+    square = pixels.reshape(IMAGE_SIDE, IMAGE_SIDE)
     strokes = square[bounding_box(square >= square.max() / 2)]
     scale = trained.side_px / max(strokes.shape)
     height, width = (max(1, round(side * scale)) for side in strokes.shape)
@@ -102,8 +116,7 @@ def _laid_out(found: Located, trained: TrainingImages) -> Located:
     )
     image = Image.new("L", (IMAGE_SIDE, IMAGE_SIDE))
     image.paste(resized, corner)
-    pixels = np.asarray(image).reshape(-1)
-    return replace(found, pixels=pixels, variants=tta_variants(pixels))
+    return np.asarray(image).reshape(-1)
 
 
 def _inverted(found: Located) -> Located:

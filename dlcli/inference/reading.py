@@ -5,16 +5,17 @@ score: see ``vision.segmentation`` for the candidates and the literature.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-import numpy as np
 from PIL import Image
 
 from dlcli.errors import CheckpointError, ImageError
+from dlcli.inference.numeral_strings import Recognizer, Scored
 from dlcli.inference.predictor import available_cores, in_order
+from dlcli.inference.preparation import laid_out
 from dlcli.inference.sources import ImageSource
+from dlcli.nn.dimensions import IMAGE_SIDE
 from dlcli.nn.types import Array, Pixels
 from dlcli.runs.checkpoint import Model
 from dlcli.vision.candidate import Box
@@ -25,15 +26,10 @@ from dlcli.vision.decode import (
     read_pages,
     to_grey_or_rgb,
 )
-from dlcli.vision.rejection import REJECTION_THRESHOLD, ood_scores
+from dlcli.vision.mnist_format import bounding_box
+from dlcli.vision.pipeline import preprocess
+from dlcli.vision.rejection import ood_scores, rejection_reason
 
-if TYPE_CHECKING:
-    from dlcli.vision.segmentation import Span
-
-# The cost in nats of leaving atoms out as no digit: about that of a candidate at the threshold of
-# rejection.
-_LEFT_OUT_COST = -math.log(1 - REJECTION_THRESHOLD)
-_MIN_PROBABILITY = 1e-6
 DOUBTFUL, EMPTY = "?", "."
 
 
@@ -129,14 +125,6 @@ class Reading:
     picture: Image.Image | None = None
 
 
-@dataclass(frozen=True)
-class _Scores:
-    """The recogniser's and the rejection network's outputs for candidates."""
-
-    probabilities: Array
-    ood: Array
-
-
 def read(
     model: Model,
     sources: Iterable[ImageSource | None],
@@ -226,72 +214,71 @@ def _full_size(picture: Image.Image) -> Image.Image:
     return picture.convert("RGB") if picture.size == size else picture.convert("RGB").resize(size)
 
 
-def _numbers(model: Model, page: Image.Image, options: ReadingOptions) -> tuple[Number, ...]:
+def _numbers(model: Model, picture: Image.Image, options: ReadingOptions) -> tuple[Number, ...]:
     from dlcli.vision.segmentation import segment  # and OpenCV
 
-    found = segment(page)
-    spans = [span for word in found.words for span in word.spans]
-    if not spans:
-        return ()
-    scores = _scores(model, np.stack([span.pixels for span in spans]))
-    width, height = page.info[FULL_SIZE]
-    factors = width / found.size[0], height / found.size[1]
-    numbers = []
-    first = 0
-    for word in found.words:
-        part = slice(first, first + len(word.spans))
-        first = part.stop
-        path = _best_path(word.atoms, word.spans, _costs(scores, part))
-        digits = [
-            _digit(scores, part.start + index, _scaled(word.spans[index].box, factors), options)
-            for index in path
-        ]
-        if digits:
-            numbers.append(_number(digits, word.line + 1))
+    page = segment(picture)
+    recognizer = Recognizer(model, page)
+    lines = [line for line in recognizer.read(options.digits) if line]
+    digits = [digit for line in lines for number in line for digit in number]
+    again = iter(recognizer.look_again(digits))
+    lines = [[[next(again) for _ in number] for number in line] for line in lines]
+    if options.digits is None:
+        lines = [[number for number in line if _has_digit(number)] for line in lines]
+    width, height = picture.info[FULL_SIZE]
+    factors = width / page.size[0], height / page.size[1]
+    numbers = [
+        _number([_digit(digit, factors, options.reject) for digit in number], line_number)
+        for line_number, line in enumerate(filter(None, lines), 1)
+        for number in line
+    ]
+    if len(digits) <= 1 and (options.digits or 1) == 1:
+        return _single(model, picture, options.reject, numbers)
     return tuple(numbers)
 
 
-def _scores(model: Model, images: Pixels) -> _Scores:
-    return _Scores(model.infer(images)[1], ood_scores(images))
+def _single(
+    model: Model, picture: Image.Image, reject: float, otherwise: list[Number]
+) -> tuple[Number, ...]:
+    """The only digit on a picture, as ``predict`` finds it, unless it finds several."""
+    located = preprocess(picture, "picture")
+    if located.pixels is None or located.variants is None:
+        return tuple(otherwise)
+    probabilities = model.infer(laid_out(located.variants, model.metadata.images))[1].mean(axis=0)
+    ood_score = located.ood_score
+    if ood_score is None:  # a picture in MNIST's format
+        ood_score = float(ood_scores(located.variants).mean())
+    if rejection_reason(ood_score, probabilities) is not None:
+        return ()
+    box = located.box or _strokes_box(located.pixels)
+    return (_number([_read_digit(probabilities, box, reject)], 1),)
 
 
-def _costs(scores: _Scores, part: slice) -> list[float]:
-    """The cost in nats of each candidate: how unlikely it is to be a digit, and which one."""
-    likely = scores.probabilities[part].max(axis=1) * (1 - scores.ood[part])
-    costs: list[float] = (-np.log(np.maximum(likely, _MIN_PROBABILITY))).tolist()
-    return costs
+def _strokes_box(pixels: Pixels) -> Box:
+    """Where the strokes are on a 28x28 image."""
+    image = pixels.reshape(IMAGE_SIDE, IMAGE_SIDE)
+    rows, columns = bounding_box(image >= image.max() / 2)
+    return columns.start, rows.start, columns.stop, rows.stop
 
 
-def _best_path(atoms: int, spans: "Sequence[Span]", costs: list[float]) -> list[int]:
-    """The cheapest way to divide atoms into candidates; atoms may be left out at a cost."""
-    best = [0.0] + [math.inf] * atoms
-    path: list[tuple[int, int | None]] = [(0, None)] * (atoms + 1)
-    ending: list[list[int]] = [[] for _ in range(atoms + 1)]
-    for number, span in enumerate(spans):
-        ending[span.end].append(number)
-    for end in range(1, atoms + 1):
-        best[end], path[end] = best[end - 1] + _LEFT_OUT_COST, (end - 1, None)
-        for number in ending[end]:
-            start = spans[number].start
-            if best[start] + costs[number] < best[end]:
-                best[end], path[end] = best[start] + costs[number], (start, number)
-    chosen = []
-    at = atoms
-    while at > 0:
-        at, number_or_none = path[at]
-        if number_or_none is not None:
-            chosen.append(number_or_none)
-    return chosen[::-1]
-
-
-def _digit(scores: _Scores, index: int, box: Box, options: ReadingOptions) -> ReadDigit:
-    probabilities = scores.probabilities[index]
-    probability = float(probabilities.max())
-    is_doubtful = float(scores.ood[index]) + 1 - probability > REJECTION_THRESHOLD
-    digit = (
-        None if is_doubtful or not probability >= options.reject else int(probabilities.argmax())
+def _has_digit(number: list[Scored]) -> bool:
+    return any(
+        rejection_reason(digit.ood_score, digit.probabilities) is None for digit in number
     )
-    return ReadDigit(digit, probability, box)
+
+
+def _digit(scored: Scored, factors: tuple[float, float], reject: float) -> ReadDigit:
+    box = _scaled(scored.span.box, factors)
+    if rejection_reason(scored.ood_score, scored.probabilities) is not None:
+        return ReadDigit(None, float(scored.probabilities.max()), box)
+    return _read_digit(scored.probabilities, box, reject)
+
+
+def _read_digit(probabilities: Array, box: Box, reject: float) -> ReadDigit:
+    probability = float(probabilities.max())
+    if not probability >= reject:  # true for nan as well
+        return ReadDigit(None, probability, box)
+    return ReadDigit(int(probabilities.argmax()), probability, box)
 
 
 def _number(digits: list[ReadDigit], line: int) -> Number:

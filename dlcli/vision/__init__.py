@@ -13,7 +13,9 @@ The modules, in reading order: each imports only those above it.
 - ``test_time_augmentation``  the variants of a digit whose predictions are averaged
 - ``localization``            the digit on a picture: candidates, compared by the rejection network
 - ``page_foreground``         background subtraction for whole pages
+- ``printed_lines``           ruled and squared paper, and the frames of forms
 - ``text_lines``              which components stand beside each other
+- ``cuts``                    paths between digits that touch
 - ``segmentation``            a page's lines, words, and candidates for their digits
 - ``pipeline``                all of these for one picture
 - ``preview``                 PNG files that show images and the steps of the pipeline

@@ -1,27 +1,41 @@
-"""Lines of text: which components of a page stand beside each other, in reading order."""
+"""Lines of text: which components of a page stand beside each other, in reading order.
+
+Neighbours are linked to chains, and chains that continue one another make a line, which may slant
+and drift (as in Likforman-Sulem, Zahour and Taconet, "Text line segmentation of historical
+documents: a survey", 2007, section 3.3).
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from dlcli.vision.candidate import Mask
 from dlcli.vision.components import Components, Floats, Integers
 
 # The height of a digit is the median of the components' heights, weighted by their mass. What is
 # lower than the first fraction of it is no digit, but may be a part of one; what is higher than the
-# second, as lines and frames are, is no digit either.
+# second, as drawings are, is no digit either.
 _MIN_HEIGHT = 0.5
 _MAX_HEIGHT = 2.0
+# What touches the border and is longer than this fraction of the page is no digit, but an edge.
+_MAX_BORDER_LENGTH = 0.3
 # Neighbours on a line share this fraction of the lower one's height, and are no farther apart than
 # so many heights of digits.
 _MIN_SHARED_HEIGHT = 0.4
 _MAX_GAP = 3.0
-# Two parts of a line, whose facing ends are apart by less than this fraction of a digit's height
-# once both are continued, are one.
-_MAX_OFFSET = 0.5
-# A part of a digit is as far from a line's digits as this fraction of their height.
+# Two chains are one line if they are apart by less than this fraction of a digit's height where
+# they are nearest. Lines of writing are more than a digit's height apart.
+_MAX_OFFSET = 0.7
+# A line of so many digits tells its slope; shorter ones have that of the page. Writing is no
+# steeper than this.
+_MIN_FOR_SLOPE = 4
+_MAX_SLOPE = 0.3
+# A part of a digit is no farther from one than this fraction of its height, and fainter specks than
+# this fraction of a digit's mass are noise.
 _MAX_PART_DISTANCE = 0.3
-# Fainter specks than this fraction of a digit's mass are noise.
 _MIN_MASS = 0.02
+# A page of more components than this is a texture.
+_MAX_COMPONENTS = 1_000
 
 
 @dataclass(frozen=True)
@@ -32,71 +46,71 @@ class TextLine:
     height: float
 
 
-def digit_height(components: Components) -> float:
-    """The usual height of the components that may be digits, 0 if there are none."""
-    heights = _heights(components)
-    mass = np.where(components.is_strip, 0, components.mass)
-    order = np.argsort(heights)
-    total = np.cumsum(mass[order])
-    if not total[-1]:
-        return 0.0
-    return float(heights[order[np.searchsorted(total, total[-1] / 2)]])
+@dataclass(frozen=True)
+class _Layout:
+    """Where components are: the middles, heights and widths of their boxes."""
+
+    components: Components
+    x: Floats
+    y: Floats
+    heights: Integers
+    usual: float  # the height of a digit
 
 
 def find_lines(components: Components) -> list[TextLine]:
     """The lines of a page, from top to bottom."""
-    usual = digit_height(components)
-    heights = _heights(components)
-    is_digit = (
-        (heights >= _MIN_HEIGHT * usual)
-        & (heights <= _MAX_HEIGHT * usual)
-        & (components.mass > 0)
-        & ~components.is_strip
-    )
-    is_digit[0] = False
-    digits = np.flatnonzero(is_digit)
-    if not digits.size:
-        return []
-    chains = _merged(_chains(components, digits, usual), components, usual)
-    return _with_parts(chains, components, is_digit)
-
-
-def _heights(components: Components) -> Integers:
+    is_candidate = _may_be_digits(components)
     heights: Integers = components.bottom - components.top
-    return heights
-
-
-def _middles(components: Components) -> tuple[Floats, Floats]:
-    """The middle of each component's bounding box: x and y."""
-    return (
+    usual = _weighted_median(heights, np.where(is_candidate, components.mass, 0))
+    layout = _Layout(
+        components,
         (components.left + components.right) / 2,
         (components.top + components.bottom) / 2,
+        heights,
+        usual,
     )
+    is_digit = is_candidate & (heights >= _MIN_HEIGHT * usual) & (heights <= _MAX_HEIGHT * usual)
+    digits = np.flatnonzero(is_digit)
+    if not 0 < digits.size <= _MAX_COMPONENTS:
+        return []
+    return _with_parts(_lines(_chains(layout, digits), layout), layout, is_digit)
 
 
-def _chains(components: Components, digits: Integers, usual: float) -> list[list[int]]:
+def _may_be_digits(components: Components) -> Mask:
+    """All components but the background, strips, and long ones at the border."""
+    long = components.length > _MAX_BORDER_LENGTH * max(components.labels.shape)
+    candidates = (components.mass > 0) & ~components.is_strip & ~(components.touches_border & long)
+    if not candidates.any():  # a digit that fills the picture
+        candidates = (components.mass > 0) & ~components.is_strip
+    candidates[0] = False
+    return np.asarray(candidates, np.bool_)
+
+
+def _weighted_median(values: Integers, weights: Floats) -> float:
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    return float(values[order[np.searchsorted(total, total[-1] / 2)]]) if total[-1] else 0.0
+
+
+def _chains(layout: _Layout, digits: Integers) -> list[list[int]]:
     """Components, each linked to the nearest one on its right that stands on the same line."""
-    x, _ = _middles(components)
-    heights = _heights(components)
-    chain_of = {int(digit): [int(digit)] for digit in digits}
+    components, x = layout.components, layout.x
+    chain_of = {digit: [digit] for digit in digits.tolist()}
     for digit in digits[np.argsort(x[digits])].tolist():
-        top, bottom = components.top[digit], components.bottom[digit]
-        shared = np.minimum(bottom, components.bottom[digits]) - np.maximum(
-            top, components.top[digits]
-        )
+        shared = np.minimum(components.bottom[digit], components.bottom[digits])
+        shared = shared - np.maximum(components.top[digit], components.top[digits])
+        lower = np.minimum(layout.heights[digits], layout.heights[digit])
         gap = components.left[digits] - components.right[digit]
-        lower = np.minimum(heights[digits], heights[digit])
         is_beside = (
             (x[digits] > x[digit])
             & (shared >= _MIN_SHARED_HEIGHT * lower)
-            & (gap <= _MAX_GAP * usual)
+            & (gap <= _MAX_GAP * layout.usual)
         )
-        if is_beside.any():
-            beside = digits[is_beside]
-            nearest = int(beside[np.argmin(x[beside])])
-            _join(chain_of, digit, nearest)
+        beside = digits[is_beside]
+        if beside.size:
+            _join(chain_of, digit, int(beside[np.argmin(x[beside])]))
     unique = {id(chain): chain for chain in chain_of.values()}
-    return [sorted(chain, key=lambda member: float(x[member])) for chain in unique.values()]
+    return [sorted(chain, key=x.item) for chain in unique.values()]
 
 
 def _join(chain_of: dict[int, list[int]], first: int, second: int) -> None:
@@ -107,63 +121,66 @@ def _join(chain_of: dict[int, list[int]], first: int, second: int) -> None:
         chain_of.update(dict.fromkeys(other, kept))
 
 
-def _merged(chains: list[list[int]], components: Components, usual: float) -> list[list[int]]:
+def _lines(chains: list[list[int]], layout: _Layout) -> list[list[int]]:
     """The chains, those that continue one another merged, from top to bottom."""
-    x, y = _middles(components)
-    merged: list[list[int]] = []
-    for chain in sorted(chains, key=lambda members: float(y[members].mean())):
-        line = next(
-            (
-                other
-                for other in merged
-                if abs(_height_at(other, x, y, x[chain].mean()) - y[chain].mean())
-                < _MAX_OFFSET * usual
-            ),
-            None,
-        )
-        if line is None:
-            merged.append(chain)
+    x, y = layout.x, layout.y
+    page_slope = _page_slope(chains, layout)
+    lines: list[list[int]] = []
+    for chain in sorted(chains, key=len, reverse=True):
+        offsets = [_offset(line, chain, layout, page_slope) for line in lines]
+        nearest = int(np.argmin(offsets)) if offsets else -1
+        if offsets and offsets[nearest] < _MAX_OFFSET * layout.usual:
+            lines[nearest] = sorted([*lines[nearest], *chain], key=x.item)
         else:
-            line.extend(chain)
-            line.sort(key=lambda member: float(x[member]))
-    return merged
+            lines.append(chain)
+    return sorted(lines, key=lambda line: float((y[line] - page_slope * x[line]).mean()))
 
 
-def _height_at(members: list[int], x: Floats, y: Floats, where: float) -> float:
-    """The y of a line, continued straight on, at an x."""
-    if len(members) < 3:
-        return float(y[members].mean())
-    slope, offset = np.polyfit(x[members], y[members], 1)
-    return float(slope * where + offset)
+def _page_slope(chains: list[list[int]], layout: _Layout) -> float:
+    """The median slope of the chains' links."""
+    firsts = [member for chain in chains for member in chain[:-1]]
+    seconds = [member for chain in chains for member in chain[1:]]
+    across = layout.x[seconds] - layout.x[firsts]
+    is_long = across > layout.usual / 2
+    if not is_long.any():
+        return 0.0
+    slopes = (layout.y[seconds] - layout.y[firsts])[is_long] / across[is_long]
+    return float(np.clip(np.median(slopes), -_MAX_SLOPE, _MAX_SLOPE))
 
 
-def _with_parts(
-    chains: list[list[int]], components: Components, is_digit: np.ndarray
-) -> list[TextLine]:
+def _offset(line: list[int], chain: list[int], layout: _Layout, page_slope: float) -> float:
+    """How far a chain is above or below a line, where both are nearest to each other."""
+    x, y = layout.x, layout.y
+    between = np.abs(x[line][:, np.newaxis] - x[chain])
+    near_line, near_chain = np.unravel_index(int(between.argmin()), between.shape)
+    slope = page_slope
+    if len(line) >= _MIN_FOR_SLOPE:
+        slope = float(np.clip(np.polyfit(x[line], y[line], 1)[0], -_MAX_SLOPE, _MAX_SLOPE))
+    # The neighbours on the line, so that one low digit does not move it.
+    around = line[max(0, int(near_line) - 1) : int(near_line) + 2]
+    where = x[chain[int(near_chain)]]
+    expected = float(np.mean(y[around] + slope * (where - x[around])))
+    return abs(float(y[chain[int(near_chain)]]) - expected)
+
+
+def _with_parts(lines: list[list[int]], layout: _Layout, is_digit: Mask) -> list[TextLine]:
     """The lines with the smaller components on them, which may be parts of digits."""
-    lines = []
-    heights = _heights(components)
-    taken = is_digit.copy()
-    taken[0] = True
-    x, _ = _middles(components)
-    for chain in chains:
-        height = float(np.median(heights[chain]))
-        mass = float(np.median(components.mass[chain]))
-        small = np.flatnonzero(~taken & (components.mass >= _MIN_MASS * mass))
+    components = layout.components
+    found = []
+    is_free = ~is_digit
+    is_free[0] = False
+    for line in lines:
+        height = float(np.median(layout.heights[line]))
+        min_mass = _MIN_MASS * float(np.median(components.mass[line]))
+        small = np.flatnonzero(is_free & (components.mass >= min_mass) & (layout.heights < height))
         reach = _MAX_PART_DISTANCE * height
-        parts = [
-            part
-            for part in small.tolist()
-            if heights[part] < height
-            and any(
-                components.left[part] < components.right[member] + reach
-                and components.right[part] > components.left[member] - reach
-                and components.top[part] < components.bottom[member] + reach
-                and components.bottom[part] > components.top[member] - reach
-                for member in chain
-            )
-        ]
-        taken[parts] = True
-        members = sorted([*chain, *parts], key=lambda member: float(x[member]))
-        lines.append(TextLine(members, height))
-    return lines
+        is_near = (
+            (components.left[small][:, np.newaxis] < components.right[line] + reach)
+            & (components.right[small][:, np.newaxis] > components.left[line] - reach)
+            & (components.top[small][:, np.newaxis] < components.bottom[line] + reach)
+            & (components.bottom[small][:, np.newaxis] > components.top[line] - reach)
+        ).any(axis=1)
+        parts = small[is_near].tolist()
+        is_free[parts] = False
+        found.append(TextLine(sorted([*line, *parts], key=layout.x.item), height))
+    return found
