@@ -262,9 +262,7 @@ def _strokes_box(pixels: Pixels) -> Box:
 
 
 def _has_digit(number: list[Scored]) -> bool:
-    return any(
-        rejection_reason(digit.ood_score, digit.probabilities) is None for digit in number
-    )
+    return any(rejection_reason(digit.ood_score, digit.probabilities) is None for digit in number)
 
 
 def _digit(scored: Scored, factors: tuple[float, float], reject: float) -> ReadDigit:
