@@ -4,6 +4,7 @@ import click
 
 from dlcli.cli import options
 from dlcli.cli.completion import complete_config
+from dlcli.cli.loading import load_config
 from dlcli.cli.output import echo, message, print_json, warn
 
 
@@ -32,9 +33,9 @@ def show(sources: tuple[str, ...], overrides: tuple[str, ...], output_format: st
       dlcli config show
       dlcli config show -c mnist --set epochs=40 > my.yaml
     """
-    from dlcli.config import files, schema
+    from dlcli.config import schema
 
-    config = files.load(sources, overrides)
+    config = load_config(sources, overrides)
     if output_format == "json":
         print_json(schema.to_builtins(config))
     else:

@@ -13,6 +13,7 @@ from dlcli.cli.download_progress import DownloadProgress
 from dlcli.errors import ConfigError, DatasetError
 
 if TYPE_CHECKING:
+    from dlcli.config.schema import Config
     from dlcli.data.datasets import Dataset
     from dlcli.runs.checkpoint import Model
     from dlcli.runs.lookup import DefaultModel
@@ -34,6 +35,29 @@ def needs(extra: str) -> Iterator[None]:
         raise ConfigError(
             f"{library} is not installed; get it with: pip install 'dlcli[{extra}]'"
         ) from error
+
+
+def load_config(
+    sources: Sequence[str], overrides: Sequence[str], init: str | None = None
+) -> "Config":
+    """Read the config of a training; ``init`` is the model to start from, if it is named.
+
+    The network of a config that starts from a model is that of the model. NumPy is imported only
+    for that, so that a wrong config is refused at once.
+    """
+    from dlcli.config import files
+    from dlcli.config.yaml_loader import settings_of
+
+    settings, problems = files.read(sources, overrides, {})
+    if init is not None:
+        settings.pop("init_checksum", None)  # that of another model
+        settings |= settings_of({"init_from": init}, "--init")
+    config = files.resolved(settings, problems)
+    if config.init_from is None:
+        return config
+    from dlcli.runs import initial_model
+
+    return files.resolved(initial_model.complete(settings), [])
 
 
 def load_models(names: Sequence[str]) -> "list[Model]":

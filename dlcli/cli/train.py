@@ -9,16 +9,15 @@ import click
 from click.core import ParameterSource
 
 from dlcli.cli import options
-from dlcli.cli.completion import complete_run
-from dlcli.cli.loading import limit_threads, load_dataset, needs
+from dlcli.cli.completion import complete_model, complete_run
+from dlcli.cli.loading import limit_threads, load_config, load_dataset, needs
 from dlcli.cli.output import echo, message, print_json, say_stopped, shows_bars, warn
-from dlcli.cli.train_progress import EpochProgress, show_end, show_start
+from dlcli.cli.train_progress import EpochProgress, show_end, show_initial, show_start
 from dlcli.errors import DivergenceError, Terminated
 from dlcli.files import quoted
 
 if TYPE_CHECKING:
-    from dlcli.config.schema import Config
-    from dlcli.data.datasets import Dataset, Examples
+    from dlcli.data.datasets import Examples
     from dlcli.runs.resume import Resumption
     from dlcli.runs.run import Run
     from dlcli.runs.summary import Summary
@@ -38,6 +37,14 @@ if TYPE_CHECKING:
     help="Resume a run that was stopped; only when training ends may be changed: epochs, "
     "early_stopping and min_gradient_norm (--set epochs=50).",
 )
+@click.option(
+    "--init",
+    metavar="MODEL",
+    type=options.PathType(readable=False),
+    shell_complete=complete_model,
+    help="Start from the weights of a trained model: a run, an .npz file or pretrained. The "
+    "network is that of the model; its last layer starts anew where the classes differ.",
+)
 @options.runs_dir
 @click.option("--name", help="Name of the run directory.  [default: time and config]")
 @options.data_dir
@@ -54,6 +61,7 @@ def command(
     sources: tuple[str, ...],
     overrides: tuple[str, ...],
     resumed: Path | None,
+    init: str | None,
     runs_dir: Path,
     name: str | None,
     data_dir: Path,
@@ -73,13 +81,12 @@ def command(
       dlcli train -c mnist --set epochs=20 --set 'hidden_layers=[256,128]'
       run=$(dlcli train -c mnist -q) && dlcli eval "$run"
       dlcli train --resume runs/latest --set epochs=40
+      dlcli train -c finetune --init pretrained --set dataset=./mine
       dlcli train -c mnist --tensorboard; tensorboard --logdir runs
     """
     resumption = None
     if resumed is None:
-        from dlcli.config import files
-
-        config = files.load(sources, overrides)  # before NumPy is imported, to fail fast
+        config = load_config(sources, overrides, init)
     else:
         from dlcli.runs.summary import Summary
 
@@ -91,17 +98,17 @@ def command(
         resumption, config = opened, opened.config
 
     from dlcli.config.validation import warnings
-    from dlcli.runs import directory, metrics_log
+    from dlcli.runs import directory, initial_model, metrics_log
+    from dlcli.runs.run import Run
     from dlcli.training import class_weights, diagnosis
     from dlcli.training.builders import make_splits
 
     if name is not None:
         directory.check_name(name)
-    if tensorboard is None:  # a resumed run continues its event files
-        tensorboard = resumption is not None and any(resumption.saved.path.glob(directory.EVENTS))
-    event_log = _import_event_log() if tensorboard else None
+    event_log = _import_event_log() if _writes_events(tensorboard, resumption) else None
     for text in warnings(config):
         warn(text)
+    initial = initial_model.load(config) if resumption is None else None
     load = partial(load_dataset, data_dir=data_dir)
     dataset = load(config.dataset) if resumption is None else resumption.load_dataset(load)
     train, validation = make_splits(config, dataset.train)
@@ -110,14 +117,16 @@ def command(
         threads = resumption.saved.threads
     with limit_threads(threads) as used_threads:
         if resumption is None:
+            state = initial_model.start_state(config, dataset.class_names, initial)
             path = directory.create(runs_dir, name, options.config_stem(sources))
-            run, state = _start(path, config, dataset, used_threads)
+            run = _start(Run(path, config, dataset, used_threads), state)
         else:
             run, state = resumption.start(dataset, used_threads), resumption.saved.state
             for text in resumption.warnings(used_threads):
                 warn(text)
         _warn_if(directory.lock_warning(run.path))
         show_start(run, train, validation, state)
+        show_initial(config, initial, dataset)
         log = event_log(run.path, metrics_log.read(run.path)) if event_log else None
         if log is not None:
             click.get_current_context().call_on_close(log.close)
@@ -143,7 +152,7 @@ def _open_run(
     from dlcli.runs import directory, resume
 
     context = click.get_current_context()
-    for parameter in ("name", "runs_dir"):  # they are for new runs
+    for parameter in ("name", "runs_dir", "init"):  # they are for new runs
         if context.get_parameter_source(parameter) is ParameterSource.COMMANDLINE:
             option = parameter.replace("_", "-")
             raise click.UsageError(f"--{option} and --resume exclude each other")
@@ -165,27 +174,28 @@ def _show_finished(summary: "Summary", *, tensorboard: bool) -> None:
     show_end(summary, records)
 
 
+def _writes_events(wanted: bool | None, resumption: "Resumption | None") -> bool:
+    """Whether to write event files: where nothing is said, a resumed run continues its own."""
+    from dlcli.runs.directory import EVENTS
+
+    if wanted is not None:
+        return wanted
+    return resumption is not None and any(resumption.saved.path.glob(EVENTS))
+
+
 def _import_event_log() -> "type[EventLog]":
     with needs("tensorboard"):
         from dlcli.tensorboard.event_log import EventLog
     return EventLog
 
 
-def _start(
-    path: Path, config: "Config", dataset: "Dataset", threads: int
-) -> "tuple[Run, TrainingState]":
+def _start(run: "Run", state: "TrainingState") -> "Run":
     """Start a run in a new directory."""
     from dlcli.runs import directory
-    from dlcli.runs.run import Run
-    from dlcli.training.state import initial_state
 
-    click.get_current_context().with_resource(directory.locked(path))
-    run, state = (
-        Run(path, config, dataset, threads),
-        initial_state(config, len(dataset.class_names)),
-    )
+    click.get_current_context().with_resource(directory.locked(run.path))
     run.start(state)
-    return run, state
+    return run
 
 
 def _train(

@@ -14,7 +14,9 @@ from dlcli.evaluation.formatting import duration, loss, percent
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-    from dlcli.data.datasets import Examples
+    from dlcli.config.schema import Config
+    from dlcli.data.datasets import Dataset, Examples
+    from dlcli.runs.initial_model import InitialModel
     from dlcli.runs.run import Run
     from dlcli.runs.summary import Summary
     from dlcli.training.diagnosis import Cause
@@ -108,6 +110,19 @@ def show_start(
         f"{len(validation):,} for validation; ",
         f"{run.threads} thread{'s' if run.threads > 1 else ''}",
     )
+
+
+def show_initial(config: "Config", initial: "InitialModel | None", dataset: "Dataset") -> None:
+    """Say which trained weights training starts from, if any, and which of them it changes."""
+    if initial is None:
+        return
+    pieces = [f"Starts from the weights of {config.init_from}"]
+    if initial.outputs(dataset.class_names) is None:
+        pieces.append("; the last layer is new, as the classes differ")
+    if config.freeze_layers:
+        frozen, layers = config.freeze_layers, len(config.hidden_layers) + 1
+        pieces.append(f"; the first {frozen} of {layers} layers stay as they are")
+    message_of(*pieces)
 
 
 def show_end(

@@ -1,6 +1,6 @@
 """Config files: shipped ones by name, several in layers, and ``KEY=VALUE`` settings."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from dlcli.config.hints import did_you_mean
@@ -44,10 +44,21 @@ def load(
     """
     start = settings_of(to_builtins(base), "base") if base is not None else {}
     settings, problems = read(sources, overrides, start)
+    return resolved(settings, problems, () if needs_dataset else ("dataset",))
+
+
+def resolved(settings: Settings, problems: list[str], unknown: Collection[str] = ()) -> Config:
+    """The config of settings that were read, as :func:`validation.resolve`.
+
+    Raises
+    ------
+    ConfigError
+        With the problems found while reading, and every other one.
+    """
     try:
-        config = resolve(settings, () if needs_dataset else ("dataset",))
+        config = resolve(settings, unknown)
     except ConfigError as error:
-        problems += error.args
+        problems = [*problems, *error.args]
     if problems:
         raise ConfigError(*problems)
     return config

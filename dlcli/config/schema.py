@@ -136,12 +136,27 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "variance 1 over the batch, then a learned scale."
         ),
     ] = False
+    init_from: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=MAX_PATH, title="model")] | None,
+        Meta(
+            description="Start from the weights of this model, as train --init does: a run, an "
+            ".npz file or pretrained. Keys of the network that are not set are the model's."
+        ),
+    ] = None
+    init_checksum: Annotated[
+        Annotated[str, Meta(pattern="^[0-9a-f]{64}$", title="SHA-256 sum")] | None,
+        Meta(
+            description="The SHA-256 sum of the weights that init_from names; a run records it, "
+            "and other weights are refused."
+        ),
+    ] = None
     freeze_layers: Annotated[
         int,
         Meta(
             ge=0,
             le=MAX_HIDDEN_LAYERS,
-            description="Keep the first so many hidden layers as they are, from the input on.",
+            description="Keep the first so many hidden layers as they are, from the input on; "
+            "for training further with init_from.",
         ),
     ] = 0
     initializer: Annotated[

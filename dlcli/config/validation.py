@@ -166,9 +166,12 @@ def _contradictions_of_the_network(config: Config) -> Iterable[tuple[tuple[str, 
         )
         yield ("loss", "output_activation"), problem
     names, layers = config.activation, len(config.hidden_layers)
-    if config.freeze_layers > layers:
-        problem = f"there are only {layers} hidden layers, and the last layer has to learn"
+    if config.freeze_layers > layers and config.init_from is None:  # the model has the layers
+        count = "is only 1 hidden layer" if layers == 1 else f"are only {layers} hidden layers"
+        problem = f"there {count}, and the last layer has to learn"
         yield ("freeze_layers", "hidden_layers"), problem
+    if config.init_checksum is not None and config.init_from is None:
+        yield ("init_checksum", "init_from"), "has no meaning without init_from"
     if not isinstance(names, str) and len(names) != layers:
         problem = f"{len(names)} activations for {layers} hidden layers"
         yield ("activation", "hidden_layers"), f"{problem}; give one a layer, or one name for all"
@@ -219,8 +222,8 @@ def warnings(config: Config) -> list[str]:
             for key in ("dropout", "batch_norm", "max_norm")
             if getattr(config, key)
         ]
-    if config.freeze_layers:
-        found.append("freeze_layers keeps the random weights of these layers")
+    if config.freeze_layers and config.init_from is None:
+        found.append("freeze_layers keeps random weights; start from trained ones with --init")
     found += _counted_in(config)
     optimizer = OPTIMIZERS[config.optimizer]
     if config.learning_rate > optimizer.high_learning_rate:

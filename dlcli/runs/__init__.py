@@ -6,6 +6,7 @@ Begin with ``run`` to train, with ``lookup`` to use a model, and with ``resume``
 - ``metadata``     what a checkpoint records about its model, typed and checked
 - ``npz``          the arrays of an ``.npz`` file in which nothing is trusted
 - ``lookup``       the model that a name stands for
+- ``initial_model``  the trained model that training starts from
 - ``training_data``  the dataset that a model was trained on, wherever it is now
 - ``training_images``  what the images of a dataset look like
 - ``directory``    run directories: their files, the lock, the link ``latest``

@@ -81,7 +81,18 @@ def _fault(latest: Path) -> str:
 
 
 def load_named(name: str) -> Model:
-    """Load a model, ready for inference, by the name of a run directory or an ``.npz`` file.
+    """Load a model as :func:`load_stored`, ready for inference.
+
+    It is the running mean of the weights, if there is one, with batch normalisation fused.
+    """
+    model = load_stored(name)
+    network = model.network if model.average is None else model.average
+    with np.errstate(over="ignore", invalid="ignore"):  # infer() reports it
+        return replace(model, network=network.fuse_batch_norm(), average=None)
+
+
+def load_stored(name: str) -> Model:
+    """Load a model as it was saved, by the name of a run directory or an ``.npz`` file.
 
     The name "pretrained" stands for the model that comes with the package; a file of this name
     is "./pretrained", and its model has the absolute path.
@@ -97,11 +108,11 @@ def load_named(name: str) -> Model:
         return replace(checkpoint.load(_PRETRAINED_FILE), path=Path(PRETRAINED))
     path = Path(expand_home(name))
     if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises without permission to look
-        return _for_use(_load_run(follow_link(path)))
+        return _load_run(follow_link(path))
     if str(path) == PRETRAINED:
         path = path.absolute()
     try:
-        return _for_use(checkpoint.load(path))
+        return checkpoint.load(path)
     except CheckpointError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             hint = did_you_mean(path)
@@ -134,10 +145,3 @@ def _exists(path: Path) -> bool:
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error
     return True
-
-
-def _for_use(model: Model) -> Model:
-    """The running mean, if there is one, with batch normalisation fused into the weights."""
-    network = model.network if model.average is None else model.average
-    with np.errstate(over="ignore", invalid="ignore"):  # infer() reports it
-        return replace(model, network=network.fuse_batch_norm(), average=None)

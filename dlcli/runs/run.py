@@ -121,6 +121,7 @@ class Run:
             parameters=state.network.parameters.size,
             config=to_builtins(self.config),
             dataset={"name": self.dataset.name, "checksum": self.dataset.checksum},
+            init=self._initial_model(),
             threads=self.threads,
             versions={
                 "dlcli": __version__,
@@ -131,6 +132,10 @@ class Run:
         )
         summary.write(self.path, content)
         return content
+
+    def _initial_model(self) -> dict[str, str] | None:
+        name, checksum = self.config.init_from, self.config.init_checksum
+        return None if name is None else {"name": name, "checksum": checksum or ""}
 
     def _write(self, name: str, text: str) -> None:
         with atomic_write(self.path / name) as file:

@@ -18,7 +18,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     ``stopped_by`` is the config key whose rule ended training. The scores are those of the kept
     epoch, ``best_epoch``. ``finished`` is the time (UTC), which survives copying, unlike the
-    file's own; None in summaries of older versions.
+    file's own; None in summaries of older versions. ``init`` is the model that training started
+    from, by name and checksum; None after random weights.
     """
 
     run: str
@@ -34,6 +35,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     parameters: int
     config: dict[str, Any]
     dataset: dict[str, str]
+    init: dict[str, str] | None = None
     threads: int
     versions: dict[str, str]
     finished: str | None = None

@@ -138,6 +138,7 @@ def load(sources: Sequence[str], overrides: Sequence[str], trials: int | None) -
     if trials is not None:
         search = msgspec.structs.replace(search, trials=trials)
     try:
+        fixed = _with_initial_model(fixed)
         config = resolve(fixed, words)
     except ConfigError as error:
         problems += error.args
@@ -153,6 +154,21 @@ def load(sources: Sequence[str], overrides: Sequence[str], trials: int | None) -
     if problems:
         raise ConfigError(*problems)
     return Plan(fixed, space, search)
+
+
+def _with_initial_model(fixed: Settings) -> Settings:
+    """The settings with those of the network of the model that trials start from, if there is one.
+
+    Raises
+    ------
+    CheckpointError
+        There is no such model, or it cannot be used.
+    """
+    if "init_from" not in fixed or not isinstance(fixed["init_from"].value, str):
+        return fixed
+    from dlcli.runs import initial_model  # imports NumPy, for which wrong configs need not wait
+
+    return initial_model.complete(fixed)
 
 
 def _without_validation(

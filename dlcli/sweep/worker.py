@@ -15,14 +15,14 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from dlcli.data import datasets
 from dlcli.errors import ConfigError, DivergenceError
 from dlcli.files import make_folder
-from dlcli.runs import directory
+from dlcli.runs import directory, initial_model
 from dlcli.runs import run as runs
 from dlcli.sweep.plan import Plan
 from dlcli.sweep.results import LOSS, REASON, RUN, WORKER, Progress
 from dlcli.sweep.samplers import suggest
 from dlcli.sweep.storage import StorageError, StudyLocation, explained, fail_stale, queue_again
 from dlcli.training.builders import make_splits
-from dlcli.training.state import initial_state, why_finished
+from dlcli.training.state import why_finished
 
 POLL_SECONDS = 0.5
 PATIENCE_SECONDS = 120.0  # a restart of a database server takes less
@@ -136,12 +136,13 @@ class Worker:
         config = self._plan.config(labels)
         dataset = self._dataset(config.dataset)
         train, validation = make_splits(config, dataset.train)
+        initial = initial_model.load(config)
         make_folder(self._location.folder)  # an older study of this name may have left runs in it
         path = directory.create_numbered(self._location.folder, f"trial-{trial.number:04d}")
         trial.set_user_attr(RUN, str(path))
         with directory.locked(path):
             run = runs.Run(path, config, dataset, threads=1)
-            state = initial_state(config, len(dataset.class_names))
+            state = initial_model.start_state(config, dataset.class_names, initial)
             run.start(state)
             for record in run.train(train, validation, state, lambda _: self._raise_if_stopped()):
                 trial.report(record.validation_accuracy or 0.0, record.epoch)

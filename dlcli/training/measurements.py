@@ -50,7 +50,8 @@ class Measurements(StartMeasurements):
     final_gains
         ``gains`` of the trained weights.
     changes
-        The norm of the weights' change, relative to the norm of the initial weights.
+        The norm of the weights' change, relative to the norm of the initial weights; infinite if
+        those were of a trained model.
     gradients
         The root mean square of the gradient by the weights, without dropout.
     penalty
@@ -97,7 +98,9 @@ def _start(config: Config, initial: Network, examples: Examples) -> StartMeasure
 
 def _all(config: Config, state: TrainingState, examples: Examples) -> Measurements:
     network = state.network
-    initial = make_network(config, network.layer_sizes[-1])
+    # How trained weights changed does not explain why nothing was learned, and is not known here.
+    is_random = config.init_from is None
+    initial = make_network(config, network.layer_sizes[-1]) if is_random else network
     outputs = network.layer_outputs(examples.images)[:-1]
     hidden = list(zip(network.activations, outputs, strict=True))
     saturated = [neuron_health.saturated(name, outputs) for name, outputs in hidden]
@@ -110,7 +113,7 @@ def _all(config: Config, state: TrainingState, examples: Examples) -> Measuremen
         **asdict(_start(config, initial, examples)),
         final_gains=_gains(network),
         changes=tuple(
-            _norm(new - old) / max(_norm(old), _TINY)
+            _norm(new - old) / max(_norm(old), _TINY) if is_random else math.inf
             for new, old in zip(network.weights, initial.weights, strict=True)
         ),
         gradients=tuple(_norm(part) / math.sqrt(part.size) for part in by_weights),

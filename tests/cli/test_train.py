@@ -130,6 +130,7 @@ def test_json_is_the_summary(train):
         "parameters",
         "config",
         "dataset",
+        "init",
         "threads",
         "versions",
         "finished",
@@ -687,7 +688,7 @@ def test_a_command_in_a_message_can_be_typed_wherever_the_run_is(dlcli, tiny):
     [
         ("class_weights={x: 2}", "Error: class_weights: no class x; there are 0, 1, 2,"),
         ("train_size=61", "Error: train_size 61: there are only 54 training images beside"),
-        ("freeze_layers=2", "Error: --set: freeze_layers: there are only 1 hidden layers, and"),
+        ("freeze_layers=2", "Error: --set: freeze_layers: there is only 1 hidden layer, and"),
     ],
 )
 def test_a_class_an_image_or_a_layer_that_is_not_there_is_refused(train, setting, message):
