@@ -6,7 +6,7 @@ import threading
 import time
 import warnings
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -52,6 +52,9 @@ _NEW_SUBFILE_TYPE, _REDUCED_IMAGE, _MASK = 254, 1, 4
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 # CPU time after which decoding a page is given up; a picture of 40 million pixels takes up to 2 s.
 _MAX_SECONDS = 4.0
+# Only after so many seconds on the clock is the CPU time counted: asking for it is a system call,
+# which can take as long as decoding a small picture.
+_UNCOUNTED_SECONDS = 0.1
 # White in pictures of 8, 12 and 16 bits; the first that is not below the largest value is used.
 _FULL_SCALES = (255, 4095, 65535)
 # The opaque part of a picture is a page with something on it, and not the strokes themselves, if it
@@ -88,61 +91,55 @@ def read_pages(
     reduced to less than the useful side, in pixels.
     """
     try:
-        with ExitStack() as stack:
-            with _errors_as_image_errors(source, name):
-                file = stack.enter_context(_opened(source, name))
-                # Some decoders, such as WebP's, allocate memory when they are opened.
-                with _LARGE_PICTURE_LOCK:
-                    image = stack.enter_context(_open_image(file, name))
-                    _refuse_programs(image, name)
-                    has_pages = image.format in _WITH_PAGES and getattr(image, "is_animated", False)
-            if not has_pages:
-                yield name, _page(image, source, name, useful_side)
-                return
-            yield from _pages(image, file, source, name, useful_side)
-    except ImageError as error:
-        yield name, error
+        with open_file(source) if isinstance(source, Path) else nullcontext(source) as file:
+            reader = _TimeLimitedReader(file, name)
+            try:
+                yield from _pages_of(reader, name, useful_side)
+            finally:
+                reader.detach()  # so that the caller's file stays open
+    except Exception as error:  # noqa: BLE001 - Pillow raises all kinds on broken files
+        yield name, _as_image_error(error, name, source)
 
 
-def _pages(
-    image: Image.Image,
-    file: "_TimeLimitedReader",
-    source: Path | BinaryIO,
-    name: str,
-    useful_side: int,
+def _pages_of(
+    file: "_TimeLimitedReader", name: str, useful_side: int
 ) -> Iterator[tuple[str, Image.Image | ImageError]]:
-    """The pages of an opened file."""
+    """The pages of a file; raise whatever opening it raises, or decoding its only page."""
+    # Some decoders, such as WebP's, allocate memory when they are opened.
+    with _LARGE_PICTURE_LOCK:
+        image = _open_image(file, name)
+        has_pages = image.format in _WITH_PAGES and getattr(image, "is_animated", False)
+    with image:
+        if has_pages:
+            yield from _many_pages(image, file, name, useful_side)
+        else:
+            yield name, _page(image, name, useful_side)
+
+
+def _many_pages(
+    image: Image.Image, file: "_TimeLimitedReader", name: str, useful_side: int
+) -> Iterator[tuple[str, Image.Image | ImageError]]:
+    """The pages of an opened file that has several."""
     for index in range(_MAX_PAGES + 1):
         page_name = f"{name}#{index + 1}" if index else name
         file.restart_clock()
         try:
-            with _errors_as_image_errors(source, page_name):
-                if not _turn_to(image, index):
-                    return
-                is_picture = index == 0 or not _is_thumbnail(image)
-        except ImageError as error:
-            yield page_name, error
+            image.seek(index)
+            if index == _MAX_PAGES:
+                raise ImageError(f"{page_name}: the pages from here on are left out")
+            is_picture = index == 0 or not _is_thumbnail(image)
+        except EOFError:
             return
-        if index == _MAX_PAGES:
-            yield page_name, ImageError(f"{page_name}: the pages from here on are left out")
+        except Exception as error:  # noqa: BLE001 - as above
+            yield page_name, _as_image_error(error, page_name)
             return
         try:
             if is_picture:
-                yield page_name, _page(image, source, page_name, useful_side).copy()
-        except ImageError as error:
-            yield page_name, error
+                yield page_name, _page(image, page_name, useful_side).copy()
+        except Exception as error:  # noqa: BLE001 - as above
+            yield page_name, _as_image_error(error, page_name)
             if image.format != "TIFF":  # a frame is drawn over the one before it
                 return
-
-
-def _turn_to(image: Image.Image, index: int) -> bool:
-    """Go to a page; return whether there is one."""
-    try:
-        if index:
-            image.seek(index)
-    except EOFError:
-        return False
-    return True
 
 
 def _is_thumbnail(image: Image.Image) -> bool:
@@ -151,50 +148,61 @@ def _is_thumbnail(image: Image.Image) -> bool:
     return isinstance(kind, int) and bool(kind & (_REDUCED_IMAGE | _MASK))
 
 
-def _page(image: Image.Image, source: Path | BinaryIO, name: str, useful_side: int) -> Image.Image:
-    """Decode the page that an opened file is at."""
-    with _errors_as_image_errors(source, name), ExitStack() as lock:
-        lock.enter_context(_LARGE_PICTURE_LOCK)
-        size = image.size
-        upright = _decoded(image, name, lock, useful_side)
-        is_swapped = image.getexif().get(ExifTags.Base.Orientation) in _SWAPPED
-        upright.info[FULL_SIZE] = size[::-1] if is_swapped else size
-    if not upright.width or not upright.height:
-        raise ImageError(f"{name}: an empty picture ({upright.width}x{upright.height})")
-    return upright
+def _page(image: Image.Image, name: str, useful_side: int) -> Image.Image:
+    """Decode the page that an opened file is at, and turn it upright; a large one alone."""
+    size, pixels = image.size, image.width * image.height
+    max_pixels = _MAX_PIXELS_BY_FORMAT.get(image.format or "", _MAX_PIXELS)
+    if pixels > max_pixels:
+        raise _too_large(name, max_pixels)
+    if not pixels:
+        raise ImageError(f"{name}: an empty picture ({image.width}x{image.height})")
+    if image.format in {"JPEG", "MPO"}:
+        image.draft("", (useful_side, useful_side))
+    is_large = pixels > max_pixels * _LARGE_FRACTION
+    with _LARGE_PICTURE_LOCK if is_large else nullcontext():
+        image.load()
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        if orientation != 1:
+            from PIL import ImageOps
+
+            image = ImageOps.exif_transpose(image)
+        if is_large:  # reduce it while no other is in memory
+            image = to_grey_or_rgb(image, name, useful_side)
+    image.info[FULL_SIZE] = size[::-1] if orientation in _SWAPPED else size
+    return image
 
 
-@contextmanager
-def _errors_as_image_errors(source: Path | BinaryIO, name: str) -> Iterator[None]:
-    """Raise whatever opening and decoding raises as an ``ImageError``."""
-    try:
-        yield
-    except ImageError:
-        raise
-    except FileNotFoundError as error:
-        raise ImageError(f"{name}: no such file") from error
-    except UnidentifiedImageError as error:
-        if _is_empty(source):
-            raise ImageError(f"{name}: an empty file") from error
-        raise ImageError(f"{name}: not a picture that Pillow can read") from error
-    except Image.DecompressionBombError as error:  # Pillow's own limit
-        raise _too_large(name, _MAX_PIXELS_OF_JPEG) from error
-    except OSError as error:
-        raise ImageError(f"{name}: cannot be read: {error.strerror or error}") from error
-    # Pillow's decoders raise all kinds of exceptions on broken files.
-    except Exception as error:
-        raise ImageError(f"{name}: damaged picture: {error}") from error
+def _as_image_error(
+    error: Exception, name: str, source: Path | BinaryIO | None = None
+) -> ImageError:
+    """What opening or decoding raised, for users."""
+    if isinstance(error, ImageError):
+        return error
+    if isinstance(error, FileNotFoundError):
+        return ImageError(f"{name}: no such file")
+    if isinstance(error, UnidentifiedImageError):
+        problem = "an empty file" if _is_empty(source) else "not a picture that Pillow can read"
+        return ImageError(f"{name}: {problem}")
+    if isinstance(error, Image.DecompressionBombError):  # Pillow's own limit
+        return _too_large(name, _MAX_PIXELS_OF_JPEG)
+    if isinstance(error, OSError):
+        return ImageError(f"{name}: cannot be read: {error.strerror or error}")
+    return ImageError(f"{name}: damaged picture: {error}")
 
 
 def _open_image(file: BinaryIO, name: str) -> Image.Image:
     """Open a picture with Pillow, or with pillow-heif, which it is told of where it is needed."""
     try:
-        return Image.open(file)
+        image = Image.open(file)
     except UnidentifiedImageError:
         file.seek(0)
         header = file.read(12)
         if header[4:8] != b"ftyp" or header[8:] not in _HEIF_BRANDS:
             raise
+    else:
+        if image.format == "EPS":  # Pillow would let Ghostscript execute it
+            raise ImageError(f"{name}: PostScript is not read; convert it to PNG first")
+        return image
     try:
         from pillow_heif import register_heif_opener
     except ImportError as error:
@@ -213,14 +221,18 @@ class _TimeLimitedReader(io.BufferedReader):
     with millions of empty lines.
     """
 
-    def __init__(self, raw: io.RawIOBase, name: str) -> None:
-        super().__init__(raw)
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        if file.seek(0, os.SEEK_END) > MAX_BYTES:
+            raise ImageError(f"{name}: more than {MAX_BYTES:,} bytes; make it smaller")
+        file.seek(0)
+        super().__init__(cast("io.RawIOBase", file))
         self._name = name
         self.restart_clock()
 
     def restart_clock(self) -> None:
         """Give the next page the whole time."""
-        self._end = time.thread_time() + _MAX_SECONDS
+        self._start = time.monotonic()
+        self._end: float | None = None
 
     def read(self, size: int | None = -1, /) -> bytes:
         self._check_time()
@@ -231,62 +243,23 @@ class _TimeLimitedReader(io.BufferedReader):
         return super().readline(size)
 
     def _check_time(self) -> None:
-        if time.thread_time() > self._end:
+        if time.monotonic() - self._start < _UNCOUNTED_SECONDS:
+            return
+        now = time.thread_time()
+        if self._end is None:
+            self._end = now + _MAX_SECONDS
+        if now > self._end:
             raise ImageError(f"{self._name}: takes more than {_MAX_SECONDS:g} s to decode")
 
 
-@contextmanager
-def _opened(source: Path | BinaryIO, name: str) -> Iterator[_TimeLimitedReader]:
-    """The file of a picture, unless it is too large."""
-    with ExitStack() as stack:
-        file = stack.enter_context(open_file(source)) if isinstance(source, Path) else source
-        if file.seek(0, os.SEEK_END) > MAX_BYTES:
-            raise ImageError(f"{name}: more than {MAX_BYTES:,} bytes; make it smaller")
-        file.seek(0)
-        reader = _TimeLimitedReader(cast("io.RawIOBase", file), name)
-        stack.callback(reader.detach)  # so that the caller's file stays open
-        yield reader
-
-
-def _is_empty(source: Path | BinaryIO) -> bool:
+def _is_empty(source: Path | BinaryIO | None) -> bool:
     if isinstance(source, Path):
         return not source.stat().st_size and source.is_file()
-    return not source.seek(0, os.SEEK_END)
+    return source is not None and not source.seek(0, os.SEEK_END)
 
 
 def _too_large(name: str, max_pixels: int) -> ImageError:
     return ImageError(f"{name}: more than {max_pixels:,} pixels; make it smaller")
-
-
-def _decoded(image: Image.Image, name: str, lock: ExitStack, useful_side: int) -> Image.Image:
-    """Decode a picture and turn it upright; reduce a large one before the lock is released."""
-    pixels = image.width * image.height
-    max_pixels = _MAX_PIXELS_BY_FORMAT.get(image.format or "", _MAX_PIXELS)
-    if pixels > max_pixels:
-        raise _too_large(name, max_pixels)
-    if image.format in {"JPEG", "MPO"}:
-        image.draft("", (useful_side, useful_side))
-    if pixels > max_pixels * _LARGE_FRACTION:
-        image.load()
-        return to_grey_or_rgb(_upright(image), name, useful_side)
-    lock.close()
-    image.load()
-    return _upright(image)
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """Turn a picture upright by its EXIF data."""
-    if not image.getexif():
-        return image
-    from PIL import ImageOps
-
-    return ImageOps.exif_transpose(image)
-
-
-def _refuse_programs(image: Image.Image, name: str) -> None:
-    """Refuse PostScript, which Pillow would let Ghostscript execute."""
-    if image.format == "EPS":
-        raise ImageError(f"{name}: PostScript is not read; convert it to PNG first")
 
 
 @contextmanager
@@ -315,7 +288,9 @@ def to_grey_or_rgb(image: Image.Image, name: str, useful_side: int = USEFUL_SIDE
             return _reduced(_from_deep(image, useful_side), useful_side)
         if image.has_transparency_data:
             return _without_transparency(image.convert("RGBA"), useful_side)
-        return _reduced(image.convert("L" if image.mode in {"1", "L"} else "RGB"), useful_side)
+        if image.mode not in {"L", "RGB"}:
+            image = image.convert("L" if image.mode == "1" else "RGB")
+        return _reduced(image, useful_side)
     except ValueError as error:
         raise ImageError(f"{name}: damaged picture: {error}") from error
 

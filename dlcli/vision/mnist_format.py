@@ -26,14 +26,29 @@ _MAX_BORDER_LEVEL = 16.0
 _MIN_LEVEL = 24.0
 
 
+def _moments() -> npt.NDArray[np.float64]:
+    """The weights of an image's pixels in four sums, shape (784, 4): of its levels, of level times
+    row, of level times column, and of the levels of its four edges.
+    """
+    rows, columns = np.indices((IMAGE_SIDE, IMAGE_SIDE))
+    edges = sum((index % (IMAGE_SIDE - 1) == 0).astype(float) for index in (rows, columns))
+    return np.stack([np.ones(rows.shape), rows, columns, edges], axis=-1).reshape(-1, 4)
+
+
+_MOMENTS = _moments()
+
+
 def is_mnist_like(image: Pixels) -> bool:
     """Whether an image of shape (28, 28), light on dark, is in MNIST's format already."""
-    border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
-    if image.max() < _MIN_LEVEL or border.mean() > _MAX_BORDER_LEVEL:
+    if image.max() < _MIN_LEVEL:
         return False
-    off_centre = np.abs(np.array(centre_of_mass(image)) - CENTRE_PX)
-    digit = image[bounding_box(image > 0)]
-    return max(digit.shape) <= DIGIT_SIDE_PX and bool(off_centre.max() <= _MAX_OFF_CENTRE_PX)
+    total, row, column, edges = map(float, image.reshape(-1).astype(np.float64) @ _MOMENTS)
+    if edges / (4 * IMAGE_SIDE) > _MAX_BORDER_LEVEL:
+        return False
+    if max(abs(row / total - CENTRE_PX), abs(column / total - CENTRE_PX)) > _MAX_OFF_CENTRE_PX:
+        return False
+    rows, columns = bounding_box(image > 0)
+    return max(rows.stop - rows.start, columns.stop - columns.start) <= DIGIT_SIDE_PX
 
 
 def to_mnist_format(strokes: FloatImage) -> Pixels:
@@ -67,8 +82,14 @@ def centre_digit(digit: FloatImage) -> Pixels:
 
 def bounding_box(mask: Mask) -> tuple[slice, slice]:
     """The rows and columns of the smallest box around the mask."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+    top, bottom = _first_and_end(mask.any(axis=1))
+    left, right = _first_and_end(mask.any(axis=0))
+    return slice(top, bottom), slice(left, right)
+
+
+def _first_and_end(line: Mask) -> tuple[int, int]:
+    """The place of the first true value and the one after the last; some value must be true."""
+    return int(line.argmax()), len(line) - int(line[::-1].argmax())
 
 
 def centre_of_mass(levels: npt.NDArray[Any]) -> tuple[float, float]:

@@ -35,8 +35,8 @@ def preprocess(
     """
     picture = to_grey_or_rgb(image, name)
     if picture.size == (IMAGE_SIDE, IMAGE_SIDE):
-        levels = np.asarray(picture.convert("L"))
-        for light_on_dark in (levels, 255 - levels):
+        levels = np.asarray(picture if picture.mode == "L" else picture.convert("L"))
+        for light_on_dark in (levels, ~levels):
             if is_mnist_like(light_on_dark):
                 return _as_it_is(light_on_dark, explain=explain)
     from dlcli.vision.localization import locate_digit  # and OpenCV
