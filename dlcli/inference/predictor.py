@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 Page = TypeVar("Page")
 
 # Pictures in a batch: few enough that predictions appear soon, enough that the matrix products
-# are efficient.
-_BATCH_SIZE = 16
+# are efficient. With 256 a picture takes the pretrained network 0.06 ms, with 16 0.15 ms.
+_BATCH_SIZE = 256
 # Pictures that take longer are preprocessed in threads. Python runs one thread at a time, except
 # while Pillow, OpenCV or NumPy work on large arrays: small PNG files take 0.1 ms each, and half as
 # long again in two threads.
@@ -236,7 +236,8 @@ def _classify(model: Model, batch: "list[Preprocessed]", reject: float) -> Itera
         probabilities, rejection = None, found.rejection
         reason = rejection and str(rejection)
         if found.variants is not None:
-            probabilities = next(outputs).mean(axis=0)
+            several = next(outputs)
+            probabilities = several.mean(axis=0) if len(several) > 1 else several[0]
             rejection = _rejection(found, probabilities, reject)
             reason = rejection and _explained(rejection, probabilities, model.class_names)
         yield Prediction(
