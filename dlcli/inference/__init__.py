@@ -3,7 +3,8 @@
 - ``path_list``: lists of paths, separated by lines or NULs
 - ``sources``: pictures named by files, folders, lists and stdin
 - ``preparation``: pictures to what a model was trained on
-- ``predictor``: pictures to predictions, in parallel and in order
+- ``parallel``: work on pictures in threads, with the results in order
+- ``predictor``: pictures to predictions
 - ``numeral_strings``: the candidates of a line to digits
 - ``reading``: pictures to numbers
 - ``drawing``: pictures with what was read drawn in

@@ -1,18 +1,14 @@
-"""Pictures to predictions: preprocessed in parallel, classified in batches, returned in order."""
+"""Pictures to predictions."""
 
-import math
-import os
-import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from dlcli.errors import ImageError, Terminated
+from dlcli.errors import ImageError
+from dlcli.inference.parallel import available_cores, in_order
 from dlcli.inference.preparation import preparation
 from dlcli.inference.sources import ImageSource
 from dlcli.nn.types import Array, Pixels
@@ -22,19 +18,7 @@ from dlcli.vision.decode import ignore_warnings, read_pages, to_grey_or_rgb
 from dlcli.vision.rejection import RejectionReason, rejection_reason
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor, Future
-
     Preprocessed = tuple[str, Located | ImageError]  # and the name of the page
-
-Page = TypeVar("Page")
-
-# Pictures in a batch: few enough that predictions appear soon, enough that the matrix products
-# are efficient. With 256 a picture takes the pretrained network 0.06 ms, with 16 0.15 ms.
-_BATCH_SIZE = 256
-# Pictures that take longer are preprocessed in threads. Python runs one thread at a time, except
-# while Pillow, OpenCV or NumPy work on large arrays: small PNG files take 0.1 ms each, and half as
-# long again in two threads.
-_MIN_SECONDS_FOR_THREADS = 0.001
 
 
 @dataclass(frozen=True)
@@ -104,10 +88,12 @@ def predict(
             return [(source.name, ImageError(source.error))]
         return [(name, prepared(name, page)) for name, page in read_pages(source.file, source.name)]
 
+    def classify(batch: "list[Preprocessed]") -> list[Prediction]:
+        return list(_classify(model, batch, reject))
+
     with ignore_warnings():
-        for batch in in_order(prepare_pages, sources, threads or available_cores()):
-            for start in range(0, len(batch), _BATCH_SIZE):
-                yield from _classify(model, batch[start : start + _BATCH_SIZE], reject)
+        for batch in in_order(prepare_pages, classify, sources, threads or available_cores()):
+            yield from batch
 
 
 def predict_image(model: Model, image: Image.Image, name: str, reject: float = 0.0) -> Prediction:
@@ -121,101 +107,6 @@ def predict_image(model: Model, image: Image.Image, name: str, reject: float = 0
     found = preparation(model.metadata, raw=False, explain=False)(image, name)
     (prediction,) = _classify(model, [(name, found)], reject)
     return prediction
-
-
-def in_order(
-    prepare: Callable[[ImageSource], list[Page]],
-    sources: Iterable[ImageSource | None],
-    threads: int,
-) -> Iterator[list[Page]]:
-    """Preprocess pictures in batches if they are fast, else one by one in threads."""
-    seconds = math.inf  # for a picture; unknown until the first one is done, alone
-
-    def timed(batch: list[ImageSource]) -> tuple[list[Page], float]:
-        start = time.perf_counter()
-        pages = [page for source in batch for page in prepare(source)]
-        return pages, (time.perf_counter() - start) / max(len(pages), 1)
-
-    def batch_size() -> int:
-        return 1 if seconds > _MIN_SECONDS_FOR_THREADS else _BATCH_SIZE
-
-    pending: deque[Future[tuple[list[Page], float]]] = deque()
-    with ExitStack() as stack:
-        pool: Executor | None = None
-        for batch in _batches(sources, batch_size):
-            in_threads = (
-                bool(batch) and threads > 1 and _MIN_SECONDS_FOR_THREADS < seconds < math.inf
-            )
-            if in_threads:
-                pool = pool or stack.enter_context(_thread_pool(threads))
-                pending.append(pool.submit(timed, batch))
-            while len(pending) > (2 * threads if in_threads else 0):
-                done, seconds = _take_done(pending)
-                yield done
-            if batch and not in_threads:
-                done, seconds = timed(batch)
-                yield done
-        while pending:
-            yield _take_done(pending)[0]
-
-
-def _take_done(
-    pending: "deque[Future[tuple[list[Page], float]]]",
-) -> tuple[list[Page], float]:
-    """Wait for the first of the pictures, and take those after it that are done as well."""
-    done, seconds = pending.popleft().result()
-    while pending and pending[0].done() and len(done) < _BATCH_SIZE:
-        more, seconds = pending.popleft().result()
-        done = [*done, *more]
-    return done, seconds
-
-
-def _batches(
-    sources: Iterable[ImageSource | None], size: Callable[[], int]
-) -> Iterator[list[ImageSource]]:
-    """The sources in batches, and an empty batch where the next source may take a while."""
-    batch: list[ImageSource] = []
-    for source in sources:
-        if source is not None:
-            batch.append(source)
-        if batch and (source is None or len(batch) >= size()):
-            yield batch
-            batch = []
-        if source is None:
-            yield []
-    if batch:
-        yield batch
-
-
-@contextmanager
-def _thread_pool(threads: int) -> Iterator["Executor"]:
-    """A thread pool that cancels what it has not begun when it is left.
-
-    As long as there is one, BLAS computes with a single thread: those of the pool keep the cores
-    busy, and threads of BLAS that wait for one another on busy cores are many times slower.
-    """
-    from concurrent.futures import ThreadPoolExecutor
-
-    from threadpoolctl import threadpool_limits
-
-    pool = ThreadPoolExecutor(threads, "pictures")
-    wait = True
-    try:
-        with threadpool_limits(1, "blas"):
-            yield pool
-    except (KeyboardInterrupt, Terminated):
-        # Do not wait for a read that may block for ever, as of a named pipe.
-        wait = False
-        raise
-    finally:
-        pool.shutdown(wait=wait, cancel_futures=True)
-
-
-def available_cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _classify(model: Model, batch: "list[Preprocessed]", reject: float) -> Iterator[Prediction]:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from dlcli.errors import CheckpointError, ImageError
 from dlcli.inference.numeral_strings import Recognizer, Scored
-from dlcli.inference.predictor import available_cores, in_order
+from dlcli.inference.parallel import available_cores, in_order
 from dlcli.inference.preparation import laid_out
 from dlcli.inference.sources import ImageSource
 from dlcli.nn.dimensions import IMAGE_SIDE
@@ -177,7 +177,7 @@ def read(
 
     _refuse_other_classes(model)
     with ignore_warnings():
-        for batch in in_order(read_file, sources, threads or available_cores()):
+        for batch in in_order(read_file, list, sources, threads or available_cores()):
             yield from batch
 
 

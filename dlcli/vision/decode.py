@@ -125,13 +125,14 @@ def _many_pages(
         file.restart_clock()
         try:
             image.seek(index)
-            if index == _MAX_PAGES:
-                raise ImageError(f"{page_name}: the pages from here on are left out")
             is_picture = index == 0 or not _is_thumbnail(image)
         except EOFError:
             return
         except Exception as error:  # noqa: BLE001 - as above
             yield page_name, _as_image_error(error, page_name)
+            return
+        if index == _MAX_PAGES:
+            yield page_name, ImageError(f"{page_name}: the pages from here on are left out")
             return
         try:
             if is_picture:
@@ -161,7 +162,8 @@ def _page(image: Image.Image, name: str, useful_side: int) -> Image.Image:
     is_large = pixels > max_pixels * _LARGE_FRACTION
     with _LARGE_PICTURE_LOCK if is_large else nullcontext():
         image.load()
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        exif = image.getexif()
+        orientation = exif.get(ExifTags.Base.Orientation, 1) if exif else 1
         if orientation != 1:
             from PIL import ImageOps
 

@@ -27,8 +27,10 @@ _MIN_LEVEL = 24.0
 
 
 def _moments() -> npt.NDArray[np.float64]:
-    """The weights of an image's pixels in four sums, shape (784, 4): of its levels, of level times
-    row, of level times column, and of the levels of its four edges.
+    """The weights of an image's pixels in four sums, shape (784, 4).
+
+    The sums are those of its levels, of level times row, of level times column, and of the levels
+    of its four edges.
     """
     rows, columns = np.indices((IMAGE_SIDE, IMAGE_SIDE))
     edges = sum((index % (IMAGE_SIDE - 1) == 0).astype(float) for index in (rows, columns))
@@ -48,7 +50,7 @@ def is_mnist_like(image: Pixels) -> bool:
     if max(abs(row / total - CENTRE_PX), abs(column / total - CENTRE_PX)) > _MAX_OFF_CENTRE_PX:
         return False
     rows, columns = bounding_box(image > 0)
-    return max(rows.stop - rows.start, columns.stop - columns.start) <= DIGIT_SIDE_PX
+    return bool(max(rows.stop - rows.start, columns.stop - columns.start) <= DIGIT_SIDE_PX)
 
 
 def to_mnist_format(strokes: FloatImage) -> Pixels:
@@ -82,8 +84,8 @@ def centre_digit(digit: FloatImage) -> Pixels:
 
 def bounding_box(mask: Mask) -> tuple[slice, slice]:
     """The rows and columns of the smallest box around the mask."""
-    top, bottom = _first_and_end(mask.any(axis=1))
-    left, right = _first_and_end(mask.any(axis=0))
+    top, bottom = _first_and_end(np.any(mask, axis=1))
+    left, right = _first_and_end(np.any(mask, axis=0))
     return slice(top, bottom), slice(left, right)
 
 

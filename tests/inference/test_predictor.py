@@ -3,8 +3,6 @@
 import io
 import threading
 import time
-from concurrent.futures import Future
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +11,7 @@ from PIL import Image
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from dlcli.errors import Terminated
-from dlcli.inference import predictor
+from dlcli.inference import parallel, predictor
 from dlcli.inference.sources import ImageSource
 from dlcli.runs import checkpoint, lookup
 from dlcli.vision import pipeline
@@ -95,7 +93,7 @@ def test_what_could_not_be_found_keeps_its_position(model, sample):
 
 
 def test_pictures_are_read_as_predictions_are_asked_for(model, sample, monkeypatch):
-    monkeypatch.setattr(predictor, "_MIN_SECONDS_FOR_THREADS", 60)  # however busy the machine is
+    monkeypatch.setattr(parallel, "_MIN_SECONDS_FOR_THREADS", 60)  # however busy the machine is
     read = []
 
     def pictures():
@@ -104,9 +102,10 @@ def test_pictures_are_read_as_predictions_are_asked_for(model, sample, monkeypat
             yield picture_of(sample.test.images[index], str(index))
 
     predictions = predictor.predict(model, pictures(), raw=False)
-    for number, count in enumerate([1, *[17] * 16, 33]):
-        assert next(predictions).name == str(number)
-        assert len(read) == count
+    ahead = [len(read) - number for number, _ in enumerate(predictions)]
+    assert ahead[:4] == [1, 1, 1, 1]
+    assert max(ahead) <= parallel._MAX_BATCH * 5
+    assert max(ahead[:100]) <= 50
 
 
 @pytest.mark.parametrize("dark_on_light", [False, True])
@@ -231,7 +230,7 @@ def test_slow_pictures_are_read_in_threads_and_predicted_in_order(trained, monke
 
 
 def test_a_single_thread_can_be_asked_for(trained, monkeypatch):
-    monkeypatch.setattr(predictor, "_MIN_SECONDS_FOR_THREADS", 0)
+    monkeypatch.setattr(parallel, "_MIN_SECONDS_FOR_THREADS", 0)
     pictures = [picture_of(np.zeros(784, np.uint8), str(number)) for number in range(40)]
     for _ in predictor.predict(trained, pictures, raw=False, threads=1):
         assert not [t for t in threading.enumerate() if t.name.startswith("pictures")]
@@ -254,7 +253,7 @@ def test_the_first_picture_is_predicted_before_the_second_is_read(trained, monke
 
 
 def test_leaving_early_leaves_no_threads_behind(trained, monkeypatch):
-    monkeypatch.setattr(predictor, "_MIN_SECONDS_FOR_THREADS", 0)
+    monkeypatch.setattr(parallel, "_MIN_SECONDS_FOR_THREADS", 0)
     pictures = (picture_of(np.zeros(784, np.uint8), str(number)) for number in range(1000))
     predictions = predictor.predict(trained, pictures, raw=False)
     for _ in range(40):
@@ -266,7 +265,7 @@ def test_leaving_early_leaves_no_threads_behind(trained, monkeypatch):
 
 @pytest.mark.parametrize("worth_threads", [0, 1])
 def test_before_a_pause_everything_is_predicted(model, sample, monkeypatch, worth_threads):
-    monkeypatch.setattr(predictor, "_MIN_SECONDS_FOR_THREADS", worth_threads)
+    monkeypatch.setattr(parallel, "_MIN_SECONDS_FOR_THREADS", worth_threads)
     asked = []
 
     def pictures():
@@ -298,7 +297,7 @@ def test_termination_does_not_wait_for_a_blocked_read(trained, monkeypatch):
         raise Terminated("terminated")
 
     monkeypatch.setattr(predictor, "read_pages", read)
-    monkeypatch.setattr(predictor, "_MIN_SECONDS_FOR_THREADS", 0)
+    monkeypatch.setattr(parallel, "_MIN_SECONDS_FOR_THREADS", 0)
     with pytest.raises(Terminated):
         list(predictor.predict(trained, pictures(), raw=False, threads=4))
     assert [t for t in threading.enumerate() if t.name.startswith("pictures")]
@@ -307,7 +306,7 @@ def test_termination_does_not_wait_for_a_blocked_read(trained, monkeypatch):
 
 @pytest.mark.parametrize("worth_threads", [0, 60])
 def test_what_nobody_reads_is_only_decoded(trained, monkeypatch, worth_threads):
-    monkeypatch.setattr(predictor, "_MIN_SECONDS_FOR_THREADS", worth_threads)
+    monkeypatch.setattr(parallel, "_MIN_SECONDS_FOR_THREADS", worth_threads)
     preprocessed = []
 
     def preprocess(image, name, *, explain):
@@ -331,7 +330,7 @@ def test_what_nobody_reads_is_only_decoded(trained, monkeypatch, worth_threads):
 
 def test_while_threads_read_pictures_blas_computes_with_one(trained, monkeypatch):
     """Also where it would use several: as many as the cores."""
-    monkeypatch.setattr(predictor, "_MIN_SECONDS_FOR_THREADS", 0)
+    monkeypatch.setattr(parallel, "_MIN_SECONDS_FOR_THREADS", 0)
     used = []
 
     def read(source, name):
@@ -347,19 +346,11 @@ def test_while_threads_read_pictures_blas_computes_with_one(trained, monkeypatch
     assert used == [3, *[1] * 19]  # the first is read alone, to see how long it takes
 
 
-def test_pictures_that_are_done_are_scored_in_one_batch(trained, sample, monkeypatch):
-    """The pool hands out what is done, so that the network is shown several at once."""
-    monkeypatch.setattr(predictor, "_MIN_SECONDS_FOR_THREADS", 0)
-
-    class AtOnce:
-        """A pool that has done everything when it is asked."""
-
-        def submit(self, function, *arguments):
-            future = Future()
-            future.set_result(function(*arguments))
-            return future
-
-    monkeypatch.setattr(predictor, "_thread_pool", lambda _threads: nullcontext(AtOnce()))
+@pytest.mark.parametrize("worth_threads", [0, 60])
+def test_the_network_is_shown_many_pictures_at_once(trained, sample, monkeypatch, worth_threads):
+    """More and more of them, so that the first predictions appear at once."""
+    monkeypatch.setattr(parallel, "_MIN_SECONDS_FOR_THREADS", worth_threads)
+    monkeypatch.setattr(parallel, "_MAX_BATCH_SECONDS", 60)  # however busy the machine is
     batches = []
     infer = checkpoint.Model.infer
 
@@ -368,8 +359,10 @@ def test_pictures_that_are_done_are_scored_in_one_batch(trained, sample, monkeyp
         return infer(model, variants)
 
     monkeypatch.setattr(checkpoint.Model, "infer", counting)
-    pictures = [picture_of(image, str(n)) for n, image in enumerate(sample.test.images[:60])]
-    predictions = list(predictor.predict(trained, pictures, raw=False, threads=4))
-    assert [prediction.name for prediction in predictions] == [str(number) for number in range(60)]
-    assert sum(batches) == 60
-    assert max(batches) == 9  # twice the threads, and the one that was too many
+    images = sample.test.images[:300]
+    pictures = [picture_of(image, str(number)) for number, image in enumerate(images)]
+    predictions = list(predictor.predict(trained, pictures, raw=False, threads=2))
+    assert [prediction.name for prediction in predictions] == [str(number) for number in range(300)]
+    assert sum(batches) == 300
+    assert batches[:4] == [1, 1, 1, 1]
+    assert max(batches) > 50
