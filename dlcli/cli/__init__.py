@@ -8,6 +8,7 @@
 - ``layout``   lines and tables that fit a terminal
 - ``loading``  what commands load: models, datasets and optional extras
 - ``pictures``  what commands that take pictures share
+- ``learning_rate``  what ``dlcli train --find-learning-rate`` does and shows
 
 The other modules are named after their commands; ``sweep_report`` is ``dlcli sweep report``.
 ``train_progress``, ``sweep_progress`` and ``download_progress`` show what is being done.

@@ -17,7 +17,8 @@ from dlcli.errors import DivergenceError, Terminated
 from dlcli.files import quoted
 
 if TYPE_CHECKING:
-    from dlcli.data.datasets import Examples
+    from dlcli.config.schema import Config
+    from dlcli.data.datasets import Dataset, Examples
     from dlcli.runs.resume import Resumption
     from dlcli.runs.run import Run
     from dlcli.runs.summary import Summary
@@ -45,6 +46,18 @@ if TYPE_CHECKING:
     help="Start from the weights of a trained model: a run, an .npz file or pretrained. The "
     "network is that of the model; its last layer starts anew where the classes differ.",
 )
+@click.option(
+    "--find-learning-rate",
+    is_flag=True,
+    help="Train for a moment with a rising learning rate and print a good one; no run is written.",
+)
+@click.option(
+    "--plot",
+    type=options.PathType(readable=False, path_type=Path),
+    metavar="FILE",
+    help="With --find-learning-rate: draw the loss as .png, .svg or .pdf (needs the extra "
+    '"report").  [default: in text on stderr]',
+)
 @options.runs_dir
 @click.option("--name", help="Name of the run directory.  [default: time and config]")
 @options.data_dir
@@ -62,6 +75,8 @@ def command(
     overrides: tuple[str, ...],
     resumed: Path | None,
     init: str | None,
+    find_learning_rate: bool,
+    plot: Path | None,
     runs_dir: Path,
     name: str | None,
     data_dir: Path,
@@ -83,7 +98,15 @@ def command(
       dlcli train --resume runs/latest --set epochs=40
       dlcli train -c finetune --init pretrained --set dataset=./mine
       dlcli train -c mnist --tensorboard; tensorboard --logdir runs
+      dlcli train -c quickstart --find-learning-rate --plot rates.png
     """
+    _refuse_contradictions(find_learning_rate=find_learning_rate)
+    if find_learning_rate:
+        from dlcli.cli import learning_rate
+
+        config = load_config(sources, overrides, init)
+        learning_rate.find(config, data_dir, threads, plot, output_format)
+        return
     resumption = None
     if resumed is None:
         config = load_config(sources, overrides, init)
@@ -100,8 +123,7 @@ def command(
     from dlcli.config.validation import warnings
     from dlcli.runs import directory, initial_model, metrics_log
     from dlcli.runs.run import Run
-    from dlcli.training import class_weights, diagnosis
-    from dlcli.training.builders import make_splits
+    from dlcli.training import diagnosis
 
     if name is not None:
         directory.check_name(name)
@@ -109,10 +131,7 @@ def command(
     for text in warnings(config):
         warn(text)
     initial = initial_model.load(config) if resumption is None else None
-    load = partial(load_dataset, data_dir=data_dir)
-    dataset = load(config.dataset) if resumption is None else resumption.load_dataset(load)
-    train, validation = make_splits(config, dataset.train)
-    class_weights.of_config(config, train.labels, dataset.class_names)  # refuses unknown names
+    dataset, train, validation = _load_examples(config, resumption, data_dir)
     if resumption is not None and threads is None:
         threads = resumption.saved.threads
     with limit_threads(threads) as used_threads:
@@ -138,6 +157,27 @@ def command(
     _print_result(summary, output_format)
 
 
+def _refuse_contradictions(*, find_learning_rate: bool) -> None:
+    """Refuse options that have no meaning together."""
+    context = click.get_current_context()
+    given = {
+        name
+        for name in context.params
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+    if "resumed" in given:  # these are for new runs
+        excluded, by = ["name", "runs_dir", "init", "find_learning_rate"], "--resume"
+    elif find_learning_rate:
+        excluded, by = ["name", "runs_dir", "tensorboard"], "--find-learning-rate"
+    else:
+        excluded, by = [], ""
+    for name in excluded:
+        if name in given:
+            raise click.UsageError(f"--{name.replace('_', '-')} and {by} exclude each other")
+    if "plot" in given and not find_learning_rate:
+        raise click.UsageError("--plot is for --find-learning-rate")
+
+
 def _print_result(summary: "Summary", output_format: str) -> None:
     if output_format == "json":
         print_json(summary.to_builtins())
@@ -152,10 +192,6 @@ def _open_run(
     from dlcli.runs import directory, resume
 
     context = click.get_current_context()
-    for parameter in ("name", "runs_dir", "init"):  # they are for new runs
-        if context.get_parameter_source(parameter) is ParameterSource.COMMANDLINE:
-            option = parameter.replace("_", "-")
-            raise click.UsageError(f"--{option} and --resume exclude each other")
     return context.with_resource(resume.opened(directory.find(path), sources, overrides))
 
 
@@ -172,6 +208,20 @@ def _show_finished(summary: "Summary", *, tensorboard: bool) -> None:
     if tensorboard:
         _import_event_log()(Path(summary.run), records).close()
     show_end(summary, records)
+
+
+def _load_examples(
+    config: "Config", resumption: "Resumption | None", data_dir: Path
+) -> "tuple[Dataset, Examples, Examples]":
+    """Load the dataset, and divide it into what to train on and what to validate on."""
+    from dlcli.training import class_weights
+    from dlcli.training.builders import make_splits
+
+    load = partial(load_dataset, data_dir=data_dir)
+    dataset = load(config.dataset) if resumption is None else resumption.load_dataset(load)
+    train, validation = make_splits(config, dataset.train)
+    class_weights.of_config(config, train.labels, dataset.class_names)  # refuses unknown names
+    return dataset, train, validation
 
 
 def _writes_events(wanted: bool | None, resumption: "Resumption | None") -> bool:

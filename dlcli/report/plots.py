@@ -27,6 +27,7 @@ from dlcli.nn.types import Pixels
 from dlcli.report.charts import Line, draw_epochs, shortened
 from dlcli.report.errors import worst
 from dlcli.training.epoch_metrics import EpochRecord
+from dlcli.training.learning_rate_finder import RangeTest
 
 FORMATS = ("png", "svg", "pdf")
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -231,4 +232,21 @@ def _tiles(
         axes.imshow(image, colours, limits, interpolation="none")
         axes.set_title(caption, fontsize=8)
     figure.suptitle(title)
+    return figure
+
+
+def range_test(result: RangeTest, optimizer: str) -> Figure:
+    """The loss over the learning rate, with the suggestion and where the loss rises again."""
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    dots: dict[str, Any] = {"color": "#999999", "linestyle": "", "marker": ".", "markersize": 4}
+    axes.plot(result.rates, result.losses, label="of each batch", **dots)
+    axes.plot(result.rates, result.smoothed, color="C0", linewidth=2, label="smoothed")
+    axes.axvline(result.steepest, color="C2", linestyle="--", label="falls fastest")
+    if result.divergence is not None:
+        axes.axvline(result.divergence, color="C1", linestyle=":", label="rises again")
+    axes.set(xscale="log", xlabel=f"learning rate ({optimizer})", ylabel="loss")
+    axes.set_ylim(0, 1.5 * result.smoothed[0])
+    axes.set_title(f"suggested learning rate: {result.suggestion:.2g}")
+    axes.legend()
     return figure

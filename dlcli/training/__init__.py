@@ -5,6 +5,7 @@
 - ``batches``        the batches of an epoch
 - ``class_weights``  the weight of each class in the cost
 - ``loop``           ``fit()``: yields a record of each epoch
+- ``learning_rate_finder``  the range test
 - ``epoch_metrics``  the record of an epoch and its running means
 - ``kept_epoch``     which epoch is kept
 - ``divergence``     when training has diverged
