@@ -33,8 +33,9 @@ faults: .venv/installed-dev ## Try every kill, failing call and hostile file (20
 	$(BIN)/pytest --long tests/faults
 	$(BIN)/python -m tools.generate_readme
 
-readme: .venv/installed-dev ## Update the generated parts of the README, and the model card
+readme: .venv/installed-dev ## Update the generated parts of the README and docs, and the model card
 	$(BIN)/python -m tools.generate_readme
+	$(BIN)/python -m tools.generate_lessons
 
 photographs: .venv/installed-dev ## Count the photographs that MODEL reads, and those in FOLDER (20 minutes; MNIST)
 	$(BIN)/pytest --long tests/tools/test_photographs.py

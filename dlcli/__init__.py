@@ -12,6 +12,7 @@ The packages, in reading order. Each ``__init__`` lists its modules.
 - ``runs``         run directories and checkpoints: write, find, lock, resume
 - ``evaluation``   a model and a dataset to scores
 - ``inference``    a model and pictures to digits; ``load_model`` for Python programs
+- ``lessons``      ideas of deep learning as experiments to run and to change
 - ``report``       a run as one page, and charts (extra ``report``)
 - ``sweep``        hyperparameter search (extra ``sweep``)
 - ``export``       models for other runtimes (extra ``export``)

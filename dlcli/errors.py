@@ -57,6 +57,10 @@ class GradientError(DlcliError):
     """Backpropagation disagrees with finite differences."""
 
 
+class ClaimError(DlcliError):
+    """What a lesson claims did not happen."""
+
+
 class Terminated(BaseException):
     """The process received SIGTERM.
 

@@ -63,7 +63,7 @@ def test_the_wheel_contains_the_package_its_data_and_the_configs(dist):
     sources = {str(p.relative_to(REPOSITORY)) for p in (REPOSITORY / "dlcli").rglob("*.py")}
     assert sources <= names
     assert {f"dlcli/configs/{p.name}" for p in (REPOSITORY / "configs").glob("*.yaml")} <= names
-    for folder in ("data/sample", "runs/pretrained"):
+    for folder in ("data/sample", "lessons/files", "runs/pretrained"):
         data = {p.name for p in (REPOSITORY / "dlcli" / folder).iterdir()}
         packed = [Path(name) for name in names if name.startswith(f"dlcli/{folder}/")]
         assert {path.name for path in packed} == data

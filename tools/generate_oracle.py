@@ -32,6 +32,7 @@ ACTIVATIONS = {
     "relu": torch.relu,
     "leaky_relu": lambda z: functional.leaky_relu(z, negative_slope=0.01),
     "gelu": lambda z: functional.gelu(z, approximate="tanh"),
+    "linear": lambda z: z.clone(),
 }
 OUTPUTS = {
     "softmax": lambda logits: torch.softmax(logits, dim=1),

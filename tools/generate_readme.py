@@ -12,7 +12,7 @@ from benchmarks import accuracy, exports
 from dlcli.config.schema import reference
 from dlcli.data.registry import DATASETS
 from tests.faults import record
-from tools import publish_pretrained
+from tools import generated, publish_pretrained
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -38,14 +38,7 @@ PARTS = {
 
 def render(readme: str) -> str:
     """The README with every generated part up to date."""
-    for name, generate in PARTS.items():
-        begin, end = f"<!-- generated: {name} (make readme) -->\n", "<!-- end -->"
-        if readme.count(begin) != 1:
-            raise ValueError(f"README.md needs exactly one part {begin!r}")
-        before, _, rest = readme.partition(begin)
-        _, _, after = rest.partition(end)
-        readme = f"{before}{begin}{generate()}{end}{after}"
-    return readme
+    return generated.fill(readme, PARTS, README.name)
 
 
 if __name__ == "__main__":

@@ -11,5 +11,6 @@
 - ``learning_rate``  what ``dlcli train --find-learning-rate`` does and shows
 
 The other modules are named after their commands; ``sweep_report`` is ``dlcli sweep report``.
-``train_progress``, ``sweep_progress`` and ``download_progress`` show what is being done.
+``train_progress``, ``sweep_progress``, ``lesson_progress`` and ``download_progress`` show what is
+being done.
 """

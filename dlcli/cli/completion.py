@@ -26,6 +26,15 @@ def complete_config(
     return _names_or_path(shipped_configs(), incomplete, "file")
 
 
+def complete_lesson(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete the names of lessons, and files."""
+    from dlcli.lessons.catalog import shipped
+
+    return _names_or_path([entry.name for entry in shipped()], incomplete, "file")
+
+
 def complete_dataset(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:

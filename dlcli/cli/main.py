@@ -24,7 +24,7 @@ from dlcli.runs import interrupts
 # In the order in which a newcomer needs them; the modules have the same names.
 COMMANDS = (
     *("train", "eval", "predict", "read", "data", "config", "runs"),
-    *("compare", "report", "gradcheck", "export", "plot", "sweep"),
+    *("compare", "report", "gradcheck", "export", "plot", "sweep", "lesson"),
 )
 
 

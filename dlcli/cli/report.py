@@ -93,11 +93,11 @@ def _destination(models: "Sequence[Model]", output: Path | None, name: str, *, f
         run = run_of(models[0]) if len(models) == 1 else None
         path = Path(name) if run is None else run / name
     refuse_wrong_ending(path, "HTML", ".html", ".htm")
-    refuse_to_overwrite(path, force=force or (output is None and _is_page(path)))
+    refuse_to_overwrite(path, force=force or (output is None and is_page(path)))
     return path
 
 
-def _is_page(path: Path) -> bool:
+def is_page(path: Path) -> bool:
     """Whether a file is a page that dlcli wrote."""
     if not path.is_file():
         return False

@@ -10,6 +10,7 @@ readers of both versions understand alike.
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -150,18 +151,10 @@ def parse(text: str, name: str) -> Settings:
     ConfigError
         It is not YAML, not a mapping of names to values, or has a key twice.
     """
-    if len(text) > MAX_BYTES:
-        raise ConfigError(f"{name}: too long for a config (more than {MAX_BYTES:,} characters)")
-    try:
-        loader = _Loader(text)
-        node = loader.get_single_node()
-        if node is None or node.tag == "tag:yaml.org,2002:null":
+    with _reported_for(name):
+        loader, node = _read(text, name)
+        if node is None:
             return {}
-        if not isinstance(node, yaml.MappingNode):
-            raise ConfigError(
-                f"{name}:{_line(node)}: expected 'key: value' lines, found {_kind(node)}"
-            )
-        _check(node, name)
         return {
             key: Setting(
                 loader.construct_object(value, deep=True),
@@ -171,6 +164,58 @@ def parse(text: str, name: str) -> Settings:
             )
             for key, first_line, line, value in _keys(node)
         }
+
+
+Place: TypeAlias = tuple[str | int, ...]
+"""Where a value stands in a document: the keys and list positions that lead to it."""
+
+
+def parse_document(text: str, name: str) -> tuple[dict[str, Any], dict[Place, int]]:
+    """Read a YAML document of any depth, and the line of each key and item in it.
+
+    Raises
+    ------
+    ConfigError
+        As :func:`parse`.
+    """
+    with _reported_for(name):
+        loader, node = _read(text, name)
+        if node is None:
+            return {}, {}
+        return loader.construct_object(node, deep=True), dict(_places(node, ()))
+
+
+def _places(node: yaml.Node, place: Place) -> Iterator[tuple[Place, int]]:
+    """Every place below a node, with its line; that of a key's value is the line of the key."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield (*place, key.value), _line(key)
+            yield from _places(value, (*place, key.value))
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield (*place, index), _line(item)
+            yield from _places(item, (*place, index))
+
+
+def _read(text: str, name: str) -> tuple[_Loader, yaml.MappingNode | None]:
+    """The checked document, with the loader that constructs its values; None if it is empty."""
+    if len(text) > MAX_BYTES:
+        raise ConfigError(f"{name}: too long for a config (more than {MAX_BYTES:,} characters)")
+    loader = _Loader(text)
+    node = loader.get_single_node()
+    if node is None or node.tag == "tag:yaml.org,2002:null":
+        return loader, None
+    if not isinstance(node, yaml.MappingNode):
+        raise ConfigError(f"{name}:{_line(node)}: expected 'key: value' lines, found {_kind(node)}")
+    _check(node, name)
+    return loader, node
+
+
+@contextmanager
+def _reported_for(name: str) -> Iterator[None]:
+    """Turn the errors of PyYAML in the block into a ``ConfigError`` with the file and line."""
+    try:
+        yield
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{name}:{mark.line + 1}" if mark else name

@@ -176,6 +176,12 @@ def _gelu(z: Array, derivative: Array | None) -> None:
     z *= half
 
 
+def _unsquashed(_z: Array, derivative: Array | None) -> None:
+    """The sums as they are. Layers of such neurons compute no more than one of them."""
+    if derivative is not None:
+        derivative.fill(1)
+
+
 ACTIVATIONS: dict[str, Activation] = {
     "sigmoid": Activation(
         _sigmoid, "glorot_uniform", onnx_operator="Sigmoid", pytorch="Sigmoid()", bounds=(0, 1)
@@ -199,6 +205,9 @@ ACTIVATIONS: dict[str, Activation] = {
         onnx_attributes={"approximate": "tanh"},
         pytorch="GELU(approximate='tanh')",
         rectifies=True,
+    ),
+    "linear": Activation(
+        _unsquashed, "glorot_uniform", onnx_operator="Identity", pytorch="Identity()"
     ),
 }
 

@@ -153,11 +153,11 @@ def learning_curve(
         shade.set(facecolor=COLOURS["shade"], edgecolor="none")
         handles.append(shade)
     if handles:
-        _add_legend(figure, handles)
+        add_legend(figure, handles)
     return figure
 
 
-def _add_legend(figure: Figure, handles: Sequence[Artist]) -> None:
+def add_legend(figure: Figure, handles: Sequence[Artist]) -> None:
     """Names above a chart, those of its lines in their colours; the figure grows by their rows."""
     labels = [shortened(str(handle.get_label()), _LONGEST_LEGEND_LETTERS) for handle in handles]
     letters = max(map(len, labels)) + _LEGEND_HANDLE_LETTERS

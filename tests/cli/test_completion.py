@@ -114,7 +114,10 @@ MODELS = ["pretrained", "runs/large", "runs/latest", "runs/small"]
         ("predict -m r", [*MODELS[1:], "runs/"]),
         ("compare runs/", ["runs/large", "runs/latest", "runs/notes", "runs/small"]),
         ("train --resume ", [*MODELS[1:], "my data/", "runs/"]),
-        ("train --set activation=", ["activation=gelu", "leaky_relu", "relu", "sigmoid", "tanh"]),
+        (
+            "train --set activation=",
+            ["activation=gelu", "leaky_relu", "linear", "relu", "sigmoid", "tanh"],
+        ),
         ("train --set batch_norm=", ["batch_norm=true", "false"]),
         ("train --set dataset=", ["dataset=mnist", *DATASETS[1:], "my data", "runs"]),
     ],

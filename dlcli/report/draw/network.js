@@ -28,6 +28,7 @@ const geluGate = (z) => 0.5 * (1 + Math.tanh(GELU_SCALE * (z + GELU_CUBIC * z * 
 const total = (values) => values.reduce((sum, value) => sum + value, 0);
 
 const ACTIVATIONS = {
+  linear: { name: 'linear', text: 'z', value: (z) => z, derivative: () => 1 },
   sigmoid: { name: 'sigmoid', text: '1 / (1 + exp(−z))', value: sigmoid, derivative: (z) => sigmoid(z) * (1 - sigmoid(z)) },
   tanh: { name: 'tanh', text: 'tanh z', value: Math.tanh, derivative: (z) => 1 - Math.tanh(z) ** 2 },
   relu: { name: 'ReLU', text: 'max(z, 0)', value: (z) => Math.max(z, 0), derivative: (z) => (z > 0 ? 1 : 0) },

@@ -1,0 +1,18 @@
+"""Lessons: an idea of deep learning as an experiment to run, to watch and to change.
+
+A lesson is a YAML file with Markdown in it: what to train, what to measure, what is claimed.
+``docs/lessons.md`` is for those who write one. The modules, in reading order:
+
+- ``files/``       the lessons that come with dlcli, in order
+- ``schema``       what a lesson file holds
+- ``document``     a YAML document against that schema, with the line of each problem
+- ``catalog``      the lessons that come with dlcli, found by their names and numbers
+- ``reader``       lesson files: read and checked
+- ``formulas``     arithmetic, comparisons and measures, read safely
+- ``measures``     what can be measured of a network
+- ``kinds``        what some lessons do besides training
+- ``experiments``  the networks: trained side by side, then measured
+- ``engine``       a lesson run: figures, claims, charts
+- ``texts``        figures in texts, and Markdown
+- ``terminal``     charts and pictures in a terminal
+"""

@@ -1,0 +1,174 @@
+"""A lesson run: its networks trained, its figures measured, its claims checked."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from dlcli.data.datasets import Dataset
+from dlcli.errors import ConfigError
+from dlcli.lessons import formulas, measures, texts
+from dlcli.lessons.experiments import Picture, Trained, select, train_side_by_side
+from dlcli.lessons.formulas import Formula, FormulaError
+from dlcli.lessons.kinds import KINDS
+from dlcli.lessons.reader import Lesson
+
+
+@dataclass(frozen=True)
+class CheckedClaim:
+    """A claim with the figures that were measured for it, and whether it held."""
+
+    says: str
+    rule: str
+    figures: dict[str, float]
+    held: bool
+
+
+@dataclass(frozen=True)
+class Series:
+    """The points of a line: its name, its epochs and its values."""
+
+    label: str
+    epochs: list[int]
+    values: list[float]
+
+
+@dataclass(frozen=True)
+class DrawnChart:
+    """A chart with its content: ``lines``, ``bars`` or ``pictures``.
+
+    ``is_fraction`` says that the values are shown as percentages, ``is_log`` that the scale is
+    logarithmic.
+    """
+
+    title: str
+    note: str
+    lines: list[Series] = field(default_factory=list)
+    bars: dict[str, float] = field(default_factory=dict)
+    pictures: list[Picture] = field(default_factory=list)
+    is_fraction: bool = False
+    is_log: bool = False
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a lesson showed."""
+
+    lesson: Lesson
+    trained: dict[str, Trained]
+    figures: dict[str, float]
+    claims: list[CheckedClaim]
+    charts: list[DrawnChart]
+    explanation: str
+    seconds: float
+
+    @property
+    def held(self) -> bool:
+        """Whether every claim held."""
+        return all(claim.held for claim in self.claims)
+
+
+OnEpoch = Callable[[dict[str, Trained], Trained], None]
+"""Gets all networks of a lesson, and the one that was trained just now."""
+
+
+def prepare(lesson: Lesson, load: Callable[[str], Dataset]) -> dict[str, Trained]:
+    """The networks of a lesson, not trained yet; ``load`` loads a dataset by its name."""
+    loaded: dict[str, Dataset] = {}
+    found = {}
+    for name, experiment in lesson.file.experiments.items():
+        config = lesson.configs[name]
+        if config.dataset not in loaded:
+            loaded[config.dataset] = load(config.dataset)
+        images = experiment.images or lesson.file.images
+        data = select(loaded[config.dataset], config, images, experiment.inverted)
+        found[name] = Trained(experiment.label, config, data)
+    return found
+
+
+def run(lesson: Lesson, load: Callable[[str], Dataset], on_epoch: OnEpoch | None = None) -> Result:
+    """Train the networks of a lesson, measure them, and check its claims.
+
+    Raises
+    ------
+    ConfigError
+        A measure does not fit its network, as that of a layer which it does not have.
+    """
+    started = time.perf_counter()
+    trained = prepare(lesson, load)
+    train_side_by_side(
+        list(trained.values()), None if on_epoch is None else partial(on_epoch, trained)
+    )
+    compute = KINDS[lesson.file.kind].compute
+    known = {} if compute is None else compute(load("sample"))
+    measured = _Measured(lesson, trained, known)
+    for name, formula in lesson.figures.items():
+        known[name] = float(measured.value(f"figures.{name}", formula))
+    claims = [measured.claim(number) for number in range(len(lesson.rules))]
+    charts = [measured.chart(number) for number in range(len(lesson.file.charts))]
+    explanation = texts.fill(lesson.file.explanation, known)
+    seconds = time.perf_counter() - started
+    return Result(lesson, trained, known, claims, charts, explanation, seconds)
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """The trained networks of a lesson, and its figures so far."""
+
+    lesson: Lesson
+    trained: dict[str, Trained]
+    known: dict[str, float]
+
+    def value(self, key: str, formula: Formula) -> Any:
+        """The value of a formula; ``key`` is where it stands in the lesson's file."""
+        try:
+            return formulas.compute(formula, self.known, self._call)
+        except FormulaError as error:
+            raise ConfigError(f"{self.lesson.path}: {key}: {formula.text}: {error}") from error
+
+    def _call(self, name: str, arguments: Sequence[str | float]) -> Any:
+        experiment, *numbers = arguments
+        values = [float(number) for number in numbers]
+        return measures.measure(name, self.trained[str(experiment)], values)
+
+    def claim(self, number: int) -> CheckedClaim:
+        """A claim, with the figures in its sentence and all that its rule compares."""
+        claim, rule = self.lesson.file.claims[number], self.lesson.rules[number]
+        key = f"claims[{number + 1}].holds"
+        named = [*(name for name, _ in texts.figures_in(claim.says)), *rule.figures]
+        figures = {name: self.known[name] for name in named}
+        for call in rule.calls:
+            figures[str(call)] = float(self._call(call.name, call.arguments))
+        says = texts.fill(claim.says, self.known)
+        return CheckedClaim(says, rule.text, figures, held=bool(self.value(key, rule)))
+
+    def chart(self, number: int) -> DrawnChart:
+        """The content of a chart."""
+        chart = self.lesson.file.charts[number]
+        drawn = DrawnChart(
+            chart.title,
+            texts.fill(chart.note, self.known),
+            is_fraction="accuracy" in (chart.curve or "") or chart.shows == "fraction",
+            is_log=chart.scale == "log",
+        )
+        if chart.curve is not None:
+            names = chart.experiments or tuple(self.trained)
+            return replace(drawn, lines=[self._line(name, chart.curve) for name in names])
+        if chart.bars is not None:
+            key = f"charts[{number + 1}].bars"
+            formulas = {label: self.lesson.bars[number, label] for label in chart.bars}
+            bars = {label: float(self.value(key, each)) for label, each in formulas.items()}
+            return replace(drawn, bars=bars)
+        key = f"charts[{number + 1}].pictures"
+        return replace(drawn, pictures=self.value(key, self.lesson.pictures[number]))
+
+    def _line(self, name: str, score: str) -> Series:
+        trained = self.trained[name]
+        points = [
+            (scores.epoch, value)
+            for scores, value in zip(trained.history, trained.scores(score), strict=True)
+            if math.isfinite(value)
+        ]
+        return Series(trained.label, [epoch for epoch, _ in points], [value for _, value in points])

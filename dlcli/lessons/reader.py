@@ -1,0 +1,276 @@
+"""Lesson files: found by name, read, and checked with every problem told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dlcli.config import files
+from dlcli.config.hints import did_you_mean
+from dlcli.config.messages import shortened, shown
+from dlcli.config.schema import to_builtins
+from dlcli.config.validation import resolve
+from dlcli.config.yaml_loader import (
+    MAX_BYTES,
+    Place,
+    Setting,
+    Settings,
+    overridden,
+    parse_document,
+    settings_of,
+)
+from dlcli.errors import ConfigError
+from dlcli.lessons import catalog, formulas, texts
+from dlcli.lessons.document import Document
+from dlcli.lessons.formulas import Formula, FormulaError, MeasureCall
+from dlcli.lessons.kinds import KINDS
+from dlcli.lessons.measures import MEASURES, PICTURES, SCORES, Measure
+from dlcli.lessons.schema import Chart, LessonFile
+
+if TYPE_CHECKING:
+    from dlcli.config.schema import Config
+
+_MERGED = ("augmentation",)  # a mapping whose keys are overridden one by one
+# What a lesson's networks have unless it says otherwise: the images that need no network, as many
+# to validate with as make the accuracy known to about 1 %, and the last epoch's weights.
+_DEFAULTS = {"dataset": "sample", "validation_size": 2000, "keep": "last"}
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A lesson that was read and checked.
+
+    ``path`` is its file, for messages; ``bars`` and ``pictures`` have the number of the chart.
+    """
+
+    name: str
+    path: str
+    file: LessonFile
+    configs: dict[str, Config]
+    figures: dict[str, Formula]
+    rules: tuple[Formula, ...]
+    bars: dict[tuple[int, str], Formula]
+    pictures: dict[int, Formula]
+
+    def descriptions(self) -> list[str]:
+        """Each network in a line of Markdown: its name, and what differs between networks."""
+        configs = {name: to_builtins(config) for name, config in self.configs.items()}
+        varied = [
+            key
+            for key in next(iter(configs.values()), {})
+            if len({str(config[key]) for config in configs.values()}) > 1
+        ]
+        images = {each.images for each in self.file.experiments.values()}
+        found = []
+        for name, each in self.file.experiments.items():
+            words = [f"`{key}: {shown(configs[name][key])}`" for key in varied]
+            if len(images) > 1:
+                words.append(f"{each.images or self.file.images:,} images")
+            differences = f" ({', '.join(words)})" if words else ""
+            found.append(f"**{name}**: {each.label}{differences}")
+        return found
+
+
+def read(word: str, overrides: Sequence[str] = ()) -> Lesson:
+    """Read the lesson that a word means (see ``catalog.find``).
+
+    ``overrides`` are ``KEY=VALUE`` for all of its networks, or ``EXPERIMENT.KEY=VALUE``.
+
+    Raises
+    ------
+    ConfigError
+        With every problem, one a line.
+    """
+    name, path = catalog.find(word)
+    shown_path = path.name if path.parent == catalog.FOLDER else str(path)
+    try:
+        with path.open(encoding="utf-8") as file:
+            text = file.read(MAX_BYTES + 1)
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such lesson file") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not a text file (UTF-8)") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    return parse(text, name, shown_path, overrides)
+
+
+def parse(text: str, name: str, path: str, overrides: Sequence[str] = ()) -> Lesson:
+    """Read a lesson from the text of its file."""
+    values, lines = parse_document(text, path)
+    document = Document(path, lines)
+    content = document.convert(LessonFile, values, ())
+    if content is None:
+        raise ConfigError(*document.problems)
+    lesson = _Checker(document, content).lesson(name, overrides)
+    if document.problems:
+        raise ConfigError(*dict.fromkeys(document.problems))
+    return lesson
+
+
+_Named = Iterator[tuple[tuple[str | int, ...], str]]
+
+
+class _Checker:
+    """Checks what a lesson's formulas, texts and settings name."""
+
+    def __init__(self, document: Document, content: LessonFile) -> None:
+        self._document, self._content = document, content
+        self._known = [*KINDS[content.kind].figures] if content.kind in KINDS else []
+
+    def lesson(self, name: str, overrides: Sequence[str]) -> Lesson:
+        """The lesson, as far as it could be read; problems are noted in the document."""
+        content = self._content
+        self._check_kind_and_names()
+        figures = {}
+        for key, text in content.figures.items():
+            figures[key] = self._formula(("figures", key), text)
+            self._known.append(key)  # a figure may use those above it
+        rules = [
+            self._formula(("claims", number, "holds"), claim.holds, is_condition=True)
+            for number, claim in enumerate(content.claims)
+        ]
+        bars: dict[tuple[int, str], Formula] = {}
+        pictures: dict[int, Formula] = {}
+        for number, chart in enumerate(content.charts):
+            self._check_chart(number, chart)
+            for label, text in (chart.bars or {}).items():
+                bars[number, label] = self._formula(("charts", number, "bars", label), text)
+            if chart.pictures is not None:
+                pictures[number] = self._pictures(("charts", number, "pictures"), chart.pictures)
+        for place, text in self._texts():
+            self._check_text(place, text)
+        configs = self._configs(overrides)
+        return Lesson(
+            name, self._document.path, content, configs, figures, tuple(rules), bars, pictures
+        )
+
+    def _check_kind_and_names(self) -> None:
+        content, document = self._content, self._document
+        if content.kind not in KINDS:
+            hint = did_you_mean(content.kind, KINDS, {})
+            document.report(("kind",), f"expected {', '.join(KINDS)}, got {content.kind}{hint}")
+        if content.question.answer > len(content.question.choices):
+            count = len(content.question.choices)
+            document.report(("question", "answer"), f"there are {count} choices")
+        if content.kind == "training" and not content.experiments:
+            document.report((), "needs the key experiments: the networks to train")
+        for experiment in content.experiments:
+            if not experiment.isidentifier() or experiment in content.figures:
+                problem = "the name of an experiment is letters, digits and _, and no figure's"
+                document.report(("experiments", experiment), problem)
+
+    def _texts(self) -> _Named:
+        content = self._content
+        yield ("explanation",), content.explanation
+        yield from ((("claims", n, "says"), claim.says) for n, claim in enumerate(content.claims))
+        yield from ((("charts", n, "note"), chart.note) for n, chart in enumerate(content.charts))
+
+    def _check_text(self, place: Place, text: str) -> None:
+        for name, how in texts.figures_in(text):
+            if name not in self._known:
+                hint = did_you_mean(name, self._known, {})
+                self._document.report(place, f"{{{name}}}: no such figure{hint}")
+            elif how not in texts.FORMATS:
+                formats = ", ".join(filter(None, texts.FORMATS))
+                self._document.report(place, f"{{{name}:{how}}}: expected one of {formats}")
+
+    def _check_chart(self, number: int, chart: Chart) -> None:
+        place: Place = ("charts", number)
+        if sum(part is not None for part in (chart.curve, chart.bars, chart.pictures)) != 1:
+            self._document.report(place, "needs one of the keys curve, bars and pictures")
+        if chart.curve is not None and chart.curve not in SCORES:
+            hint = did_you_mean(chart.curve, SCORES, {})
+            problem = f"expected {', '.join(SCORES)}, got {chart.curve}{hint}"
+            self._document.report((*place, "curve"), problem)
+        for name in chart.experiments or ():
+            if name not in self._content.experiments:
+                hint = did_you_mean(name, self._content.experiments, {})
+                self._document.report((*place, "experiments"), f"{name}: no such experiment{hint}")
+
+    def _formula(self, place: Place, text: str, *, is_condition: bool = False) -> Formula:
+        try:
+            formula = formulas.read(text)
+        except FormulaError as error:
+            self._document.report(place, f"{shortened(text)}: {error}")
+            return formulas.read("0")
+        for name in formula.figures:
+            if name not in self._known:
+                self._document.report(place, self._unknown_figure(name))
+        for call in formula.calls:
+            self._check_call(place, call, MEASURES)
+        if formula.is_condition != is_condition:
+            wanted = (
+                "a comparison, as in a > 2 * b" if is_condition else "a number, not a comparison"
+            )
+            self._document.report(place, f"{shortened(text)}: expected {wanted}")
+        return formula
+
+    def _unknown_figure(self, name: str) -> str:
+        if name in MEASURES:
+            return f"{name}: write {MEASURES[name].usage(name)}"
+        return f"{name}: no such figure{did_you_mean(name, self._known, {})}"
+
+    def _pictures(self, place: Place, text: str) -> Formula:
+        try:
+            formula = formulas.read(text)
+        except FormulaError as error:
+            self._document.report(place, f"{shortened(text)}: {error}")
+            return formulas.read("0")
+        if len(formula.calls) != 1 or formula.figures:
+            usages = ", ".join(each.usage(name) for name, each in PICTURES.items())
+            self._document.report(place, f"{shortened(text)}: expected one of {usages}")
+        else:
+            self._check_call(place, formula.calls[0], PICTURES)
+        return formula
+
+    def _check_call(self, place: Place, call: MeasureCall, table: Mapping[str, Measure]) -> None:
+        found = table.get(call.name)
+        if found is None:
+            hint = did_you_mean(call.name, table, {})
+            self._document.report(place, f"{call.name}: no such measure{hint}")
+            return
+        experiment, *numbers = [*call.arguments, None] if not call.arguments else call.arguments
+        if not isinstance(experiment, str) or any(isinstance(each, str) for each in numbers):
+            self._document.report(place, f"expected {found.usage(call.name)}")
+        elif experiment not in self._content.experiments:
+            hint = did_you_mean(experiment, self._content.experiments, {})
+            self._document.report(place, f"{experiment}: no such experiment{hint}")
+        elif not found.accepts(len(numbers)):
+            self._document.report(place, f"expected {found.usage(call.name)}")
+
+    def _configs(self, overrides: Sequence[str]) -> dict[str, Config]:
+        """The config of each experiment; an override may begin with the experiment's name."""
+        names = self._content.experiments
+        own: dict[str, list[str]] = {name: [] for name in names}
+        for override in overrides:
+            group, dot, rest = override.partition(".")
+            for name in [group] if dot and group in names else names:
+                own[name].append(rest if dot and group in names else override)
+        base = self._settings(("base",), self._content.base)
+        configs = {}
+        for name, experiment in names.items():
+            settings = overridden(settings_of(_DEFAULTS, "default"), base, ())
+            place = ("experiments", name, "set")
+            settings = overridden(settings, self._settings(place, experiment.set), _MERGED)
+            settings, problems = files.read((), own[name], settings)
+            self._document.problems += problems
+            try:
+                configs[name] = resolve(settings)
+            except ConfigError as error:
+                self._document.problems += error.args
+        return configs
+
+    def _settings(self, place: Place, values: Mapping[str, Any]) -> Settings:
+        """Keys of a config, each with its line."""
+        settings: Settings = {}
+        for key, value in values.items():
+            origin = self._document.origin((*place, key))
+            if isinstance(value, dict) and value:
+                for inner, item in value.items():
+                    at = self._document.origin((*place, key, inner))
+                    settings[f"{key}.{inner}"] = Setting(item, at, origin)
+            else:
+                settings[key] = Setting(value, origin)
+        return settings

@@ -1,0 +1,109 @@
+"""What a lesson file holds: each key, its type and its meaning.
+
+The meanings are those of the table in ``docs/lessons.md``.
+"""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+Text = Annotated[str, Meta(min_length=1, max_length=20_000)]
+Formula = Annotated[str, Meta(min_length=1, max_length=500)]
+Settings = dict[str, Any]
+"""Keys of a config, as in a config file."""
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """The prediction that a learner is asked for before the experiments."""
+
+    asks: Annotated[Text, Meta(description="the question")]
+    choices: Annotated[
+        tuple[Text, ...], Meta(min_length=2, max_length=9, description="the answers to choose from")
+    ]
+    answer: Annotated[int, Meta(ge=1, le=9, description="the number of the right answer, from 1")]
+
+
+class Experiment(msgspec.Struct, frozen=True, kw_only=True):
+    """One network that is trained."""
+
+    label: Annotated[Text, Meta(description="its name in texts and charts")]
+    set: Annotated[Settings, Meta(description="keys of its config, besides those of `base`")] = (
+        msgspec.field(default_factory=dict)
+    )
+    images: Annotated[
+        Annotated[int, Meta(ge=10, le=1_000_000)] | None,
+        Meta(description="training images, if other than the lesson's"),
+    ] = None
+    inverted: Annotated[
+        float, Meta(ge=0, le=1, description="fraction of its images that are shown as negatives")
+    ] = 0.0
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """A sentence about what happens, and the rule by which it is checked."""
+
+    says: Annotated[Text, Meta(description="the sentence, with figures in braces")]
+    holds: Annotated[Formula, Meta(description="a formula that is true if the sentence is")]
+
+
+class Chart(msgspec.Struct, frozen=True, kw_only=True):
+    """A chart: one of ``curve``, ``bars`` and ``pictures``."""
+
+    title: Annotated[Text, Meta(description="what it shows")]
+    note: Annotated[str, Meta(description="a sentence on how to read it")] = ""
+    curve: Annotated[
+        str | None, Meta(description="a score over the epochs, a line an experiment")
+    ] = None
+    bars: Annotated[
+        dict[str, Formula] | None, Meta(description="a bar a label, as long as its formula's value")
+    ] = None
+    pictures: Annotated[
+        Formula | None, Meta(description="what to show as pictures, as in `weights(deep, 10)`")
+    ] = None
+    experiments: Annotated[
+        tuple[str, ...] | None, Meta(description="the lines of `curve`, if not all experiments")
+    ] = None
+    shows: Annotated[
+        Literal["number", "fraction"], Meta(description="`fraction`: bars are percentages")
+    ] = "number"
+    scale: Annotated[
+        Literal["linear", "log"], Meta(description="`log`: each step is a factor of ten")
+    ] = "linear"
+
+
+class NextStep(msgspec.Struct, frozen=True, kw_only=True):
+    """Something to change and try."""
+
+    run: Annotated[Text, Meta(description="the command")]
+    to: Annotated[Text, Meta(description="what it shows")]
+
+
+class LessonFile(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of a lesson file."""
+
+    title: Annotated[Text, Meta(description="one line, for the list of lessons")]
+    source: Annotated[Text, Meta(description="the paper or the chapter that it comes from")]
+    idea: Annotated[Text, Meta(description="what it is about and what will be tried, in Markdown")]
+    question: Annotated[Question, Meta(description="the prediction to ask for")]
+    experiments: Annotated[
+        dict[str, Experiment], Meta(description="the networks to train, by name")
+    ] = msgspec.field(default_factory=dict)
+    kind: Annotated[str, Meta(description="what is done besides training (see Kinds)")] = "training"
+    images: Annotated[
+        int, Meta(ge=10, le=1_000_000, description="training images of each experiment")
+    ] = 2000
+    base: Annotated[Settings, Meta(description="keys of every experiment's config")] = (
+        msgspec.field(default_factory=dict)
+    )
+    figures: Annotated[dict[str, Formula], Meta(description="named formulas, for texts")] = (
+        msgspec.field(default_factory=dict)
+    )
+    claims: Annotated[
+        tuple[Claim, ...], Meta(min_length=1, description="what happens, and how it is checked")
+    ]
+    charts: Annotated[tuple[Chart, ...], Meta(description="charts")] = ()
+    explanation: Annotated[Text, Meta(description="why it happens, in Markdown")]
+    next: Annotated[
+        tuple[NextStep, ...], Meta(min_length=1, description="what to change, as commands")
+    ]
