@@ -82,18 +82,24 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Data:
-    """The images of an experiment: to train on, to validate with, and to test on."""
+    """The images of an experiment, and the names of its classes."""
 
     train: Examples
     validation: Examples
     test: Examples
+    class_names: tuple[str, ...]
 
 
 def select(dataset: Dataset, config: Config, images: int, inverted: float) -> Data:
     """The first ``images`` of a dataset's training part, and its validation and test images."""
     train, validation = split_validation(dataset.train, config.validation_size, config.seed)
     train = Examples(train.images[:images], train.labels[:images])
-    return Data(*(_inverted(part, inverted) for part in (train, validation, dataset.test)))
+    return Data(
+        _inverted(train, inverted),
+        _inverted(validation, inverted),
+        _inverted(dataset.test, inverted),
+        dataset.class_names,
+    )
 
 
 def _inverted(examples: Examples, fraction: float) -> Examples:
@@ -116,8 +122,7 @@ class Trained:
     divergence: str | None = None
 
     def __post_init__(self) -> None:
-        classes = max(int(self.data.train.labels.max()) + 1, 10)
-        self.state = initial_state(self.config, classes)
+        self.state = initial_state(self.config, len(self.data.class_names))
 
     @property
     def network(self) -> Network:
@@ -349,9 +354,11 @@ class Trained:
 
     def weight_pictures(self, count: int) -> list[Picture]:
         """The weights of the first layer's most important neurons."""
-        word = "digit" if len(self.network.weights) == 1 else "neuron"
-        weights = self.network.weights[0]
-        return [Picture(f"{word} {n}", weights[:, n], signed=True) for n in self._order[:count]]
+        weights, names = self.network.weights[0], [f"neuron {n}" for n in self._order]
+        if len(self.network.weights) == 1:
+            names = list(self.data.class_names)
+        chosen = zip(names, self._order[:count], strict=False)
+        return [Picture(name, weights[:, neuron], signed=True) for name, neuron in chosen]
 
     def exciting_pictures(self, count: int) -> list[Picture]:
         """The test image that excites each of the most important neurons most."""
@@ -361,7 +368,7 @@ class Trained:
     def training_pictures(self, count: int) -> list[Picture]:
         """The first training images."""
         examples = zip(self.data.train.images[:count], self.data.train.labels[:count], strict=True)
-        return [Picture(f"a {label}", image) for image, label in examples]
+        return [Picture(self.data.class_names[label], image) for image, label in examples]
 
     def misread_pictures(self, count: int) -> list[Picture]:
         """The test images that are read wrongly with the highest probability."""
@@ -369,8 +376,9 @@ class Trained:
         highest = self.test.probabilities.max(axis=1)
         wrong = np.flatnonzero(predicted != self.test.labels)
         worst = wrong[np.argsort(-highest[wrong], kind="stable")][:count]
+        names, truth = self.data.class_names, self.data.test.labels
         return [
-            Picture(f"{self.test.labels[i]} read as {predicted[i]}", self.data.test.images[i])
+            Picture(f"{names[truth[i]]} read as {names[predicted[i]]}", self.data.test.images[i])
             for i in worst
         ]
 
