@@ -82,8 +82,7 @@ def prepare(lesson: Lesson, load: Callable[[str], Dataset]) -> dict[str, Trained
         config = lesson.configs[name]
         if config.dataset not in loaded:
             loaded[config.dataset] = load(config.dataset)
-        images = experiment.images or lesson.file.images
-        data = select(loaded[config.dataset], config, images, experiment.inverted)
+        data = select(loaded[config.dataset], config, experiment.inverted)
         found[name] = Trained(experiment.label, config, data)
     return found
 

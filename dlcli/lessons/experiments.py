@@ -11,14 +11,15 @@ import numpy.typing as npt
 
 from dlcli.config.schema import Config, differences
 from dlcli.data.datasets import Dataset, Examples
-from dlcli.data.splits import split_validation
 from dlcli.errors import DivergenceError
 from dlcli.evaluation import metrics
 from dlcli.lessons.formulas import FormulaError
 from dlcli.nn.losses import mean_loss
-from dlcli.nn.network import Buffers, Network, scale_pixels
+from dlcli.nn.network import Network
 from dlcli.nn.types import Array, Labels, Pixels
-from dlcli.training.loop import fit, steps_per_epoch
+from dlcli.training.batches import steps_per_epoch
+from dlcli.training.builders import make_splits
+from dlcli.training.loop import fit
 from dlcli.training.measurements import Measurements, measure
 from dlcli.training.state import TrainingState, initial_state, why_finished
 
@@ -90,10 +91,9 @@ class Data:
     class_names: tuple[str, ...]
 
 
-def select(dataset: Dataset, config: Config, images: int, inverted: float) -> Data:
-    """The first ``images`` of a dataset's training part, and its validation and test images."""
-    train, validation = split_validation(dataset.train, config.validation_size, config.seed)
-    train = Examples(train.images[:images], train.labels[:images])
+def select(dataset: Dataset, config: Config, inverted: float) -> Data:
+    """The images that a config takes from a dataset, a fraction of them as negatives."""
+    train, validation = make_splits(config, dataset.train)
     return Data(
         _inverted(train, inverted),
         _inverted(validation, inverted),
@@ -147,7 +147,9 @@ class Trained:
         """Train to the end; yield the scores after each epoch. A divergence ends it, too."""
         self.history.append(self._scores_at_start())
         try:
-            for r in fit(self.config, self.data.train, self.data.validation, self.state):
+            images = self.data.train, self.data.validation
+            names = self.data.class_names
+            for r in fit(self.config, *images, self.state, class_names=names):
                 known = r.validation_loss, r.validation_accuracy
                 loss, accuracy = (math.nan if value is None else value for value in known)
                 self.history.append(
@@ -318,13 +320,7 @@ class Trained:
     @cached_property
     def _first_outputs(self) -> Array:
         """The outputs of the first layer for the test images, shape (n, neurons)."""
-        images = self.data.test.images
-        inputs = np.empty(images.shape, self.network.parameters.dtype)
-        scale_pixels(images, out=inputs)
-        plain = self.network.fuse_batch_norm()
-        buffers = Buffers(plain.layer_sizes, len(inputs), inputs.dtype)
-        plain.forward(inputs, buffers)
-        return buffers.values[0]
+        return self.network.layer_outputs(self.data.test.images)[0]
 
     @cached_property
     def _order(self) -> npt.NDArray[np.intp]:

@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from dlcli.config.schema import Config
 
 _MERGED = ("augmentation",)  # a mapping whose keys are overridden one by one
-# What a lesson's networks have unless it says otherwise: the images that need no network, as many
-# to validate with as make the accuracy known to about 1 %, and the last epoch's weights.
-_DEFAULTS = {"dataset": "sample", "validation_size": 2000, "keep": "last"}
+# What a lesson's networks have unless it says otherwise: images that need no network, so few that
+# training takes seconds, as many to validate with as make the accuracy known to about 1 %, and the
+# last epoch's weights.
+_DEFAULTS = {"dataset": "sample", "train_size": 2000, "validation_size": 2000, "keep": "last"}
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,9 @@ class Lesson:
             for key in next(iter(configs.values()), {})
             if len({str(config[key]) for config in configs.values()}) > 1
         ]
-        images = {each.images for each in self.file.experiments.values()}
         found = []
         for name, each in self.file.experiments.items():
             words = [f"`{key}: {shown(configs[name][key])}`" for key in varied]
-            if len(images) > 1:
-                words.append(f"{each.images or self.file.images:,} images")
             differences = f" ({', '.join(words)})" if words else ""
             found.append(f"**{name}**: {each.label}{differences}")
         return found

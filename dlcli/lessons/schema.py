@@ -31,10 +31,6 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     set: Annotated[Settings, Meta(description="keys of its config, besides those of `base`")] = (
         msgspec.field(default_factory=dict)
     )
-    images: Annotated[
-        Annotated[int, Meta(ge=10, le=1_000_000)] | None,
-        Meta(description="training images, if other than the lesson's"),
-    ] = None
     inverted: Annotated[
         float, Meta(ge=0, le=1, description="fraction of its images that are shown as negatives")
     ] = 0.0
@@ -90,9 +86,6 @@ class LessonFile(msgspec.Struct, frozen=True, kw_only=True):
         dict[str, Experiment], Meta(description="the networks to train, by name")
     ] = msgspec.field(default_factory=dict)
     kind: Annotated[str, Meta(description="what is done besides training (see Kinds)")] = "training"
-    images: Annotated[
-        int, Meta(ge=10, le=1_000_000, description="training images of each experiment")
-    ] = 2000
     base: Annotated[Settings, Meta(description="keys of every experiment's config")] = (
         msgspec.field(default_factory=dict)
     )

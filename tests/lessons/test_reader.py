@@ -13,16 +13,16 @@ question:
   asks: Which?
   choices: [this, that]
   answer: 2
-images: 200
-base: {hidden_layers: [8], epochs: 2}
+kind: training
+base: {train_size: 200, hidden_layers: [8], epochs: 2}
 experiments:
   slow:
     label: slow
     set: {learning_rate: 0.001}
   fast:
     label: fast
-    images: 300
     set:
+      train_size: 300
       learning_rate: 0.1
       augmentation:
         rotation: 10
@@ -68,9 +68,11 @@ def test_a_lesson_has_a_config_for_each_experiment():
 
 def test_what_differs_between_networks_is_described():
     slow, fast = read(MINE).descriptions()
-    assert slow == "**slow**: slow (`learning_rate: 0.001`, `augmentation: null`, 200 images)"
+    assert (
+        slow == "**slow**: slow (`learning_rate: 0.001`, `augmentation: null`, `train_size: 200`)"
+    )
     assert fast.startswith("**fast**: fast (`learning_rate: 0.1`, `augmentation: {rotation: 10.0")
-    assert fast.endswith("300 images)")
+    assert fast.endswith("`train_size: 300`)")
 
 
 def test_set_changes_all_networks_or_one():
@@ -87,7 +89,6 @@ def test_set_changes_all_networks_or_one():
         ("title: Mine", "titel: Mine", "mine.yaml:1: titel: unknown key; did you mean title?"),
         ("title: Mine", "titel: Mine", "mine.yaml:1: needs the key title: one line"),
         ("title: Mine", "title: [Mine]", "mine.yaml:1: title: expected text, got [Mine]"),
-        ("images: 200", "images: 2", "mine.yaml:8: images: expected a whole number at least 10"),
         ("answer: 2", "answer: 3", "mine.yaml:7: question.answer: there are 2 choices"),
         ("[this, that]", "[this]", "question.choices: expected a list of at least 2 texts"),
         ("question:", "question: 1\nx:", "mine.yaml:4: question: expected a mapping, got 1"),
@@ -140,7 +141,7 @@ def test_set_changes_all_networks_or_one():
             "gain",
             "charts[3].pictures: gain: expected one of weights(experiment",
         ),
-        ("next:", "kind: trainig\nnext:", "kind: expected training"),
+        ("kind: training", "kind: trainig", "mine.yaml:8: kind: expected training"),
         ("next:\n  - to: Look\n    run: dlcli lesson\n", "next: []\n", "next: expected a list of"),
         ("    run: dlcli lesson\n", "", "mine.yaml:37: next[1]: needs the key run: the command"),
     ],
