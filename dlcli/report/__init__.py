@@ -12,6 +12,7 @@ The modules, in reading order:
 - ``svg``                Matplotlib's figures inside a page, in the page's colours
 - ``frame``              the frame of every page: templates and a strict Content-Security-Policy
 - ``page``               the report
+- ``lesson``             the page of a lesson
 - ``search``             the page of a hyperparameter search
 - ``plots``              the figures of ``dlcli plot``
 - ``draw``               the part of a page to draw digits on
