@@ -1,23 +1,138 @@
 """``dlcli config``: look at configurations without training."""
 
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
 import click
 
 from dlcli.cli import options
 from dlcli.cli.completion import complete_config
 from dlcli.cli.loading import load_config
-from dlcli.cli.output import echo, message, print_json, warn
+from dlcli.cli.output import (
+    can_ask,
+    echo,
+    message,
+    open_output,
+    print_json,
+    print_path,
+    warn,
+)
 
 
 @click.group("config")
 @options.debug_and_quiet
 def command() -> None:
-    """Show, check and describe configurations.
+    """List, write, show and check configurations.
 
     \b
     Examples:
+      dlcli config list
+      dlcli config init my.yaml
       dlcli config show --config mnist
-      dlcli config check my.yaml
     """
+
+
+# What ``dlcli config init`` asks: the key that the answer sets, the question, the usual answer.
+_QUESTIONS = (
+    ("dataset", "Dataset: sample (in the package), mnist (to download), or a folder", "sample"),
+    ("hidden_layers", "Neurons in each hidden layer, as in 128 or 256,64", "128"),
+    ("epochs", "Passes over the training images", "10"),
+)
+_AUGMENTATION_QUESTION = "Distort the training images? More accurate, and slower"
+
+
+@command.command("list")
+@options.output_format("text", "json")
+@options.debug_and_quiet
+def list_configs(output_format: str) -> None:
+    """List the configs that come with dlcli, with accuracy and time of training.
+
+    \b
+    Examples:
+      dlcli config list
+      dlcli config list --format json | jq -r '.[].name'
+    """
+    from dlcli.config import template
+
+    found = list(template.described())
+    if output_format == "json":
+        print_json([asdict(shipped) for shipped in found])
+        return
+    for shipped in found:
+        echo(f"{shipped.name:<12}{shipped.title}")
+        echo(f"{'':<12}{shipped.dataset}: {shipped.result or 'not measured'}")
+    message("to train with one: dlcli train --config quickstart")
+
+
+@command.command("init")
+@click.argument("path", metavar="FILE", type=options.PathType(path_type=Path, readable=False))
+@options.dataset(None, "The dataset to train on.  [default: sample]")
+@click.option("--hidden-layers", metavar="SIZES", help="As in 256,64.  [default: 128]")
+@click.option("--epochs", metavar="NUMBER", help="Passes over the images.  [default: 10]")
+@click.option("--augment/--no-augment", default=None, help="Distort images, as in best.yaml.")
+@options.force
+@options.debug_and_quiet
+def init(
+    path: Path,
+    dataset: str | None,
+    hidden_layers: str | None,
+    epochs: str | None,
+    augment: bool | None,
+    force: bool,
+) -> None:
+    """Write a config to start from, with a comment on every key.
+
+    On a terminal it asks for what no option says.
+
+    \b
+    Examples:
+      dlcli config init my.yaml
+      dlcli config init my.yaml --dataset mnist --hidden-layers 512,512
+    """
+    import msgspec
+
+    from dlcli.config import files, template
+    from dlcli.files import quoted, refuse_to_overwrite
+
+    refuse_to_overwrite(path, force=force)
+    given = {"dataset": dataset, "hidden_layers": hidden_layers, "epochs": epochs}
+    is_asked = can_ask()
+    settings = []
+    for key, question, usual in _QUESTIONS:
+        answer = given[key]
+        if answer is None and is_asked:
+            settings.append(click.prompt(question, usual, value_proc=_setting_of(key), err=True))
+        else:
+            settings.append(_setting_of(key)(usual if answer is None else answer))
+    if augment is None:
+        augment = is_asked and click.confirm(_AUGMENTATION_QUESTION, err=True)
+    config = files.load([], settings)
+    if augment:
+        distortions = files.load(["best"]).augmentation
+        config = msgspec.structs.replace(config, augmentation=distortions)
+    with open_output(path) as file:
+        file.write(template.commented(config, path).encode())
+    print_path(path)
+    message(f"to train with it: dlcli train --config {quoted(path)}")
+
+
+def _setting_of(key: str) -> Callable[[str], str]:
+    """A function that turns an answer into a valid ``KEY=VALUE``; else it raises ``UsageError``."""
+    from dlcli.config import files
+    from dlcli.errors import ConfigError
+
+    def checked(answer: str) -> str:
+        is_list = key == "hidden_layers" and not answer.strip().startswith("[")
+        setting = f"{key}=[{answer}]" if is_list else f"{key}={answer}"
+        try:
+            files.load([], [setting])
+        except ConfigError as error:
+            option = f"--{key.replace('_', '-')}"
+            raise click.UsageError(error.args[0].replace(f"--set: {key}", option)) from error
+        return setting
+
+    return checked
 
 
 @command.command("show")

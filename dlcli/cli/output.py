@@ -112,6 +112,11 @@ def is_quiet() -> bool:
     return bool(click.get_current_context().meta.get(QUIET, False))
 
 
+def can_ask() -> bool:
+    """Whether somebody sits at stdin who can answer a question."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
 def shows_bars() -> bool:
     """Whether to show progress bars: on a terminal, unless --quiet."""
     return sys.stderr is not None and sys.stderr.isatty() and not is_quiet()

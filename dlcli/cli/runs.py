@@ -1,6 +1,5 @@
 """``dlcli runs``: list, show and remove training runs."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +8,7 @@ import click
 
 from dlcli.cli import options
 from dlcli.cli.completion import complete_run
-from dlcli.cli.output import echo, message, print_csv, print_json, print_table, printable
+from dlcli.cli.output import can_ask, echo, message, print_csv, print_json, print_table, printable
 from dlcli.evaluation.formatting import duration, loss, percent
 from dlcli.runs.selection import SORT_KEYS, condition, network, ordered
 
@@ -225,7 +224,7 @@ def remove(paths: tuple[Path, ...], yes: bool) -> None:
     if not yes:
         megabytes = sum(map(removal.size_bytes, runs)) / 1e6
         named = ", ".join(printable(str(run)) for run in runs)
-        if not _can_ask():
+        if not can_ask():
             raise ConfigError(f"not removed without being asked: {named}; add --yes")
         if not click.confirm(f"Remove {named} ({megabytes:.1f} MB)?", err=True):
             message("nothing is removed")
@@ -233,7 +232,3 @@ def remove(paths: tuple[Path, ...], yes: bool) -> None:
     for run in runs:
         was_latest = removal.remove(run)
         message(f"removed {run}" + (", and the link to it, latest" if was_latest else ""))
-
-
-def _can_ask() -> bool:
-    return sys.stdin is not None and sys.stdin.isatty()

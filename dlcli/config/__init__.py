@@ -4,6 +4,7 @@
 - ``schema``       every key with its range, default and meaning
 - ``yaml_loader``  YAML text to plain values, each with its line
 - ``files``        config files in layers, shipped ones by name, ``--set``
+- ``template``     a config file to start from, and what the shipped ones are
 - ``validation``   all problems of a config at once
 - ``hints``        which key or value was probably meant
 - ``messages``     types and values in words

@@ -5,7 +5,10 @@ import json
 import pytest
 import yaml
 
-from dlcli.config.schema import Config, reference, to_builtins
+from dlcli.config import files
+from dlcli.config.files import shipped_configs
+from dlcli.config.schema import Config, differences, reference, to_builtins
+from dlcli.data.registry import DATASETS
 
 
 def test_show_prints_every_key(dlcli):
@@ -74,3 +77,49 @@ def test_a_search_is_checked_too(dlcli, workdir):
     assert result.code == 2
     assert "bad.yaml:1: dropout: high missing" in result.stderr
     assert "bad.yaml:2: sweep.trials: expected a whole number" in result.stderr
+
+
+def test_the_shipped_configs_are_listed_with_what_they_reach(dlcli):
+    text = dlcli("config", "list").stdout
+    listed = json.loads(dlcli("config", "list", "--format", "json").stdout)
+    assert [shipped["name"] for shipped in listed] == list(shipped_configs())
+    for shipped in listed:
+        assert f"{shipped['name']:<12}{shipped['title']}" in text
+        assert shipped["dataset"] in DATASETS
+
+
+def test_init_writes_a_config_with_a_comment_on_every_key(dlcli, workdir):
+    result = dlcli("config", "init", "my.yaml", "--hidden-layers", "64, 32", "--epochs", "3")
+    assert (result.code, result.stdout) == (0, "my.yaml\n")
+    blocks = (workdir / "my.yaml").read_text().split("\n\n")[1:]
+    assert all(block.startswith("# ") for block in blocks)
+    config = files.load([str(workdir / "my.yaml")])
+    assert differences(Config(), config).keys() == {"dataset", "hidden_layers", "epochs"}
+    assert (config.dataset, config.hidden_layers, config.epochs) == ("sample", (64, 32), 3)
+
+
+def test_init_with_distortions_takes_those_of_the_most_accurate_config(dlcli, workdir):
+    assert dlcli("config", "init", "my.yaml", "--augment").code == 0
+    assert files.load(["my.yaml"]).augmentation == files.load(["best"]).augmentation
+
+
+def test_init_asks_on_a_terminal_and_asks_again_after_a_wrong_answer(dlcli, workdir, monkeypatch):
+    answers = iter(["mnost", "mnist", "16", "2", "y"])
+    monkeypatch.setattr("dlcli.cli.config.can_ask", lambda: True)
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: next(answers))
+    result = dlcli("config", "init", "my.yaml")
+    assert result.code == 0
+    assert "did you mean mnist?" in result.stderr
+    config = files.load(["my.yaml"])
+    assert (config.dataset, config.hidden_layers, config.epochs) == ("mnist", (16,), 2)
+    assert config.augmentation is not None
+
+
+def test_init_refuses_wrong_answers_and_keeps_files(dlcli, workdir):
+    wrong = dlcli("config", "init", "my.yaml", "--epochs", "many")
+    assert (wrong.code, list(workdir.iterdir())) == (2, [])
+    assert "--epochs: expected" in wrong.stderr
+    (workdir / "my.yaml").write_text("seed: 1\n")
+    assert dlcli("config", "init", "my.yaml").code == 2
+    assert (workdir / "my.yaml").read_text() == "seed: 1\n"
+    assert dlcli("config", "init", "my.yaml", "--force").code == 0

@@ -121,7 +121,7 @@ def test_removing_asks_and_takes_the_link_with_the_run(dlcli, two_runs, monkeypa
     result = dlcli("runs", "rm", "runs/good")
     assert (result.code, (two_runs / "good").exists()) == (2, True)
     assert "--yes" in result.stderr
-    monkeypatch.setattr("dlcli.cli.runs._can_ask", lambda: True)
+    monkeypatch.setattr("dlcli.cli.runs.can_ask", lambda: True)
     monkeypatch.setattr("click.confirm", lambda *_, **__: False)
     assert dlcli("runs", "rm", "runs/latest").code == 0
     assert (two_runs / "good").exists()
