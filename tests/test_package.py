@@ -54,7 +54,7 @@ def test_the_wheel_names_its_authors(dist):
     (wheel,) = dist.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
-        assert "\nAuthor: The dlcli developers\n" in archive.read(name).decode()
+        assert "\nAuthor: dlcli contributors\n" in archive.read(name).decode()
 
 
 def test_the_wheel_contains_the_package_its_data_and_the_configs(dist):
