@@ -6,10 +6,10 @@ with batch normalisation, the scales of all hidden neurons. So an optimiser upda
 weight decay its part of them, in one sweep. The matrices of the layers are views of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import accumulate, pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,8 @@ from dlcli.nn.batch_norm import fuse
 from dlcli.nn.initializers import AUTO, initial_weights
 from dlcli.nn.memory import zeros
 from dlcli.nn.types import Array
+
+Observer: TypeAlias = Callable[[Sequence[Array]], None]
 
 # Images of one inference pass: enough for efficient matrix products, few enough to keep the
 # activations of a wide network small.
@@ -158,13 +160,16 @@ class Network:
         OUTPUT_ACTIVATIONS[self.output_activation].forward(before, buffers.outputs)
         return buffers.outputs
 
-    def infer(self, images: npt.NDArray[np.uint8] | Array) -> tuple[Array, Array]:
+    def infer(
+        self, images: npt.NDArray[np.uint8] | Array, observe: Observer | None = None
+    ) -> tuple[Array, Array]:
         """Compute logits and outputs, both of shape (n, classes), a block of images at a time.
 
-        The images are pixels from 0 to 255 or floats from 0 to 1, shape (n, 784).
+        The images are pixels from 0 to 255 or floats from 0 to 1, shape (n, 784). ``observe`` is
+        called with the activations of each hidden layer for the first block.
         """
         if self.batch_norm:
-            return self.fuse_batch_norm().infer(images)
+            return self.fuse_batch_norm().infer(images, observe)
         dtype, classes = self.parameters.dtype, self.layer_sizes[-1]
         logits = np.empty((len(images), classes), dtype)
         outputs = np.empty_like(logits)
@@ -178,6 +183,8 @@ class Network:
             scale_pixels(images[block], out=inputs[:count])
             outputs[block] = self.forward(inputs[:count], part)
             logits[block] = part.values[-1]
+            if observe is not None and start == 0:
+                observe(part.values[:-1])
         return logits, outputs
 
     def layer_outputs(self, images: npt.NDArray[np.uint8] | Array) -> list[Array]:

@@ -37,6 +37,8 @@ _LEGEND_HANDLE_LETTERS = 6  # the line before a name, and the space after it
 _LONGEST_LEGEND_LETTERS = 40
 # Losses beyond this are left out: they would flatten everything else.
 _LARGEST_VALUE = 1e12
+# The axis of a fraction of neurons reaches at least so far: a single one is no mountain.
+_LEAST_FRACTION_SHOWN = 0.05
 # An axis is logarithmic if the largest value is this many times the smallest.
 _WIDE_RANGE = 5
 
@@ -63,19 +65,32 @@ class Chart:
 
 @dataclass(frozen=True)
 class Line:
-    """A field of ``EpochRecord`` over the epochs; ``style`` has keywords of ``Axes.plot``."""
+    """A field of ``EpochRecord`` over the epochs; ``style`` has keywords of ``Axes.plot``.
+
+    With a ``layer``, counted from 0, it is a field of that layer's ``LayerRecord``.
+    """
 
     label: str
     records: Sequence[EpochRecord]
     field: str
     style: dict[str, Any]
+    layer: int | None = None
 
     def values(self) -> Array:
         """The score of each epoch; NaN, which is not drawn, where there is none."""
-        found = [getattr(record, self.field) for record in self.records]
+        found = [self._value(record) for record in self.records]
         values = np.array([math.nan if value is None else value for value in found], float)
         values[~(np.abs(values) < _LARGEST_VALUE)] = math.nan
         return values
+
+    def _value(self, record: EpochRecord) -> float | None:
+        if self.layer is None:
+            value: float | None = getattr(record, self.field)
+        elif record.layers:
+            value = getattr(record.layers[self.layer], self.field)
+        else:  # an epoch of an older version
+            value = None
+        return value
 
 
 def draw_epochs(axes: Axes, lines: Sequence[Line]) -> list[Line2D]:
@@ -100,7 +115,7 @@ def draw_epochs(axes: Axes, lines: Sequence[Line]) -> list[Line2D]:
         axes.set_yscale("log")
         axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if wide else _round_ticks())
-    axes.yaxis.set_major_formatter(_AS_ACCURACY if accuracy else FormatStrFormatter("%g"))
+    axes.yaxis.set_major_formatter(_AXIS_FORMATS.get(field, FormatStrFormatter("%g")))
     axes.yaxis.set_inverted(accuracy)
     axes.xaxis.set_major_locator(_round_ticks(integer=True))
     axes.set_xlabel("epoch")
@@ -108,6 +123,13 @@ def draw_epochs(axes: Axes, lines: Sequence[Line]) -> list[Line2D]:
 
 
 _AS_ACCURACY = FuncFormatter(lambda error, _: f"{100 - 100 * error:.6g} %")
+_AS_PERCENT = FuncFormatter(lambda fraction, _: f"{100 * fraction:.6g} %")
+_AXIS_FORMATS = {
+    "train_accuracy": _AS_ACCURACY,
+    "validation_accuracy": _AS_ACCURACY,
+    "dead": _AS_PERCENT,
+    "saturated": _AS_PERCENT,
+}
 
 
 def _positive(errors: Sequence[Array]) -> list[Array]:
@@ -143,6 +165,8 @@ def learning_curve(
     handles: list[Artist] = [*drawn] if len(drawn) > 1 else []
     if lines[0].field == "learning_rate":
         axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
+    if lines[0].field in {"dead", "saturated"}:
+        axes.set_ylim(0, max(_LEAST_FRACTION_SHOWN, axes.get_ylim()[1]))
     if kept is not None:
         mark = axes.axvline(kept, label="kept epoch", color=COLOURS["soft"], linewidth=1)
         mark.set_linestyle((0, (3, 3)))

@@ -41,7 +41,9 @@ def render(models: Sequence[EvaluatedModel], dataset: str, test: Examples) -> by
     with svg.page_style():
         sections = [_section(f"r{index}", entry, test) for index, entry in enumerate(models)]
         compared = curves.of_several(models) if len(models) > 1 else []
-        shown = [*compared, *(curve for section in sections for curve in section["curves"])]
+        shown = [*compared]
+        for section in sections:
+            shown += [*section["curves"], *section["layer_curves"]]
         return frame.render(
             "report.html",
             [demo.css] if demo else [],
@@ -88,6 +90,8 @@ def _section(identity: str, entry: EvaluatedModel, test: Examples) -> dict[str, 
         "changed_settings": tables.changed_settings(entry.config),
         "config": to_yaml(entry.config),
         "curves": curves.of_model(identity, entry),
+        "layer_curves": curves.of_layers(identity, entry),
+        "never": curves.never(entry),
         "rows": tables.thinned(entry.records, entry.kept, _MAX_EPOCH_ROWS),
         "shades": errors.shades(scores.confusion),
         "cells": cells,

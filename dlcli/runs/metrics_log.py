@@ -13,7 +13,7 @@ from dlcli.runs import strict_json
 from dlcli.runs.directory import METRICS
 from dlcli.training.epoch_metrics import EpochRecord
 
-_MAX_BYTES = 50_000_000  # some 500 bytes for each of the 100,000 epochs there can be
+_MAX_BYTES = 200_000_000  # 2,000 bytes, of ten layers, for each of the 100,000 epochs there can be
 
 
 def append(run: Path, record: EpochRecord) -> None:

@@ -7,6 +7,7 @@
 - ``loop``           ``fit()``: yields a record of each epoch
 - ``learning_rate_finder``  the range test
 - ``epoch_metrics``  the record of an epoch and its running means
+- ``layer_metrics``  how each layer learns: gradients, updates, dead and saturated neurons
 - ``kept_epoch``     which epoch is kept
 - ``divergence``     when training has diverged
 - ``measurements``   what can be measured of a network that does not learn

@@ -10,6 +10,7 @@ from dlcli.config.schema import Config
 from dlcli.nn.losses import LOSSES
 from dlcli.nn.types import Array, Labels
 from dlcli.training import divergence
+from dlcli.training.layer_metrics import LayerRecord
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,8 @@ class EpochRecord:
 
     The training scores are means over the epoch's batches, taken while the weights changed,
     with dropout, distorted images and smoothed targets. ``gradient_norm`` is the mean over its
-    batches, before clipping.
+    batches, before clipping. ``layers`` has what was measured of each layer, the first one first;
+    it is empty in logs of older versions.
     """
 
     epoch: int
@@ -30,6 +32,7 @@ class EpochRecord:
     gradient_norm: float
     seconds: float
     samples_per_second: float
+    layers: tuple[LayerRecord, ...] = ()
 
 
 class EpochMetrics:

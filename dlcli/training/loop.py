@@ -22,6 +22,7 @@ from dlcli.training.batches import Batches, Block
 from dlcli.training.builders import make_backpropagation, make_learning_rates
 from dlcli.training.epoch_metrics import EpochMetrics, EpochRecord
 from dlcli.training.kept_epoch import Scores, replaces_kept
+from dlcli.training.layer_metrics import MAX_IMAGES, LayerMetrics
 from dlcli.training.state import TrainingState, why_finished
 
 
@@ -36,6 +37,10 @@ class Progress:
 
 
 OnBlock = Callable[[Progress], None]
+
+# Without validation images, one in so many training images is shown to the network once more,
+# to see its neurons at work, and at least so many.
+_IMAGES_PER_OBSERVED, _LEAST_OBSERVED = 100, 100
 
 # Number of steps times parameters from which it pays to compile the optimiser's step: that
 # takes 0.4 s, and saves 0.7 ns a step and parameter.
@@ -85,7 +90,9 @@ def fit(
         try:
             with np.errstate(over="ignore", invalid="ignore"):
                 metrics = trainer.train_epoch()
-                scores = _validate(config, validation, state, trainer.steps, weights)
+                scores = _validate(config, validation, state, trainer, weights)
+                if scores is None:
+                    _observe(state, train, trainer.layers)
         except DivergenceError as error:
             classes = state.network.layer_sizes[-1]
             raise diagnosis.explained(error, config, classes, train) from error
@@ -101,13 +108,15 @@ def fit(
             gradient_norm=metrics.gradient_norm,
             seconds=seconds,
             samples_per_second=len(train) / seconds,
+            layers=trainer.layers.records(),
         )
 
 
 class _Trainer:
     """Everything that a step needs besides the state, made once for all epochs.
 
-    ``steps`` is the number of batches in an epoch, ``learning_rate`` that of the latest step.
+    ``steps`` is the number of batches in an epoch, ``learning_rate`` that of the latest step;
+    ``layers`` has the measurements of the latest epoch.
     """
 
     def __init__(
@@ -125,6 +134,7 @@ class _Trainer:
         self._batch_size = self._batches.size
         self._backpropagation = make_backpropagation(config, state.network, self._batch_size)
         self._learning_rates = make_learning_rates(config, self.steps)
+        self.layers = self._new_layer_metrics()
         self._averaging = None
         if config.weight_averaging is not None and state.average is not None:
             self._averaging = WeightAveraging(state.network, state.average, config.weight_averaging)
@@ -132,10 +142,14 @@ class _Trainer:
         shape = state.network.layer_sizes[-1], self._batches.rows
         self._logits: Array = np.empty(shape, state.network.parameters.dtype).T
 
+    def _new_layer_metrics(self) -> LayerMetrics:
+        return LayerMetrics(self._state.network, self._backpropagation.gradient, self.steps)
+
     def train_epoch(self) -> EpochMetrics:
         """One pass over the training images in random order, a step a batch."""
         config, state = self._config, self._state
         dropout_random = random_stream(config.seed, "dropout", state.epoch)
+        self.layers = self._new_layer_metrics()
         metrics = EpochMetrics(config, state.epoch + 1, self._batch_size)
         for block in self._batches.epoch(state.epoch):
             self._train_block(block, metrics, dropout_random)
@@ -170,7 +184,9 @@ class _Trainer:
             if divergence.is_exploded(norm, self._config) or not is_finite:
                 self._raise_divergence(block, index, norm, metrics)
             metrics.add_norm(norm)
+            self.layers.before_step(block.first_step + index)
             self._step(block.first_step + index, gradient, norm)
+            self.layers.after_step()
         metrics.add(self._logits[:count], block.targets, block.labels, block.weights)
 
     def _step(self, step: int, gradient: Array, norm: float) -> None:
@@ -211,19 +227,19 @@ def _validate(
     config: Config,
     validation: Examples,
     state: TrainingState,
-    steps: int,
+    trainer: _Trainer,
     weights: Array | None,
 ) -> Scores | None:
     """Accuracy and loss on the validation images (None without any); note the epoch to keep."""
     scores = logits = None
     network = state.evaluated_network
     if len(validation):
-        logits, outputs = network.infer(validation.images)
+        logits, outputs = network.infer(validation.images, trainer.layers.observe)
         labels, output_activation = validation.labels, network.output_activation
         loss = mean_loss(config.loss, output_activation, logits, labels, weights)
         if not math.isfinite(loss):
             what = f"it made the validation loss {loss:g}"
-            raise divergence.error(state.epoch, steps, what)
+            raise divergence.error(state.epoch, trainer.steps, what)
         scores = float(np.mean(outputs.argmax(axis=1) == validation.labels)), loss
     if replaces_kept(config.keep, scores, (state.best_accuracy, state.best_loss)):
         state.best_epoch = state.epoch
@@ -232,3 +248,10 @@ def _validate(
             if network.output_activation == "softmax":
                 state.temperature = fit_temperature(logits, validation.labels)
     return scores
+
+
+def _observe(state: TrainingState, train: Examples, layers: LayerMetrics) -> None:
+    """Watch the neurons over a few training images, where no images are validated."""
+    few = max(len(train) // _IMAGES_PER_OBSERVED, _LEAST_OBSERVED)
+    images = train.images[: min(few, MAX_IMAGES)]
+    state.evaluated_network.infer(images, layers.observe)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from dlcli.report import curves, svg
+from dlcli.training.layer_metrics import LayerRecord
 
 
 @pytest.fixture(autouse=True)
@@ -55,3 +56,45 @@ def test_several_runs_share_the_axes(entry, make_record):
     found = curves.of_several([entry, longer])
     assert [line["name"] for line in found[0].readings["series"]] == ["trained", "longer"]
     assert len(found[0].readings["positions"]) == 11
+
+
+def layer(gradient_norm=1.0, **values):
+    return LayerRecord(gradient_norm=gradient_norm, **{"update_ratio": 0.01, **values})
+
+
+def test_each_layer_has_a_line_in_the_charts_by_layer(entry):
+    gradients, updates, *_ = curves.of_layers("r0", entry)
+    assert [series["name"] for series in gradients.readings["series"]] == [
+        "layer 1",
+        "output layer",
+    ]
+    first = entry.records[0].layers[0]
+    assert gradients.readings["series"][0]["values"][1] == f"{first.gradient_norm:.4g}"
+    assert updates.readings["series"][0]["values"][1] == f"{first.update_ratio:.4g}"
+    assert "saturated" not in curves.never(entry)  # ReLUs cannot be
+
+
+def test_dead_and_saturated_neurons_are_percentages(entry, make_record):
+    layers = (layer(dead=0.25, saturated=0.5), layer())
+    records = [make_record(epoch, layers=layers) for epoch in (1, 2)]
+    charts = curves.of_layers("r0", replace(entry, records=records))
+    assert [chart.title for chart in charts[2:]] == ["Dead neurons", "Saturated neurons"]
+    assert charts[2].readings["series"] == [
+        {"name": "layer 1", "values": {1: "25.00 %", 2: "25.00 %"}}
+    ]
+    assert curves.never(replace(entry, records=records)) == []
+
+
+def test_logs_of_older_versions_have_no_charts_by_layer(entry, make_record):
+    old = replace(entry, records=[make_record(1), make_record(2)])
+    assert curves.of_layers("r0", old) == []
+    assert curves.never(old) == []
+    mixed = replace(entry, records=[make_record(1), make_record(2, layers=(layer(), layer()))])
+    assert curves.of_layers("r0", mixed)[0].readings["epochs"] == [2]
+
+
+def test_of_many_layers_some_are_drawn_with_the_first_and_the_last():
+    assert curves._evenly_spaced(4, 6) == [0, 1, 2, 3]
+    chosen = curves._evenly_spaced(30, 6)
+    assert len(chosen) == 6
+    assert (chosen[0], chosen[-1]) == (0, 29)

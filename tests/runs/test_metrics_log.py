@@ -25,7 +25,26 @@ def test_the_log_holds_a_line_for_each_epoch(tmp_path, dataset):
         "gradient_norm",
         "seconds",
         "samples_per_second",
+        "layers",
     ]
+    assert list(json.loads(lines[0])["layers"][0]) == [
+        "gradient_norm",
+        "update_ratio",
+        "dead",
+        "saturated",
+    ]
+    assert len(json.loads(lines[0])["layers"]) == 2
+
+
+def test_logs_of_older_versions_have_no_layers(tmp_path, dataset):
+    run, state = start(tmp_path / "run", dataset)
+    train(run, state, 1)
+    log = run.path / "metrics.jsonl"
+    old = json.loads(log.read_text())
+    del old["layers"]
+    log.write_text(f"{json.dumps(old)}\n")
+    (record,) = metrics_log.read(run.path)
+    assert record.layers == ()
 
 
 def test_each_line_is_flushed_to_the_disk(tmp_path, dataset, monkeypatch):
