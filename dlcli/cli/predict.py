@@ -1,5 +1,6 @@
 """``dlcli predict``."""
 
+import os
 import re
 import shlex
 from pathlib import Path
@@ -159,8 +160,12 @@ def _reason(prediction: "Prediction") -> str | None:
     """Why there is no prediction for a picture, and what to type instead if it has a number."""
     if prediction.rejection is None or prediction.rejection.code != "several_digits":
         return prediction.reason
-    path = re.sub(r"#\d+$", "", prediction.name)  # of a file with several pages
-    words = ["dlcli", "read", *(["--"] if path[:1] == "-" != path else []), path]
+    path = prediction.name
+    if not os.path.lexists(path):
+        path = re.sub(r"#\d+$", "", path)  # of a file with several pages
+    model_paths = click.get_current_context().params["model_paths"]
+    models = [word for model in model_paths for word in ("-m", model)]
+    words = ["dlcli", "read", *models, *(["--"] if path[:1] == "-" != path else []), path]
     return f"{prediction.reason}; for the number: {shlex.join(words)}"
 
 

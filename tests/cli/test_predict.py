@@ -354,11 +354,12 @@ def test_what_shows_no_digit_is_told_before_how_sure_the_network_is(predict):
 @pytest.mark.parametrize(
     ("name", "command"),
     [
-        ("page.png", "dlcli read page.png"),
-        ("a b.png", "dlcli read 'a b.png'"),
-        ("-1.png", "dlcli read -- -1.png"),
-        ("-", "dlcli read -"),
-        ("pages.tif", "dlcli read pages.tif"),
+        ("page.png", "dlcli read -m model.npz page.png"),
+        ("a b.png", "dlcli read -m model.npz 'a b.png'"),
+        ("-1.png", "dlcli read -m model.npz -- -1.png"),
+        ("-", "dlcli read -m model.npz -"),
+        ("page#2", "dlcli read -m model.npz 'page#2'"),
+        ("pages.tif", "dlcli read -m model.npz pages.tif"),
     ],
 )
 def test_a_picture_with_several_digits_is_referred_to_read(predict, name, command):
