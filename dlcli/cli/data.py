@@ -235,7 +235,7 @@ def show(
         )
     refuse_wrong_ending(output, "PNG", ".png")
     refuse_to_overwrite(output, force=force)
-    train = load_dataset(config.dataset, data_dir).train
+    train = load_dataset(config.dataset, data_dir).of_classes(config.classes).train
     if augmented and config.augmentation is not None:
         rows = pictures.distorted_rows(train, config.augmentation, config.seed)
     else:

@@ -35,7 +35,7 @@ def find(
         _refuse_plot(plot)
         refuse_to_overwrite(plot, force=False)
     initial = initial_model.load(config)
-    dataset = load_dataset(config.dataset, data_dir)
+    dataset = load_dataset(config.dataset, data_dir).of_classes(config.classes)
     train, _ = make_splits(config, dataset.train)
     state = initial_model.start_state(config, dataset.class_names, initial)
     with limit_threads(threads), _bar(learning_rate_finder.steps_of(config, len(train))) as bar:

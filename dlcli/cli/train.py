@@ -218,7 +218,10 @@ def _load_examples(
     from dlcli.training.builders import make_splits
 
     load = partial(load_dataset, data_dir=data_dir)
-    dataset = load(config.dataset) if resumption is None else resumption.load_dataset(load)
+    if resumption is not None:
+        dataset = resumption.load_dataset(load)
+    else:
+        dataset = load(config.dataset).of_classes(config.classes)
     train, validation = make_splits(config, dataset.train)
     class_weights.of_config(config, train.labels, dataset.class_names)  # refuses unknown names
     return dataset, train, validation

@@ -23,6 +23,7 @@ from dlcli.config.choices import (
 )
 from dlcli.config.messages import describe_allowed, shown
 from dlcli.config.yaml_loader import dump, settings_of
+from dlcli.data.classes import MAX_CLASSES, MAX_NAME_LENGTH, MIN_CLASSES
 from dlcli.data.registry import DATASETS
 from dlcli.nn.dimensions import IMAGE_SIZE, MAX_HIDDEN_LAYERS, MAX_PATH
 from dlcli.nn.losses import LOSSES
@@ -89,6 +90,21 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "or a folder of four IDX files.",
         ),
     ] = "mnist"
+    classes: Annotated[
+        Annotated[
+            tuple[
+                Annotated[int, Meta(ge=0, le=999)]
+                | Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH, title="name")],
+                ...,
+            ],
+            Meta(min_length=MIN_CLASSES, max_length=MAX_CLASSES),
+        ]
+        | None,
+        Meta(
+            description="Use only the images of these classes, as in [3, 7]; the network then "
+            "has an output for each of them."
+        ),
+    ] = None
     hidden_layers: Annotated[
         tuple[Annotated[int, Meta(ge=1, le=100_000)], ...],
         Meta(

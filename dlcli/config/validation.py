@@ -147,6 +147,10 @@ def _contradictions(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:
     """Yield the keys of each contradiction, the main one first, and the problem."""
     yield from _contradictions_of_the_network(config)
     yield from _contradictions_of_the_training(config)
+    names = list(map(str, config.classes or ()))
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        yield ("classes",), f"{shown(twice)} is there twice"
     dataset = config.dataset
     if "\0" in dataset or any("\ud800" <= character <= "\udfff" for character in dataset):
         yield ("dataset",), f"{shown(dataset)} cannot be the name of a folder"

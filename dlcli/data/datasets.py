@@ -12,7 +12,7 @@ from dlcli.data import cache, idx, location
 from dlcli.data.classes import DIGITS, numbered, summary
 from dlcli.data.idx import IdxFile
 from dlcli.data.registry import DATASETS, FILES, sha256
-from dlcli.errors import DatasetError
+from dlcli.errors import ConfigError, DatasetError
 from dlcli.files import expand_home
 from dlcli.nn.types import Labels, Pixels
 
@@ -52,6 +52,35 @@ class Dataset:
     checksum: str
     class_names: tuple[str, ...] = DIGITS
     folder: str | None = None
+
+    def of_classes(self, names: Sequence[object] | None) -> "Dataset":
+        """The images of some of the classes, which keep their order; of all classes for None.
+
+        ``checksum`` stays that of the whole.
+
+        Raises
+        ------
+        ConfigError
+            A class is not there.
+        """
+        if names is None:
+            return self
+        wanted = set(map(str, names))
+        for name in map(str, names):
+            if name not in self.class_names:
+                there = summary(self.class_names)
+                raise ConfigError(f"classes: {self.name} has no class {name!r:.60}; it has {there}")
+        kept = [label for label, name in enumerate(self.class_names) if name in wanted]
+        dtype = np.uint8 if len(kept) <= 256 else np.uint16
+        new_labels: Labels = np.zeros(len(self.class_names), dtype)
+        new_labels[kept] = np.arange(len(kept))
+
+        def some(part: Examples) -> Examples:
+            rows = np.isin(part.labels, kept)
+            return Examples(part.images[rows], new_labels[part.labels[rows]])
+
+        class_names = tuple(self.class_names[label] for label in kept)
+        return replace(self, train=some(self.train), test=some(self.test), class_names=class_names)
 
     def with_classes(self, names: Sequence[str], whose: str = "") -> "Dataset":
         """The same images with the labels of classes in another order, and perhaps of more.

@@ -80,6 +80,7 @@ class Resumption:
                 f"{self.saved.path}: was trained on other data than {dataset.folder or name} is "
                 f"now (checksum {short(dataset.checksum)}, then {short(then.checksum)})"
             )
+        dataset = dataset.of_classes(self.config.classes)
         return replace(dataset, class_names=self.saved.class_names)
 
     def start(self, dataset: Dataset, threads: int) -> Run:

@@ -100,6 +100,9 @@ def _for_model(dataset: Dataset, model: Model) -> Dataset:
         One of its classes is none of the model's.
     """
     names = model.class_names
+    known = [name for name in names if name in dataset.class_names]
+    if known and model.metadata.config.get("classes"):  # it was trained on some of its dataset's
+        dataset = dataset.of_classes(known)
     is_same = dataset.checksum == model.metadata.dataset.checksum
     if is_same and len(names) == len(dataset.class_names):
         return replace(dataset, class_names=names)  # checkpoints of older versions have no names

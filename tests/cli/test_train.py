@@ -773,3 +773,41 @@ def test_what_has_no_meaning_with_the_range_test_is_refused(train, arguments, me
     result = train(*arguments)
     assert (result.code, result.stdout) == (2, "")
     assert message in result.stderr
+
+
+# Some of the classes
+
+
+def test_a_network_of_two_digits_is_trained_scored_and_resumed_on_their_images(dlcli):
+    settings = ("--set", "dataset=sample", "--set", "classes=[7, 3]", "--set", "train_size=300")
+    assert dlcli("train", *settings, *QUICK, "--name", "two").code == 0
+    scores = json.loads(dlcli("eval", "runs/two", "-f", "json").stdout)
+    assert scores["images"] == 242 + 215  # of the sample's test images
+    assert scores["accuracy"] > 0.9
+    assert len(scores["confusion_matrix"]) == 2
+    text = dlcli("eval", "runs/two").stdout
+    assert re.search(r"^3 .*242$", text, re.MULTILINE)
+    assert re.search(r"^7 .*215$", text, re.MULTILINE)
+    assert dlcli("eval", "runs/two", "--dataset", "sample", "-f", "json").code == 0
+    validation = json.loads(dlcli("eval", "runs/two", "--split", "validation", "-f", "json").stdout)
+    assert validation["accuracy"] == listing.read("runs/two").validation_accuracy
+    assert dlcli("train", "--resume", "runs/two", "--set", "epochs=3").code == 0
+    init = dlcli("train", "--init", "pretrained", *settings, "--set", "epochs=1", "--name", "few")
+    assert "784-1024-1024-1024-2" in init.stderr
+    assert "the last layer is new" not in init.stderr
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        ("[3, x]", "Error: classes: "),
+        ("[3]", "Error: --set: classes: expected a list of whole numbers"),
+        ("[3, '3']", "Error: --set: classes: '3' is there twice"),
+        ("[3, 1.5]", "Error: --set: classes: expected a list"),
+    ],
+)
+def test_classes_that_are_not_there_are_refused(train, classes, message):
+    result = train("--set", f"classes={classes}")
+    assert (result.code, result.stdout) == (2, "")
+    assert result.stderr.startswith(message)
+    assert not Path("runs").exists()

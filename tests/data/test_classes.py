@@ -6,7 +6,7 @@ import pytest
 from dlcli.data import classes, datasets, idx, registry
 from dlcli.data.classes import DIGITS
 from dlcli.data.datasets import Dataset, Examples
-from dlcli.errors import DatasetError
+from dlcli.errors import ConfigError, DatasetError
 
 
 def write_labels(folder, train: list[int], test: list[int]) -> None:
@@ -70,3 +70,20 @@ def test_a_class_that_is_not_there_is_named():
 
 def test_many_names_are_shortened_in_messages():
     assert classes.summary(classes.numbered(47)) == "0, 1, 2, ..., 46 (47 classes)"
+
+
+def test_some_classes_are_the_images_of_these_in_the_order_of_the_dataset():
+    found = dataset_of(("a", "b", "3", "d")).of_classes(["d", 3])
+    assert found.class_names == ("3", "d")
+    assert found.train.labels.tolist() == found.test.labels.tolist() == [0, 1]
+    assert found.train.labels.dtype == np.uint8
+    assert found.checksum == "abc"
+    whole = dataset_of(("a", "b"))
+    assert whole.of_classes(None) is whole
+
+
+def test_a_wanted_class_that_is_not_there_is_named():
+    with pytest.raises(
+        ConfigError, match=r"^classes: mine has no class 'x'; it has a, b \(2 classes"
+    ):
+        dataset_of(("a", "b")).of_classes(["a", "x"])
