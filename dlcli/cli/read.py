@@ -93,7 +93,8 @@ def command(
     IMAGE is a picture of numbers (a scan, a drawing, a photo of a page) in any format that Pillow
     reads, a folder of them, or - for one picture on stdin. Prints NUMBER, PROBABILITY and PATH,
     separated by tabs, a line a number, in reading order; with --format json, an object a picture
-    with the box, line and digits of each number. A digit that is doubtful is ?.
+    with the box, line and digits of each number. A digit that is doubtful is ?; points, signs and
+    letters are left out.
 
     The model is that of dlcli predict: --model, else $DLCLI_MODEL, else runs/latest; pretrained
     if there are no runs at all. It must have learned digits.

@@ -50,6 +50,7 @@ _MAX_PAGES = 1_000  # a scanned book; more are taken for a film, or an attack
 _NEW_SUBFILE_TYPE, _REDUCED_IMAGE, _MASK = 254, 1, 4
 # What HEIC files, photographs of phones, name as their kind after "ftyp" (ISO/IEC 23008-12).
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+_PDF_HEADER = b"%PDF-"
 # CPU time after which decoding a page is given up; a picture of 40 million pixels takes up to 2 s.
 _MAX_SECONDS = 4.0
 # Only after so many seconds on the clock is the CPU time counted: asking for it is a system call,
@@ -183,8 +184,7 @@ def _as_image_error(
     if isinstance(error, FileNotFoundError):
         return ImageError(f"{name}: no such file")
     if isinstance(error, UnidentifiedImageError):
-        problem = "an empty file" if _is_empty(source) else "not a picture that Pillow can read"
-        return ImageError(f"{name}: {problem}")
+        return ImageError(f"{name}: {_unidentified(source)}")
     if isinstance(error, Image.DecompressionBombError):  # Pillow's own limit
         return _too_large(name, _MAX_PIXELS_OF_JPEG)
     if isinstance(error, OSError):
@@ -254,10 +254,18 @@ class _TimeLimitedReader(io.BufferedReader):
             raise ImageError(f"{self._name}: takes more than {_MAX_SECONDS:g} s to decode")
 
 
-def _is_empty(source: Path | BinaryIO | None) -> bool:
-    if isinstance(source, Path):
-        return not source.stat().st_size and source.is_file()
-    return source is not None and not source.seek(0, os.SEEK_END)
+def _unidentified(source: Path | BinaryIO | None) -> str:
+    """What a file is that Pillow does not know."""
+    header = b"unknown"
+    if isinstance(source, Path) and source.is_file():
+        with source.open("rb") as file:
+            header = file.read(len(_PDF_HEADER))
+    elif source is not None and not isinstance(source, Path):
+        source.seek(0)
+        header = source.read(len(_PDF_HEADER))
+    if header == _PDF_HEADER:
+        return "a PDF; make pictures of its pages first, as in: pdftoppm -png scan.pdf page"
+    return "not a picture that Pillow can read" if header else "an empty file"
 
 
 def _too_large(name: str, max_pixels: int) -> ImageError:

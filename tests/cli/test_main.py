@@ -199,7 +199,7 @@ def test_a_closed_pipe_ends_quietly(workdir):
 def test_help_is_fast_because_it_imports_little(workdir):
     code = (
         "import sys; from dlcli.cli.main import run\n"
-        "run(['--help']); run(['train', '--set', 'x=1'])\n"
+        "run(['--help']); run(['read', '--help']); run(['train', '--set', 'x=1'])\n"
         "open('a.yaml', 'w').write('epochs: 3'); run(['config', 'check', 'a.yaml'])\n"
         "assert 'numpy' not in sys.modules, 'numpy is imported too early'"
     )

@@ -552,7 +552,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty": (Path.touch, "an empty file"),
     "text": (holding(b"a digit: 7\n"), PILLOW),
     "web page": (holding(b"<!doctype html><title>404</title>"), PILLOW),
-    "pdf": (holding(b"%PDF-1.7\n1 0 obj\n"), PILLOW),
+    "pdf": (holding(b"%PDF-1.7\n1 0 obj\n"), "a PDF; make pictures of its pages first, as in: pdf"),
     "zeros": (holding(bytes(5000)), PILLOW),
     "PNG signature alone": (holding(b"\x89PNG\r\n\x1a\n"), DAMAGED),
     "PNG truncated": (truncated("PNG"), UNREADABLE),
