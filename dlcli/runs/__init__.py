@@ -13,6 +13,7 @@ Begin with ``run`` to train, with ``lookup`` to use a model, and with ``resume``
 - ``run``          a run that is being trained
 - ``resume``       what resuming needs, and what it may change
 - ``interrupts``   Ctrl-C and SIGTERM, held back while files are written
+- ``film``         ``film.npz``: weights and confusion matrices of up to 20 epochs
 - ``metrics_log``  ``metrics.jsonl``, a line for each epoch
 - ``summary``      ``summary.json``, how a run ended
 - ``listing``      the runs in a folder

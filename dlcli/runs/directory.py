@@ -26,6 +26,7 @@ METRICS = "metrics.jsonl"
 BEST = "best.npz"  # the epoch to keep, for use
 LAST = "last.npz"  # the latest epoch, with all that training needs to resume
 SUMMARY = "summary.json"  # exists as soon as the run is finished
+FILM = "film.npz"  # how the first layer's weights and the confusion matrix changed
 DIVERGED = "diverged.txt"  # why, if training diverged
 EVENTS = "events.out.tfevents.*"  # TensorBoard's
 LOCK = ".lock"
@@ -218,7 +219,7 @@ def clean_up(path: Path) -> None:
     """Remove what killed processes left in a run directory; the caller has locked it."""
     if not has_locks(path / LOCK):
         return  # another process may be writing these files
-    remove_temporary_files(path, (CONFIG, METRICS, BEST, LAST, SUMMARY, DIVERGED, LATEST))
+    remove_temporary_files(path, (CONFIG, METRICS, FILM, BEST, LAST, SUMMARY, DIVERGED, LATEST))
 
 
 def _is_abandoned(path: Path) -> bool:
@@ -226,7 +227,7 @@ def _is_abandoned(path: Path) -> bool:
     if path.is_symlink() or not path.is_dir():
         return False
     names = {entry.name for entry in path.iterdir() if entry.suffix != ".tmp"}
-    return not names or (LOCK in names and names <= {LOCK, CONFIG})
+    return not names or (LOCK in names and names <= {LOCK, CONFIG, FILM})
 
 
 def _taken(path: Path) -> ConfigError:

@@ -19,6 +19,7 @@ from dlcli.nn.network import Network
 from dlcli.runs import (
     checkpoint,
     directory,
+    film,
     interrupts,
     metrics_log,
     summary,
@@ -50,6 +51,7 @@ class Run:
             directory.refuse_taken(self.path)
             directory.clean_up(self.path)
             self._write(CONFIG, to_yaml(self.config))
+            film.add(self.path, film.frame(state))
             self._save_checkpoints(state, None)
             flush_folder(self.path.parent)
 
@@ -68,6 +70,7 @@ class Run:
             self._write(CONFIG, to_yaml(self.config))
             self._save_checkpoints(state, latest)
             metrics_log.rewrite(self.path, records)
+            film.cut(self.path, state.epoch)
             for name in (SUMMARY, DIVERGED):
                 (self.path / name).unlink(missing_ok=True)
 
@@ -99,12 +102,16 @@ class Run:
             raise
 
     def record(self, state: TrainingState, record: EpochRecord) -> None:
-        """Store an epoch: its line in the metrics log, then the checkpoints."""
+        """Store an epoch: its line in the metrics log, its frame, then the checkpoints."""
         metrics_log.append(self.path, record)
+        if film.is_kept(state.epoch):
+            film.add(self.path, film.frame(state))
         self._save_checkpoints(state, record)
 
     def finish(self, state: TrainingState) -> Summary:
         """Write ``summary.json``, which marks the run as finished, and return its content."""
+        if not film.is_kept(state.epoch):
+            film.add(self.path, film.frame(state))
         records = metrics_log.read(self.path)
         kept = next((r for r in records if r.epoch == state.best_epoch), None)
         content = Summary(

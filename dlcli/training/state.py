@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from dlcli.config.schema import Config
 from dlcli.nn.network import Network
 from dlcli.nn.optimizers import Optimizer
-from dlcli.nn.types import Array
+from dlcli.nn.types import Array, Counts
 from dlcli.training.builders import make_network, make_optimizer
 from dlcli.training.kept_epoch import NO_SCORES
 
@@ -25,6 +25,10 @@ class TrainingState:
         The mean over the batches of the latest epoch.
     temperature
         That of the epoch to keep.
+    confusion
+        How often the validation images of each class (row) were taken for each class (column)
+        after the latest epoch. It is not saved; None before the first epoch, and without
+        validation images.
     """
 
     network: Network
@@ -36,6 +40,7 @@ class TrainingState:
     best_loss: float = NO_SCORES[1]
     gradient_norm: float = math.inf
     temperature: float = 1.0
+    confusion: Counts | None = None
 
     @property
     def evaluated_network(self) -> Network:

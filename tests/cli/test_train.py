@@ -49,6 +49,7 @@ def test_the_run_directory_is_the_only_line_on_stdout(train):
         ".lock",
         "best.npz",
         "config.yaml",
+        "film.npz",
         "last.npz",
         "metrics.jsonl",
         "summary.json",
@@ -183,7 +184,7 @@ def test_a_resumed_run_is_bit_identical_and_may_have_more_epochs(train, dlcli):
     train("--name", "parts", "--set", "epochs=2", "--set", "dropout=0.3")
     result = dlcli("train", "--resume", "runs/parts", "--set", "epochs=5")
     assert (result.code, result.stdout) == (0, "runs/parts\n")
-    for name in ("best.npz", "last.npz"):
+    for name in ("best.npz", "last.npz", "film.npz"):
         assert Path("runs/whole", name).read_bytes() == Path("runs/parts", name).read_bytes()
     whole, parts = (untimed_metrics(Path("runs", name)) for name in ("whole", "parts"))
     assert whole == parts

@@ -1,0 +1,116 @@
+"""The film of a run: its epochs, and that it is the same after a resumption."""
+
+import io
+
+import msgspec
+import numpy as np
+import pytest
+
+from dlcli.errors import CheckpointError
+from dlcli.runs import film, resume
+from dlcli.runs.directory import FILM
+from dlcli.runs.run import Run
+from tests.runs.small_runs import CONFIG, start, train
+
+
+def test_the_film_begins_with_the_random_start_and_ends_with_the_last_epoch(tmp_path, dataset):
+    run, state = start(tmp_path / "run", dataset)
+    before = state.network.weights[0].T.copy()
+    train(run, state)
+    run.finish(state)
+    frames = film.read(run.path)
+    assert [frame.epoch for frame in frames] == [0, 1, 2, 3, 4]
+    assert frames[0].confusion is None
+    for frame, weights in ((frames[0], before), (frames[-1], state.network.weights[0].T)):
+        np.testing.assert_allclose(frame.weights, weights, rtol=1e-3, atol=1e-6)
+    assert [frame.confusion.sum() for frame in frames[1:]] == [10] * 4
+    assert (frames[-1].confusion == state.confusion).all()
+
+
+def test_the_confusion_matrix_is_that_of_the_validation_images(tmp_path, dataset):
+    run, state = start(tmp_path / "run", dataset)
+    (*_, record) = train(run, state)
+    correct = np.trace(film.read(run.path)[-1].confusion)
+    assert correct == round(10 * record.validation_accuracy)
+
+
+@pytest.mark.parametrize("latest", [0, 1, 5, 16, 17, 40, 100, 999, 1_000, 65_536, 100_000])
+def test_a_film_has_at_most_20_epochs_with_the_first_and_the_last(latest):
+    kept = film.kept_epochs(latest)
+    assert len(kept) <= film.MAX_FRAMES
+    assert {0, min(1, latest), latest} <= kept
+    if latest > 20:
+        assert max(np.diff(sorted(kept))) <= latest / 2
+
+
+def test_what_is_kept_later_was_kept_before():
+    kept: set[int] = set()
+    for epoch in range(3_000):
+        if film.is_kept(epoch):
+            kept = (kept & film.kept_epochs(epoch)) | {epoch}
+        assert film.kept_epochs(epoch) <= kept | {epoch}
+
+
+@pytest.mark.parametrize("epochs", [2, 19, 30])
+def test_a_resumed_run_has_the_film_of_one_that_was_never_stopped(tmp_path, dataset, epochs):
+    config = msgspec.structs.replace(CONFIG, epochs=32)
+    whole, state = start(tmp_path / "whole", dataset, config)
+    train(whole, state)
+    whole.finish(state)
+    parts, state = start(tmp_path / "parts", dataset, config)
+    train(parts, state, epochs)
+    saved = resume.read(parts.path)
+    again = Run(parts.path, config, dataset, threads=1)
+    again.resume(saved.state)
+    train(again, saved.state)
+    again.finish(saved.state)
+    assert (whole.path / FILM).read_bytes() == (parts.path / FILM).read_bytes()
+
+
+def test_frames_after_the_saved_epoch_are_cut(tmp_path, dataset):
+    """A crash may come between the frame and the checkpoint of an epoch."""
+    run, state = start(tmp_path / "run", dataset)
+    train(run, state)
+    film.cut(run.path, 2)
+    assert [frame.epoch for frame in film.read(run.path)] == [0, 1, 2]
+
+
+def test_a_run_of_an_older_version_has_no_film_and_gets_one(tmp_path, dataset):
+    run, state = start(tmp_path / "run", dataset)
+    train(run, state, 2)
+    (run.path / FILM).unlink()
+    assert film.read(run.path) == []
+    run.resume(state)
+    train(run, state)
+    assert [frame.epoch for frame in film.read(run.path)] == [3, 4]
+
+
+def arrays(**changes: object) -> bytes:
+    usual = {
+        "epochs": np.array([0, 1], np.int32),
+        "weights": np.zeros((2, 3, 784), np.float16),
+        "confusion": np.zeros((2, 10, 10), np.int32),
+    }
+    file = io.BytesIO()
+    np.savez(file, **{name: x for name, x in (usual | changes).items() if x is not None})
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"no film", "not a whole"),
+        (arrays(weights=None), "weights: missing"),
+        (arrays(weights=np.zeros((2, 3, 784))), "not as dlcli writes it"),
+        (arrays(weights=np.zeros((2, 200, 784), np.float16)), "larger than any film has"),
+        (arrays(weights=np.full((2, 3, 784), np.inf, np.float16)), "not finite"),
+        (arrays(epochs=np.array([1, 1], np.int32)), "out of order"),
+        (arrays(epochs=np.array([0, 1, 2], np.int32)), "do not fit together"),
+        (arrays(weights=np.zeros((2, 3, 783), np.float16)), "do not fit together"),
+        (arrays(confusion=np.zeros((2, 10, 9), np.int32)), "do not fit together"),
+    ],
+)
+def test_a_damaged_film_is_refused_with_a_remedy(tmp_path, content, message):
+    (tmp_path / FILM).write_bytes(content)
+    with pytest.raises(CheckpointError, match=rf"film\.npz: .*{message}.*; remove it"):
+        film.read(tmp_path)
