@@ -9,8 +9,10 @@
 - ``loading``  what commands load: models, datasets and optional extras
 - ``pictures``  what commands that take pictures share
 - ``learning_rate``  what ``dlcli train --find-learning-rate`` does and shows
+- ``cross_validation``  what ``dlcli eval --folds`` does and shows
 
-The other modules are named after their commands; ``sweep_report`` is ``dlcli sweep report``.
+The other modules are named after their commands; ``sweep_report`` is ``dlcli sweep report``,
+``data_audit`` ``dlcli data audit``.
 ``train_progress``, ``sweep_progress``, ``lesson_progress`` and ``download_progress`` show what is
 being done.
 """

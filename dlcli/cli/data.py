@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from dlcli.cli import options
+from dlcli.cli import data_audit, options
 from dlcli.cli.loading import downloads, load_dataset
 from dlcli.cli.output import (
     echo,
@@ -27,7 +27,7 @@ _Name = click.Choice(downloadable())
 @click.group("data")
 @options.debug_and_quiet
 def command() -> None:
-    """Fetch, check, import and export datasets.
+    """Fetch, check, import, export and audit datasets.
 
     \b
     Examples:
@@ -243,3 +243,6 @@ def show(
     with open_output(output) as file:
         write_grid(rows, file)
     print_path(output)
+
+
+command.add_command(data_audit.command)

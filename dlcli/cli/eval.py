@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from dlcli.cli import options
 from dlcli.cli.loading import limit_threads, load_dataset_of, load_models
@@ -37,6 +38,15 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Write index, label, prediction and probabilities of every image as CSV.",
 )
+@click.option(
+    "--folds",
+    type=click.IntRange(2, 100),
+    metavar="K",
+    help="Cross-validate a config (--config, --set) instead of a model: train K networks, each "
+    "on all training images but a K-th, and score it on those.",
+)
+@options.config
+@options.overrides
 @options.force
 @options.threads
 @options.output_format("text", "json")
@@ -48,6 +58,9 @@ def command(
     data_dir: Path,
     min_accuracy: float | None,
     predictions_path: Path | None,
+    folds: int | None,
+    sources: tuple[str, ...],
+    overrides: tuple[str, ...],
     force: bool,
     threads: int | None,
     output_format: str,
@@ -67,7 +80,15 @@ def command(
       dlcli eval model.npz --min-accuracy 0.98 && ./deploy.sh
       dlcli eval runs/seed-0 runs/seed-1 runs/seed-2
       dlcli eval --split validation --predictions predictions.csv
+      dlcli eval --folds 5 --config quickstart
     """
+    _refuse_contradictions(folds)
+    if folds is not None:
+        from dlcli.cli import cross_validation
+
+        data, found = cross_validation.evaluate(sources, overrides, folds, data_dir, threads)
+        cross_validation.print_result(data, found, output_format, min_accuracy)
+        return
     from dlcli.evaluation import evaluate
     from dlcli.files import refuse_to_overwrite, refuse_wrong_ending
 
@@ -91,6 +112,28 @@ def command(
         raise ThresholdError(
             f"{', '.join(paths)}: accuracy {result.accuracy:.4f} is below {min_accuracy:g}"
         )
+
+
+def _refuse_contradictions(folds: int | None) -> None:
+    """Refuse what has no meaning with ``--folds``, or without."""
+    context = click.get_current_context()
+    given = {
+        name
+        for name in context.params
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+    options = {"split": "--split", "dataset": "--dataset", "predictions_path": "--predictions"}
+    if folds is None:
+        for name, option in (("sources", "--config"), ("overrides", "--set")):
+            if name in given:
+                raise click.UsageError(f"{option} is for --folds, which trains a config")
+        return
+    if context.params["model_paths"]:
+        raise click.UsageError("--folds trains networks of a --config; it takes no MODEL")
+    for name, option in options.items():
+        if name in given:
+            hint = "; use --set dataset=NAME" if name == "dataset" else ""
+            raise click.UsageError(f"--folds and {option} exclude each other{hint}")
 
 
 def _print_text(result: "Evaluation") -> None:

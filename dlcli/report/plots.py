@@ -235,6 +235,11 @@ def _tiles(
     return figure
 
 
+def labelled(images: Pixels, captions: Sequence[str], title: str) -> Figure:
+    """Images, each below its caption."""
+    return _tiles(images, captions, title, 10, "gray_r", Normalize(0, 255))
+
+
 def range_test(result: RangeTest, optimizer: str) -> Figure:
     """The loss over the learning rate, with the suggestion and where the loss rises again."""
     figure = Figure(figsize=(7, 4.5), layout="constrained")

@@ -1,0 +1,159 @@
+"""``dlcli data audit``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dlcli.cli import options
+from dlcli.cli.completion import complete_dataset
+from dlcli.cli.loading import limit_threads, load_config, load_dataset, needs
+from dlcli.cli.output import (
+    message,
+    message_of,
+    open_output,
+    print_csv,
+    print_json,
+    print_table,
+    printable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dlcli.data.datasets import Dataset, Examples
+    from dlcli.evaluation.label_issues import LabelIssue
+
+_SHIPPED = "audit"  # the config that is used where none is named
+_COLUMNS = ["index", "label", "suggestion", "score"]
+_PICTURED = 50
+
+
+@click.command("audit")
+@click.argument("dataset", metavar="DATASET", shell_complete=complete_dataset)
+@options.split("train", "test")
+@click.option(
+    "--folds",
+    type=click.IntRange(2, 100),
+    default=5,
+    show_default=True,
+    help="Number of parts of the training images, and of networks.",
+)
+@options.config
+@options.overrides
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the N surest.")
+@options.output("Draw the surest, .png, .svg or .pdf.")
+@options.force
+@options.data_dir
+@options.threads
+@options.output_format("text", "json", "csv")
+@options.debug_and_quiet
+def command(
+    dataset: str,
+    split: str,
+    folds: int,
+    sources: tuple[str, ...],
+    overrides: tuple[str, ...],
+    limit: int | None,
+    output: Path | None,
+    force: bool,
+    data_dir: Path,
+    threads: int | None,
+    output_format: str,
+) -> None:
+    """List images whose labels are probably wrong.
+
+    Trains a network on all training images but those of a fold, fold after fold, so that each image
+    is seen by a network that has not learned its label; the test images are seen by all of these
+    networks. Confident learning (Northcutt et al., 2021) then finds the labels that the networks
+    contradict more surely than they err. The surest come first: index, label, suggestion, and a
+    score from 0 (surely wrong) to 1. Needs the extra "audit".
+
+    \b
+    Examples:
+      dlcli data audit sample
+      dlcli data audit mnist --split test --limit 50 --output worst.png
+      dlcli data audit ./mine --config mnist --set epochs=10 --format csv > issues.csv
+    """
+    kind = _refuse_output(output, force=force) if output is not None else ""
+    with needs("audit"):
+        import cleanlab.filter  # noqa: F401 - before the training that needs it
+    config = load_config(sources or (_SHIPPED,), (*overrides, f"dataset={dataset}"))
+    loaded = load_dataset(config.dataset, data_dir).of_classes(config.classes)
+    examples = loaded.train if split == "train" else loaded.test
+    with limit_threads(threads):
+        issues = _find(config, loaded, split, folds)
+    share = len(issues) / max(len(examples), 1)
+    message_of(
+        f"{len(issues):,} of {len(examples):,} labels are probably wrong ",
+        f"({100 * share:.2f} %)",
+    )
+    issues = issues[:limit]
+    if output is not None:
+        _draw(output, kind, issues, examples, loaded)
+    _print(issues, loaded, output_format)
+
+
+def _refuse_output(output: Path, *, force: bool) -> str:
+    """Refuse a picture that cannot be written; return its kind."""
+    from dlcli.files import refuse_to_overwrite
+
+    with needs("report"):
+        from dlcli.report import plots
+    kind = output.suffix.removeprefix(".").lower()
+    if kind not in plots.FORMATS:
+        endings = ", ".join(f".{kind}" for kind in plots.FORMATS)
+        raise click.UsageError(f"{output}: the file must end in one of {endings}")
+    refuse_to_overwrite(output, force=force)
+    return kind
+
+
+def _find(config: Any, dataset: "Dataset", split: str, folds: int) -> "list[LabelIssue]":
+    from dlcli.cli import cross_validation
+    from dlcli.evaluation import label_issues
+
+    trained = cross_validation.shown(config, dataset, folds)
+    if split == "train":
+        return label_issues.in_folds(dataset, list(trained))
+    return label_issues.unseen(dataset.test, [fold.model for fold in trained])
+
+
+def _draw(
+    path: Path, kind: str, issues: "Sequence[LabelIssue]", examples: "Examples", dataset: "Dataset"
+) -> None:
+    from dlcli.report import plots
+
+    names, pictured = dataset.class_names, issues[:_PICTURED]
+    captions = [
+        f"{issue.index}: {printable(names[issue.label])}\n{printable(names[issue.suggestion])}?"
+        for issue in pictured
+    ]
+    title = f"{printable(dataset.name)}: index and label, and what it looks like"
+    with plots.style():
+        figure = plots.labelled(examples.images[[i.index for i in pictured]], captions, title)
+        with open_output(path) as file:
+            plots.write(figure, file, kind)
+    message(f"Picture: {path}")
+
+
+def _print(issues: "Sequence[LabelIssue]", dataset: "Dataset", output_format: str) -> None:
+    names = dataset.class_names
+    rows: list[dict[str, Any]] = [
+        {
+            "index": issue.index,
+            "label": names[issue.label],
+            "suggestion": names[issue.suggestion],
+            "score": round(issue.score, 6),
+        }
+        for issue in issues
+    ]
+    if output_format == "json":
+        print_json(rows)
+    elif output_format == "csv":
+        print_csv(rows, _COLUMNS)
+    else:
+        cells = [
+            [str(row["index"]), row["label"], row["suggestion"], f"{row['score']:.4f}"]
+            for row in rows
+        ]
+        print_table(_COLUMNS, cells, left=0)
