@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
 from PIL import Image
 from pillow_heif import register_heif_opener
 
@@ -92,7 +93,9 @@ def damaged(long: bool) -> Iterator[tuple[str, bytes]]:
             yield f"{name}-flip{number}", bytes(changed)
 
 
-def predict_all(files: Files, workdir: Path, together: int = 50) -> tuple[list[dict], int]:
+def predict_all(
+    files: Files, workdir: Path, together: int = 50, command: str = "predict"
+) -> tuple[list[dict], int]:
     """Predict files in one process, divided among the commands; each gets its line, in order."""
     folder = workdir / "pictures"
     folder.mkdir()
@@ -101,7 +104,7 @@ def predict_all(files: Files, workdir: Path, together: int = 50) -> tuple[list[d
     paths = [f"pictures/{name}" for name in files]
     options = ["-q", "--format", "json", "--"]
     commands = [
-        ["predict", *options, *paths[start : start + together]]
+        [command, *options, *paths[start : start + together]]
         for start in range(0, len(paths), together)
     ]
     outcome = run_apart(commands, workdir)
@@ -254,9 +257,10 @@ def saved(picture: Image.Image, kind: str, **options: object) -> bytes:
     return file.getvalue()
 
 
-def test_impossible_pictures_are_refused_and_unusual_ones_predicted(workdir, tally):
+@pytest.mark.parametrize("command", ["predict", "read"])
+def test_impossible_pictures_are_refused_and_unusual_ones_predicted(workdir, tally, command):
     files = {name: make() for name, make in (REFUSED | PREDICTED).items()}
-    predictions, _ = predict_all(files, workdir)
+    predictions, _ = predict_all(files, workdir, command=command)
     refused = {
         prediction["path"].partition("/")[2] for prediction in predictions if "error" in prediction
     }
