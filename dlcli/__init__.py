@@ -6,7 +6,7 @@ The packages, in reading order. Each ``__init__`` lists its modules.
 - ``files``        atomic writes, locks, refusals to overwrite
 - ``nn``           the network and its mathematics, on arrays alone
 - ``vision``       any picture of a digit to the 28x28 image of an MNIST digit
-- ``data``         datasets: download, cache, verification, splits, augmentation
+- ``data``         datasets: download, cache, pictures, classes, splits, augmentation
 - ``config``       every hyperparameter: its range, default and meaning
 - ``training``     gradient descent over epochs; touches no disk and prints nothing
 - ``runs``         run directories and checkpoints: write, find, lock, resume

@@ -23,7 +23,7 @@ def datasets() -> str:
     for name, info in DATASETS.items():
         card = f" ([data card](dlcli/data/{name}/DATACARD.md))" if info.embedded else ""
         lines.append(f"| `{name}` | {info.title}{card} | {info.licence} |")
-    lines.append("| a folder | four IDX files with MNIST's names, gzipped or not | yours |")
+    lines.append("| a folder | four IDX files, gzipped or not, or pictures of each class | yours |")
     return "\n".join(lines) + "\n"
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from dlcli.cli.loading import limit_threads, load_config, load_dataset
+from dlcli.cli.loading import limit_threads, load_config, load_dataset_of_config
 from dlcli.cli.output import echo, message_of, print_json, print_table, warn
 from dlcli.errors import ThresholdError
 from dlcli.evaluation.formatting import duration, loss, percent
@@ -33,7 +33,7 @@ def evaluate(
     for text in warnings(config):
         warn(text)
     initial_model.load(config)  # before the dataset, to fail fast
-    dataset = load_dataset(config.dataset, data_dir).of_classes(config.classes)
+    dataset = load_dataset_of_config(config, data_dir)
     with limit_threads(threads):
         return dataset, list(shown(config, dataset, folds))
 

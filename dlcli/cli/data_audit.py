@@ -7,7 +7,7 @@ import click
 
 from dlcli.cli import options
 from dlcli.cli.completion import complete_dataset
-from dlcli.cli.loading import limit_threads, load_config, load_dataset, needs
+from dlcli.cli.loading import limit_threads, load_config, load_dataset_of_config, needs
 from dlcli.cli.output import (
     message,
     message_of,
@@ -79,7 +79,7 @@ def command(
     with needs("audit"):
         import cleanlab.filter  # noqa: F401 - before the training that needs it
     config = load_config(sources or (_SHIPPED,), (*overrides, f"dataset={dataset}"))
-    loaded = load_dataset(config.dataset, data_dir).of_classes(config.classes)
+    loaded = load_dataset_of_config(config, data_dir)
     examples = loaded.train if split == "train" else loaded.test
     with limit_threads(threads):
         issues = _find(config, loaded, split, folds)

@@ -1,4 +1,4 @@
-"""How downloads are shown: on a terminal a progress bar for each file, else a line for each."""
+"""How downloads and preparations are shown: a progress bar for each, or a line if no terminal."""
 
 import sys
 from contextlib import AbstractContextManager
@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 _WITH_TOTAL = "{desc} {percentage:3.0f} %|{bar}| {n_fmt}B of {total_fmt}B"
+_PICTURES = "{desc} {percentage:3.0f} %|{bar}| {n_fmt} of {total_fmt} pictures"
 _WITHOUT_TOTAL = "{desc}: {n_fmt}B received"
 
 
 class DownloadProgress(AbstractContextManager["DownloadProgress"]):
-    """Shows what ``dlcli.data.download`` does, also while no byte has arrived yet."""
+    """Shows what ``dlcli.data`` downloads, also while no byte has arrived yet, and prepares."""
 
     def __init__(self) -> None:
         self._bars: dict[str, tqdm[Any]] = {}
@@ -37,7 +38,7 @@ class DownloadProgress(AbstractContextManager["DownloadProgress"]):
         """Show which mirror is asked for a file, and how the attempt before failed."""
         bar = self._bars.get(name)
         if bar is None:
-            bar = self._bars[name] = self._start(name)
+            bar = self._bars[name] = self._start(name, f"downloading {name}")
         if failure is not None:
             with bar.external_write_mode(file=sys.stderr):
                 message(f"{failure}; trying {'again' if failure.startswith(url) else url}")
@@ -53,13 +54,23 @@ class DownloadProgress(AbstractContextManager["DownloadProgress"]):
         bar.n = count
         bar.refresh()
 
+    def prepared(self, name: str, done: int, total: int) -> None:
+        """Show how many pictures of a folder are prepared."""
+        bar = self._bars.get(name)
+        if bar is None:
+            bar = self._bars[name] = self._start(name, f"preparing {total:,} pictures of {name}")
+        bar.bar_format = _PICTURES
+        bar.total = total
+        bar.n = done
+        bar.refresh()
+
     @staticmethod
-    def _start(name: str) -> "tqdm[Any]":
+    def _start(name: str, what: str) -> "tqdm[Any]":
         from tqdm import tqdm
 
         shown = shows_bars()
         if not shown:
-            message(f"downloading {name}")
+            message(what)
         return tqdm(
             desc=name,
             unit_scale=True,

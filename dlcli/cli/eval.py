@@ -68,7 +68,8 @@ def command(
     """Score a model on images it has not seen.
 
     MODEL is a run directory, an .npz file, or "pretrained", which comes with dlcli; without MODEL,
-    it is $DLCLI_MODEL, else runs/latest. Several models are scored as an ensemble, by the mean of
+    it is $DLCLI_MODEL, else runs/latest. A mixture of datasets is scored together, and each of
+    them by itself. Several models are scored as an ensemble, by the mean of
     their probabilities. Prints the accuracy with its 95 % Wilson interval, loss, calibration
     error, the error rate when the least certain predictions are rejected, precision, recall and F1
     of each class, and the confusion matrix.
@@ -100,7 +101,7 @@ def command(
     data = load_dataset_of(models, dataset, data_dir)
     examples = evaluate.common_split(models, data, split)
     with limit_threads(threads):
-        result = evaluate.evaluate(models, examples)
+        result = evaluate.score_parts(evaluate.evaluate(models, examples), examples, data)
     if predictions_path is not None:
         _write_predictions(predictions_path, result)
     if output_format == "json":
@@ -152,6 +153,15 @@ def _print_text(result: "Evaluation") -> None:
     for title, text in numbers.items():
         echo_of(f"{title:<{width}}  {text}", *details.get(title, ()))
     echo()
+    if result.parts:
+        print_table(
+            ["dataset", "accuracy", "correct", "images"],
+            [
+                [part.dataset, percent(part.accuracy), f"{part.correct:,}", f"{part.images:,}"]
+                for part in result.parts
+            ],
+        )
+        echo()
     print_table(
         ["rejected", "below", "error"],
         [

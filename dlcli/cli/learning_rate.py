@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dlcli.cli import layout
-from dlcli.cli.loading import limit_threads, load_dataset, needs
+from dlcli.cli.loading import limit_threads, load_dataset_of_config, needs
 from dlcli.cli.output import echo, message, message_of, open_output, print_json, shows_bars
 from dlcli.evaluation.formatting import loss
 
@@ -35,7 +35,7 @@ def find(
         _refuse_plot(plot)
         refuse_to_overwrite(plot, force=False)
     initial = initial_model.load(config)
-    dataset = load_dataset(config.dataset, data_dir).of_classes(config.classes)
+    dataset = load_dataset_of_config(config, data_dir)
     train, _ = make_splits(config, dataset.train)
     state = initial_model.start_state(config, dataset.class_names, initial)
     with limit_threads(threads), _bar(learning_rate_finder.steps_of(config, len(train))) as bar:

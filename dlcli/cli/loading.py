@@ -11,12 +11,17 @@ import click
 from dlcli.cli import output
 from dlcli.cli.download_progress import DownloadProgress
 from dlcli.errors import ConfigError, DatasetError
+from dlcli.files import quoted
 
 if TYPE_CHECKING:
     from dlcli.config.schema import Config
-    from dlcli.data.datasets import Dataset
+    from dlcli.data.datasets import Dataset, Source
     from dlcli.runs.checkpoint import Model
     from dlcli.runs.lookup import DefaultModel
+    from dlcli.vision import Preparation
+
+
+_MAX_UNUSABLE_SHOWN = 5
 
 
 @contextmanager
@@ -101,12 +106,38 @@ def say_default(path: str, note: str | None) -> None:
         output.echo_error(output.printable(f"Model: {path} ({note})"))
 
 
-def load_dataset(name: str, data_dir: Path) -> "Dataset":
-    """Load a dataset, and show its download if there is one."""
+def load_dataset(
+    source: "Source", data_dir: Path, preparation: "Preparation | None" = None
+) -> "Dataset":
+    """Load a dataset; show its download and preparation, and what pictures cannot be used."""
     from dlcli.data import datasets
 
     with downloads(data_dir) as progress:
-        return datasets.load(name, data_dir, progress)
+        dataset = datasets.load(source, data_dir, progress, preparation)
+    say_unusable(dataset)
+    for note in dataset.notes:
+        output.message(f"{dataset.name}: {note}")
+    return dataset
+
+
+def load_dataset_of_config(config: "Config", data_dir: Path) -> "Dataset":
+    """Load the dataset, or the part of its classes, that a config is to train on."""
+    dataset = load_dataset(config.dataset, data_dir, config.preparation)
+    return dataset.of_classes(config.classes)
+
+
+def say_unusable(dataset: "Dataset") -> None:
+    """Warn of the pictures that are left out, naming the first ones."""
+    count = len(dataset.unusable)
+    if not count:
+        return
+    subject = "1 picture" if count == 1 else f"{count:,} pictures"
+    shown = "" if count <= _MAX_UNUSABLE_SHOWN else f"; the first {_MAX_UNUSABLE_SHOWN}"
+    output.warn(f"{dataset.name}: {subject} cannot be used{shown}:")
+    for each in dataset.unusable[:_MAX_UNUSABLE_SHOWN]:
+        output.message(f"  {each.name}: {each.reason}")
+    if count > _MAX_UNUSABLE_SHOWN and dataset.folder is not None:
+        output.message(f"All of them: dlcli data verify {quoted(Path(dataset.folder))}")
 
 
 def load_dataset_of(models: "Sequence[Model]", name: str | None, data_dir: Path) -> "Dataset":

@@ -123,7 +123,10 @@ def _search(
     from dlcli.sweep.results import REASON, Progress
 
     samplers.check_sampler(plan)
-    checksums = {name: load_dataset(name, location.data_dir).checksum for name in plan.datasets}
+    checksums = {
+        name: load_dataset(source, location.data_dir, plan.preparation).checksum
+        for name, source in plan.datasets.items()
+    }
     stop = StopFlag(timeout)
     with stop.installed():
         study, first_worker = storage.create_study(plan, location, jobs, checksums)

@@ -10,7 +10,13 @@ from click.core import ParameterSource
 
 from dlcli.cli import options
 from dlcli.cli.completion import complete_model, complete_run
-from dlcli.cli.loading import limit_threads, load_config, load_dataset, needs
+from dlcli.cli.loading import (
+    limit_threads,
+    load_config,
+    load_dataset,
+    load_dataset_of_config,
+    needs,
+)
 from dlcli.cli.output import echo, message, print_json, say_stopped, shows_bars, warn
 from dlcli.cli.train_progress import EpochProgress, show_end, show_initial, show_start
 from dlcli.errors import DivergenceError, Terminated
@@ -217,11 +223,10 @@ def _load_examples(
     from dlcli.training import class_weights
     from dlcli.training.builders import make_splits
 
-    load = partial(load_dataset, data_dir=data_dir)
     if resumption is not None:
-        dataset = resumption.load_dataset(load)
+        dataset = resumption.load_dataset(partial(load_dataset, data_dir=data_dir))
     else:
-        dataset = load(config.dataset).of_classes(config.classes)
+        dataset = load_dataset_of_config(config, data_dir)
     train, validation = make_splits(config, dataset.train)
     class_weights.of_config(config, train.labels, dataset.class_names)  # refuses unknown names
     return dataset, train, validation

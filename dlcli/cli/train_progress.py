@@ -106,7 +106,7 @@ def show_start(
     message_of(
         f"{layers}, ",
         f"{state.network.parameters.size:,} parameters; ",
-        f"{run.config.dataset}: {len(train):,} training images, ",
+        f"{run.dataset.name}: {len(train):,} training images, ",
         f"{len(validation):,} for validation; ",
         f"{run.threads} thread{'s' if run.threads > 1 else ''}",
     )

@@ -59,7 +59,7 @@ def _in_words(schema: dict[str, Any], *, plural: bool = False) -> str:
         parts = sorted(schema["anyOf"], key=lambda part: part.get("type") == "null")
         return " or ".join(_in_words(part, plural=plural) for part in parts)
     if "$ref" in schema:
-        return "a mapping"
+        return "mappings" if plural else "a mapping"
     if "enum" in schema:
         return ", ".join(sorted(schema["enum"]))
     if schema["type"] == "array":
@@ -75,6 +75,8 @@ def _in_words(schema: dict[str, Any], *, plural: bool = False) -> str:
     }[schema["type"]]
     if schema["type"] in {"boolean", "null"}:
         return word
+    if plural and schema["type"] == "string":
+        return "names or folders"
     bounds = [
         f"{text} {schema[key]:,}" if isinstance(schema[key], int) else f"{text} {schema[key]:g}"
         for key, text in (

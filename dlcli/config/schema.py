@@ -25,10 +25,11 @@ from dlcli.config.messages import describe_allowed, shown
 from dlcli.config.yaml_loader import dump, settings_of
 from dlcli.data.classes import MAX_CLASSES, MAX_NAME_LENGTH, MIN_CLASSES
 from dlcli.data.registry import DATASETS
-from dlcli.nn.dimensions import IMAGE_SIZE, MAX_HIDDEN_LAYERS, MAX_PATH
+from dlcli.nn.dimensions import IMAGE_SIZE, MAX_HIDDEN_LAYERS, MAX_PARTS, MAX_PATH
 from dlcli.nn.losses import LOSSES
 from dlcli.nn.optimizers import OPTIMIZERS
 from dlcli.nn.schedules import SCHEDULES
+from dlcli.vision import Preparation
 
 CLASS_WEIGHTS = "class_weights"
 """A key whose value may be a mapping with names of classes as keys."""
@@ -37,7 +38,22 @@ KeepName = Literal["best_accuracy", "best_loss", "last"]
 
 _Fraction = Annotated[float, Meta(ge=0, lt=1)]
 _Positive = Annotated[float, Meta(gt=0, le=1e6)]
+_DatasetName = Annotated[str, Meta(min_length=1, max_length=MAX_PATH)]
 _Epochs = Annotated[int, Meta(ge=1, le=100_000)]
+
+
+class DatasetPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One dataset of a mixture."""
+
+    name: Annotated[_DatasetName, Meta(description="The name of a dataset, or a folder.")]
+    weight: Annotated[
+        _Positive, Meta(description="How often each of its images counts in training.")
+    ] = 1.0
+
+
+_Mixture = Annotated[
+    tuple[_DatasetName | DatasetPart, ...], Meta(min_length=1, max_length=MAX_PARTS)
+]
 
 
 class Augmentation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,12 +98,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Hyperparameters of one training run."""
 
     dataset: Annotated[
-        str,
+        _DatasetName | _Mixture,
         Meta(
-            min_length=1,
-            max_length=MAX_PATH,
-            description=f"The dataset: {', '.join(DATASETS)} (see dlcli data status), "
-            "or a folder of four IDX files.",
+            description=f"The dataset: {', '.join(DATASETS)} (see dlcli data status), or a folder "
+            "of IDX files or pictures; or a list of these, as in [mnist, ./mine] or "
+            "[mnist, {name: ./mine, weight: 5}].",
         ),
     ] = "mnist"
     classes: Annotated[
@@ -103,6 +118,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(
             description="Use only the images of these classes, as in [3, 7]; the network then "
             "has an output for each of them."
+        ),
+    ] = None
+    preparation: Annotated[
+        Preparation | None,
+        Meta(
+            description="How to make 28x28 images of pictures. digit: as MNIST's; plain: scaled "
+            "and centred by their box alone; null: digit for digits, plain for other classes."
         ),
     ] = None
     hidden_layers: Annotated[
@@ -328,6 +350,23 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def layer_sizes(self, classes: int) -> tuple[int, ...]:
         """Neurons in every layer, input and output included; the dataset has the classes."""
         return (IMAGE_SIZE, *self.hidden_layers, classes)
+
+    @property
+    def dataset_names(self) -> tuple[str, ...]:
+        """The name or folder of each dataset, of one or of a mixture."""
+        parts = (self.dataset,) if isinstance(self.dataset, str) else self.dataset
+        return tuple(part if isinstance(part, str) else part.name for part in parts)
+
+    @property
+    def dataset_name(self) -> str:
+        """The dataset in words: its name or folder, or those of a mixture."""
+        return " + ".join(self.dataset_names)
+
+    @property
+    def dataset_weights(self) -> tuple[float, ...]:
+        """How often an image of each dataset counts in training."""
+        parts = (self.dataset,) if isinstance(self.dataset, str) else self.dataset
+        return tuple(1.0 if isinstance(part, str) else part.weight for part in parts)
 
     @property
     def activations(self) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ def described() -> Iterator[ShippedConfig]:
     for name, path in shipped_configs().items():
         lines = path.read_text(encoding="utf-8").splitlines()
         results = (match[1] for line in lines if (match := _RESULT.fullmatch(line)))
-        dataset = load([name]).dataset
+        dataset = load([name]).dataset_name
         yield ShippedConfig(name, lines[0].removeprefix("# "), dataset, next(results, None))
 
 

@@ -151,13 +151,17 @@ def _contradictions(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         yield ("classes",), f"{shown(twice)} is there twice"
-    dataset = config.dataset
-    if "\0" in dataset or any("\ud800" <= character <= "\udfff" for character in dataset):
-        yield ("dataset",), f"{shown(dataset)} cannot be the name of a folder"
+    for dataset in config.dataset_names:
+        yield from _contradictions_of_the_dataset(dataset)
+
+
+def _contradictions_of_the_dataset(name: str) -> Iterable[tuple[tuple[str, ...], str]]:
+    if "\0" in name or any("\ud800" <= character <= "\udfff" for character in name):
+        yield ("dataset",), f"{shown(name)} cannot be the name of a folder"
     # A name with a separator is a path; loading the dataset finds out whether it exists.
-    if re.fullmatch(r"[\w-]+", dataset) and dataset not in DATASETS and not os.path.isdir(dataset):  # noqa: PTH112 - Path.is_dir raises of names too long
-        problem = f"expected {', '.join(DATASETS)} or a folder of IDX files, got {shown(dataset)}"
-        yield ("dataset",), f"{problem}{did_you_mean(dataset, DATASETS)}"
+    if re.fullmatch(r"[\w-]+", name) and name not in DATASETS and not os.path.isdir(name):  # noqa: PTH112 - Path.is_dir raises of names too long
+        problem = f"expected {', '.join(DATASETS)} or a folder of images, got {shown(name)}"
+        yield ("dataset",), f"{problem}{did_you_mean(name, DATASETS)}"
 
 
 def _contradictions_of_the_network(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:

@@ -3,11 +3,15 @@
 - ``registry``      one row for each named dataset
 - ``classes``       the names of classes
 - ``idx``           the file format
+- ``idx_folder``    the four files in a folder, under any of their usual names
+- ``image_folder``  folders of pictures: which picture is of which class
+- ``prepared``      their pictures as 28x28 images, prepared once
+- ``csv_file``      CSV files of images to IDX files
 - ``download``      one verified file from the first mirror that delivers it
 - ``connection``    why a request failed: the server, the proxy, the certificates
 - ``cache``         downloaded datasets on the disk: fetch, import, verify, repair
 - ``location``      where that is, if nobody says so
-- ``datasets``      a dataset in memory: ``load``
+- ``datasets``      a dataset in memory, or a mixture of several: ``load``
 - ``splits``        training and validation examples
 - ``augmentation``  distorted copies of training images
 - ``pictures``      images of a dataset as PNG files, for ``dlcli data export`` and ``show``

@@ -1,34 +1,66 @@
-"""Datasets in memory: loaded by name from the cache or the package, or from a folder."""
+"""Datasets in memory: by name from the cache or the package, from folders, and mixtures."""
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
-from dlcli.data import cache, idx, location
+from dlcli.data import cache, classes, idx, idx_folder, location
 from dlcli.data.classes import DIGITS, numbered, summary
 from dlcli.data.idx import IdxFile
 from dlcli.data.registry import DATASETS, FILES, sha256
 from dlcli.errors import ConfigError, DatasetError
 from dlcli.files import expand_home
+from dlcli.nn.dimensions import IMAGE_SIDE
 from dlcli.nn.types import Labels, Pixels
+from dlcli.vision import Preparation, Preprocessing
 
 if TYPE_CHECKING:
-    from dlcli.data.download import Progress
+    from dlcli.data import download, prepared
+    from dlcli.data.image_folder import Unusable
+
+    class Progress(download.Progress, prepared.Progress, Protocol):
+        """Learns what is being downloaded or prepared."""
+
+
+class Part(Protocol):
+    """One dataset of a mixture."""
+
+    @property
+    def name(self) -> str:
+        """A name of ``DATASETS``, or a folder."""
+
+    @property
+    def weight(self) -> float:
+        """How often an image of it counts in training."""
+
+
+Source: TypeAlias = str | Sequence[str | Part]
+"""What to load: a name of ``DATASETS``, a folder, or several of these as a mixture."""
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Images, shape (n, 784), 0 (background) to 255 (foreground), and labels, shape (n,)."""
+    """Images, shape (n, 784), 0 (background) to 255 (foreground), and labels, shape (n,).
+
+    ``parts`` is the number of the part that each image of a mixture comes from, shape (n,).
+    """
 
     images: Pixels
     labels: Labels
+    parts: npt.NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> "Examples":
+        """Some of the examples, by their numbers or a mask."""
+        parts = None if self.parts is None else self.parts[rows]
+        return Examples(self.images[rows], self.labels[rows], parts)
 
 
 @dataclass(frozen=True)
@@ -44,6 +76,14 @@ class Dataset:
     folder
         The absolute path of what was loaded as a folder; None for what was loaded by a name of
         ``DATASETS``.
+    preprocessing
+        How pictures must be prepared for a model of this dataset.
+    unusable
+        The pictures of a folder that are left out.
+    notes
+        What the user should know about it, a line each.
+    parts
+        The datasets of a mixture, in order, without their images.
     """
 
     name: str
@@ -52,6 +92,10 @@ class Dataset:
     checksum: str
     class_names: tuple[str, ...] = DIGITS
     folder: str | None = None
+    preprocessing: Preprocessing = "digit"
+    unusable: "tuple[Unusable, ...]" = ()
+    notes: tuple[str, ...] = ()
+    parts: "tuple[Dataset, ...]" = field(default=(), repr=False)
 
     def of_classes(self, names: Sequence[object] | None) -> "Dataset":
         """The images of some of the classes, which keep their order; of all classes for None.
@@ -76,8 +120,8 @@ class Dataset:
         new_labels[kept] = np.arange(len(kept))
 
         def some(part: Examples) -> Examples:
-            rows = np.isin(part.labels, kept)
-            return Examples(part.images[rows], new_labels[part.labels[rows]])
+            chosen = part.take(np.isin(part.labels, kept))
+            return replace(chosen, labels=new_labels[chosen.labels])
 
         class_names = tuple(self.class_names[label] for label in kept)
         return replace(self, train=some(self.train), test=some(self.test), class_names=class_names)
@@ -107,49 +151,219 @@ class Dataset:
         return replace(self, train=train, test=test, class_names=tuple(names))
 
 
-def load(name: str, data_dir: Path | None = None, progress: "Progress | None" = None) -> Dataset:
+def load(
+    source: Source,
+    data_dir: Path | None = None,
+    progress: "Progress | None" = None,
+    preparation: Preparation | None = None,
+) -> Dataset:
     """Load a dataset, downloading the files that are not in the cache.
 
     Parameters
     ----------
-    name
-        A key of ``DATASETS``, or a folder of IDX files.
+    source
+        A key of ``DATASETS``, a folder of IDX files or pictures, or several of these.
     data_dir
         The cache; None for the usual one (:func:`dlcli.data.location.default`).
     progress
-        Told of downloads.
+        Told of downloads, and of pictures that are prepared.
+    preparation
+        How to prepare pictures; None for the way that suits their classes.
 
     Raises
     ------
     DatasetError
-        The dataset is unavailable, or one of its files is corrupt.
+        The dataset is unavailable, one of its files is corrupt, or it has only one class.
     """
+    data_dir = data_dir or location.default().path
+    if isinstance(source, str):
+        dataset = _load_one(source, data_dir, progress, preparation)
+    else:
+        names = [part if isinstance(part, str) else part.name for part in source]
+        dataset = mixture([_load_one(name, data_dir, progress, preparation) for name in names])
+    if len(dataset.class_names) < classes.MIN_CLASSES:
+        raise DatasetError(
+            f"{dataset.name}: has only one class, {dataset.class_names[0]!r}; "
+            "a network needs two or more to tell apart"
+        )
+    return dataset
+
+
+def exists(name: str) -> bool:
+    """Whether there is a dataset of this name, or a folder that may be one."""
+    path = Path(expand_home(name))
+    if name in DATASETS or os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises
+        return True
+    return idx_folder.find(path) is not None
+
+
+def mixture(parts: Sequence[Dataset]) -> Dataset:
+    """All images of several datasets; the labels are those of the one with the most classes.
+
+    Raises
+    ------
+    DatasetError
+        One has a class that the others lack, or pictures must be prepared in several ways.
+    """
+    first = max(parts, key=lambda part: len(part.class_names))  # the first of equals
+    same = [part.with_classes(first.class_names, f"those of {first.name}: ") for part in parts]
+    ways = {part.preprocessing: part.name for part in parts}
+    if len(ways) > 1:
+        listed = ", ".join(f"{name}: {way}" for way, name in ways.items())
+        raise DatasetError(
+            f"{_joined(parts)}: pictures are prepared in different ways ({listed}); "
+            "choose one, as in --set preparation=plain"
+        )
+    return Dataset(
+        name=_joined(parts),
+        train=_concatenated([part.train for part in same]),
+        test=_concatenated([part.test for part in same]),
+        checksum=sha256(" ".join(part.checksum for part in parts).encode()),
+        class_names=first.class_names,
+        preprocessing=first.preprocessing,
+        unusable=tuple(
+            replace(each, name=f"{part.name}/{each.name}")
+            for part in parts
+            for each in part.unusable
+        ),
+        notes=tuple(f"{part.name}: {note}" for part in parts for note in part.notes),
+        parts=tuple(replace(part, train=_NO_EXAMPLES, test=_NO_EXAMPLES) for part in parts),
+    )
+
+
+_NO_EXAMPLES = Examples(np.empty((0, IMAGE_SIDE**2), np.uint8), np.empty(0, np.uint8))
+
+
+def _joined(parts: Sequence[Dataset]) -> str:
+    return " + ".join(part.name for part in parts)
+
+
+def _concatenated(examples: Sequence[Examples]) -> Examples:
+    numbers = np.arange(len(examples), dtype=np.uint8)
+    return Examples(
+        np.concatenate([each.images for each in examples]),
+        np.concatenate([each.labels for each in examples]),
+        np.repeat(numbers, [len(each) for each in examples]),
+    )
+
+
+def _load_one(
+    name: str, data_dir: Path, progress: "Progress | None", preparation: Preparation | None
+) -> Dataset:
     info = DATASETS.get(name)
     if info is None:
         folder = os.path.abspath(expand_home(name))  # noqa: PTH100 - links stay
-        files = _read_folder(Path(expand_home(name)))
-        dataset = _parse(name, files)
-        names = _numbers(files[1], files[3], (dataset.train.labels, dataset.test.labels))
-        return replace(dataset, class_names=names, folder=folder)
+        return replace(_load_folder(name, data_dir, progress, preparation), folder=folder)
     if info.embedded is not None:
-        files = _read_folder(info.embedded)
+        paths = tuple(idx.find(info.embedded, file) for file in FILES)
+        files = idx_folder.read(idx_folder.Found(info.embedded, "", paths))
     else:
-        files = cache.read(name, data_dir or location.default().path, progress)
-    return replace(_parse(name, files), class_names=info.class_names)
+        files = cache.read(name, data_dir, progress)
+    preprocessing = preparation or info.preprocessing
+    dataset = _parse(name, files)
+    return replace(dataset, class_names=info.class_names, preprocessing=preprocessing)
 
 
-def _read_folder(folder: Path) -> list[IdxFile]:
+def _load_folder(
+    name: str, data_dir: Path, progress: "Progress | None", preparation: Preparation | None
+) -> Dataset:
+    """A folder of IDX files or of pictures."""
+    folder = Path(expand_home(name))
+    found = idx_folder.find(folder)
+    if found is not None:
+        return replace(_load_idx(name, found), preprocessing=preparation or "digit")
     if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises if a name is too long
         names = ", ".join(DATASETS)
-        raise DatasetError(f"{folder}: no such folder of IDX files, and none of {names}")
-    files: list[IdxFile] = []
-    remaining = idx.MAX_BYTES  # for all four together: each of them could be a gzip bomb
-    for file in FILES:
-        path = idx.find(folder, file)
-        content = idx.read_file(path, remaining)
-        files.append(IdxFile(str(path), content, sha256(content)))
-        remaining -= len(content)
-    return files
+        raise DatasetError(
+            f"{folder}: no such folder of IDX files or pictures, and none of {names}"
+        )
+    from dlcli.data import image_folder, prepared  # and Pillow
+
+    listing = image_folder.list_pictures(folder)
+    if listing is None:
+        raise DatasetError(
+            f"{folder}: contains no {FILES[0]} (or {FILES[0]}.gz), and no pictures; "
+            f"put those of each class into a folder of its name: {folder / 'CLASS'}"
+        )
+    content = prepared.load(listing, data_dir, preparation, progress)
+    train, test = map(Examples, content.images, content.labels)
+    return Dataset(
+        name,
+        train,
+        test,
+        content.checksum,
+        content.class_names,
+        preprocessing=content.preprocessing,
+        unusable=content.unusable,
+        notes=content.notes,
+    )
+
+
+def _load_idx(name: str, found: idx_folder.Found) -> Dataset:
+    files = idx_folder.read(found)
+    dataset = _parse(name, files)
+    labels = (dataset.train.labels, dataset.test.labels)
+    names, first = _class_names(found, files, labels)
+    train, test = (
+        Examples(part.images, part.labels - np.uint8(first))
+        for part in (dataset.train, dataset.test)
+    )
+    if not found.is_transposed:
+        return replace(dataset, train=train, test=test, class_names=names)
+    return replace(
+        dataset,
+        train=_turned(train),
+        test=_turned(test),
+        checksum=sha256(f"{dataset.checksum} transposed".encode()),
+        class_names=names,
+        notes=("EMNIST's images are stored transposed, and are turned upright here",),
+    )
+
+
+def _turned(examples: Examples) -> Examples:
+    """Images with rows and columns exchanged."""
+    squares = examples.images.reshape(-1, IMAGE_SIDE, IMAGE_SIDE).transpose(0, 2, 1)
+    return replace(examples, images=np.ascontiguousarray(squares).reshape(examples.images.shape))
+
+
+def _class_names(
+    found: idx_folder.Found, files: list[IdxFile], labels: tuple[Labels, Labels]
+) -> tuple[tuple[str, ...], int]:
+    """The names of the classes, and the label of the first: 0, or 1 as in EMNIST's letters.
+
+    Raises
+    ------
+    DatasetError
+        The names are not as many as the labels.
+    """
+    low, high = (int(limit) for limit in (labels[0].min(), labels[0].max()))
+    path = found.names_file()
+    if path is None:
+        if low == 1 and high >= len(DIGITS) and labels[1].min() > 0:
+            numbers = _numbers(files[1], files[3], (labels[0] - 1, labels[1] - 1))
+            return tuple(str(int(number) + 1) for number in numbers), 1
+        return _numbers(files[1], files[3], labels), 0
+    if path.name.endswith("mapping.txt"):
+        names, first = classes.read_mapping(path)
+    else:
+        names = classes.read_names(path)
+        first = int(low == 1 and high == len(names))
+    known = set(labels[0].tolist())
+    for file, values in zip((files[1], files[3]), labels, strict=True):
+        wrong = (values < first) | (values >= first + len(names))
+        if wrong.any():
+            index = int(np.argmax(wrong))
+            raise DatasetError(
+                f"{path}: names {len(names)} classes, but label {index} of {file.name} "
+                f"is {values[index]}"
+            )
+    for number, name in enumerate(names, start=first):
+        if number not in known:
+            raise DatasetError(
+                f"{path}: names {len(names)} classes, but no training image has the label {number} "
+                f"({name})"
+            )
+    return names, first
 
 
 def _parse(name: str, files: list[IdxFile]) -> Dataset:

@@ -1,11 +1,15 @@
 """A dataset's images as picture files, and in rows for a grid."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from dlcli.data.augmentation import Distortions, Ranges
+from dlcli.data.classes import DIGITS, NAMES_FILE
 from dlcli.data.datasets import Examples
+from dlcli.data.image_folder import exported_name
+from dlcli.files import atomic_write
 from dlcli.nn.random import random_stream
 from dlcli.nn.types import Pixels
 from dlcli.vision.preview import write_image
@@ -13,31 +17,39 @@ from dlcli.vision.preview import write_image
 _COLUMNS = 10
 
 
-def export(examples: Examples, folder: Path, limit: int | None) -> int:
-    """Write the first ``limit`` images into ``folder`` as ``INDEX-LABEL.png``; return how many."""
+def export(examples: Examples, class_names: Sequence[str], folder: Path, limit: int | None) -> int:
+    """Write the first ``limit`` images into ``folder`` as ``INDEX-CLASS.png``; return how many.
+
+    Names of classes that are not the digits stand in a ``classes.txt``, so that they keep their
+    order when the folder is read.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     count = min(limit or len(examples), len(examples))
     for index in range(count):
-        name = f"{index:05d}-{examples.labels[index]}.png"
-        write_image(examples.images[index], folder / name)
+        name = exported_name(index, count, class_names[examples.labels[index]])
+        write_image(examples.images[index], folder / f"{name}.png")
+    if tuple(class_names) != DIGITS:
+        exported = [class_names[label] for label in np.unique(examples.labels[:count])]
+        with atomic_write(folder / NAMES_FILE) as file:
+            file.write("".join(f"{name}\n" for name in exported).encode())
     return count
 
 
 def rows(train: Examples) -> list[Pixels]:
-    """The first ten images of each digit."""
-    return [images[:_COLUMNS] for images in _by_digit(train)]
+    """The first ten images of each class that has images."""
+    return [images[:_COLUMNS] for images in _by_class(train)]
 
 
 def distorted_rows(train: Examples, augmentation: Ranges, seed: int) -> list[Pixels]:
-    """The first image of each digit, followed by nine distortions of it."""
+    """The first image of each class, followed by nine distortions of it."""
     distort = Distortions(augmentation).apply
     random = random_stream(seed, "augmentation")
-    firsts = [images[:1] for images in _by_digit(train)]
+    firsts = [images[:1] for images in _by_class(train)]
     return [
         np.concatenate([first, distort(np.repeat(first, _COLUMNS - 1, axis=0), random)])
         for first in firsts
     ]
 
 
-def _by_digit(train: Examples) -> list[Pixels]:
-    return [train.images[train.labels == digit] for digit in np.unique(train.labels)]
+def _by_class(train: Examples) -> list[Pixels]:
+    return [train.images[train.labels == label] for label in np.unique(train.labels)]

@@ -143,11 +143,6 @@ def downloadable() -> list[str]:
     return [name for name, info in DATASETS.items() if info.embedded is None]
 
 
-def preprocessing_for(dataset: str) -> Preprocessing:
-    """How to prepare pictures for a model of this dataset, a name or a folder of IDX files."""
-    return DATASETS[dataset].preprocessing if dataset in DATASETS else "digit"
-
-
 def sha256(content: "Content") -> str:
     """The SHA-256 sum in hexadecimal."""
     import hashlib  # takes 5 ms, for which config errors need not wait

@@ -36,8 +36,8 @@ def split_validation(train: Examples, size: float, seed: int) -> tuple[Examples,
     held_out = np.zeros(len(train), dtype=bool)
     held_out[random_stream(seed, "validation").permutation(len(train))[:count]] = True
     return (
-        Examples(train.images[~held_out], train.labels[~held_out]),
-        Examples(train.images[held_out], train.labels[held_out]),
+        train.take(~held_out),
+        train.take(held_out),
     )
 
 
@@ -72,7 +72,7 @@ def stratified_subset(train: Examples, size: float, seed: int) -> Examples:
     numbers = _apportioned(count, [len(rows) for rows in members])
     for rows, number in zip(members, numbers, strict=True):
         chosen[random.permutation(rows)[:number]] = True
-    return Examples(train.images[chosen], train.labels[chosen])
+    return train.take(chosen)
 
 
 def _apportioned(count: int, sizes: list[int]) -> list[int]:

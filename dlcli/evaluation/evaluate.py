@@ -1,7 +1,7 @@
 """The scores of a model, or of an ensemble of models, on labelled images."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,27 @@ from dlcli.training.builders import make_splits
 
 REJECTION_RATES = (0.01, 0.02, 0.05)
 """Fractions of the images to reject, to show how many errors that avoids."""
+
+
+@dataclass(frozen=True)
+class PartScores:
+    """The scores on the images of one dataset of a mixture; ``interval`` as for all images."""
+
+    dataset: str
+    images: int
+    correct: int
+    accuracy: float
+    interval: tuple[float, float]
+
+    def to_builtins(self) -> dict[str, Any]:
+        """The scores as plain values for JSON."""
+        return {
+            "dataset": self.dataset,
+            "accuracy": self.accuracy,
+            "correct": self.correct,
+            "images": self.images,
+            "accuracy_interval_95": list(self.interval),
+        }
 
 
 @dataclass(frozen=True)
@@ -39,6 +60,8 @@ class Evaluation:
         Row = label, column = prediction, shape (classes, classes).
     probabilities
         Shape (images, classes).
+    parts
+        The scores on each dataset of a mixture, as :func:`score_parts` gives them.
     """
 
     images: int
@@ -54,6 +77,7 @@ class Evaluation:
     labels: Labels
     predictions: Labels
     probabilities: Array
+    parts: tuple[PartScores, ...] = ()
 
     @property
     def calibration_error(self) -> float:
@@ -72,6 +96,7 @@ class Evaluation:
             "error_at_rejection": [asdict(rejection) for rejection in self.rejections],
             **self._class_scores(),
             "confusion_matrix": self.confusion.tolist(),
+            **({"parts": [part.to_builtins() for part in self.parts]} if self.parts else {}),
         }
 
     def _class_scores(self) -> dict[str, Any]:
@@ -114,6 +139,21 @@ def evaluate(models: Sequence[Model], examples: Examples) -> Evaluation:
         predictions=predictions,
         probabilities=probabilities,
     )
+
+
+def score_parts(result: Evaluation, examples: Examples, dataset: Dataset) -> Evaluation:
+    """Add the scores on each dataset of a mixture that has images among the examples."""
+    if examples.parts is None:
+        return result
+    is_correct = result.predictions == result.labels
+    found = []
+    for number, part in enumerate(dataset.parts):
+        inside = is_correct[examples.parts == number]
+        if inside.size:
+            images, correct = len(inside), int(np.count_nonzero(inside))
+            interval = metrics.wilson_interval(correct, images)
+            found.append(PartScores(part.name, images, correct, correct / images, interval))
+    return replace(result, parts=tuple(found))
 
 
 def common_split(models: Sequence[Model], dataset: Dataset, split: str) -> Examples:

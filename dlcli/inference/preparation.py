@@ -13,12 +13,13 @@ import numpy as np
 from PIL import Image
 
 from dlcli.nn.dimensions import IMAGE_SIDE
-from dlcli.nn.types import Array, Pixels
+from dlcli.nn.types import Pixels
 from dlcli.runs.metadata import Metadata, TrainingImages
 from dlcli.runs.training_images import light_fraction
-from dlcli.vision import pipeline
+from dlcli.vision import pipeline, plain
 from dlcli.vision.candidate import Located
 from dlcli.vision.mnist_format import bounding_box, centre_of_mass
+from dlcli.vision.rejection import indifferent_scores
 from dlcli.vision.test_time_augmentation import tta_variants
 
 # What covers more of an image is its ground, and not thick strokes.
@@ -42,6 +43,8 @@ def preparation(metadata: Metadata, *, raw: bool, explain: bool) -> Prepare:
     """
     if raw or metadata.preprocessing == "none":
         return partial(pipeline.take_as_is, explain=explain)
+    if metadata.preprocessing == "plain":
+        return partial(plain.prepare, explain=explain)
     if metadata.images is None:
         return partial(pipeline.preprocess, explain=explain)
     return partial(_as_trained, metadata.images, explain=explain)
@@ -67,7 +70,7 @@ def _as_trained(
     if trained.digits:
         found = pipeline.preprocess(image, name, explain=explain)
     else:
-        found = _accepted(pipeline.preprocess(image, name, _indifferent, explain=explain))
+        found = _accepted(pipeline.preprocess(image, name, indifferent_scores, explain=explain))
     if not trained.mnist_format:
         found = _laid_out(found, trained)
     return _inverted(found) if trained.polarity == "dark_on_light" else found
@@ -77,11 +80,6 @@ def _is_inverted(pixels: Pixels, trained: TrainingImages) -> bool:
     """Whether an image has clearly the other polarity than those of training."""
     light = light_fraction(pixels[np.newaxis])
     return (light if trained.polarity == "light_on_dark" else 1 - light) > _MIN_GROUND
-
-
-def _indifferent(images: Pixels) -> Array:
-    """OOD scores for models of other signs, which the rejection network does not know."""
-    return np.zeros(len(images), np.float32)
 
 
 def _accepted(found: Located) -> Located:

@@ -8,16 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import Image
-
 from dlcli.errors import ImageError, InputError
 from dlcli.files import expand_home, stdin
 from dlcli.inference.path_list import split_list
-from dlcli.vision.decode import MAX_BYTES
-
-# Pictures that Pillow may read only with a library beside it; without that they are reported, and
-# not passed over like other files.
-_NEED_MORE_THAN_PILLOW = {".heic", ".heif", ".hif", ".avif"}
+from dlcli.vision.decode import MAX_BYTES, picture_suffixes
 
 
 @dataclass(frozen=True)
@@ -103,9 +97,7 @@ def find_images(folder: Path) -> Iterator[Path]:
     ImageError
         There are none; or, after all others, a folder that could not be read.
     """
-    Image.init()
-    kinds = Image.registered_extensions().items()
-    suffixes = {suffix for suffix, kind in kinds if kind in Image.OPEN} | _NEED_MORE_THAN_PILLOW
+    suffixes = picture_suffixes()
     found = False
     unreadable: list[OSError] = []
     try:

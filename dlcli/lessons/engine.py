@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from dlcli.data.datasets import Dataset
+from dlcli.data.datasets import Dataset, Source
 from dlcli.errors import ConfigError
 from dlcli.lessons import formulas, measures, texts
 from dlcli.lessons.experiments import Picture, Trained, select, train_side_by_side
@@ -74,20 +74,22 @@ OnEpoch = Callable[[dict[str, Trained], Trained], None]
 """Gets all networks of a lesson, and the one that was trained just now."""
 
 
-def prepare(lesson: Lesson, load: Callable[[str], Dataset]) -> dict[str, Trained]:
+def prepare(lesson: Lesson, load: Callable[[Source], Dataset]) -> dict[str, Trained]:
     """The networks of a lesson, not trained yet; ``load`` loads a dataset by its name."""
     loaded: dict[str, Dataset] = {}
     found = {}
     for name, experiment in lesson.file.experiments.items():
         config = lesson.configs[name]
-        if config.dataset not in loaded:
-            loaded[config.dataset] = load(config.dataset)
-        data = select(loaded[config.dataset], config, experiment.inverted)
+        if config.dataset_name not in loaded:
+            loaded[config.dataset_name] = load(config.dataset)
+        data = select(loaded[config.dataset_name], config, experiment.inverted)
         found[name] = Trained(experiment.label, config, data)
     return found
 
 
-def run(lesson: Lesson, load: Callable[[str], Dataset], on_epoch: OnEpoch | None = None) -> Result:
+def run(
+    lesson: Lesson, load: Callable[[Source], Dataset], on_epoch: OnEpoch | None = None
+) -> Result:
     """Train the networks of a lesson, measure them, and check its claims.
 
     Raises

@@ -88,7 +88,7 @@ def row_of(path: Path) -> dict[str, Any]:
         "validation_loss": kept.validation_loss if kept else None,
         "seconds": round(sum(record.seconds for record in records), 3),
         "hidden_layers": list(config.hidden_layers) if config else None,
-        "dataset": config.dataset if config else None,
+        "dataset": config.dataset_name if config else None,
         "trained": None if trained is None else _utc(trained / 1e9),
     }
 

@@ -17,6 +17,7 @@ from dlcli.nn.dimensions import (
     IMAGE_SIZE,
     MAX_HIDDEN_LAYERS,
     MAX_PARAMETERS,
+    MAX_PARTS,
     MAX_PATH,
     MAX_THREADS,
 )
@@ -27,6 +28,7 @@ from dlcli.vision import Preprocessing
 
 if TYPE_CHECKING:
     from dlcli.config.schema import Config
+    from dlcli.data.datasets import Dataset
     from dlcli.training.epoch_metrics import EpochRecord
     from dlcli.training.state import TrainingState
 
@@ -110,12 +112,36 @@ class Architecture:
 class DatasetIdentity:
     """Which data the model was trained on: the checksum says so, the rest are hints.
 
-    ``folder`` is the absolute path at training time of a dataset that is named by its folder.
+    ``folder`` is the absolute path at training time of a dataset that is named by its folder;
+    ``parts`` are the datasets of a mixture.
     """
 
     name: str
     checksum: str
     folder: str | None = None
+    parts: "tuple[DatasetIdentity, ...]" = ()
+
+    @classmethod
+    def of(cls, dataset: "Dataset") -> Self:
+        """The identity of a dataset."""
+        parts = tuple(map(cls.of, dataset.parts))
+        return cls(dataset.name, dataset.checksum, dataset.folder, parts)
+
+    @classmethod
+    def from_json(cls, values: Json) -> Self:
+        """Check an identity from a file; raise ``CheckpointError`` naming a wrong key."""
+        found = _checked(values, _DATASET, "dataset.")
+        parts = [_checked(part, _PART, "dataset.parts.") for part in found["parts"]]
+        return cls(**found | {"parts": tuple(cls(**part) for part in parts)})
+
+    def to_json(self) -> Json:
+        """The identity as plain values, without what is not known."""
+        values: Json = {"name": self.name, "checksum": self.checksum}
+        if self.folder is not None:
+            values["folder"] = self.folder
+        if self.parts:
+            values["parts"] = [part.to_json() for part in self.parts]
+        return values
 
 
 @dataclass(frozen=True)
@@ -224,7 +250,7 @@ class Metadata:
             Naming the key that is missing or wrong.
         """
         found = _checked(values, _METADATA)
-        found["dataset"] = DatasetIdentity(**_checked(found["dataset"], _DATASET, "dataset."))
+        found["dataset"] = DatasetIdentity.from_json(found["dataset"])
         scores, training, images = found["scores"], found["training"], found["images"]
         found["images"] = TrainingImages(**_checked(images, _IMAGES, "images.")) if images else None
         found["scores"] = Scores(**_checked(scores, _SCORES, "scores.")) if scores else None
@@ -239,8 +265,7 @@ class Metadata:
     def to_json(self) -> Json:
         """The metadata as plain values, for a file."""
         values = {key: value for key, value in asdict(self).items() if value is not None}
-        if self.dataset.folder is None:
-            del values["dataset"]["folder"]
+        values["dataset"] = self.dataset.to_json()
         if self.training is not None:
             values["training"] = {
                 key: None if value == math.inf else value
@@ -276,6 +301,10 @@ def _are_class_names(value: Any) -> bool:
     return all(map(is_name, value)) and len(set(value)) == len(value)
 
 
+def _are_parts(value: Any) -> bool:
+    return isinstance(value, list) and len(value) <= MAX_PARTS and all(map(_is_object, value))
+
+
 def _is_object(value: Any) -> bool:
     return isinstance(value, dict)
 
@@ -294,11 +323,12 @@ _METADATA: _Fields = {
     "images": (_is_object, {}),
     "training": (_is_object, {}),
 }
-_DATASET: _Fields = {
+_PART: _Fields = {
     "name": (_is_path, None),
     "checksum": (lambda value: isinstance(value, str), None),
     "folder": (lambda value: value is None or _is_path(value), None),
 }
+_DATASET: _Fields = _PART | {"parts": (_are_parts, [])}
 _IMAGES: _Fields = {
     "polarity": (lambda value: value in get_args(Polarity), None),
     "digits": (lambda value: isinstance(value, bool), None),

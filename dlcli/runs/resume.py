@@ -74,11 +74,16 @@ class Resumption:
         """
         then, name = self.saved.dataset, self.config.dataset
         is_same = name == self.saved.config.dataset
-        dataset = training_data.find(then, load, "--set dataset=") if is_same else load(name)
+        preparation = self.config.preparation
+        if is_same:
+            dataset = training_data.find(then, load, preparation, "--set dataset=")
+        else:
+            dataset = load(name, preparation=preparation)
         if dataset.checksum != then.checksum:
             raise ConfigError(
-                f"{self.saved.path}: was trained on other data than {dataset.folder or name} is "
-                f"now (checksum {short(dataset.checksum)}, then {short(then.checksum)})"
+                f"{self.saved.path}: was trained on other data than "
+                f"{dataset.folder or dataset.name} is now "
+                f"(checksum {short(dataset.checksum)}, then {short(then.checksum)})"
             )
         dataset = dataset.of_classes(self.config.classes)
         return replace(dataset, class_names=self.saved.class_names)

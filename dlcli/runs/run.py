@@ -12,7 +12,6 @@ import numpy as np
 from dlcli import __version__
 from dlcli.config.schema import Config, to_builtins, to_yaml
 from dlcli.data.datasets import Dataset, Examples
-from dlcli.data.registry import preprocessing_for
 from dlcli.errors import DivergenceError
 from dlcli.files import atomic_write, flush_folder
 from dlcli.nn.network import Network
@@ -185,8 +184,8 @@ class Run:
             config=to_builtins(self.config),
             epoch=state.epoch,
             scores=None if record is None else Scores.of(record),
-            dataset=DatasetIdentity(self.dataset.name, self.dataset.checksum, self.dataset.folder),
-            preprocessing=preprocessing_for(self.dataset.name),
+            dataset=DatasetIdentity.of(self.dataset),
+            preprocessing=self.dataset.preprocessing,
             threads=self.threads,
             temperature=temperature,
             class_names=self.dataset.class_names,

@@ -1,22 +1,34 @@
 """The dataset that a model was trained on: where it is now, and whether it is still the same."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol, get_args
 
-from dlcli.data.datasets import Dataset
+from dlcli.data import datasets
+from dlcli.data.datasets import Dataset, Source
 from dlcli.data.registry import DATASETS
 from dlcli.errors import DatasetError
 from dlcli.files import expand_home, quoted
 from dlcli.runs.checkpoint import Model
 from dlcli.runs.metadata import DatasetIdentity
-
-Load = Callable[[str], Dataset]
-"""Loads a dataset by its name or folder."""
+from dlcli.vision import Preparation
 
 
-def find(identity: DatasetIdentity, load: Load, option: str = "--dataset ") -> Dataset:
+class Load(Protocol):
+    """Loads a dataset by its name or folder, or a mixture; see :func:`dlcli.data.datasets.load`."""
+
+    def __call__(self, source: Source, *, preparation: Preparation | None) -> Dataset:
+        """Load it, with pictures prepared in one way."""
+
+
+def find(
+    identity: DatasetIdentity,
+    load: Load,
+    preparation: Preparation | None = None,
+    option: str = "--dataset ",
+) -> Dataset:
     """Load a dataset from its folder at training time, else from the folder of its name here.
 
     The content decides: what has another checksum is returned only where nothing has the right
@@ -28,15 +40,18 @@ def find(identity: DatasetIdentity, load: Load, option: str = "--dataset ") -> D
     DatasetError
         It is in neither folder, or cannot be read.
     """
+    if identity.parts:
+        parts = [find(part, load, preparation, option) for part in identity.parts]
+        return datasets.mixture(parts)
     found = None
     for place in _places(identity):
-        dataset = replace(load(place), name=identity.name)
+        dataset = replace(load(place, preparation=preparation), name=identity.name)
         if dataset.checksum == identity.checksum:
             return dataset
         found = found or dataset
     if found is None:
         folder = identity.folder or identity.name
-        raise DatasetError(f"{folder}: no such folder of IDX files; name it with: {option}FOLDER")
+        raise DatasetError(f"{folder}: no such folder of images; name it with: {option}FOLDER")
     return found
 
 
@@ -46,7 +61,7 @@ def _places(identity: DatasetIdentity) -> list[str]:
         return [identity.name]
     named = expand_home(identity.name)
     folders = dict.fromkeys(os.path.abspath(f) for f in (identity.folder, named) if f)  # noqa: PTH100 - links stay
-    return [folder for folder in folders if os.path.isdir(folder)]  # noqa: PTH112 - never raises
+    return [folder for folder in folders if datasets.exists(folder)]
 
 
 def load_common(models: Sequence[Model], load: Load) -> Dataset:
@@ -64,7 +79,7 @@ def load_common(models: Sequence[Model], load: Load) -> Dataset:
             f"the models were trained on different data ({listed}); choose with --dataset"
         )
     model = models[0]
-    dataset = find(model.metadata.dataset, load)
+    dataset = find(model.metadata.dataset, load, preparation_of(model))
     checksum = model.metadata.dataset.checksum
     if dataset.checksum != checksum:
         place = dataset.folder or dataset.name
@@ -84,11 +99,17 @@ def load_named(name: str, models: Sequence[Model], load: Load) -> Dataset:
     DatasetError
         It cannot be read, or has other classes than a model.
     """
-    dataset = load(name)
+    dataset = load(name, preparation=preparation_of(models[0]))
     first, *others = (_for_model(dataset, model) for model in models)
     if any(other.class_names != first.class_names for other in others):
         raise DatasetError(f"{name}: the models have different classes; score them one by one")
     return first
+
+
+def preparation_of(model: Model) -> Preparation | None:
+    """How the config of a model wants pictures prepared; None for the way of their classes."""
+    wanted = model.metadata.config.get("preparation")
+    return wanted if wanted in get_args(Preparation) else None
 
 
 def _for_model(dataset: Dataset, model: Model) -> Dataset:

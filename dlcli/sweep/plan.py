@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -15,6 +15,10 @@ from dlcli.config.validation import checked, resolve
 from dlcli.config.yaml_loader import Setting, Settings
 from dlcli.errors import ConfigError
 from dlcli.sweep.space import WORDS, Choices, Label, Space, parse, plain
+from dlcli.vision import Preparation
+
+if TYPE_CHECKING:
+    from dlcli.data.datasets import Source
 
 SECTION = "sweep"
 MAX_GRID = 1_000_000
@@ -73,12 +77,18 @@ class Plan:
         return resolve(self.fixed, self.space).epochs
 
     @property
-    def datasets(self) -> list[str]:
-        """Every dataset that a trial may need."""
+    def datasets(self) -> "dict[str, Source]":
+        """Every dataset that a trial may need, by its name."""
         space = self.space.get("dataset")
         if isinstance(space, Choices):
-            return list(space.values)
-        return [resolve(self.fixed, self.space).dataset]
+            return {name: name for name in space.values}
+        config = resolve(self.fixed, self.space)
+        return {config.dataset_name: config.dataset}
+
+    @property
+    def preparation(self) -> Preparation | None:
+        """How pictures are prepared in every trial."""
+        return resolve(self.fixed, self.space).preparation
 
     @property
     def trials(self) -> int:

@@ -57,7 +57,11 @@ class Worker:
         self._location = location
         self._study = study
         self._is_stopped = is_stopped
-        self._dataset = cache(lambda name: datasets.load(name, location.data_dir))
+        self._dataset = cache(
+            lambda source, preparation: datasets.load(
+                source, location.data_dir, preparation=preparation
+            )
+        )
         self._error: Exception | None = None  # of the current trial
         self._away_since: float | None = None  # when the database began to fail
 
@@ -134,7 +138,7 @@ class Worker:
         signature = {"trial": trial.number, "worker": f"{platform.node()}:{os.getpid()}"}
         trial.set_user_attr(WORKER, signature)
         config = self._plan.config(labels)
-        dataset = self._dataset(config.dataset).of_classes(config.classes)
+        dataset = self._dataset(config.dataset, config.preparation).of_classes(config.classes)
         train, validation = make_splits(config, dataset.train)
         initial = initial_model.load(config)
         make_folder(self._location.folder)  # an older study of this name may have left runs in it

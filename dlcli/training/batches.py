@@ -33,7 +33,8 @@ def steps_per_epoch(config: Config, images: int) -> int:
 class Block:
     """Consecutive batches of an epoch; ``first_step`` counts the batches before, from 0.
 
-    ``weights`` has the weight of each image's class; None where all count alike.
+    ``weights`` has the weight of each image, by its class and its part of a mixture; None where
+    all count alike.
     """
 
     first_step: int
@@ -60,7 +61,8 @@ class Batches:
         """``class_weights`` has one weight a class, if they do not count alike."""
         self.steps = steps_per_epoch(config, len(train))
         self.size = min(config.batch_size, len(train))
-        self._config, self._train, self._class_weights = config, train, class_weights
+        self._config, self._train = config, train
+        self._weights = _weights(config, train, class_weights)
         self._classes, self._dtype = network.layer_sizes[-1], network.parameters.dtype
         self._distortions = Distortions(config.augmentation) if config.augmentation else None
         self._block_steps = max(_BLOCK_ROWS // self.size, 1)
@@ -81,7 +83,16 @@ class Batches:
             if self._distortions is not None:
                 images = self._distortions.apply(images, augmentation_random)
             targets = one_hot(labels, self._classes, self._dtype)
-            weights = None if self._class_weights is None else self._class_weights[labels]
-            yield Block(
-                first_step, images, labels, smooth(targets, self._config.label_smoothing), weights
-            )
+            targets = smooth(targets, self._config.label_smoothing)
+            weights = None if self._weights is None else self._weights[rows]
+            yield Block(first_step, images, labels, targets, weights)
+
+
+def _weights(config: Config, train: Examples, class_weights: Array | None) -> Array | None:
+    """The weight of each training image; None where all count alike."""
+    weights = None if class_weights is None else class_weights[train.labels]
+    of_parts = np.array(config.dataset_weights, np.float32)
+    if train.parts is None or (of_parts == 1).all():
+        return weights
+    chosen: Array = of_parts[train.parts]
+    return chosen if weights is None else chosen * weights

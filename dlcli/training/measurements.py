@@ -86,7 +86,7 @@ def measure(config: Config, state: TrainingState, examples: Examples) -> Measure
 def _some(examples: Examples) -> Examples:
     """Up to 1,000 of the examples, evenly spaced."""
     rows = np.linspace(0, len(examples) - 1, min(len(examples), _MAX_IMAGES)).astype(np.int64)
-    return Examples(examples.images[rows], examples.labels[rows])
+    return examples.take(rows)
 
 
 def _start(config: Config, initial: Network, examples: Examples) -> StartMeasurements:

@@ -18,10 +18,14 @@ The modules, in reading order: each imports only those above it.
 - ``cuts``                    paths between digits that touch
 - ``segmentation``            a page's lines, words, and candidates for their digits
 - ``pipeline``                all of these for one picture
+- ``plain``                   signs of other classes, scaled and centred by their box alone
 - ``preview``                 PNG files that show images and the steps of the pipeline
 """
 
 from typing import Literal, TypeAlias
 
-Preprocessing: TypeAlias = Literal["digit", "none"]
-"""How ``dlcli predict`` prepares pictures: as MNIST prepared its digits, or not at all."""
+Preparation: TypeAlias = Literal["digit", "plain"]
+"""How to make images of pictures: as MNIST prepared its digits, or by their box alone."""
+
+Preprocessing: TypeAlias = Literal["digit", "plain", "none"]
+"""How ``dlcli predict`` prepares pictures: in one of these ways, or not at all."""

@@ -62,6 +62,16 @@ _FULL_SCALES = (255, 4095, 65535)
 # covers more than this fraction and its levels, of 255, differ by more than this.
 _MIN_PAGE_FRACTION = 0.2
 _MIN_PAGE_CONTRAST = 60
+# Pictures that Pillow may read only with a library beside it; without that they are reported, and
+# not passed over like other files.
+_NEED_MORE_THAN_PILLOW = {".heic", ".heif", ".hif", ".avif"}
+
+
+def picture_suffixes() -> set[str]:
+    """The endings of picture files, such as ``.png``, in lower case."""
+    Image.init()
+    kinds = Image.registered_extensions().items()
+    return {suffix for suffix, kind in kinds if kind in Image.OPEN} | _NEED_MORE_THAN_PILLOW
 
 
 def read_image(

@@ -17,6 +17,7 @@ _CAPTION_HEIGHT = 16
 _TILE_GAP = 8
 _GRID_SCALE = 3
 _GRID_GAP = 4
+_NAME_WIDTH, _NAME_LENGTH = 100, 15  # pixels and characters of the name of a row
 _GREY = 90
 _RED = (220, 40, 40)
 
@@ -26,16 +27,24 @@ def write_image(pixels: Pixels, path: Path) -> None:
     _write(_image(pixels), path)
 
 
-def write_grid(rows: Sequence[Pixels], file: BinaryIO) -> None:
-    """Write a grid of enlarged images, a row for each array of shape (n, 784)."""
+def write_grid(rows: Sequence[Pixels], file: BinaryIO, names: Sequence[str] = ()) -> None:
+    """Write a grid of enlarged images, a row for each array of shape (n, 784).
+
+    With ``names``, the name of each row stands before it.
+    """
     side = _GRID_SCALE * IMAGE_SIDE
     step = side + _GRID_GAP
     columns = max(len(row) for row in rows)
-    grid = Image.new("L", (columns * step + _GRID_GAP, len(rows) * step + _GRID_GAP), _GREY)
+    left = _NAME_WIDTH if names else 0
+    size = (left + columns * step + _GRID_GAP, len(rows) * step + _GRID_GAP)
+    grid = Image.new("L", size, _GREY)
+    draw = ImageDraw.Draw(grid)
     for down, row in enumerate(rows):
+        if names:
+            draw.text((_GRID_GAP, _GRID_GAP + down * step), names[down][:_NAME_LENGTH], fill=255)
         for across, pixels in enumerate(row):
             enlarged = _image(pixels).resize((side, side), Image.Resampling.NEAREST)
-            grid.paste(enlarged, (_GRID_GAP + across * step, _GRID_GAP + down * step))
+            grid.paste(enlarged, (left + _GRID_GAP + across * step, _GRID_GAP + down * step))
     grid.save(file, format="PNG")
 
 

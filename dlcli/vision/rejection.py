@@ -48,6 +48,11 @@ def ood_scores(images: Pixels) -> npt.NDArray[np.floating]:
     return probabilities[:, OOD_CLASS]
 
 
+def indifferent_scores(images: Pixels) -> npt.NDArray[np.floating]:
+    """OOD scores for images of other signs, which the rejection network does not know: all 0."""
+    return np.zeros(len(images), np.float32)
+
+
 def rejection_reason(ood_score: float, probabilities: Array) -> RejectionReason | None:
     """Why a digit is rejected, given its OOD score and the probabilities of the ten digits."""
     if ood_score > REJECTION_THRESHOLD:

@@ -8,7 +8,6 @@ from dlcli.data.registry import (
     FILES,
     Checksum,
     downloadable,
-    preprocessing_for,
     sha256,
 )
 
@@ -35,11 +34,15 @@ def test_all_but_the_sample_are_downloaded():
         ("sample", "digit"),
         ("fashion-mnist", "none"),
         ("kmnist", "none"),
-        ("./a-folder", "digit"),
     ],
 )
 def test_pictures_are_prepared_as_the_dataset_was(dataset, preprocessing):
-    assert preprocessing_for(dataset) == preprocessing
+    assert DATASETS[dataset].preprocessing == preprocessing
+
+
+@pytest.mark.parametrize("info", DATASETS.values(), ids=list(DATASETS))
+def test_every_dataset_names_its_ten_classes(info):
+    assert len(set(info.class_names)) == 10
 
 
 def test_a_checksum_of_the_content_ignores_how_it_is_packed():

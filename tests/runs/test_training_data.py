@@ -58,7 +58,7 @@ def test_a_named_dataset_is_no_folder(workdir, tiny, sample):
 @pytest.mark.parametrize("folder", [None, "/no/such/folder", "/no\0such"])
 def test_a_dataset_that_is_gone_can_be_named(workdir, folder):
     identity = DatasetIdentity("gone", "0", folder)
-    with pytest.raises(DatasetError, match="no such folder of IDX files; name it with: --dataset "):
+    with pytest.raises(DatasetError, match="no such folder of images; name it with: --dataset "):
         training_data.find(identity, datasets.load)
 
 

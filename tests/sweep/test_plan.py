@@ -17,7 +17,7 @@ def problems_of(make_plan, text: str, **options) -> list[str]:
 def test_the_shipped_search_is_valid():
     plan = plans.load(["sweep"], [], None)
     assert {"hidden_layers", "learning_rate", "dropout"} <= set(plan.space)
-    assert plan.datasets == ["sample"]
+    assert list(plan.datasets) == ["sample"]
     assert plan.trials == 60
 
 
@@ -56,8 +56,11 @@ def test_the_largest_number_of_epochs_and_the_datasets(make_plan, tiny):
     assert make_plan().max_epochs == 2
     assert make_plan("epochs: {low: 1, high: 30}").max_epochs == 30
     assert make_plan("epochs: {choices: [9, 3]}").max_epochs == 9
-    assert make_plan("dataset: {choices: [sample, mnist]}").datasets == ["sample", "mnist"]
-    assert make_plan().datasets == [str(tiny)]
+    assert make_plan("dataset: {choices: [sample, mnist]}").datasets == {
+        "sample": "sample",
+        "mnist": "mnist",
+    }
+    assert list(make_plan().datasets) == [str(tiny)]
 
 
 def test_every_problem_is_reported_with_file_line_and_key(make_plan):

@@ -1,0 +1,153 @@
+"""Images in a CSV file as Kaggle hands MNIST out: the label first, then 784 pixels, row by row."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dlcli.data import classes, idx
+from dlcli.data.datasets import Examples
+from dlcli.data.image_folder import TEST_FRACTION
+from dlcli.data.registry import FILES
+from dlcli.errors import DatasetError
+from dlcli.files import atomic_write, make_folder, open_file
+from dlcli.nn.dimensions import IMAGE_SIDE, IMAGE_SIZE
+from dlcli.nn.types import Labels
+
+# IDX files of more images would be larger than what is read; see ``idx.MAX_BYTES``.
+_MAX_IMAGES = 750_000
+_MAX_LINE_BYTES = 100_000
+_MAX_LABEL = 255  # a byte in IDX files
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The images of a file as bytes, with their labels as they are written."""
+
+    pixels: list[bytes]
+    labels: list[str]
+
+
+def convert(source: Path, test_source: Path | None, folder: Path) -> tuple[int, int]:
+    """Write the images of CSV files as IDX files into ``folder``; return how many of each split.
+
+    Without ``test_source``, a fifth of each class are the test images, chosen by their pixels.
+    Labels that are no numbers become the names of classes, in a ``classes.txt``.
+
+    Raises
+    ------
+    DatasetError
+        A file is no such CSV file, or has too few images.
+    """
+    train = _read(source)
+    test = _read(test_source) if test_source is not None else None
+    names = _names(train.labels, source)
+    if test is not None and test_source is not None:
+        unknown = sorted(set(test.labels) - set(names or train.labels))
+        if unknown and names is not None:
+            raise DatasetError(f"{test_source}: the label {unknown[0]!r} is none of {source}")
+        splits = (_examples(train, names, source), _examples(test, names, test_source))
+    else:
+        splits = _split(_examples(train, names, source), source)
+    make_folder(folder)
+    if names is not None:
+        with atomic_write(folder / classes.NAMES_FILE) as file:
+            file.write("".join(f"{name}\n" for name in names).encode())
+    for files, examples in zip((FILES[:2], FILES[2:]), splits, strict=True):
+        images = examples.images.reshape(-1, IMAGE_SIDE, IMAGE_SIDE)
+        for name, array in zip(files, (images, examples.labels), strict=True):
+            with atomic_write(folder / name) as file:
+                file.write(idx.serialize(np.asarray(array, np.uint8)))
+    return len(splits[0]), len(splits[1])
+
+
+def _read(path: Path) -> _Rows:
+    rows = _Rows([], [])
+    try:
+        with open_file(path) as file:
+            for number, line in enumerate(iter(lambda: file.readline(_MAX_LINE_BYTES), b""), 1):
+                _add(rows, line, f"{path}, line {number}", is_first=number == 1)
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if not rows.labels:
+        raise DatasetError(f"{path}: holds no images")
+    return rows
+
+
+def _add(rows: _Rows, line: bytes, where: str, *, is_first: bool) -> None:
+    """Add the image on a line; the first line may be a header."""
+    label, *cells = line.strip().split(b",")
+    if not label and not cells:
+        return
+    if len(cells) != IMAGE_SIZE:
+        hint = "; Kaggle's test.csv has no labels" if len(cells) == IMAGE_SIZE - 1 else ""
+        raise DatasetError(
+            f"{where}: {len(cells) + 1:,} columns, expected a label and {IMAGE_SIZE} pixels{hint}"
+        )
+    try:
+        pixels = bytes(map(int, cells))
+    except ValueError:
+        if is_first and not any(cell.strip().isdigit() for cell in cells):
+            if b"label" not in label.lower() and any(b"label" in cell.lower() for cell in cells):
+                raise DatasetError(f"{where}: the label must be the first column") from None
+            return  # the header
+        raise DatasetError(f"{where}: {_wrong(cells)}, expected 0 to 255") from None
+    if len(rows.labels) == _MAX_IMAGES:
+        raise DatasetError(f"{where}: more than {_MAX_IMAGES:,} images")
+    rows.pixels.append(pixels)
+    rows.labels.append(label.strip(b' "').decode(errors="replace"))
+
+
+def _wrong(cells: list[bytes]) -> str:
+    """The first pixel that is none."""
+    for number, cell in enumerate(cells):
+        if not (cell.strip().isdigit() and int(cell) <= 255):
+            return f"pixel {number} is {cell.decode(errors='replace')[:20]!r}"
+    raise AssertionError("all pixels can be read")
+
+
+def _names(labels: list[str], path: Path) -> tuple[str, ...] | None:
+    """The names of classes whose labels are no numbers; None if all are."""
+    used = set(labels)
+    if all(label.isdecimal() and label.isascii() for label in used):
+        high = max(map(int, used))
+        if high > _MAX_LABEL:
+            raise DatasetError(f"{path}: the label {high} is above {_MAX_LABEL}")
+        return None
+    names = classes.checked(classes.in_order(list(used)), str(path))
+    if len(names) > _MAX_LABEL + 1:
+        raise DatasetError(f"{path}: {len(names):,} classes, at most {_MAX_LABEL + 1}")
+    return names
+
+
+def _examples(rows: _Rows, names: tuple[str, ...] | None, path: Path) -> Examples:
+    images = np.frombuffer(b"".join(rows.pixels), np.uint8).reshape(-1, IMAGE_SIZE)
+    if names is not None:
+        index = {name: number for number, name in enumerate(names)}
+        return Examples(images, np.array([index[label] for label in rows.labels], np.uint8))
+    try:
+        return Examples(images, np.array(list(map(int, rows.labels)), np.uint8))
+    except (ValueError, OverflowError) as error:
+        raise DatasetError(f"{path}: a label is no number from 0 to {_MAX_LABEL}") from error
+
+
+def _split(examples: Examples, path: Path) -> tuple[Examples, Examples]:
+    """Training and test examples, the latter a fifth of each class, chosen by their pixels."""
+    held_out = np.zeros(len(examples), dtype=bool)
+    held_out[list(_chosen(examples.images.tobytes(), examples.labels))] = True
+    if not held_out.any():
+        raise DatasetError(f"{path}: too few images for a test; each class needs two or more")
+    return examples.take(~held_out), examples.take(held_out)
+
+
+def _chosen(pixels: bytes, labels: Labels) -> Iterator[int]:
+    digests = [
+        hashlib.sha256(pixels[start : start + IMAGE_SIZE]).digest()
+        for start in range(0, len(pixels), IMAGE_SIZE)
+    ]
+    for label in np.unique(labels):
+        rows = sorted(np.flatnonzero(labels == label).tolist(), key=lambda row: digests[row])
+        count = round(TEST_FRACTION * len(rows)) or int(len(rows) > 1)
+        yield from rows[:count]

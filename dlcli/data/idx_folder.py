@@ -1,0 +1,115 @@
+"""The four IDX files of a dataset in a folder, under the names by which they go around.
+
+MNIST's own names come first. Others have a prefix or a dot for a dash, as in
+``train-images.idx3-ubyte`` and ``emnist-letters-test-labels-idx1-ubyte.gz``. A folder may hold
+several datasets, each with its prefix; ``FOLDER/PREFIX`` names one of them.
+
+EMNIST's images are stored with rows and columns exchanged (Cohen et al., "EMNIST: an extension of
+MNIST to handwritten letters", 2017).
+"""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from dlcli.data import classes, idx
+from dlcli.data.idx import IdxFile
+from dlcli.data.registry import FILES, sha256
+from dlcli.errors import DatasetError
+
+_NAME = re.compile(
+    r"(?P<prefix>.*?)[-_.]?(?P<split>train|t10k|test)[-_.](?P<kind>images|labels)"
+    r"[-_.]idx[13][-_.]ubyte(?:\.gz)?",
+    re.IGNORECASE,
+)
+_MAPPING = "mapping.txt"
+
+
+@dataclass(frozen=True)
+class Found:
+    """The paths of a dataset's files, in the order of ``FILES``, and what its names say."""
+
+    folder: Path
+    prefix: str
+    paths: tuple[Path, ...]
+
+    @property
+    def is_transposed(self) -> bool:
+        """Whether the rows and columns of images are exchanged, as the names of EMNIST tell."""
+        return "emnist" in self.prefix.lower()
+
+    def names_file(self) -> Path | None:
+        """The file beside them that names the classes: a ``classes.txt`` or a mapping."""
+        mappings = [f"{self.prefix}-{_MAPPING}"] if self.prefix else []
+        for name in (*mappings, classes.NAMES_FILE, _MAPPING):
+            path = self.folder / name
+            if os.path.lexists(path):
+                return path
+        return None
+
+
+def find(folder: Path) -> Found | None:
+    """The IDX files in a folder, or those of a prefix in it; None if there are none.
+
+    Raises
+    ------
+    DatasetError
+        One of the four is missing, or there are several datasets.
+    """
+    if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises if a name is too long
+        return _of_prefix(folder)
+    families = _families(folder)
+    if not families:
+        return None
+    if "" in families or len(families) == 1:
+        prefix = "" if "" in families else next(iter(families))
+        return Found(folder, prefix, _complete(folder, prefix, families[prefix]))
+    names = ", ".join(str(folder / prefix) for prefix in sorted(families)[:4])
+    raise DatasetError(f"{folder}: holds {len(families)} datasets; name one of them: {names}")
+
+
+def _of_prefix(path: Path) -> Found | None:
+    """The files beside each other whose names start with the last part of a path."""
+    if not os.path.isdir(path.parent):  # noqa: PTH112 - the same
+        return None
+    files = _families(path.parent).get(path.name)
+    if files is None:
+        return None
+    return Found(path.parent, path.name, _complete(path.parent, path.name, files))
+
+
+def _families(folder: Path) -> dict[str, dict[str, Path]]:
+    """The IDX files of a folder by prefix, each under MNIST's name for it."""
+    families: dict[str, dict[str, Path]] = {}
+    try:
+        names = sorted(os.listdir(folder))  # noqa: PTH208 - only the names
+    except OSError as error:
+        raise DatasetError(f"{folder}: cannot be read: {error.strerror or error}") from error
+    for name in names:  # a raw file comes before its .gz, and is taken
+        match = _NAME.fullmatch(name)
+        if match is None:
+            continue
+        part = 0 if match["split"].lower() == "train" else 2
+        usual = FILES[part + (match["kind"].lower() == "labels")]
+        families.setdefault(match["prefix"], {}).setdefault(usual, folder / name)
+    return families
+
+
+def _complete(folder: Path, prefix: str, files: dict[str, Path]) -> tuple[Path, ...]:
+    for usual in FILES:
+        if usual not in files:
+            name = f"{prefix}-{usual}" if prefix else usual
+            raise DatasetError(f"{folder}: contains no {name} (or {name}.gz)")
+    return tuple(files[usual] for usual in FILES)
+
+
+def read(found: Found) -> list[IdxFile]:
+    """Read the four files; all together have a limit, as each could be a gzip bomb."""
+    files: list[IdxFile] = []
+    remaining = idx.MAX_BYTES
+    for path in found.paths:
+        content = idx.read_file(path, remaining)
+        files.append(IdxFile(str(path), content, sha256(content)))
+        remaining -= len(content)
+    return files

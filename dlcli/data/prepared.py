@@ -1,0 +1,290 @@
+"""Pictures of a folder as 28x28 images, prepared once and kept in the cache.
+
+``DATA_DIR/prepared/KEY.npz`` holds the images of one state of a folder: the key is the sum of all
+its pictures, so that any change makes another file. The files can be deleted at any time.
+"""
+
+import io
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+from PIL import Image
+
+from dlcli.data import idx, image_folder
+from dlcli.data.classes import DIGITS, are_digits
+from dlcli.data.image_folder import Listing, Picture, Unusable
+from dlcli.data.registry import sha256
+from dlcli.errors import DatasetError, ImageError
+from dlcli.files import atomic_write, make_folder
+from dlcli.nn.dimensions import IMAGE_SIDE, IMAGE_SIZE
+from dlcli.nn.types import Labels, Pixels
+from dlcli.vision import Preparation, Preprocessing, pipeline, plain
+from dlcli.vision.candidate import Located
+from dlcli.vision.decode import ignore_warnings, read_pages
+from dlcli.vision.rejection import indifferent_scores
+
+FOLDER = "prepared"
+"""The folder inside the dataset cache."""
+
+# To be raised when the preparation changes, so that what older versions prepared is not used.
+_VERSION = 1
+_SHOWN_EVERY = 16  # pictures from one report of the progress to the next
+
+
+class Progress(Protocol):
+    """Learns how many pictures are prepared."""
+
+    def prepared(self, name: str, done: int, total: int) -> None:
+        """So many of the pictures of a folder are done."""
+
+
+@dataclass(frozen=True)
+class PreparedFolder:
+    """The images of a folder of pictures, and what became of it.
+
+    Attributes
+    ----------
+    images, labels
+        Of training, then of the test; each shape (n, 784) and (n,).
+    preprocessing
+        How pictures must be prepared for a model of these images.
+    unusable
+        The pictures that are left out.
+    notes
+        What the user should know, a line each.
+    """
+
+    class_names: tuple[str, ...]
+    images: tuple[Pixels, Pixels]
+    labels: tuple[Labels, Labels]
+    preprocessing: Preprocessing
+    unusable: tuple[Unusable, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def checksum(self) -> str:
+        """Identifies the images; of exported images, that of the IDX files they came from."""
+        contents = [
+            idx.serialize(np.asarray(array))
+            for images, labels in zip(self.images, self.labels, strict=True)
+            for array in (images.reshape(-1, IMAGE_SIDE, IMAGE_SIDE), labels)
+        ]
+        sums = "".join(sha256(content) for content in contents)
+        names = "" if self.class_names == DIGITS else "\n".join(("", *self.class_names))
+        return sha256(f"{sums}{names}".encode())
+
+
+def load(
+    listing: Listing,
+    data_dir: Path,
+    preparation: Preparation | None = None,
+    progress: Progress | None = None,
+) -> PreparedFolder:
+    """The prepared images of a folder, from the cache if they are there.
+
+    Raises
+    ------
+    DatasetError
+        A class has no usable picture, or there are too few for a test.
+    """
+    listing, unreadable = image_folder.with_digests(listing)
+    key = image_folder.key(listing, unreadable, f"{_VERSION} {preparation}")
+    path = data_dir / FOLDER / f"{key}.npz"
+    found = _read(path)
+    if found is None:
+        found = _prepare(listing, unreadable, preparation, progress)
+        try:
+            make_folder(path.parent)
+            _write(path, found)
+        except OSError as error:
+            note = f"the prepared images cannot be kept in {path.parent}: {error.strerror or error}"
+            return replace(found, notes=(*found.notes, note))
+    return found
+
+
+def _prepare(
+    listing: Listing,
+    unreadable: Sequence[Unusable],
+    preparation: Preparation | None,
+    progress: Progress | None,
+) -> PreparedFolder:
+    names, pictures = listing.class_names, list(listing.pictures)
+    if not listing.has_test:
+        pictures = image_folder.with_test_split(pictures)
+    chosen = preparation or ("digit" if are_digits(names) else "plain")
+    as_they_are = listing.is_exported and preparation is None and _are_images(pictures)
+    prepare = _preparation(chosen, names, as_they_are=as_they_are)
+    images: dict[str, list[Pixels]] = {"train": [], "test": []}
+    labels: dict[str, list[int]] = {"train": [], "test": []}
+    unusable = list(unreadable)
+    index = {name: number for number, name in enumerate(names)}
+    for number, picture in enumerate(pictures, start=1):
+        for found in _images_of(picture, prepare):
+            if isinstance(found, Unusable):
+                unusable.append(found)
+            else:
+                images[picture.split].append(found)
+                labels[picture.split].append(index[picture.class_name])
+        if progress is not None and (number % _SHOWN_EVERY == 0 or number == len(pictures)):
+            progress.prepared(str(listing.folder), number, len(pictures))
+    _check(listing, labels, unusable)
+    dtype = np.uint8 if len(names) <= 256 else np.uint16
+    arrays: list[Any] = [
+        (np.stack(images[split]), np.array(labels[split], dtype)) for split in ("train", "test")
+    ]
+    return PreparedFolder(
+        class_names=names,
+        images=(arrays[0][0], arrays[1][0]),
+        labels=(arrays[0][1], arrays[1][1]),
+        preprocessing="digit" if as_they_are else chosen,
+        unusable=tuple(sorted(map(_as_text, unusable), key=lambda each: each.name)),
+        notes=_notes(listing, pictures, labels),
+    )
+
+
+def _preparation(
+    chosen: Preparation, names: Sequence[str], *, as_they_are: bool
+) -> Callable[[Image.Image, str], Located]:
+    if as_they_are:
+        return pipeline.take_as_is
+    if chosen == "plain":
+        return plain.prepare
+    if are_digits(names):
+        return pipeline.preprocess
+    return lambda image, name: pipeline.preprocess(image, name, indifferent_scores)
+
+
+def _are_images(pictures: Sequence[Picture]) -> bool:
+    """Whether all pictures are 28x28 and grey, as exported images are."""
+    try:
+        for picture in pictures:
+            with Image.open(picture.path) as image:
+                if image.size != (IMAGE_SIDE, IMAGE_SIDE) or image.mode != "L":
+                    return False
+    except Exception:  # noqa: BLE001 - Pillow raises anything; the preparation says why
+        return False
+    return True
+
+
+def _images_of(
+    picture: Picture, prepare: Callable[[Image.Image, str], Located]
+) -> Iterator[Pixels | Unusable]:
+    """The images of a file, one a page, or why there is none."""
+    content = image_folder.read_picture(picture)
+    if sha256(content) != picture.digest:
+        raise DatasetError(f"{picture.path}: changed while the folder was being read; try again")
+    with ignore_warnings():
+        for name, page in read_pages(io.BytesIO(content), picture.name):
+            try:
+                if isinstance(page, ImageError):
+                    raise page
+                located = prepare(page, name)
+            except ImageError as error:
+                yield Unusable(name, str(error).removeprefix(f"{name}: "))
+                continue
+            # What a class looks like is the user's to say: only what is not there, or there more
+            # than once, cannot be used.
+            if located.pixels is None or located.rejection is not None:
+                yield Unusable(name, str(located.rejection))
+            else:
+                yield located.pixels
+
+
+def _as_text(unusable: Unusable) -> Unusable:
+    """The same without the bytes of a name that are no text, which no JSON can hold."""
+    name, reason = (
+        text.encode(errors="backslashreplace").decode() for text in (unusable.name, unusable.reason)
+    )
+    return Unusable(name, reason)
+
+
+def _check(listing: Listing, labels: dict[str, list[int]], unusable: Sequence[Unusable]) -> None:
+    """Raise ``DatasetError`` unless every class has images to train on, and the test some."""
+    counts = Counter(labels["train"])
+    for number, name in enumerate(listing.class_names):
+        if not counts[number]:
+            why = f"; {unusable[0].name}: {unusable[0].reason}" if unusable else ""
+            raise DatasetError(
+                f"{listing.folder}: no picture of the class {name[:60]!r} can be trained on{why}"
+            )
+    if not labels["test"]:
+        raise DatasetError(
+            f"{listing.folder}: no test images; each class needs two pictures or more, or put some "
+            "into test/ and the others into train/"
+        )
+
+
+def _notes(
+    listing: Listing, pictures: Sequence[Picture], labels: dict[str, list[int]]
+) -> tuple[str, ...]:
+    notes = []
+    if not listing.has_test:
+        percent = round(100 * image_folder.TEST_FRACTION)
+        test, total = len(labels["test"]), len(labels["test"]) + len(labels["train"])
+        notes.append(
+            f"there is no folder test/, so {percent} % of each class are the test images "
+            f"({test:,} of {total:,})"
+        )
+    classes_of: dict[str, set[str]] = {}
+    splits_of: dict[str, set[str]] = {}
+    for picture in pictures:
+        classes_of.setdefault(picture.digest, set()).add(picture.class_name)
+        splits_of.setdefault(picture.digest, set()).add(picture.split)
+    several = [sorted(found) for found in classes_of.values() if len(found) > 1]
+    if several:
+        classes = " and ".join(several[0][:2])
+        notes.append(f"{_pictures_are(len(several))} in several classes, as in {classes}")
+    both = sum(len(found) > 1 for found in splits_of.values())
+    if both:
+        notes.append(f"{_pictures_are(both)} in training and in the test")
+    return tuple(notes)
+
+
+def _pictures_are(count: int) -> str:
+    return "1 picture is" if count == 1 else f"{count:,} pictures are"
+
+
+def _write(path: Path, prepared: PreparedFolder) -> None:
+    description = {
+        "class_names": prepared.class_names,
+        "preprocessing": prepared.preprocessing,
+        "unusable": [asdict(each) for each in prepared.unusable],
+        "notes": prepared.notes,
+        "checksum": prepared.checksum,
+    }
+    (train, test), (train_labels, test_labels) = prepared.images, prepared.labels
+    with atomic_write(path, durable=False) as file:
+        np.savez(
+            file,
+            train=train,
+            train_labels=train_labels,
+            test=test,
+            test_labels=test_labels,
+            description=np.frombuffer(msgspec.json.encode(description), np.uint8),
+        )
+
+
+def _read(path: Path) -> PreparedFolder | None:
+    """What was prepared before; None if there is nothing, or it is damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            description = msgspec.json.decode(arrays["description"].tobytes())
+            images = (arrays["train"], arrays["test"])
+            labels = (arrays["train_labels"], arrays["test_labels"])
+        found = PreparedFolder(
+            tuple(description["class_names"]),
+            (images[0].reshape(-1, IMAGE_SIZE), images[1].reshape(-1, IMAGE_SIZE)),
+            labels,
+            description["preprocessing"],
+            tuple(Unusable(**each) for each in description["unusable"]),
+            tuple(description["notes"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        return None
+    return found if found.checksum == description["checksum"] else None

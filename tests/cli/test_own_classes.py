@@ -1,0 +1,337 @@
+"""Letters and other classes from training to predictions, with their names everywhere."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+from dlcli import load_model
+from dlcli.cli.main import run
+from dlcli.data import datasets, idx, registry
+from dlcli.runs import lookup
+from tests.data.drawn_pictures import LETTERS, letter, write_digits, write_letters
+
+LEARN = ("-s", "epochs=20", "-s", "validation_size=0.1", "-s", "hidden_layers=[40]")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Pictures of ten letters, twelve of each."""
+    return write_letters(tmp_path_factory.mktemp("own") / "letters", each=12)
+
+
+@pytest.fixture(scope="module")
+def model(folder):
+    """A run that was trained on them."""
+    runs = folder.parent / "runs"
+    arguments = ["train", "-q", "-s", f"dataset={folder}", *LEARN, "--runs-dir", str(runs)]
+    assert run([*arguments, "--name", "letters"]) == 0
+    return runs / "letters"
+
+
+def json_of(result):
+    assert result.code == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def test_the_checkpoint_names_the_classes_and_the_preparation(model):
+    metadata = lookup.load_named(str(model)).metadata
+    assert metadata.class_names == tuple(LETTERS)
+    assert metadata.preprocessing == "plain"
+
+
+def test_eval_names_them(dlcli, model):
+    scores = json_of(dlcli("eval", model, "--format", "json"))
+    assert [entry["label"] for entry in scores["per_class"]] == list(LETTERS)
+    assert "per_digit" not in scores
+    assert scores["accuracy"] > 0.7
+    lines = dlcli("eval", model).stdout.splitlines()
+    assert any(line.split() == ["class", "precision", "recall", "F1", "images"] for line in lines)
+    assert f"   {'  '.join(LETTERS)}" in lines
+
+
+def test_predictions_of_eval_are_written_with_names(dlcli, model, workdir):
+    assert dlcli("eval", model, "--predictions", "p.csv").code == 0
+    rows = list(csv.DictReader(io.StringIO((workdir / "p.csv").read_text())))
+    assert {row["label"] for row in rows} == set(LETTERS)
+    assert {row["answer"] for row in rows} <= set(LETTERS)
+    assert float(rows[0][f"p{rows[0]['answer']}"]) > 0.1
+
+
+def test_predict_prints_the_name_first_and_never_a_question_mark(dlcli, model, folder):
+    result = dlcli("predict", "--model", model, folder)
+    names = [line.split("\t")[0] for line in result.stdout.splitlines()]
+    paths = [line.split("\t")[2] for line in result.stdout.splitlines()]
+    assert result.code == 0
+    assert set(names) == set(LETTERS)
+    right = [path.split("/")[-2] == name for name, path in zip(names, paths, strict=True)]
+    assert np.mean(right) > 0.9
+
+
+def test_predictions_are_those_of_eval(dlcli, model, folder):
+    """Pictures are prepared by ``predict`` as they were for training."""
+    from dlcli.inference.predictor import predict
+    from dlcli.inference.sources import find_sources
+
+    loaded = lookup.load_named(str(model))
+    found = predict(loaded, find_sources([str(folder)], []), raw=False)
+    dataset = datasets.load(str(folder))
+    known = {bytes(image) for part in (dataset.train, dataset.test) for image in part.images}
+    assert {bytes(prediction.pixels) for prediction in found} == known
+
+
+def test_json_and_csv_have_labels_and_no_digits(dlcli, model, folder):
+    picture = folder / "C" / "0.png"
+    found = json_of(dlcli("predict", "-m", model, picture, "--top", 2, "--format", "json"))
+    assert found["label"] in LETTERS
+    assert "digit" not in found
+    assert len(found["probabilities"]) == 10
+    assert found["top"][0] == {"label": found["label"], "probability": found["probability"]}
+    result = dlcli("predict", "-m", model, picture, "--format", "csv")
+    (row,) = csv.DictReader(io.StringIO(result.stdout))
+    assert set(row) == {"path", "label", "probability", *(f"p{name}" for name in LETTERS)}
+
+
+def test_a_blank_picture_is_still_none(dlcli, model, workdir):
+    Image.new("L", (60, 60), 255).save("blank.png")
+    found = json_of(dlcli("predict", "-m", model, "blank.png", "--format", "json"))
+    assert (found["label"], found["reason"]) == (None, "blank")
+
+
+def test_more_classes_than_there_are_cannot_be_shown(dlcli, model, folder):
+    result = dlcli("predict", "-m", model, folder / "A" / "0.png", "--top", 11)
+    assert result.code == 2
+    assert "--top 11: the model has 10 classes" in result.stderr
+
+
+def test_the_report_names_them_and_has_no_field_to_draw_digits_on(dlcli, model, workdir):
+    assert dlcli("report", model, "-o", "page.html").code == 0
+    page = (workdir / "page.html").read_text()
+    assert "Class by class" in page
+    assert '<th scope="col" title="J">J</th>' in page
+    assert "Draw a digit" not in page
+    demo = dlcli("report", "--demo", model, "-o", "demo.html")
+    assert demo.code == 4
+    assert "which cannot be drawn; digits can" in demo.stderr
+
+
+@pytest.mark.parametrize("what", ["confusion", "errors", "weights"])
+def test_plots_name_them(dlcli, model, workdir, what):
+    assert dlcli("plot", model, "--what", what, "-o", "plot.svg").code == 0
+    assert "<svg" in (workdir / "plot.svg").read_text()
+
+
+def test_exports_name_them(dlcli, model, workdir):
+    assert dlcli("export", model, "-o", "letters.onnx").code == 0
+    exported = onnx.load(workdir / "letters.onnx")
+    properties = {entry.key: entry.value for entry in exported.metadata_props}
+    assert json.loads(properties["dlcli"])["class_names"] == list(LETTERS)
+    assert exported.graph.output[0].type.tensor_type.shape.dim[1].dim_value == 10
+
+
+def test_the_library_names_them(model, folder):
+    classifier = load_model(model)
+    assert classifier.class_names == tuple(LETTERS)
+    found = classifier.predict_picture(folder / "E" / "1.png")
+    assert (found.label in LETTERS, found.digit, found.reason) == (True, None, None)
+
+
+def test_numbers_are_not_read_with_letters(dlcli, model, folder):
+    assert dlcli("read", "-m", model, folder / "E" / "1.png").code == 4
+
+
+def test_data_that_changed_are_not_scored_silently(dlcli, workdir):
+    write_letters(workdir / "mine", "AB", each=6)
+    assert dlcli("train", "-q", "-s", "dataset=./mine", *LEARN, "--name", "a").code == 0
+    letter("A", 77).save(workdir / "mine" / "A" / "more.png")
+    result = dlcli("eval", "runs/a")
+    assert result.code == 3
+    assert "has changed since runs/a/best.npz was trained on it" in result.stderr
+    assert dlcli("eval", "runs/a", "--dataset", "mine").code == 0
+
+
+def test_a_resumed_run_ends_bit_identical(dlcli, workdir):
+    write_letters(workdir / "mine", "AB", each=6)
+    train = ("train", "-q", "-s", "dataset=./mine", *LEARN)
+    assert dlcli(*train, "--name", "whole").code == 0
+    assert dlcli(*train, "-s", "epochs=7", "--name", "half").code == 0
+    assert dlcli("train", "-q", "--resume", "runs/half", "-s", "epochs=20").code == 0
+    with np.load("runs/whole/last.npz") as whole, np.load("runs/half/last.npz") as half:
+        for name in set(whole) - {"metadata"}:
+            assert whole[name].tobytes() == half[name].tobytes()
+
+
+def test_a_dataset_of_other_classes_is_refused(dlcli, model, workdir):
+    write_letters(workdir / "mine", "AX", each=3)
+    result = dlcli("eval", model, "--dataset", "mine")
+    assert result.code == 3
+    assert f"mine: its class 'X' is none of those of {model}/best.npz, A, B, C" in result.stderr
+
+
+def test_some_of_the_classes_can_be_scored(dlcli, model, workdir):
+    write_letters(workdir / "mine", "CA", each=3, first=20)
+    scores = json_of(dlcli("eval", model, "--dataset", "mine", "--format", "json"))
+    assert [entry["images"] for entry in scores["per_class"]] == [1, 0, 1, *[0] * 7]
+
+
+# 47 classes, as in EMNIST's balanced set: digits, capital letters, some small ones.
+BALANCED = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt"
+
+
+def write_emnist(folder, characters=BALANCED, first=0, kind="balanced"):
+    """IDX files with EMNIST's names: images transposed, and a mapping of labels to characters."""
+    folder.mkdir()
+    images = np.stack(
+        [
+            255 - np.asarray(letter(c, number).resize((28, 28))).T
+            for number in range(6)
+            for c in characters
+        ]
+    )
+    labels = np.tile(np.arange(len(characters)) + first, 6).astype(np.uint8)
+    test = np.arange(len(labels)) >= 5 * len(characters)
+    for split, rows in (("train", ~test), ("test", test)):
+        stem = f"emnist-{kind}-{split}"
+        (folder / f"{stem}-images-idx3-ubyte").write_bytes(idx.serialize(images[rows]))
+        (folder / f"{stem}-labels-idx1-ubyte.gz").write_bytes(
+            idx.compress(idx.serialize(labels[rows]))
+        )
+    lines = [f"{number} {ord(c)}\n" for number, c in enumerate(characters, start=first)]
+    (folder / f"emnist-{kind}-mapping.txt").write_text("".join(lines))
+    return folder
+
+
+def test_emnist_is_found_named_and_turned_upright(workdir):
+    dataset = datasets.load(str(write_emnist(workdir / "emnist")))
+    assert dataset.class_names == tuple(BALANCED)
+    upright = 255 - np.asarray(letter("0", 0).resize((28, 28)))
+    assert np.array_equal(dataset.train.images[0].reshape(28, 28), upright)
+    assert dataset.notes == ("EMNIST's images are stored transposed, and are turned upright here",)
+
+
+def test_labels_from_one_are_counted_from_zero(workdir):
+    folder = write_emnist(workdir / "emnist", LETTERS, first=1, kind="letters")
+    write_emnist(workdir / "other")
+    for path in (workdir / "other").iterdir():
+        path.rename(folder / path.name)
+    dataset = datasets.load(str(folder / "emnist-letters"))
+    assert dataset.class_names == tuple(LETTERS)
+    assert set(dataset.train.labels.tolist()) == set(range(10))
+
+
+def test_47_classes_from_training_to_export(dlcli, workdir):
+    write_emnist(workdir / "emnist")
+    assert dlcli("train", "-q", "-s", "dataset=./emnist", *LEARN, "--name", "a").code == 0
+    lines = dlcli("eval", "runs/a").stdout.splitlines()
+    (title,) = [line for line in lines if line.startswith("the most frequent errors (47 classes")]
+    assert lines[lines.index(title) + 1].split() == ["label", "prediction", "images"]
+    assert len(json_of(dlcli("eval", "runs/a", "--format", "json"))["per_class"]) == 47
+    letter("R", 3).save("r.png")
+    assert dlcli("predict", "-m", "runs/a", "r.png").stdout[0] in BALANCED
+    assert dlcli("report", "runs/a", "-o", "page.html").code == 0
+    assert '<table class="matrix many"' in (workdir / "page.html").read_text()
+    assert dlcli("plot", "runs/a", "--what", "confusion", "-o", "plot.png").code == 0
+    assert dlcli("export", "runs/a", "-o", "a.onnx").code == 0
+    assert dlcli("data", "show", "-s", "dataset=./emnist").code == 0
+
+
+def test_names_beside_idx_files_are_those_of_the_classes(tiny, dlcli):
+    names = [f"bar {number}" for number in range(10)]
+    (tiny / "classes.txt").write_text("\n".join(names))
+    assert datasets.load(str(tiny)).class_names == tuple(names)
+
+
+def test_other_names_of_mnists_files_are_found(tiny):
+    before = datasets.load(str(tiny))
+    for name in registry.FILES:
+        (tiny / name).rename(tiny / name.replace("-idx", ".idx"))
+    assert datasets.load(str(tiny)).checksum == before.checksum
+
+
+# Mixtures
+
+
+@pytest.fixture
+def mine(workdir, sample):
+    """Some digits as pictures."""
+    return write_digits(workdir / "mine", sample.test, 60)
+
+
+def test_a_mixture_is_trained_on_and_scored_together_and_by_parts(dlcli, mine):
+    mixture = "dataset=[sample, {name: ./mine, weight: 3}]"
+    assert dlcli("train", "-q", "-s", mixture, "-s", "epochs=1", "--name", "mix").code == 0
+    scores = json_of(dlcli("eval", "runs/mix", "--format", "json"))
+    assert scores["dataset"] == "sample + ./mine"
+    first, second = scores["parts"]
+    assert (first["dataset"], first["images"]) == ("sample", 2000)
+    assert second["dataset"] == "./mine"
+    assert first["images"] + second["images"] == scores["images"]
+    assert first["correct"] + second["correct"] == scores["correct"]
+    text = dlcli("eval", "runs/mix", "--split", "train").stdout
+    assert text.splitlines()[6].split() == ["dataset", "accuracy", "correct", "images"]
+    assert dlcli("train", "-q", "--resume", "runs/mix", "-s", "epochs=2").code == 0
+    next((mine / "3").iterdir()).unlink()
+    assert dlcli("eval", "runs/mix").code == 3
+
+
+def test_a_weight_counts_as_often_as_the_same_images_again(workdir, tiny, make_idx_folder):
+    from dlcli.config.schema import Config, DatasetPart
+    from dlcli.nn.network import Network
+    from dlcli.training.batches import Batches
+
+    other = make_idx_folder(workdir / "other", train=30, test=10, seed=1)
+    source = (str(tiny), DatasetPart(name=str(other), weight=2.5))
+    dataset = datasets.load(source)
+    config = Config(dataset=source, batch_size=30)
+    network = Network([784, 10], [], "softmax")
+    (block,) = Batches(config, dataset.train, network, None).epoch(0)
+    assert sorted(block.weights.tolist()) == [1.0] * 60 + [2.5] * 30
+    assert dataset.checksum != datasets.load((str(tiny),)).checksum
+
+
+def test_without_weights_a_mixture_has_none(tiny):
+    from dlcli.config.schema import Config
+    from dlcli.nn.network import Network
+    from dlcli.training.batches import Batches
+
+    dataset = datasets.load((str(tiny), str(tiny)))
+    config = Config(dataset=(str(tiny), str(tiny)))
+    (block,) = Batches(config, dataset.train, Network([784, 10], [], "softmax"), None).epoch(0)
+    assert block.weights is None
+
+
+@pytest.mark.parametrize(
+    ("setting", "code", "message"),
+    [
+        ("[sample, ./letters]", 3, "letters: its class 'A' is none of those of sample: 0, 1, 2"),
+        ("[sample, ./nowhere]", 3, "nowhere: no such folder of IDX files or pictures"),
+        ("[sample, nowhere]", 2, "expected mnist, fashion-mnist, kmnist, sample or a folder of"),
+        ("[]", 2, "dataset: expected a name or a folder or a list of names or folders or mappings"),
+        ("[{weight: 2}]", 2, "dataset: expected a name or a folder or a list of"),
+        ("[{name: sample, weight: 0}]", 2, "dataset: expected a name or a folder or a list of"),
+    ],
+)
+def test_a_wrong_mixture_is_one_clear_line(dlcli, workdir, setting, code, message):
+    write_letters(workdir / "letters", "AB", each=2)
+    result = dlcli("train", "-q", "-s", f"dataset={setting}")
+    assert (result.code, result.stderr.count("\n")) == (code, 1)
+    assert message in result.stderr
+    assert not (workdir / "runs").exists()
+
+
+def test_pictures_of_a_mixture_are_prepared_in_one_way(dlcli, workdir, sample):
+    write_letters(workdir / "letters", "AB", each=2)
+    images = sample.train.images[:4].reshape(-1, 28, 28)
+    (workdir / "idx").mkdir()
+    for name, array in zip(registry.FILES, [images, np.arange(4) % 2] * 2, strict=True):
+        (workdir / "idx" / name).write_bytes(idx.serialize(array.astype(np.uint8)))
+    (workdir / "idx" / "classes.txt").write_text("A\nB\n")
+    result = dlcli("train", "-q", "-s", "dataset=[./idx, ./letters]", "-s", "epochs=1")
+    assert result.code == 3
+    assert "(./idx: digit, ./letters: plain); choose one" in result.stderr
+    again = ("-s", "dataset=[./idx, ./letters]", "-s", "epochs=1", "-s", "preparation=plain")
+    assert dlcli("train", "-q", *again, "-s", "validation_size=0").code == 0
