@@ -33,9 +33,15 @@ if TYPE_CHECKING:
 
 _MERGED = ("augmentation",)  # a mapping whose keys are overridden one by one
 # What a lesson's networks have unless it says otherwise: images that need no network, so few that
-# training takes seconds, as many to validate with as make the accuracy known to about 1 %, and the
-# last epoch's weights.
-_DEFAULTS = {"dataset": "sample", "train_size": 2000, "validation_size": 2000, "keep": "last"}
+# training takes seconds; as many to validate with as make the accuracy known to about 1 %; gradient
+# descent without momentum, which is a lesson of its own; the last epoch's weights.
+_DEFAULTS = {
+    "dataset": "sample",
+    "train_size": 2000,
+    "validation_size": 2000,
+    "momentum": 0,
+    "keep": "last",
+}
 
 
 @dataclass(frozen=True)
