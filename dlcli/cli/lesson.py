@@ -27,7 +27,7 @@ from dlcli.cli.output import (
 from dlcli.errors import ClaimError
 
 if TYPE_CHECKING:
-    from dlcli.lessons.engine import Result
+    from dlcli.lessons.engine import Opening, Result
     from dlcli.lessons.reader import Lesson
 
 _WIDEST = 80  # columns of a text that is read well
@@ -84,13 +84,13 @@ def command(
 
     lesson = reader.read(name, overrides)
     destination = _destination(lesson, output, output_format, force=force)
-    predicted = None
-    if output_format == "text":
-        _introduce(lesson)
-        predicted = None if yes else _ask(lesson)
     from dlcli.lessons import engine
 
     load = partial(load_dataset, data_dir=data_dir)
+    predicted = None
+    if output_format == "text":
+        _introduce(lesson, engine.opening(lesson, load))
+        predicted = None if yes else _ask(lesson)
     with limit_threads(threads), LessonProgress(lesson) as progress:
         result = engine.run(lesson, load, progress.show)
     if output_format == "text":
@@ -169,18 +169,18 @@ def _markdown(text: str, indent: str = "") -> None:
         echo(printable(f"{indent}{line}".rstrip()))
 
 
-def _introduce(lesson: "Lesson") -> None:
+def _introduce(lesson: "Lesson", opening: "Opening") -> None:
     """Print what the lesson is about, and what it will try."""
     _heading(printable(lesson.file.title))
     _markdown(f"Source: {lesson.file.source}")
     echo()
-    _markdown(lesson.file.idea)
+    _markdown(opening.idea)
     if lesson.file.experiments:
         _heading("What is tried")
         for line in lesson.descriptions():
             _markdown(f"- {line}")
     _heading("What do you expect?")
-    _markdown(lesson.file.question.asks)
+    _markdown(opening.asks)
     for number, choice in enumerate(lesson.file.question.choices, 1):
         _markdown(f"{number}. {choice}", "  ")
 

@@ -53,10 +53,20 @@ class DrawnChart:
 
 
 @dataclass(frozen=True)
+class Opening:
+    """What is said before the experiments, with the figures that are known by then."""
+
+    idea: str
+    asks: str
+    figures: dict[str, float]
+
+
+@dataclass(frozen=True)
 class Result:
     """What a lesson showed."""
 
     lesson: Lesson
+    opening: Opening
     trained: dict[str, Trained]
     figures: dict[str, float]
     claims: list[CheckedClaim]
@@ -87,6 +97,14 @@ def prepare(lesson: Lesson, load: Callable[[Source], Dataset]) -> dict[str, Trai
     return found
 
 
+def opening(lesson: Lesson, load: Callable[[Source], Dataset]) -> Opening:
+    """What a lesson says first; some kinds of lessons compute figures for that."""
+    compute = KINDS[lesson.file.kind].compute
+    known = {} if compute is None else compute(load("sample"))
+    asks = texts.fill(lesson.file.question.asks, known)
+    return Opening(texts.fill(lesson.file.idea, known), asks, known)
+
+
 def run(
     lesson: Lesson, load: Callable[[Source], Dataset], on_epoch: OnEpoch | None = None
 ) -> Result:
@@ -102,8 +120,8 @@ def run(
     train_side_by_side(
         list(trained.values()), None if on_epoch is None else partial(on_epoch, trained)
     )
-    compute = KINDS[lesson.file.kind].compute
-    known = {} if compute is None else compute(load("sample"))
+    first = opening(lesson, load)
+    known = dict(first.figures)
     measured = _Measured(lesson, trained, known)
     for name, formula in lesson.figures.items():
         known[name] = float(measured.value(f"figures.{name}", formula))
@@ -111,7 +129,7 @@ def run(
     charts = [measured.chart(number) for number in range(len(lesson.file.charts))]
     explanation = texts.fill(lesson.file.explanation, known)
     seconds = time.perf_counter() - started
-    return Result(lesson, trained, known, claims, charts, explanation, seconds)
+    return Result(lesson, first, trained, known, claims, charts, explanation, seconds)
 
 
 @dataclass(frozen=True)

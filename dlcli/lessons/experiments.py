@@ -14,6 +14,7 @@ from dlcli.data.datasets import Dataset, Examples
 from dlcli.errors import DivergenceError
 from dlcli.evaluation import metrics
 from dlcli.lessons.formulas import FormulaError
+from dlcli.nn.activations import ACTIVATIONS
 from dlcli.nn.losses import mean_loss
 from dlcli.nn.network import Network
 from dlcli.nn.types import Array, Labels, Pixels
@@ -25,6 +26,8 @@ from dlcli.training.state import TrainingState, initial_state, why_finished
 
 # Weights that differ by less than this fraction of their length are the same.
 _SAME = 1e-3
+# Outputs this near to an end of a range, as a fraction of it, are at it (as in nn.neuron_health).
+_NEAR_END = 0.01
 
 
 @dataclass(frozen=True)
@@ -245,6 +248,20 @@ class Trained:
         if layer == 0 or not -count <= layer <= count:
             raise FormulaError(f"layer {layer:g}: there are {count} layers, from 1 on")
         return int(layer) - 1 if layer > 0 else int(layer)
+
+    def extreme_outputs(self, layer: float, *, start: bool = False) -> float:
+        """The fraction of a hidden layer's outputs near an end of the activation's range."""
+        network = self.network
+        if start:
+            network = initial_state(self.config, len(self.data.class_names)).network
+        index = self._index(layer, len(network.activations))
+        bounds = ACTIVATIONS[network.activations[index]].bounds
+        if bounds is None:
+            raise FormulaError(f"{network.activations[index]} has no ends of its range")
+        outputs = network.layer_outputs(self.data.validation.images)[index]
+        margin = _NEAR_END * (bounds[1] - bounds[0])
+        near = (outputs < bounds[0] + margin) | (outputs > bounds[1] - margin)
+        return float(near.mean())
 
     def different_neurons(self, layer: float) -> int:
         """How many neurons of a layer have weights that no neuron before them has."""

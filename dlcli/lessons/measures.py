@@ -99,6 +99,17 @@ MEASURES: dict[str, Measure] = {
         lambda trained, layer: trained.of_layer("gradients", layer),
         ("layer",),
     ),
+    "start_extreme": Measure(
+        "before the first step: the fraction of a layer's outputs that are within 1 % of an end of "
+        "their range, over neurons and images (sigmoid and tanh)",
+        lambda trained, layer: trained.extreme_outputs(layer, start=True),
+        ("layer",),
+    ),
+    "end_extreme": Measure(
+        "the same after the last step",
+        lambda trained, layer: trained.extreme_outputs(layer),
+        ("layer",),
+    ),
     "start_saturated": Measure(
         "before the first step: the fraction of a layer's neurons that are at an end of their "
         "range for 95 % of the images",

@@ -127,6 +127,8 @@ class _Checker:
         """The lesson, as far as it could be read; problems are noted in the document."""
         content = self._content
         self._check_kind_and_names()
+        self._check_text(("idea",), content.idea)
+        self._check_text(("question", "asks"), content.question.asks)
         figures = {}
         for key, text in content.figures.items():
             figures[key] = self._formula(("figures", key), text)

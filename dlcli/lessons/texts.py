@@ -62,11 +62,13 @@ FORMATS = {
     "one": "one decimal",
     "two": "two decimals",
     "three": "three decimals",
+    "five": "five decimals",
+    "six": "six decimals",
     "tiny": "powers of ten, as in 3e-09",
 }
 """How a figure can be written: what stands after its name and a colon."""
 
-_DECIMALS = {"one": 1, "two": 2, "three": 3}
+_DECIMALS = {"one": 1, "two": 2, "three": 3, "five": 5, "six": 6}
 
 
 def formatted(value: float, how: str) -> str:

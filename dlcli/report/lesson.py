@@ -28,7 +28,8 @@ def render(result: Result) -> bytes:
         [frame.asset("lesson.css")],
         title=lesson.file.title,
         file=lesson.file,
-        idea=texts.blocks(lesson.file.idea),
+        idea=texts.blocks(result.opening.idea),
+        asks=result.opening.asks,
         source=lesson.file.source,
         networks=[
             (name, trained.label, to_yaml(trained.config), len(trained.data.train))
