@@ -31,11 +31,14 @@ format: .venv/installed-dev ## Format the code and fix what the linter can fix
 
 faults: .venv/installed-dev ## Try every kill, failing call and hostile file (20 minutes)
 	$(BIN)/pytest --long tests/faults
-	$(BIN)/python -m tools.generate_readme
+	$(BIN)/python -m tools.generate_docs
 
-readme: .venv/installed-dev ## Update the generated parts of the README and docs, and the model card
-	$(BIN)/python -m tools.generate_readme
+readme: .venv/installed-dev ## Update the generated parts of the documentation, and the model card
+	$(BIN)/python -m tools.generate_docs
 	$(BIN)/python -m tools.generate_lessons
+
+docs: .venv/installed-dev ## Build the documentation as a site, in build/docs
+	$(BIN)/sphinx-build -W --keep-going --quiet -b html docs build/docs
 
 photographs: .venv/installed-dev ## Count the photographs that MODEL reads, and those in FOLDER (20 minutes; MNIST)
 	$(BIN)/pytest --long tests/tools/test_photographs.py
@@ -62,11 +65,11 @@ oracle: benchmarks/.venv/installed ## Record PyTorch's values for the tests (5 G
 exports: benchmarks/.venv/installed .venv/installed-dev ## Compare exported models with dlcli (5 GB of packages; MNIST)
 	benchmarks/.venv/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .
 	benchmarks/.venv/bin/python -m benchmarks.exports
-	$(BIN)/python -m tools.generate_readme
+	$(BIN)/python -m tools.generate_docs
 
 accuracy: .venv/installed-dev ## Train and evaluate every config with three seeds (2 hours)
 	$(BIN)/python -m benchmarks.accuracy
-	$(BIN)/python -m tools.generate_readme
+	$(BIN)/python -m tools.generate_docs
 
 bench: benchmarks/.venv/installed ## Compare dlcli with PyTorch, JAX, scikit-learn (15 min; 5 GB)
 	benchmarks/.venv/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .

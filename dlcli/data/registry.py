@@ -1,6 +1,6 @@
 """The named datasets, one row each.
 
-The config's choices, help texts, shell completion, ``dlcli data`` and the README's table follow
+The config's choices, help texts, shell completion, ``dlcli data`` and the table in ``docs`` follow
 from the rows.
 """
 

@@ -1,4 +1,4 @@
-"""Every example in a help text and in the README can be pasted into bash and into zsh."""
+"""Every example in a help text and in the documentation can be pasted into bash and into zsh."""
 
 import inspect
 import re
@@ -14,7 +14,8 @@ from dlcli.cli.hints import _called
 from dlcli.cli.main import cli
 from tests.cli.test_main import ALL_COMMANDS
 
-README = Path(__file__).parents[2] / "README.md"
+REPOSITORY = Path(__file__).parents[2]
+PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 
 # Stand-ins: dlcli notes its words, one line a call, and prints a name; no other program runs.
 STAND_INS = """
@@ -35,9 +36,9 @@ def examples_of_help() -> Iterator[str]:
                 yield re.split(r" {3,}", line.strip())[0]
 
 
-def lines_of_readme() -> list[str]:
+def lines_of_documentation() -> list[str]:
     """The lines to type that call dlcli."""
-    text = README.read_text(encoding="utf-8")
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
     blocks = re.findall(r"^```(?:sh|console)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
     lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
     return [
@@ -45,7 +46,7 @@ def lines_of_readme() -> list[str]:
     ]
 
 
-EXAMPLES = sorted({*examples_of_help(), *lines_of_readme()})
+EXAMPLES = sorted({*examples_of_help(), *lines_of_documentation()})
 
 
 @pytest.fixture

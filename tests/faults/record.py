@@ -1,4 +1,4 @@
-"""The counts of ``make faults``: added up by the tests, stored in a file, shown in the README."""
+"""The counts of ``make faults``: added up by the tests, stored in a file, shown in ``docs``."""
 
 import json
 from collections import Counter, defaultdict
@@ -14,7 +14,7 @@ class Tally:
         self.counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
     def add(self, file: str, what: str, count: int) -> None:
-        """Add ``count`` to ``what`` (a row of the README's table) of ``file``."""
+        """Add ``count`` to ``what`` (a row of the table) of ``file``."""
         self.counts[file][what] += count
 
     def keep(self, path: Path = RECORD) -> None:
@@ -25,7 +25,7 @@ class Tally:
 
 
 def table(path: Path = RECORD) -> str:
-    """The README's table: a row for each kind of fault, with the command that tries it."""
+    """The table of ``docs/reliability.md``: a row for each kind of fault, with its command."""
     lines = ["| fault | times | losses | command |", "| --- | --- | --- | --- |"]
     record = json.loads(path.read_text(encoding="utf-8"))
     for file, counts in record.items():

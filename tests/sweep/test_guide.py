@@ -1,4 +1,4 @@
-"""The README's scripts for many machines run as they stand, with stand-ins for the cluster."""
+"""The guide's scripts for many machines run as they stand, with stand-ins for the cluster."""
 
 import os
 import re
@@ -12,8 +12,8 @@ from dlcli.config.files import SEARCH
 from dlcli.runs.listing import list_runs
 from dlcli.sweep import plan as plans
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-SCRIPTS = re.findall(r"^```bash\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+GUIDE = (Path(__file__).parents[2] / "docs" / "search.md").read_text(encoding="utf-8")
+SCRIPTS = re.findall(r"^```bash\n(.*?)^```", GUIDE, flags=re.MULTILINE | re.DOTALL)
 
 # They run the command here instead of there, as a shell that starts in another folder.
 STAND_INS = {
@@ -52,17 +52,17 @@ def test_a_script_for_many_machines_does_the_trials(script, workdir, tiny):
     assert (workdir / "runs" / "my" / "best.yaml").exists()
 
 
-def test_the_readmes_search_is_valid(workdir):
+def test_the_guides_search_is_valid(workdir):
     (text,) = [
         block
-        for block in re.findall(r"^```yaml\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+        for block in re.findall(r"^```yaml\n(.*?)^```", GUIDE, flags=re.MULTILINE | re.DOTALL)
         if "choices" in block
     ]
     (workdir / "my.yaml").write_text(text)
     assert len(plans.load(["my.yaml"], [], None).space) == 4
 
 
-def test_the_readme_names_every_setting_and_the_shipped_search():
+def test_the_guide_names_every_setting_and_the_shipped_search():
     for key in plans.Search.__struct_fields__:
-        assert f"| `{key}` | " in README
-    assert f"[{SEARCH}](configs/{SEARCH}.yaml)" in README
+        assert f"| `{key}` | " in GUIDE
+    assert f"[{SEARCH}](../configs/{SEARCH}.yaml)" in GUIDE
