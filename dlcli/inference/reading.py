@@ -7,11 +7,13 @@ score: see ``vision.segmentation`` for the candidates and the literature.
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+import numpy as np
 from PIL import Image
 
 from dlcli.errors import CheckpointError, ImageError
-from dlcli.inference.numeral_strings import Recognizer, Scored
+from dlcli.inference.numeral_strings import Recognizer, Scored, recognize
 from dlcli.inference.parallel import available_cores, in_order
 from dlcli.inference.preparation import laid_out
 from dlcli.inference.sources import ImageSource
@@ -29,7 +31,17 @@ from dlcli.vision.decode import (
 from dlcli.vision.mnist_format import bounding_box
 from dlcli.vision.pipeline import preprocess
 from dlcli.vision.rejection import ood_scores, rejection_reason
+from dlcli.vision.test_time_augmentation import tta_variants
 
+if TYPE_CHECKING:
+    from dlcli.vision.grid_cells import Cell
+
+# Digits of a grid that are less surely read, at most so many, are looked at again.
+_SURE, _MAX_LOOKS = 0.98, 200
+# What stands in a cell of a grid is a digit more often than what the rejection network was trained
+# on: the odds that it is none are lower by this factor (Saerens, Latinne and Decaestecker,
+# "Adjusting the outputs of a classifier to new a priori probabilities", 2002).
+_OTHER_ODDS = 0.1
 DOUBTFUL, EMPTY = "?", "."
 
 
@@ -215,6 +227,8 @@ def _full_size(picture: Image.Image) -> Image.Image:
 
 
 def _numbers(model: Model, picture: Image.Image, options: ReadingOptions) -> tuple[Number, ...]:
+    if options.grid is not None:
+        return _rows(model, picture, options.grid, options.reject)
     from dlcli.vision.segmentation import segment  # and OpenCV
 
     page = segment(picture)
@@ -251,7 +265,40 @@ def _single(
     if rejection_reason(ood_score, probabilities) is not None:
         return ()
     box = located.box or _strokes_box(located.pixels)
-    return (_number([_read_digit(probabilities, box, reject)], 1),)
+    return (_number([_read_digit(probabilities, ood_score, box, reject)], 1),)
+
+
+def _rows(
+    model: Model, picture: Image.Image, grid: tuple[int, int], reject: float
+) -> tuple[Number, ...]:
+    """The rows of a grid, each as a number with ``.`` for an empty cell."""
+    from dlcli.vision.grid_cells import find_cells  # and OpenCV
+
+    rows = find_cells(picture, *grid)
+    filled = [cell.pixels for row in rows for cell in row if cell.pixels is not None]
+    found = _recognized(model, np.stack(filled)) if filled else iter(())
+    size = picture.info[FULL_SIZE]
+
+    def read_cell(cell: "Cell") -> ReadDigit:
+        box = _scaled(cell.box, size)
+        if cell.pixels is None:
+            return ReadDigit(None, 0.0, box)
+        return _read_digit(*next(found), box, reject)
+
+    read = [[read_cell(cell) for cell in row] for row in rows]
+    return tuple(_number(row, line) for line, row in enumerate(read, 1))
+
+
+def _recognized(model: Model, images: Pixels) -> Iterator[tuple[Array, float]]:
+    """The probabilities and OOD score of each cell's image, of doubtful ones over its variants."""
+    probabilities, scores = recognize(model, images)
+    sure = probabilities.max(axis=1) * (1 - np.asarray(scores)) >= _SURE
+    doubtful = set(np.flatnonzero(~sure)[:_MAX_LOOKS].tolist())
+    for place, (row, score) in enumerate(zip(probabilities, scores, strict=True)):
+        if place in doubtful:
+            rows, of_variants = recognize(model, tta_variants(images[place]))
+            row, score = rows.mean(axis=0), float(np.mean(of_variants))  # noqa: PLW2901 - a better one
+        yield row, score * _OTHER_ODDS / (score * _OTHER_ODDS + 1 - score)
 
 
 def _strokes_box(pixels: Pixels) -> Box:
@@ -267,27 +314,32 @@ def _has_digit(number: list[Scored]) -> bool:
 
 def _digit(scored: Scored, factors: tuple[float, float], reject: float) -> ReadDigit:
     box = _scaled(scored.span.box, factors)
-    if rejection_reason(scored.ood_score, scored.probabilities) is not None:
-        return ReadDigit(None, float(scored.probabilities.max()), box)
-    return _read_digit(scored.probabilities, box, reject)
+    return _read_digit(scored.probabilities, scored.ood_score, box, reject)
 
 
-def _read_digit(probabilities: Array, box: Box, reject: float) -> ReadDigit:
+def _read_digit(probabilities: Array, ood_score: float, box: Box, reject: float) -> ReadDigit:
     probability = float(probabilities.max())
-    if not probability >= reject:  # true for nan as well
+    # The second is true for nan as well.
+    if rejection_reason(ood_score, probabilities) is not None or not probability >= reject:
         return ReadDigit(None, probability, box)
     return ReadDigit(int(probabilities.argmax()), probability, box)
 
 
 def _number(digits: list[ReadDigit], line: int) -> Number:
-    text = "".join(DOUBTFUL if digit.digit is None else str(digit.digit) for digit in digits)
+    text = "".join(map(_character, digits))
     left, top, right, bottom = zip(*(digit.box for digit in digits), strict=True)
     box = (min(left), min(top), max(right), max(bottom))
-    probability = math.prod(digit.probability for digit in digits)
+    probability = math.prod(digit.probability for digit in digits if _character(digit) != EMPTY)
     return Number(text, probability, box, line, tuple(digits))
 
 
-def _scaled(box: Box, factors: tuple[float, float]) -> Box:
+def _character(digit: ReadDigit) -> str:
+    if digit.digit is not None:
+        return str(digit.digit)
+    return DOUBTFUL if digit.probability else EMPTY
+
+
+def _scaled(box: tuple[float, float, float, float], factors: tuple[float, float]) -> Box:
     """A box of the foreground in pixels of the picture, rounded outwards."""
     (left, top, right, bottom), (across, down) = box, factors
     return (

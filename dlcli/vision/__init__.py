@@ -17,6 +17,7 @@ The modules, in reading order: each imports only those above it.
 - ``text_lines``              which components stand beside each other
 - ``cuts``                    paths between digits that touch
 - ``segmentation``            a page's lines, words, and candidates for their digits
+- ``grid_cells``              the cells of a grid, and the strokes in each
 - ``pipeline``                all of these for one picture
 - ``plain``                   signs of other classes, scaled and centred by their box alone
 - ``preview``                 PNG files that show images and the steps of the pipeline

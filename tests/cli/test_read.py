@@ -142,6 +142,26 @@ def test_a_grid_is_a_row_a_line_or_joined_one_string(read, found):
     assert found.options == ReadingOptions(grid=(2, 3))
 
 
+def test_a_sudoku_is_read_with_its_empty_cells(read, digits):
+    page = Image.new("L", (400, 400), 255)
+    for edge in range(50, 351, 100):
+        page.paste(70, (50, edge - 1, 352, edge + 2))
+        page.paste(70, (edge - 1, 50, edge + 2, 352))
+    for row, line in enumerate(("5.3", "..7", "1..")):
+        for column, character in enumerate(line):
+            if character != ".":
+                digit = digits[int(character)].resize((84, 84))
+                page.paste(digit, (58 + 100 * column, 58 + 100 * row))
+    page.save("a.png")
+    result = read("-q", "--grid", "3x3", "a.png", "--show", "seen")
+    assert [cells[0] for cells in lines_of(result)] == ["5.3", "..7", "1.."]
+    (page_of_json,) = objects_of(read("--grid", "3x3", "a.png", "--format", "json"))
+    assert [number["line"] for number in page_of_json["numbers"]] == [1, 2, 3]
+    empty = page_of_json["numbers"][0]["digits"][1]
+    assert (empty["digit"], empty["probability"]) == (None, 0)
+    assert empty["box"] == pytest.approx([150, 50, 250, 150], abs=4)
+
+
 def test_what_is_known_of_the_page_reaches_the_reader(read, found):
     read("a.png", "--digits", "5", "--lines", "2", "--reject", "0.9")
     assert found.options == ReadingOptions(reject=0.9, digits=5, lines=2)
