@@ -7,7 +7,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # two targets must not install into the same environment at once
-.PHONY: help train test lint format faults readme photographs numbers rejection world pretrained checkpoints oracle exports accuracy \
+.PHONY: help train test lint format faults readme photographs numbers labels rejection world pretrained checkpoints oracle exports accuracy \
 	sweep bench lowest audit clean
 
 help: ## List the targets
@@ -46,6 +46,9 @@ photographs: .venv/installed-dev ## Count the photographs that MODEL reads, and 
 
 numbers: .venv/installed-dev ## Count the numbers that MODEL reads, and those in FOLDER (15 minutes; MNIST)
 	$(BIN)/python -m tools.number_accuracy $(MODEL) $(if $(FOLDER),--folder "$(FOLDER)") --output benchmarks/NUMBERS.md
+
+labels: .venv/installed-dev ## Count the wrong labels that `dlcli data audit` finds (5 minutes; MNIST)
+	$(BIN)/python -m tools.label_accuracy
 
 rejection: .venv/installed-dev ## Train the rejection network (15 minutes; MNIST)
 	$(BIN)/python -m tools.train_rejection

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dlcli.data.datasets import Dataset, Examples
-    from dlcli.evaluation.label_issues import LabelIssue
+    from dlcli.evaluation.label_issues import LabelIssue, LabelIssues
 
 _SHIPPED = "audit"  # the config that is used where none is named
 _COLUMNS = ["index", "label", "suggestion", "score"]
@@ -41,7 +41,9 @@ _PICTURED = 50
 )
 @options.config
 @options.overrides
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the N surest.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="The N surest, however many there are."
+)
 @options.output("Draw the surest, .png, .svg or .pdf.")
 @options.force
 @options.data_dir
@@ -82,13 +84,12 @@ def command(
     loaded = load_dataset_of_config(config, data_dir)
     examples = loaded.train if split == "train" else loaded.test
     with limit_threads(threads):
-        issues = _find(config, loaded, split, folds)
-    share = len(issues) / max(len(examples), 1)
+        found = _find(config, loaded, split, folds)
     message_of(
-        f"{len(issues):,} of {len(examples):,} labels are probably wrong ",
-        f"({100 * share:.2f} %)",
+        f"{found.count:,} of {found.images:,} labels are probably wrong ",
+        f"({100 * found.count / max(found.images, 1):.2f} %)",
     )
-    issues = issues[:limit]
+    issues = found.first(limit)
     if output is not None:
         _draw(output, kind, issues, examples, loaded)
     _print(issues, loaded, output_format)
@@ -108,7 +109,7 @@ def _refuse_output(output: Path, *, force: bool) -> str:
     return kind
 
 
-def _find(config: Any, dataset: "Dataset", split: str, folds: int) -> "list[LabelIssue]":
+def _find(config: Any, dataset: "Dataset", split: str, folds: int) -> "LabelIssues":
     from dlcli.cli import cross_validation
     from dlcli.evaluation import label_issues
 

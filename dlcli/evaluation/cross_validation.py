@@ -61,8 +61,8 @@ def cross_validate(
     fold_of = stratified_folds(train.labels, folds, config.seed)
     for number in range(folds):
         rows = np.flatnonzero(fold_of == number)
-        model = _train(config, dataset, _chosen(train, fold_of != number), initial)
-        evaluation = evaluate([model], _chosen(train, fold_of == number))
+        model = _train(config, dataset, train.take(fold_of != number), initial)
+        evaluation = evaluate([model], train.take(rows))
         yield Fold(number + 1, rows, model, evaluation)
 
 
@@ -75,10 +75,6 @@ def scores(fold: Fold) -> dict[str, float]:
     """The scores of a fold in one number each."""
     evaluation = fold.evaluation
     return {"accuracy": evaluation.accuracy, "loss": evaluation.loss, **evaluation.scalars}
-
-
-def _chosen(examples: Examples, mask: npt.NDArray[np.bool_]) -> Examples:
-    return Examples(examples.images[mask], examples.labels[mask])
 
 
 def _train(

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from dlcli.data.datasets import Dataset, Examples
 from dlcli.evaluation.cross_validation import Fold
@@ -32,7 +31,23 @@ class LabelIssue:
     score: float
 
 
-def in_folds(dataset: Dataset, folds: Sequence[Fold]) -> list[LabelIssue]:
+@dataclass(frozen=True)
+class LabelIssues:
+    """The labels that the models contradict, the surest first; the first ``count`` are wrong.
+
+    ``images`` is the number of all images.
+    """
+
+    images: int
+    count: int
+    ranking: list[LabelIssue]
+
+    def first(self, limit: int | None) -> list[LabelIssue]:
+        """The surest ``limit``, or for None those that are probably wrong."""
+        return self.ranking[: self.count if limit is None else limit]
+
+
+def in_folds(dataset: Dataset, folds: Sequence[Fold]) -> LabelIssues:
     """The issues among training images, each seen by the model of the fold that it is in."""
     labels = dataset.train.labels
     probabilities: Array = np.empty((len(labels), len(dataset.class_names)))
@@ -41,14 +56,14 @@ def in_folds(dataset: Dataset, folds: Sequence[Fold]) -> list[LabelIssue]:
     return find(labels, probabilities)
 
 
-def unseen(examples: Examples, models: Sequence[Model]) -> list[LabelIssue]:
+def unseen(examples: Examples, models: Sequence[Model]) -> LabelIssues:
     """The issues among images that no model was trained on, by the mean of their probabilities."""
     probabilities: Array = np.mean([model.infer(examples.images)[1] for model in models], axis=0)
     return find(examples.labels, probabilities)
 
 
-def find(labels: Labels, probabilities: Array) -> list[LabelIssue]:
-    """The labels that are probably wrong, the surest first.
+def find(labels: Labels, probabilities: Array) -> LabelIssues:
+    """Rank the labels by how probably they are wrong, and estimate how many are.
 
     ``probabilities``, shape (n, classes), must come from models that were trained without these
     images. Source: Northcutt, Jiang and Chuang, "Confident learning: estimating uncertainty in
@@ -66,17 +81,14 @@ def find(labels: Labels, probabilities: Array) -> list[LabelIssue]:
     shares = probabilities[:, known].astype(np.float64)
     shares /= shares.sum(axis=1, keepdims=True)
     # How many labels are wrong is estimated from the joint distribution of given and true labels;
-    # those with the lowest probabilities are taken. Of 100 flipped labels among 10,000, cleanlab's
-    # other filters found fewer, or more that were right.
-    rows: npt.NDArray[np.intp] = find_label_issues(
-        given,
-        shares,
-        filter_by="low_self_confidence",
-        return_indices_ranked_by="self_confidence",
-        n_jobs=1,
-    )
+    # they are taken to be those with the lowest probabilities. Of 100 flipped labels among 10,000,
+    # cleanlab's other filters found fewer, or more that were right.
+    count = int(find_label_issues(given, shares, filter_by="low_self_confidence", n_jobs=1).sum())
     suggestions = probabilities.argmax(axis=1)
-    return [
-        LabelIssue(row, int(labels[row]), int(suggestions[row]), float(shares[row, given[row]]))
-        for row in rows.tolist()
+    scores = shares[np.arange(len(labels)), given]
+    ranking = [
+        LabelIssue(row, int(labels[row]), int(suggestions[row]), float(scores[row]))
+        for row in np.argsort(scores, kind="stable").tolist()
+        if labels[row] != suggestions[row]
     ]
+    return LabelIssues(len(labels), min(count, len(ranking)), ranking)

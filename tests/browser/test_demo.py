@@ -236,7 +236,7 @@ def test_the_keyboard_is_enough(board, pretrained):
     drawn = prediction(board)
     assert digit_of(drawn) == predicted(pretrained, png(board)) == "1"
     expect(board.locator("#demo-says")).to_contain_text("This is a 1")
-    for name in ("undo", "clear", "save", "pen"):
+    for name in ("undo", "clear", "save", "label", "pen"):
         board.keyboard.press("Tab")
         expect(board.locator(f"#demo-{name}")).to_be_focused()
     board.keyboard.press("Tab")
@@ -256,9 +256,13 @@ def test_predict_reads_the_saved_picture(board, pretrained, tmp_path):
     drawn = prediction(board)
     with board.expect_download() as saving:
         board.locator("#demo-save").click()
-    assert saving.value.suggested_filename == "digit.png"
+    assert re.fullmatch(r"7-\d+\.png", saving.value.suggested_filename)
     saving.value.save_as(tmp_path / "digit.png")
     assert digit_of(drawn) == predicted(pretrained, tmp_path / "digit.png") == "7"
+    board.locator("#demo-label").select_option("1")  # as whoever drew it knows
+    with board.expect_download() as saving:
+        board.locator("#demo-save").click()
+    assert re.fullmatch(r"1-\d+\.png", saving.value.suggested_filename)
 
 
 def test_a_finger_draws_on_a_phone(open_page, page_file, keep_screenshot):

@@ -99,4 +99,4 @@ def test_labels_beyond_a_byte_are_no_problem():
     true = np.tile(np.arange(300), 4).astype(np.uint16)
     probabilities = np.full((1200, 300), 0.1 / 299)
     probabilities[np.arange(1200), true] = 0.9
-    assert label_issues.find(true, probabilities) == []
+    assert label_issues.find(true, probabilities).ranking == []

@@ -23,7 +23,8 @@ def test_flipped_labels_are_found_the_surest_first():
     labels = true.copy()
     flipped = random.choice(400, 20, replace=False)
     labels[flipped] = (labels[flipped] + 1) % 4
-    issues = label_issues.find(labels, probabilities)
+    found = label_issues.find(labels, probabilities)
+    issues = found.first(None)
     assert {issue.index for issue in issues} <= set(flipped.tolist())
     assert len(issues) >= 16  # their number is an estimate
     assert [issue.score for issue in issues] == sorted(issue.score for issue in issues)
@@ -34,7 +35,8 @@ def test_flipped_labels_are_found_the_surest_first():
 
 def test_right_labels_are_left_alone():
     true = np.arange(400) % 4
-    assert label_issues.find(true.astype(np.uint8), probabilities_of(true, 0.9, 4)) == []
+    found = label_issues.find(true.astype(np.uint8), probabilities_of(true, 0.9, 4))
+    assert (found.images, found.count, found.first(None), found.first(5)) == (400, 0, [], [])
 
 
 def test_classes_without_images_do_not_disturb():
@@ -42,5 +44,5 @@ def test_classes_without_images_do_not_disturb():
     probabilities = probabilities_of(true, 0.9, 5)
     labels = true.copy()
     labels[7] = 1
-    (issue,) = label_issues.find(labels, probabilities)
+    (issue,) = label_issues.find(labels, probabilities).first(10)
     assert (issue.index, issue.label, issue.suggestion) == (7, 1, 3)

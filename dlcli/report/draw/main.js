@@ -131,6 +131,7 @@ function showPrediction() {
 function announce() {
   const { probabilities, reason } = latest;
   const [first, second] = ranked(probabilities);
+  part('label').value = `${drawing.state.example ?? first}`; // until somebody knows better
   const between = reason === 'AMBIGUOUS' ? `: ${first} or ${second}` : '';
   part('says').textContent = reason ? `No prediction: ${stored.reasons[reason]}${between}.`
     : `This is ${aDigit(first)} (${percent(probabilities[first])}); next is ${second} (${percent(probabilities[second])}).`;
@@ -171,6 +172,7 @@ stored.examples.forEach(({ digit }, number) => {
   button.addEventListener('click', () => drawing.showExample(number));
   part('examples').append(button);
 });
+for (let digit = 0; digit < sizes[sizes.length - 1]; digit += 1) part('label').append(element('option', {}, `${digit}`));
 part('undo').addEventListener('click', () => drawing.undo());
 document.addEventListener('keydown', (event) => {
   if (event.key !== 'z' || !(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey) return;
@@ -180,7 +182,8 @@ document.addEventListener('keydown', (event) => {
 part('clear').addEventListener('click', () => drawing.clear());
 part('pen').addEventListener('input', () => { drawing.penWidth = Number(part('pen').value); });
 part('save').addEventListener('click', () => {
-  element('a', { href: drawing.png(), download: 'digit.png' }).click();
+  // A folder of such files is a dataset: the label, then a name of its own.
+  element('a', { href: drawing.png(), download: `${part('label').value}-${Date.now()}.png` }).click();
 });
 
 /** The page has other colours or another size. */
