@@ -11,6 +11,8 @@ The modules, in reading order:
 - ``curves``             the learning curves of a page
 - ``svg``                Matplotlib's figures inside a page, in the page's colours
 - ``frame``              the frame of every page: templates and a strict Content-Security-Policy
+- ``film``               how the first layer and the confusion matrix changed
+- ``hidden_map``         images by the outputs of the last hidden layer
 - ``page``               the report
 - ``lesson``             the page of a lesson
 - ``search``             the page of a hyperparameter search

@@ -9,10 +9,11 @@ from dlcli.config.schema import Config
 from dlcli.data.datasets import Examples
 from dlcli.evaluation import evaluate
 from dlcli.evaluation.evaluate import Evaluation
-from dlcli.runs import directory, metrics_log
+from dlcli.runs import directory, film, metrics_log
 from dlcli.runs import summary as summaries
 from dlcli.runs.checkpoint import Model
 from dlcli.runs.directory import BEST, LAST
+from dlcli.runs.film import Frame
 from dlcli.runs.summary import Summary
 from dlcli.training.epoch_metrics import EpochRecord, overfitting_since
 
@@ -31,6 +32,8 @@ class EvaluatedModel:
         Its metrics log, oldest epoch first; empty without a run directory.
     summary
         None without a run directory, and while the run is unfinished.
+    frames
+        Its film, oldest epoch first; empty without one.
     """
 
     name: str
@@ -40,6 +43,7 @@ class EvaluatedModel:
     records: list[EpochRecord]
     summary: Summary | None
     scores: Evaluation
+    frames: Sequence[Frame] = ()
 
     @property
     def kept(self) -> EpochRecord | None:
@@ -72,7 +76,10 @@ def evaluate_models(models: Sequence[Model], test: Examples) -> list[EvaluatedMo
         records = [] if folder is None else metrics_log.read(folder)
         summary = None if folder is None else summaries.read(folder)
         scores = evaluate.evaluate([model], test)
-        found.append(EvaluatedModel(name, model, model.config, folder, records, summary, scores))
+        frames = [] if folder is None else film.read(folder)
+        found.append(
+            EvaluatedModel(name, model, model.config, folder, records, summary, scores, frames)
+        )
     return found
 
 

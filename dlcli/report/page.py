@@ -14,7 +14,9 @@ from dlcli.report import (
     curves,
     draw,
     errors,
+    film,
     frame,
+    hidden_map,
     neuron_statistics,
     svg,
     tables,
@@ -26,6 +28,7 @@ from dlcli.report.models import EvaluatedModel
 _FIRST_NEURONS, _DEEPER_NEURONS, _EXCITING_IMAGES = 48, 12, 8
 _FREQUENT_ERRORS, _WORST_ERRORS = 5, 24
 _MAX_EPOCH_ROWS = 100
+_SCRIPTS = ("report.js", "film.js", "hidden_map.js")
 
 
 def render(models: Sequence[EvaluatedModel], dataset: str, test: Examples) -> bytes:
@@ -47,7 +50,7 @@ def render(models: Sequence[EvaluatedModel], dataset: str, test: Examples) -> by
         return frame.render(
             "report.html",
             [demo.css] if demo else [],
-            [frame.asset("report.js"), *([demo.javascript] if demo else [])],
+            [*map(frame.asset, _SCRIPTS), *([demo.javascript] if demo else [])],
             title=", ".join(entry.name for entry in models),
             sections=sections,
             dataset=dataset,
@@ -58,12 +61,19 @@ def render(models: Sequence[EvaluatedModel], dataset: str, test: Examples) -> by
                 "curves": {curve.id: curve.readings for curve in shown},
                 "cells": {section["id"]: _cells_data(section, test) for section in sections},
                 "names": {section["id"]: section["names"] for section in sections},
+                "films": {section["id"]: _film_data(section) for section in sections},
+                "map": {
+                    "labels": test.labels[: hidden_map.MAX_IMAGES].tolist(),
+                    "predictions": {s["id"]: _on_map(s["entry"]) for s in sections if s["map"]},
+                },
             },
             drawn=drawn,
             demo=demo,
             charts=charts,
             most_probable=errors.most_probable,
             inline=svg.inline,
+            sheet=hidden_map.sheet(test) if any(section["map"] for section in sections) else None,
+            hidden_map=hidden_map,
         )
 
 
@@ -92,6 +102,8 @@ def _section(identity: str, entry: EvaluatedModel, test: Examples) -> dict[str, 
         "curves": curves.of_model(identity, entry),
         "layer_curves": curves.of_layers(identity, entry),
         "never": curves.never(entry),
+        "film": film.of_run(entry.frames, entry.records),
+        "map": hidden_map.of_network(network, test),
         "rows": tables.thinned(entry.records, entry.kept, _MAX_EPOCH_ROWS),
         "shades": errors.shades(scores.confusion),
         "cells": cells,
@@ -102,6 +114,18 @@ def _section(identity: str, entry: EvaluatedModel, test: Examples) -> dict[str, 
         "layers": layers,
         "weights": neuron_statistics.weight_histograms(network),
     }
+
+
+def _film_data(section: dict[str, Any]) -> dict[str, Any] | None:
+    """What the script shows of a film."""
+    shown: film.Film | None = section["film"]
+    return None if shown is None else {"frames": shown.frames, "most": shown.most_errors}
+
+
+def _on_map(entry: EvaluatedModel) -> list[int]:
+    """The predictions for the images on the map."""
+    found: list[int] = entry.scores.predictions[: hidden_map.MAX_IMAGES].tolist()
+    return found
 
 
 def _cells_data(section: dict[str, Any], test: Examples) -> dict[str, Any]:

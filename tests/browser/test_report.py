@@ -175,6 +175,48 @@ def test_the_values_under_the_pointer_are_shown(report, open_page, entry):
     expect(reading).to_have_text(before)
 
 
+def test_the_film_is_played_and_moved_by_its_slider(report, open_page, entry, keep_screenshot):
+    page = open_page(report, viewport=DESKTOP)
+    film = page.locator(".film")
+    output, slider, picture = (film.locator(name) for name in ("output", "input", "img"))
+    last = picture.get_attribute("src")
+    accuracy = entry.records[-1].validation_accuracy
+    expect(output).to_have_text(f"epoch 4, {100 * accuracy:.2f} % right")
+    diagonal = film.locator("td.correct").all_inner_texts()
+    assert sum(map(int, diagonal)) == round(1000 * accuracy)
+    slider.focus()
+    page.keyboard.press("Home")
+    expect(output).to_have_text("random start")
+    assert picture.get_attribute("src") != last
+    expect(film.locator("td.correct").first).to_have_text("·")
+    film.get_by_role("button", name="Play").click()
+    expect(output).to_have_text(f"epoch 4, {100 * accuracy:.2f} % right")
+    expect(film.get_by_role("button", name="Play")).to_be_visible()
+    assert picture.get_attribute("src") == last
+    keep_screenshot(page.locator("#r0-film"), "film")
+
+
+def test_the_map_shows_the_image_of_a_dot(report, open_page, sample, keep_screenshot):
+    page = open_page(report, viewport=DESKTOP)
+    chart, reading = page.locator(".map svg"), page.locator(".map .reading")
+    dot = chart.locator("circle").nth(17)
+    dot.scroll_into_view_if_needed()
+    box = dot.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(reading).to_contain_text(f"Test image 17: {sample.test.labels[17]}, read")
+    dark = "(c) => c.getContext('2d').getImageData(0, 0, 28, 28).data.filter((v) => v < 99).length"
+    assert page.locator(".map canvas").evaluate(dark) > 30
+    chart.focus()
+    page.keyboard.press("ArrowRight")
+    expect(reading).not_to_contain_text("Test image 17:")
+    page.locator(".legend button").nth(3).click()
+    assert chart.locator("circle:not(.faint)").count() == (sample.test.labels[:400] == 3).sum()
+    chart.focus()
+    page.keyboard.press("ArrowRight")
+    expect(reading).to_contain_text(": 3, read")
+    keep_screenshot(page.locator("#r0-map"), "map")
+
+
 def test_the_reports_model_reads_a_digit(report, open_page, keep_screenshot):
     page = open_page(report, viewport=DESKTOP)
     page.locator("#demo-examples button").nth(4).click()

@@ -70,6 +70,25 @@ def test_the_script_is_given_every_cell(html, entry):
     assert all(len(cell["images"]) <= errors.MAX_CELL_IMAGES for cell in cells.values())
 
 
+def test_the_film_and_the_map_are_given_to_the_script(html, entry):
+    data = json.loads(re.search(r'id="report-data">(.*?)</script>', html, re.DOTALL)[1])
+    assert [frame["epoch"] for frame in data["films"]["r0"]["frames"]] == [0, 1, 2, 3, 4]
+    assert data["map"]["predictions"]["r0"] == entry.scores.predictions[:400].tolist()
+    assert html.count("<circle") == 400
+    assert html.count('class="d3') + html.count('class="d3 wrong') >= 20
+    assert re.search(r"5 epochs, \d+ KB of this page", html)
+
+
+def test_a_checkpoint_without_a_run_has_no_film_and_without_hidden_layers_no_map(
+    make_checkpoint, sample
+):
+    model = checkpoint.load(make_checkpoint("plain.npz", Network([784, 10], [], "softmax")))
+    text = page.render(models.evaluate_models([model], sample.test), "sample", sample.test).decode()
+    assert "data-film" not in text.replace("[data-film]", "")
+    assert "<circle" not in text
+    assert "map-sheet" not in re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
+
+
 def test_names_are_escaped_everywhere(entry, sample):
     summary = msgspec.structs.replace(entry.summary, versions={HOSTILE: HOSTILE})
     config = msgspec.structs.replace(entry.config, dataset=HOSTILE)

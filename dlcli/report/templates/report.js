@@ -59,7 +59,7 @@
     End: ([row], last) => [row, last],
   };
 
-  for (const matrix of document.querySelectorAll(".matrix")) {
+  for (const matrix of document.querySelectorAll(".matrix[data-section]")) {
     const last = data.names[matrix.dataset.section].length - 1;
     const find = (row, column) => matrix.querySelector(`[data-cell="${row}-${column}"]`);
     const wrong = Object.entries(data.cells[matrix.dataset.section])
