@@ -5,16 +5,21 @@ its pictures, so that any change makes another file. The files can be deleted at
 """
 
 import io
+import os
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 import numpy as np
 from PIL import Image
+from threadpoolctl import threadpool_limits
 
 from dlcli.data import idx, image_folder
 from dlcli.data.classes import DIGITS, are_digits
@@ -35,6 +40,10 @@ FOLDER = "prepared"
 # To be raised when the preparation changes, so that what older versions prepared is not used.
 _VERSION = 1
 _SHOWN_EVERY = 16  # pictures from one report of the progress to the next
+# Pictures whose files are larger, as the first ones tell, are prepared in threads.
+_MIN_BYTES_FOR_THREADS, _SAMPLED = 20_000, 100
+
+Prepare: TypeAlias = Callable[[Image.Image, str], Located]
 
 
 class Progress(Protocol):
@@ -124,8 +133,8 @@ def _prepare(
     labels: dict[str, list[int]] = {"train": [], "test": []}
     unusable = list(unreadable)
     index = {name: number for number, name in enumerate(names)}
-    for number, picture in enumerate(pictures, start=1):
-        for found in _images_of(picture, prepare):
+    for number, (picture, made) in enumerate(_each(pictures, prepare), start=1):
+        for found in made:
             if isinstance(found, Unusable):
                 unusable.append(found)
             else:
@@ -148,16 +157,48 @@ def _prepare(
     )
 
 
-def _preparation(
-    chosen: Preparation, names: Sequence[str], *, as_they_are: bool
-) -> Callable[[Image.Image, str], Located]:
+def _each(
+    pictures: Sequence[Picture], prepare: Prepare
+) -> Iterator[tuple[Picture, list[Pixels | Unusable]]]:
+    """Every picture with its images, in order; large ones are prepared in threads.
+
+    Python runs one thread at a time, except while Pillow and OpenCV work on large arrays.
+    """
+    sizes = [picture.path.stat().st_size for picture in pictures[:_SAMPLED]]
+    threads = _cores() if sum(sizes) > _MIN_BYTES_FOR_THREADS * len(sizes) else 1
+    with ExitStack() as stack:
+        stack.enter_context(ignore_warnings())
+        pool = stack.enter_context(ThreadPoolExecutor(threads, "pictures"))
+        if threads > 1:  # those of BLAS would wait for each other on busy cores
+            stack.enter_context(threadpool_limits(1, "blas"))
+        make = partial(_images_of, prepare=prepare)
+        for start in range(0, len(pictures), _SHOWN_EVERY):  # few, so that Ctrl-C stops soon
+            some = pictures[start : start + _SHOWN_EVERY]
+            made = pool.map(make, some) if threads > 1 else map(make, some)
+            yield from zip(some, made, strict=True)
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _preparation(chosen: Preparation, names: Sequence[str], *, as_they_are: bool) -> Prepare:
     if as_they_are:
         return pipeline.take_as_is
     if chosen == "plain":
         return plain.prepare
     if are_digits(names):
         return pipeline.preprocess
-    return lambda image, name: pipeline.preprocess(image, name, indifferent_scores)
+    return _any_sign
+
+
+def _any_sign(image: Image.Image, name: str) -> Located:
+    """As digits are prepared, without judging what is no digit, or more than one."""
+    found = pipeline.preprocess(image, name, indifferent_scores)
+    return found if found.pixels is None else replace(found, rejection=None)
 
 
 def _are_images(pictures: Sequence[Picture]) -> bool:
@@ -172,28 +213,27 @@ def _are_images(pictures: Sequence[Picture]) -> bool:
     return True
 
 
-def _images_of(
-    picture: Picture, prepare: Callable[[Image.Image, str], Located]
-) -> Iterator[Pixels | Unusable]:
+def _images_of(picture: Picture, prepare: Prepare) -> list[Pixels | Unusable]:
     """The images of a file, one a page, or why there is none."""
     content = image_folder.read_picture(picture)
     if sha256(content) != picture.digest:
         raise DatasetError(f"{picture.path}: changed while the folder was being read; try again")
-    with ignore_warnings():
-        for name, page in read_pages(io.BytesIO(content), picture.name):
-            try:
-                if isinstance(page, ImageError):
-                    raise page
-                located = prepare(page, name)
-            except ImageError as error:
-                yield Unusable(name, str(error).removeprefix(f"{name}: "))
-                continue
-            # What a class looks like is the user's to say: only what is not there, or there more
-            # than once, cannot be used.
-            if located.pixels is None or located.rejection is not None:
-                yield Unusable(name, str(located.rejection))
-            else:
-                yield located.pixels
+    found: list[Pixels | Unusable] = []
+    for name, page in read_pages(io.BytesIO(content), picture.name):
+        try:
+            if isinstance(page, ImageError):
+                raise page
+            located = prepare(page, name)
+        except ImageError as error:
+            found.append(Unusable(name, str(error).removeprefix(f"{name}: ")))
+            continue
+        # What a class looks like is the user's to say: only what is not there, or there more than
+        # once, cannot be used.
+        if located.pixels is None or located.rejection is not None:
+            found.append(Unusable(name, str(located.rejection)))
+        else:
+            found.append(located.pixels)
+    return found
 
 
 def _as_text(unusable: Unusable) -> Unusable:

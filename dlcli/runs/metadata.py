@@ -235,7 +235,7 @@ class Metadata:
     @property
     def reads_drawn_digits(self) -> bool:
         """Whether it reads digits as a page draws them: light on dark, in MNIST's format."""
-        if self.preprocessing == "none" or self.class_names != DIGITS:
+        if self.preprocessing != "digit" or self.class_names != DIGITS:
             return False
         images = self.images
         return images is None or (images.digits and images.polarity == "light_on_dark")

@@ -146,6 +146,16 @@ def test_pictures_are_prepared_once(letters, cache):
     assert (after.checksum, after.notes) == (before.checksum, before.notes)
 
 
+def test_threads_prepare_the_same_images(letters, workdir, monkeypatch):
+    (letters / "A" / "bad.png").write_bytes(b"x")
+    alone = load(letters, workdir / "one")
+    monkeypatch.setattr(prepared, "_MIN_BYTES_FOR_THREADS", 0)
+    monkeypatch.setattr(prepared, "_cores", lambda: 3)
+    together = load(letters, workdir / "other")
+    assert together.checksum == alone.checksum
+    assert together.unusable == alone.unusable
+
+
 def test_a_picture_that_changes_is_prepared_anew(letters, cache):
     before = load(letters, cache)
     letter("A", 99).save(letters / "A" / "0.png")

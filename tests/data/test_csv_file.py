@@ -1,0 +1,105 @@
+"""CSV files as Kaggle hands MNIST out become folders of IDX files."""
+
+import numpy as np
+import pytest
+
+from dlcli.data import datasets
+
+HEADER = ",".join(["label", *(f"pixel{number}" for number in range(784))])
+
+
+def line(label, value=7, pixels=784):
+    return ",".join([str(label), *[str(value)] * pixels])
+
+
+def write(path, *lines, end="\n"):
+    path.write_text(end.join(lines) + end)
+    return path
+
+
+@pytest.fixture
+def kaggle(workdir):
+    """Five images of each of two digits."""
+    lines = [line(label, 10 * label + number) for number in range(5) for label in (3, 7)]
+    return write(workdir / "train.csv", HEADER, *lines)
+
+
+def test_a_csv_file_becomes_a_folder_that_can_be_trained_on(dlcli, kaggle):
+    result = dlcli("data", "import", "train.csv")
+    assert (result.code, result.stdout) == (0, "train\n")
+    assert result.stderr == "8 training images, 2 test images\n"
+    dataset = datasets.load("./train")
+    assert sorted(dataset.test.labels.tolist()) == [3, 7]
+    assert sorted(dataset.train.images[:, 0].tolist() + dataset.test.images[:, 0].tolist()) == (
+        sorted([30, 31, 32, 33, 34, 70, 71, 72, 73, 74])
+    )
+    assert dlcli("train", "-q", "-s", "dataset=./train", "-s", "epochs=1").code == 0
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_header_is_not_needed_and_another_file_may_be_the_test(dlcli, workdir, end):
+    write(workdir / "a.csv", line(0), line(1), "", end=end)
+    write(workdir / "b.csv", line(1, 9), end=end)
+    result = dlcli("data", "import", "a.csv", "--test", "b.csv", "-o", "out")
+    assert (result.code, result.stdout) == (0, "out\n")
+    dataset = datasets.load("./out")
+    assert dataset.train.labels.tolist() == [0, 1]
+    assert dataset.test.images[0].tolist() == [9] * 784
+
+
+def test_labels_in_words_are_names_of_classes(dlcli, workdir):
+    lines = [line(f'"{name}"', number) for number in range(3) for name in ("b", "a")]
+    write(workdir / "letters.csv", *lines)
+    assert dlcli("data", "import", "letters.csv").code == 0
+    dataset = datasets.load("./letters")
+    assert dataset.class_names == ("a", "b")
+    assert np.bincount(dataset.train.labels).tolist() == [2, 2]
+
+
+def test_a_full_folder_is_kept_without_force(dlcli, kaggle, workdir):
+    (workdir / "train").mkdir()
+    (workdir / "train" / "x").touch()
+    assert dlcli("data", "import", "train.csv").code == 2
+    assert dlcli("data", "import", "train.csv", "--force").code == 0
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ([""], "a.csv: holds no images"),
+        ([HEADER], "a.csv: holds no images"),
+        ([line(1, pixels=783)], "line 1: 784 columns, expected a label and 784 pixels; Kaggle's"),
+        ([line(1), line(2, pixels=9)], "line 2: 10 columns, expected a label and 784 pixels"),
+        ([line(1), line(2, 256)], "line 2: pixel 0 is '256', expected 0 to 255"),
+        ([line(1), line(2, -1)], "line 2: pixel 0 is '-1', expected 0 to 255"),
+        ([line(1), line(2, "0.5")], "line 2: pixel 0 is '0.5', expected 0 to 255"),
+        ([HEADER, HEADER], "line 2: pixel 0 is 'pixel0', expected 0 to 255"),
+        ([",".join(reversed(HEADER.split(",")))], "line 1: the label must be the first column"),
+        ([line(300), line(1)], "a.csv: the label 300 is above 255"),
+        ([line(0), line(1)], "a.csv: too few images for a test; each class needs two or more"),
+        ([line("\x1b[2J"), line(1)], r"'\x1b[2J' cannot be the name of a class"),
+        ([line(""), line("b")], "'' cannot be the name of a class"),
+    ],
+)
+def test_a_wrong_file_is_one_clear_line_and_nothing_is_written(dlcli, workdir, lines, message):
+    write(workdir / "a.csv", *lines)
+    result = dlcli("data", "import", "a.csv")
+    assert (result.code, result.stdout, result.stderr.count("\n")) == (3, "", 1)
+    assert message in result.stderr
+    assert not (workdir / "a").exists()
+
+
+def test_test_images_of_other_classes_are_refused(dlcli, workdir):
+    write(workdir / "a.csv", line("x"), line("y"))
+    write(workdir / "b.csv", line("z"))
+    result = dlcli("data", "import", "a.csv", "--test", "b.csv", "-o", "out")
+    assert (result.code, result.stderr) == (3, "Error: b.csv: the label 'z' is none of a.csv\n")
+
+
+def test_a_csv_file_that_is_missing_is_named(dlcli):
+    assert "no.csv: cannot be read: No such file" in dlcli("data", "import", "no.csv").stderr
+
+
+def test_options_of_folders_and_of_files_are_told_apart(dlcli, kaggle, tiny):
+    assert dlcli("data", "import", "train.csv", "--dataset", "mnist").code == 2
+    assert dlcli("data", "import", tiny, "--test", "train.csv").code == 2
