@@ -231,7 +231,7 @@ def _numbers(model: Model, picture: Image.Image, options: ReadingOptions) -> tup
         return _rows(model, picture, options.grid, options.reject)
     from dlcli.vision.segmentation import segment  # and OpenCV
 
-    page = segment(picture)
+    page = segment(picture, options.lines)
     recognizer = Recognizer(model, page)
     lines = [line for line in recognizer.read(options.digits) if line]
     digits = [digit for line in lines for number in line for digit in number]

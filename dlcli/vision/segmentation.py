@@ -86,12 +86,14 @@ class Line:
 class Page:
     """The components of a page, in lines; more of them are made by cutting."""
 
-    def __init__(self, components: Components | None, size: tuple[int, int]) -> None:
+    def __init__(
+        self, components: Components | None, size: tuple[int, int], lines: int | None
+    ) -> None:
         self.size = size  # of the foreground: width, height
         self._components = components
         self.lines: list[Line] = []
         if components is not None:
-            self.lines = [self._line(line) for line in find_lines(components)]
+            self.lines = [self._line(line) for line in find_lines(components, lines)]
 
     @property
     def components(self) -> Components:
@@ -188,14 +190,14 @@ class Page:
         return Line(tuple(members), line.height, (0.0, *gaps.tolist()), (0.0,) * len(members))
 
 
-def segment(picture: Image.Image) -> Page:
-    """The lines of a page in mode L or RGB."""
+def segment(picture: Image.Image, lines: int | None = None) -> Page:
+    """The lines of a page in mode L or RGB, and how many these are if that is known."""
     foreground = page_foreground(page_channels(picture), _WINDOW)
     height, width = foreground.shape
     components = connected_components(foreground)
     if components is not None:
         components = _without_print(components)
-    return Page(components, (width, height))
+    return Page(components, (width, height), lines)
 
 
 def _without_print(components: Components) -> Components | None:

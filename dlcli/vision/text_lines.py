@@ -26,6 +26,8 @@ _MAX_GAP = 3.0
 # Two chains are one line if they are apart by less than this fraction of a digit's height where
 # they are nearest. Lines of writing are more than a digit's height apart.
 _MAX_OFFSET = 0.7
+# Where the number of lines is known, this is halved down to the following while they are too few.
+_MIN_OFFSET = 0.05
 # A line of so many digits tells its slope; shorter ones have that of the page. Writing is no
 # steeper than this.
 _MIN_FOR_SLOPE = 4
@@ -57,8 +59,8 @@ class _Layout:
     usual: float  # the height of a digit
 
 
-def find_lines(components: Components) -> list[TextLine]:
-    """The lines of a page, from top to bottom."""
+def find_lines(components: Components, count: int | None = None) -> list[TextLine]:
+    """The lines of a page, from top to bottom; so many if that is known, and the page has them."""
     is_candidate = _may_be_digits(components)
     heights: Integers = components.bottom - components.top
     usual = _weighted_median(heights, np.where(is_candidate, components.mass, 0))
@@ -73,7 +75,7 @@ def find_lines(components: Components) -> list[TextLine]:
     digits = np.flatnonzero(is_digit)
     if not 0 < digits.size <= _MAX_COMPONENTS:
         return []
-    return _with_parts(_lines(_chains(layout, digits), layout), layout, is_digit)
+    return _with_parts(_lines(_chains(layout, digits), layout, count), layout, is_digit)
 
 
 def _may_be_digits(components: Components) -> Mask:
@@ -121,19 +123,45 @@ def _join(chain_of: dict[int, list[int]], first: int, second: int) -> None:
         chain_of.update(dict.fromkeys(other, kept))
 
 
-def _lines(chains: list[list[int]], layout: _Layout) -> list[list[int]]:
+def _lines(chains: list[list[int]], layout: _Layout, count: int | None) -> list[list[int]]:
     """The chains, those that continue one another merged, from top to bottom."""
-    x, y = layout.x, layout.y
     page_slope = _page_slope(chains, layout)
+    max_offset = _MAX_OFFSET
+    lines = _merged(chains, layout, page_slope, max_offset)
+    if count is not None:
+        while len(lines) < min(count, len(chains)):
+            max_offset = max_offset / 2 if max_offset > _MIN_OFFSET else 0.0
+            lines = _merged(chains, layout, page_slope, max_offset)
+        while len(lines) > count:
+            lines = _with_nearest_merged(lines, layout, page_slope)
+    x, y = layout.x, layout.y
+    return sorted(lines, key=lambda line: float((y[line] - page_slope * x[line]).mean()))
+
+
+def _merged(
+    chains: list[list[int]], layout: _Layout, page_slope: float, max_offset: float
+) -> list[list[int]]:
+    """The chains, those merged that are apart by less than a fraction of a digit's height."""
     lines: list[list[int]] = []
     for chain in sorted(chains, key=len, reverse=True):
         offsets = [_offset(line, chain, layout, page_slope) for line in lines]
         nearest = int(np.argmin(offsets)) if offsets else -1
-        if offsets and offsets[nearest] < _MAX_OFFSET * layout.usual:
-            lines[nearest] = sorted([*lines[nearest], *chain], key=x.item)
+        if offsets and offsets[nearest] < max_offset * layout.usual:
+            lines[nearest] = sorted([*lines[nearest], *chain], key=layout.x.item)
         else:
             lines.append(chain)
-    return sorted(lines, key=lambda line: float((y[line] - page_slope * x[line]).mean()))
+    return lines
+
+
+def _with_nearest_merged(
+    lines: list[list[int]], layout: _Layout, page_slope: float
+) -> list[list[int]]:
+    """The lines, the shortest one merged with that which is nearest to it."""
+    *others, shortest = sorted(lines, key=len, reverse=True)
+    offsets = [_offset(line, shortest, layout, page_slope) for line in others]
+    nearest = int(np.argmin(offsets))
+    others[nearest] = sorted([*others[nearest], *shortest], key=layout.x.item)
+    return others
 
 
 def _page_slope(chains: list[list[int]], layout: _Layout) -> float:

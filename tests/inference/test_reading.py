@@ -51,6 +51,14 @@ def test_numbers_come_in_reading_order_with_their_lines(model, page):
     assert [number.line for number in numbers] == [1, 1, 2]
 
 
+def test_the_number_of_lines_decides_what_stands_on_one(model, page):
+    picture = page(("42", 40, 40), ("1907", 300, 75), ("385", 60, 240))
+    for lines, expected in ((2, [1, 1, 2]), (3, [1, 2, 3])):
+        numbers = read_picture(model, picture, ReadingOptions(lines=lines))
+        assert texts(numbers) == ["42", "1907", "385"]
+        assert [number.line for number in numbers] == expected
+
+
 def test_boxes_are_in_the_pixels_of_the_picture(model, page):
     (small,) = read_picture(model, page(("385", 60, 200)))
     large = page(("385", 60, 200)).resize((4200, 2800), Image.Resampling.BICUBIC)
