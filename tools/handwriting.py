@@ -183,8 +183,8 @@ def deform(strokes: Strokes, random: Random) -> Strokes:
     return moved
 
 
-def _in_small_steps(stroke: Points, steps: int = 40) -> Points:
-    positions = np.linspace(0, len(stroke) - 1, steps)
+def _in_small_steps(stroke: Points) -> Points:
+    positions = np.linspace(0, len(stroke) - 1, max(40, len(stroke) // 4))
     return np.column_stack([np.interp(positions, np.arange(len(stroke)), xs) for xs in stroke.T])
 
 
@@ -284,18 +284,33 @@ def jagged(strokes: Strokes, random: Random) -> Strokes:
 
 def written(kind: Kind, random: Random) -> Pixels:
     """A digit of a kind in MNIST's format, shape (784,)."""
-    return _finish(_drawn(kind, random), random)
+    return finished(drawing(kind.strokes(random), random), random)
 
 
 def marks(kind: Kind, random: Random) -> Marks:
     """A digit of a kind as marks for ``tools.photographs``."""
-    levels = _drawn(kind, random)
+    return cropped(drawing(kind.strokes(random), random))
+
+
+def cropped(levels: Levels) -> Marks:
+    """What is drawn on a canvas, as marks."""
     rows, columns = bounding_box(levels >= STROKE_LEVEL)
     return np.rint(levels[rows, columns] * 255).astype(np.uint8)
 
 
-def _drawn(kind: Kind, random: Random) -> Levels:
-    strokes = fitted(deform(kind.strokes(random), random))
+def on_canvas(marks: Marks) -> Levels:
+    """Marks of any size in the middle of a canvas, as long as a digit."""
+    strokes = marks[bounding_box(marks > 0)].astype(np.float32) / np.float32(255)
+    height, width = strokes.shape
+    scale = DIGIT_LENGTH_PX / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return _padded(np.clip(cv2.resize(strokes, size, interpolation=method), 0, 1))
+
+
+def drawing(strokes: Strokes, random: Random) -> Levels:
+    """Strokes on a canvas, as any hand draws them with any pen."""
+    strokes = fitted(deform(strokes, random))
     if random.random() < JAGGED_FRACTION:
         strokes = jagged(strokes, random)
     return draw(strokes, _radius(random), blots=random.random() < BLOTS_FRACTION)
@@ -309,17 +324,25 @@ def _radius(random: Random) -> float:
 def rewritten(digit: Pixels, random: Random) -> Pixels:
     """One of MNIST's digits, written along the same lines with another pen."""
     image = digit.reshape(IMAGE_SIDE, IMAGE_SIDE)
-    _, lines = skeleton(image[bounding_box(image > 0)], DIGIT_LENGTH_PX)
-    radius = _radius(random)
-    margin = CANVAS_SIDE_PX - np.array(lines.shape)
-    padded = np.pad(lines, [(room // 2, room - room // 2) for room in margin])
-    side = 2 * max(1, round(radius)) + 1
+    return finished(retraced(image[bounding_box(image > 0)], random), random)
+
+
+def retraced(marks: Marks, random: Random) -> Levels:
+    """The middle lines of strokes on a canvas, drawn with any pen."""
+    _, lines = skeleton(marks, DIGIT_LENGTH_PX)
+    side = 2 * max(1, round(_radius(random))) + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    levels = cv2.dilate(padded.astype(np.float32), disc).astype(np.float32)
-    return _finish(levels, random)
+    return cv2.dilate(_padded(lines.astype(np.float32)), disc).astype(np.float32)
 
 
-def _finish(levels: Levels, random: Random) -> Pixels:
+def _padded(levels: Levels) -> Levels:
+    """Levels in the middle of a canvas."""
+    margin = CANVAS_SIDE_PX - np.array(levels.shape)
+    return np.pad(levels, [(room // 2, room - room // 2) for room in margin])
+
+
+def finished(levels: Levels, random: Random) -> Pixels:
+    """What is drawn on a canvas, perhaps damaged, in MNIST's format."""
     if random.random() < DAMAGED_FRACTION:
         for number in random.choice(len(DAMAGES), random.integers(1, 3), replace=False):
             damaged = DAMAGES[number](levels, random)

@@ -42,13 +42,13 @@ from tools import handwriting, non_digits
 from tools.conditions import CONDITIONS, EMPTY
 from tools.photographs import Marks, Scene, digit_box, photograph
 
-PHOTOGRAPHS = 12_000
+PHOTOGRAPHS = 14_000
 # Drawings that were never photographed take a tenth of the time.
-DRAWINGS = 30_000
+DRAWINGS = 80_000
 # Digits as the world writes them, never photographed (``tools.handwriting``).
-WRITTEN = 40_000
+WRITTEN = 50_000
 # One in so many of MNIST's digits is learned as it is.
-MNIST_STEP = 2
+MNIST_STEP = 1
 # Photographs for validation; they show the last of MNIST's training digits.
 VALIDATION = 1_500
 _VALIDATION_DIGITS = 5_000
@@ -87,15 +87,21 @@ _PRINTED_DIGITS_DRAWN = 0.2
 _TYPED = 0.4
 # Fractions of what is something else.
 _KINDS = {
-    "letter": 0.2,
-    "typed": 0.17,
-    "typed foreign": 0.1,
-    "sign": 0.1,
-    "doodle": 0.08,
+    "letter": 0.15,
+    "typed": 0.07,
+    "typed foreign": 0.06,
+    "traced": 0.13,
+    "sign": 0.12,
+    "invented": 0.08,
+    "doodle": 0.09,
     "scrawl": 0.05,
-    "shape": 0.14,
-    "ruined": 0.16,
+    "shape": 0.1,
+    "silhouette": 0.02,
+    "ruined": 0.13,
 }
+# Half of the drawings are made, and perhaps damaged, as the written digits are: otherwise a damaged
+# stroke would be a sign of a digit.
+_AS_WRITTEN = 0.5
 # Small pictures are made and read fast, and show all that 28x28 pixels can, as long as the digit is
 # a large enough fraction of them.
 _SIDES_PX = (110, 300)
@@ -173,6 +179,8 @@ def drawn(number: int, digits: Examples) -> Example:
         marks, label = _printed_digit(random)
     else:
         marks, label = _something_else(images, labels, random), OOD_CLASS
+    if random.random() < _AS_WRITTEN:
+        return handwriting.finished(handwriting.on_canvas(marks), random), label
     return normalize_digit(marks.astype(np.float32) / np.float32(255)), label
 
 
@@ -202,11 +210,12 @@ def _something_else(images: Marks, labels: Labels, random: Random) -> Marks:
     kind = random.choice(list(_KINDS), p=list(_KINDS.values()))
     if kind == "ruined":
         return non_digits.ruined(images, labels, random)
-    if kind == "typed":
-        return non_digits.typed(random)
-    if kind == "typed foreign":
-        return non_digits.typed_foreign(random)
-    return non_digits.drawn(non_digits.DRAWINGS[kind](random), random)
+    if kind in non_digits.MARKS:
+        return non_digits.MARKS[kind](random)
+    strokes = non_digits.DRAWINGS[kind](random)
+    if random.random() < _AS_WRITTEN:
+        return handwriting.cropped(handwriting.drawing(strokes, random))
+    return non_digits.drawn(strokes, random)
 
 
 @cache
@@ -280,11 +289,8 @@ def rejection_rates(validation: Examples) -> str:
     return "rejected: {:.1%} of digits, {:.1%} of other things".format(*rates)
 
 
-def main() -> None:
-    """Make the examples, train the rejection network on them and measure what it rejects."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--data-dir", type=Path, default=location.default().path)
-    data_dir = parser.parse_args().data_dir
+def make_examples(data_dir: Path) -> tuple[Examples, Examples]:
+    """The examples to learn, and those for validation."""
     with Pool() as pool:
 
         def make(function: Callable[[Path, int], list[Example]], numbers: range) -> Examples:
@@ -298,10 +304,31 @@ def main() -> None:
             make(_written, range(WRITTEN)),
         ]
     plain, _ = _digits(data_dir)
-    examples = Examples(
-        np.concatenate([plain.images[::MNIST_STEP], *(part.images for part in learned)]),
-        np.concatenate([plain.labels[::MNIST_STEP], *(part.labels for part in learned)]),
-    )
+    parts = [Examples(plain.images[::MNIST_STEP], plain.labels[::MNIST_STEP]), *learned]
+    images = np.concatenate([part.images for part in parts])
+    return Examples(images, np.concatenate([part.labels for part in parts])), validation
+
+
+def kept_examples(path: Path, data_dir: Path) -> tuple[Examples, Examples]:
+    """The examples in a file, which is written first if there is none."""
+    if not path.exists():
+        learned, validation = make_examples(data_dir)
+        with atomic_write(path) as file:
+            arrays = (learned.images, learned.labels, validation.images, validation.labels)
+            np.savez(file, *arrays)
+    with np.load(path) as kept:
+        images, labels, *others = (kept[name] for name in kept.files)
+    return Examples(images, labels), Examples(*others)
+
+
+def main() -> None:
+    """Make the examples, train the rejection network on them and measure what it rejects."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--data-dir", type=Path, default=location.default().path)
+    parser.add_argument("--examples", type=Path, help="Keep them in this .npz file, or take them.")
+    arguments = parser.parse_args()
+    path, data_dir = arguments.examples, arguments.data_dir
+    examples, validation = kept_examples(path, data_dir) if path else make_examples(data_dir)
     save(train(examples, validation), WEIGHTS_FILE)
     print(rejection_rates(validation))
 
