@@ -7,7 +7,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # two targets must not install into the same environment at once
-.PHONY: help train test lint format faults readme photographs numbers labels rejection world pretrained checkpoints oracle exports accuracy \
+.PHONY: help train test lint format faults readme photographs ablation numbers labels rejection world pretrained checkpoints oracle exports accuracy \
 	sweep bench lowest audit clean
 
 help: ## List the targets
@@ -49,6 +49,9 @@ numbers: .venv/installed-dev ## Count the numbers that MODEL reads, and those in
 
 labels: .venv/installed-dev ## Count the wrong labels that `dlcli data audit` finds (5 minutes; MNIST)
 	$(BIN)/python -m tools.label_accuracy
+
+ablation: .venv/installed-dev ## Measure what each rule and constant of vision is worth (30 minutes; MNIST)
+	$(BIN)/python -m tools.vision_ablation $(if $(FOLDER),--folder "$(FOLDER)") --output benchmarks/VISION.md
 
 rejection: .venv/installed-dev ## Train the rejection network (15 minutes; MNIST)
 	$(BIN)/python -m tools.train_rejection

@@ -5,6 +5,8 @@
 - ``photograph_accuracy``  how many synthetic photographs a model reads
 - ``number_accuracy``      how many numbers a model reads on synthetic pages
 - ``generate_docs``        the generated parts of the documentation, and the model card
+- ``vision_ablation``      what each rule and constant of ``dlcli.vision`` is worth
+- ``generate_readme``      the generated parts of the README, and the model card
 - ``generate_checkpoints`` runs that later versions must be able to read
 - ``generate_oracle``      what PyTorch computes, for the tests to compare with
 - ``lowest_versions``      the lowest versions of all dependencies
@@ -18,5 +20,7 @@ They draw their pictures with these modules, which the tests use too:
 - ``writers``              MNIST's digits that look as if one person had written them
 - ``forms``                rules, squares and boxes that are printed on a page
 - ``characters``           letters, digits and signs as strokes of a pen
+- ``handwriting``          digits as the world writes them
 - ``non_digits``           drawings of what is no digit
+- ``shapes``               stars, faces, doodles and invented characters as strokes of a pen
 """

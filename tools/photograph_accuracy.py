@@ -31,6 +31,7 @@ from dlcli.cli import options
 from dlcli.data import datasets
 from dlcli.data.datasets import Examples
 from dlcli.errors import DlcliError, ImageError
+from dlcli.evaluation.metrics import expected_calibration_error
 from dlcli.inference.predictor import predict
 from dlcli.inference.sources import ImageSource, find_images
 from dlcli.nn.dimensions import IMAGE_SIZE
@@ -56,6 +57,10 @@ COMPARED = ("right without rejection", "right by the baseline")
 _KINDS = {"plain": [*PLAIN], "hard": [*HARD], "no digit, or several": [*NO_DIGIT]}
 # So many pictures are one piece of work for a process.
 _BATCH = 20
+# Answers to pictures of digits are counted by their probability and whether they are right.
+_ANSWERED = "answered with"
+# Above this probability users take an answer for certain.
+_CERTAIN = 0.99
 
 
 def files_of(kind: str, digits: Examples, numbers: range) -> Iterator[tuple[bytes, int | None]]:
@@ -123,6 +128,9 @@ def _outcomes(model: Model, file: Path | bytes, label: int | None) -> Iterator[s
     if label is None:
         return
     yield "digits"
+    if answer.probabilities is not None:
+        # To four decimals, since what is counted is text.
+        yield f"{_ANSWERED} {answer.probabilities.max():.4f} {digit == label}"
     if digit is None and answer.pixels is not None:  # what was found, but rejected
         digit = _most_probable(model, tta_variants(answer.pixels))
     crude = baseline(to_grey_or_rgb(read_image(again, name), name))
@@ -175,6 +183,30 @@ def table(groups: Counts) -> str:
     return "\n".join(lines) + "\n"
 
 
+def calibration(groups: Counts) -> str:
+    """A table in Markdown of how well the probabilities of the answers of each group fit."""
+    lines = [
+        "| | answered | right | mean probability | calibration error | wrong above 0.99 |",
+        "| --- |" + " --: |" * 5,
+    ]
+    for group, kinds in groups.items():
+        answers = [
+            (float(key.split()[2]), key.endswith("True"))
+            for key in sum(kinds.values(), Counter()).elements()
+            if key.startswith(_ANSWERED)
+        ]
+        if not answers:
+            continue
+        highest, is_right = (np.array(column) for column in zip(*answers, strict=True))
+        # As of two classes: the prediction and all others.
+        probabilities = np.column_stack([highest, np.zeros_like(highest)])
+        error = expected_calibration_error(probabilities, (~is_right).astype(np.uint8))
+        shown = [f"{value:.1%}" for value in (is_right.mean(), highest.mean(), error)]
+        certain = np.count_nonzero(highest[~is_right] > _CERTAIN)
+        lines.append(f"| {group} | {len(answers):,} | {' | '.join(shown)} | {certain} |")
+    return "\n".join(lines) + "\n"
+
+
 def render(model: Model, command: str, counts: Counts) -> str:
     """The page with the table."""
     sizes = "-".join(map(str, model.network.layer_sizes))
@@ -195,6 +227,11 @@ The rejection network has learned from other digits under these conditions, and 
 faces, houses, scribbles and touching digits. It has never seen the font of these letters. The
 thresholds for refusing, and for trying more ways to find the digit, were set with some of these
 very photographs in view.
+
+The probabilities of the answers:
+
+{calibration(counts)}
+The calibration error is the mean difference between probability and accuracy, in 15 bins.
 """
 
 

@@ -7,8 +7,19 @@ from PIL import Image
 
 from dlcli.runs import lookup
 from dlcli.vision import localization
-from tools import non_digits
-from tools.non_digits import DRAWINGS, MIRRORED, SIDE, drawn, penned_digit, ruined, typed
+from tools import non_digits, shapes
+from tools.non_digits import (
+    DRAWINGS,
+    MARKS,
+    MIRRORED,
+    REFLECTED,
+    SIDE,
+    TURNED,
+    drawn,
+    penned_digit,
+    ruined,
+    typed,
+)
 
 
 @pytest.mark.parametrize("kind", DRAWINGS)
@@ -27,10 +38,10 @@ def test_the_same_seed_draws_the_same():
     assert (drawn(DRAWINGS["shape"](one), one) == drawn(DRAWINGS["shape"](two), two)).all()
 
 
-@pytest.mark.parametrize("shape", non_digits._SHAPES)
+@pytest.mark.parametrize("shape", shapes.SHAPES)
 def test_every_shape_is_drawn(shape):
     random = np.random.default_rng(0)
-    marks = drawn(non_digits._SHAPES[shape](random), random)
+    marks = drawn(shapes.SHAPES[shape](random), random)
     assert 0.01 < (marks > 127).mean() < 0.6
 
 
@@ -46,14 +57,41 @@ def test_penned_digits_are_read():
     assert np.mean(right) >= 0.85
 
 
-def test_typed_characters_are_cropped_and_all_different():
+@pytest.mark.parametrize("kind", MARKS)
+def test_marks_are_cropped_or_on_a_canvas_and_all_different(kind):
     random = np.random.default_rng(0)
-    marks = [typed(random) for _ in range(40)]
+    marks = [MARKS[kind](random) for _ in range(40)]
     for image in marks:
         assert 25 < max(image.shape) < 1.5 * SIDE
-        assert (image[[0, -1]] > 127).any(axis=1).all()
-        assert (image[:, [0, -1]] > 127).any(axis=0).all()
-    assert len({image.tobytes() for image in marks}) == 40
+        assert (image > 127).any()
+        if kind.startswith("typed"):
+            assert (image[[0, -1]] > 127).any(axis=1).all()
+            assert (image[:, [0, -1]] > 127).any(axis=0).all()
+    assert len({image.tobytes() for image in marks}) >= 38
+
+
+def test_a_traced_character_is_a_printed_one_drawn_with_a_pen():
+    random = np.random.default_rng(0)
+    fractions = [(non_digits.traced(random) > 127).mean() for _ in range(60)]
+    assert min(fractions) < 0.1
+    assert max(fractions) > 0.5
+
+
+def test_silhouettes_are_filled():
+    random = np.random.default_rng(0)
+    silhouettes = np.stack([non_digits.silhouette(random) for _ in range(40)])
+    assert (silhouettes > 127).mean() > 0.2
+    assert (silhouettes.max(axis=(1, 2)) == 255).all()
+
+
+def test_invented_characters_have_several_strokes_that_mostly_touch():
+    random = np.random.default_rng(0)
+    pieces = []
+    for _ in range(40):
+        strokes = shapes.invented(random)
+        assert 2 <= len(strokes) <= 5
+        pieces.append(cv2.connectedComponents((drawn(strokes, random) > 127).view(np.uint8))[0] - 1)
+    assert 1 <= np.mean(pieces) < 2.5
 
 
 def test_typed_digits_are_read():
@@ -75,14 +113,23 @@ def test_touching_digits_are_one_piece_wider_than_each(sample, columns):
         assert both.shape[1] >= max(one.any(axis=0).sum(), two.any(axis=0).sum())
 
 
-def test_only_what_is_no_digit_in_a_mirror_is_mirrored(sample):
+@pytest.mark.parametrize(
+    ("digits_that_are_spoilt", "spoil"),
+    [
+        (MIRRORED, lambda digit: digit[:, ::-1]),
+        (TURNED, lambda digit: np.rot90(digit, 2)),
+        (REFLECTED, lambda digit: digit[::-1]),
+    ],
+    ids=["in a mirror", "upside down", "mirrored below"],
+)
+def test_only_what_becomes_no_digit_is_mirrored_or_turned(sample, digits_that_are_spoilt, spoil):
     random = np.random.default_rng(0)
-    mirrored = set()
-    for first in range(0, 1200, 2):
+    spoilt = set()
+    for first in range(0, 2000, 2):
         digits = sample.train.images[first : first + 2].reshape(2, 28, 28)
         labels = sample.train.labels[first : first + 2]
         marks = ruined(digits, labels, random)
         assert not any(np.array_equal(marks, digit) for digit in digits)
-        if np.array_equal(marks, digits[0, :, ::-1]):
-            mirrored.add(int(labels[0]))
-    assert mirrored == MIRRORED
+        if np.array_equal(marks, spoil(digits[0])):
+            spoilt.add(int(labels[0]))
+    assert spoilt == digits_that_are_spoilt

@@ -12,7 +12,16 @@ from PIL import Image
 
 from dlcli.errors import ImageError
 from dlcli.runs import lookup
-from tools.photograph_accuracy import COMPARED, baseline, count, label_of, main, pictures_in, table
+from tools.photograph_accuracy import (
+    COMPARED,
+    baseline,
+    calibration,
+    count,
+    label_of,
+    main,
+    pictures_in,
+    table,
+)
 
 REPOSITORY = Path(__file__).parent.parent.parent
 
@@ -84,8 +93,12 @@ def test_every_way_is_counted_for_what_it_answers(model, page, tmp_path):
     page(3).save(files["one"])
     page(3, 3).save(files["two"])
     Image.new("L", (160, 160), 255).save(files["blank"])
-    assert count(model, [(files["one"], 3)]) == Counter(["pictures", "digits", "right", *COMPARED])
-    assert count(model, [(files["one"], 4)]) == Counter(["pictures", "digits", "wrong"])
+    right, wrong = (count(model, [(files["one"], label)]) for label in (3, 4))
+    (probability,) = {key[:-5].rstrip() for key in right | wrong if key.startswith("answered")}
+    assert float(probability.removeprefix("answered with ")) > 0.9
+    answered = ["pictures", "digits"]
+    assert right == Counter([*answered, "right", f"{probability} True", *COMPARED])
+    assert wrong == Counter([*answered, "wrong", f"{probability} False"])
     assert count(model, [(files["one"], None)]) == Counter(["pictures", "wrong"])
     # Two digits are refused; without rejection, one of them is read.
     assert count(model, [(files["two"], None)]) == Counter(["pictures", "?"])
@@ -104,6 +117,14 @@ def test_a_damaged_picture_is_not_counted(model, tmp_path):
     (tmp_path / "3_a.png").write_bytes(b"no picture")
     with pytest.raises(ImageError, match=r"3_a\.png"):
         count(model, [(tmp_path / "3_a.png", 3)])
+
+
+def test_the_calibration_error_is_the_distance_of_probability_and_accuracy():
+    counts = Counter({"answered with 0.9950 True": 3, "answered with 0.9970 False": 1, "right": 4})
+    groups = {"plain": {"a": counts, "b": Counter({"answered with 0.5000 True": 4})}, "none": {}}
+    *_, row = calibration(groups).splitlines()
+    # Four answers with a mean of 0.9955 of which 75 % are right, and four with 0.5 that all are.
+    assert row == "| plain | 8 | 87.5% | 74.8% | 37.3% | 1 |"
 
 
 def test_the_table_has_a_row_for_each_group_and_each_kind():
