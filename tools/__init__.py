@@ -6,7 +6,6 @@
 - ``number_accuracy``      how many numbers a model reads on synthetic pages
 - ``generate_docs``        the generated parts of the documentation, and the model card
 - ``vision_ablation``      what each rule and constant of ``dlcli.vision`` is worth
-- ``generate_readme``      the generated parts of the README, and the model card
 - ``generate_checkpoints`` runs that later versions must be able to read
 - ``generate_oracle``      what PyTorch computes, for the tests to compare with
 - ``lowest_versions``      the lowest versions of all dependencies

@@ -105,7 +105,8 @@ The most frequent of its {scores["images"] - scores["correct"]} mistakes (predic
 - The only handwriting of people that it learned is from the United States around 1990. How the rest
   of the world writes (a 1 with an upstroke or a foot, a barred 7, a slashed 0, ...) it learned from
   strokes that a program draws ([tools/handwriting.py](../../../tools/handwriting.py)).
-- Its probabilities are calibrated on MNIST's images, not on photographs.
+- Its probabilities are calibrated on MNIST's images. How well they fit on photographs, where they
+  are means over variants, is in [the count of photographs](../../../benchmarks/PHOTOGRAPHS.md).
 - The errors add up in numbers of many digits: at the accuracy above, one in
   {round(1 / (1 - scores["accuracy"] ** 5))} numbers of five digits is misread.
 

@@ -31,6 +31,8 @@ class Candidate:
         pixels are seen, the more.
     has_neighbour
         Whether something that may be another digit stands beside it.
+    parts
+        The number of its connected components.
     """
 
     pixels: Pixels
@@ -38,6 +40,7 @@ class Candidate:
     foreground: Pixels
     penalty: float = 0.0
     has_neighbour: bool = False
+    parts: int = 1
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ MAX_OOD_ACCEPTED = 0.3
 # What covers more of its bounding box than MNIST's digits do, and is wider than a bar, is a page.
 _MAX_COVERAGE = 0.7
 _MIN_PAGE_ASPECT = 0.5
-# The width of a bar is at most this fraction of its height.
+# The standard deviation of a bar's pixels across it is at most this fraction of that along it.
 _MAX_BAR_ASPECT = 0.35
 
 
@@ -109,8 +109,16 @@ class Search:
         self.is_blank = True
 
     def likely(self) -> list[Candidate]:
-        """The candidates by the usual ways, from the likeliest on."""
-        return list(self._in_windows(inverted=False))
+        """The candidates by the usual ways, from the likeliest on.
+
+        A bar in the box of a single component is one of its strokes, and no 1.
+        """
+        found = list(self._in_windows(inverted=False))
+        return [
+            candidate
+            for candidate in found
+            if not (any(_is_part(candidate, other) for other in found) and _is_bar(candidate))
+        ]
 
     def unlikely(self, likely: list[Candidate]) -> list[Candidate]:
         """More candidates, by ways that cost more and are seldom right."""
@@ -157,6 +165,7 @@ class Search:
                 foreground,
                 _GROUP_PENALTY * rank + _FOREGROUND_PENALTY * number,
                 has_neighbour(components, members),
+                len(members),
             )
 
 
@@ -179,9 +188,21 @@ def _is_page(candidate: Candidate) -> bool:
 
 
 def _is_bar(candidate: Candidate) -> bool:
-    """Whether a candidate is an upright bar."""
-    height, width = _mask(candidate).shape
-    return bool(width <= _MAX_BAR_ASPECT * height)
+    """Whether a candidate is a bar: a single straight stroke."""
+    points = np.argwhere(_mask(candidate)).astype(np.float32)
+    narrow, wide = np.linalg.eigvalsh(np.cov(points.T))
+    return bool(narrow <= _MAX_BAR_ASPECT**2 * wide)
+
+
+def _is_part(candidate: Candidate, whole: Candidate) -> bool:
+    """Whether a candidate lies in the box of a single component, and covers at most half of it."""
+    left, top, right, bottom = candidate.box
+    outer_left, outer_top, outer_right, outer_bottom = whole.box
+    is_inside = (
+        outer_left <= left < right <= outer_right
+    ) and outer_top <= top < bottom <= outer_bottom
+    area = (outer_right - outer_left) * (outer_bottom - outer_top)
+    return whole.parts == 1 and is_inside and 2 * (right - left) * (bottom - top) <= area
 
 
 def _mask(candidate: Candidate) -> Mask:

@@ -23,7 +23,7 @@ WEIGHTS_FILE = Path(__file__).with_name("rejection.npz")
 OOD_CLASS = 10  # after those of the ten digits
 # A picture is rejected if the probability that it shows no digit plus the probability that it
 # shows another digit exceeds this; benchmarks/PHOTOGRAPHS.md counts how many are.
-REJECTION_THRESHOLD = 0.65
+REJECTION_THRESHOLD = 0.7
 
 
 class RejectionReason(StrEnum):

@@ -170,6 +170,31 @@ def test_the_costlier_ways_find_no_bars():
     assert not any(is_near(box, ONE, 5) for box in boxes_of(search.unlikely(likely)))
 
 
+@pytest.mark.parametrize("end", [(220, 60), (80, 60), (150, 40)])
+def test_the_costlier_ways_find_no_slanting_bars_either(end):
+    picture = page((0, 236, 300, 239))
+    ImageDraw.Draw(picture).line([(150, 225), end], fill=20, width=20)
+    search = Search(picture)
+    assert not search.unlikely(search.likely())
+
+
+def test_a_stroke_of_something_else_is_no_one():
+    """A square so large that the narrow window sees its sides alone, and one of them broken off."""
+    frame = ((60, 60, 90, 240), (210, 60, 240, 240), (90, 60, 200, 90), (90, 210, 210, 240))
+    boxes = boxes_of(Search(page(*frame)).likely())
+    assert any(is_near(box, (60, 60, 240, 240), 3) for box in boxes)
+    assert not any(box[2] - box[0] < 60 for box in boxes)
+
+
+FRAME = ((60, 30, 70, 270), (230, 30, 240, 270), (60, 30, 240, 40), (60, 260, 240, 270))
+
+
+@pytest.mark.parametrize("others", [((40, 60, 100, 120),), FRAME], ids=["beside", "in a frame"])
+def test_a_one_beside_something_else_is_found(others):
+    boxes = boxes_of(Search(page(ONE, *others)).likely())
+    assert any(is_near(box, ONE, 2) for box in boxes)
+
+
 def test_a_sheet_of_paper_is_searched_for_what_is_on_it():
     desk = page((40, 40, 260, 260), paper=30, pen=230)
     desk.paste(20, ONE)
