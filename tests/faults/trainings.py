@@ -69,7 +69,7 @@ class Training:
     def assert_whole(self, folder: Path) -> None:
         """The run in ``folder`` is the undisturbed one, to the last bit."""
         found, expected = folder / RUN, self.whole / RUN
-        for name in ("best.npz", "last.npz", "config.yaml"):
+        for name in ("best.npz", "last.npz", "film.npz", "config.yaml"):
             assert (found / name).read_bytes() == (expected / name).read_bytes(), name
         assert _scores(found) == _scores(expected)
         assert sorted(path.name for path in found.iterdir()) == sorted(
