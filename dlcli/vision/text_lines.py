@@ -36,8 +36,12 @@ _MAX_SLOPE = 0.3
 # this fraction of a digit's mass are noise.
 _MAX_PART_DISTANCE = 0.3
 _MIN_MASS = 0.02
-# A page of more components than this is a texture.
+# A page of more components than this is a texture. So is one where what is wider than a digit, in
+# digits' heights, is wider than this in all: it would be cut in thousands of places.
 _MAX_COMPONENTS = 1_000
+_MAX_DIGIT_WIDTH, _MAX_TOUCHING_WIDTH = 1.5, 150.0
+# Digits that touch are no longer than this in digits' heights: a ruled line is.
+_MAX_WIDTH = 20.0
 
 
 @dataclass(frozen=True)
@@ -71,9 +75,12 @@ def find_lines(components: Components, count: int | None = None) -> list[TextLin
         heights,
         usual,
     )
+    widths = (components.right - components.left) / max(usual, 1)
     is_digit = is_candidate & (heights >= _MIN_HEIGHT * usual) & (heights <= _MAX_HEIGHT * usual)
+    is_digit &= widths <= _MAX_WIDTH
     digits = np.flatnonzero(is_digit)
-    if not 0 < digits.size <= _MAX_COMPONENTS:
+    touching = widths[is_digit & (widths > _MAX_DIGIT_WIDTH)].sum()
+    if not 0 < digits.size <= _MAX_COMPONENTS or touching > _MAX_TOUCHING_WIDTH:
         return []
     return _with_parts(_lines(_chains(layout, digits), layout, count), layout, is_digit)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 from pillow_heif import register_heif_opener
 
 from tests.faults.hostile import MAX_MEMORY, assert_civil, run_apart
@@ -266,6 +266,39 @@ def test_impossible_pictures_are_refused_and_unusual_ones_predicted(workdir, tal
     }
     assert refused == set(REFUSED)
     tally("hostile pictures", len(files))
+
+
+def rows_of(draw_row: Callable[[ImageDraw.ImageDraw, int], None]) -> bytes:
+    """A page of many rows, 40 pixels apart."""
+    page = Image.new("L", (1900, 1900), 255)
+    for y in range(20, 1880, 40):
+        draw_row(ImageDraw.Draw(page), y)
+    return saved(page, "PNG")
+
+
+def scribble(draw: ImageDraw.ImageDraw, y: int) -> None:
+    """Strokes up and down, as of hundreds of digits that touch."""
+    for x in range(10, 1880, 420):
+        draw.line([(x + k, y + (k // 5 % 2) * 26) for k in range(0, 400, 5)], fill=0, width=3)
+
+
+PAGES: dict[str, Callable[[], bytes]] = {
+    "ruled": lambda: rows_of(lambda draw, y: draw.line((0, y, 1900, y), fill=0, width=2)),
+    "scribbled": lambda: rows_of(scribble),
+    "specks": lambda: rows_of(
+        lambda draw, y: [draw.rectangle((x, y, x + 1, y + 4), fill=0) for x in range(0, 1900, 8)]
+    ),
+    "noise": lambda: saved(Image.effect_noise((1500, 1500), 100), "PNG"),
+}
+
+
+def test_pages_of_anything_but_digits_have_no_numbers_and_take_no_minutes(workdir, tally):
+    readings, refused = predict_all(
+        {name: make() for name, make in PAGES.items()}, workdir, command="read"
+    )
+    assert refused == 0
+    assert [reading["numbers"] for reading in readings] == [[]] * len(PAGES)
+    tally("hostile pictures", len(PAGES))
 
 
 def test_decompression_bombs_use_limited_memory_and_time(workdir, long, tally):
