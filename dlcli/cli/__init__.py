@@ -3,6 +3,7 @@
 - ``main``     the command group; errors become messages and exit codes here
 - ``options``  options and arguments that several commands share
 - ``output``   what commands print: results to stdout, everything else to stderr
+- ``help``     help texts with options in groups
 - ``hints``    what to type instead, where the usage is wrong
 - ``completion``  what shells offer to complete a word
 - ``layout``   lines and tables that fit a terminal

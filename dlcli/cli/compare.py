@@ -8,12 +8,13 @@ import click
 
 from dlcli.cli import options
 from dlcli.cli.completion import complete_model
+from dlcli.cli.help import Command
 from dlcli.cli.loading import limit_threads, load_dataset_of, load_default_model
 from dlcli.cli.output import echo, echo_of, print_json, print_table
 from dlcli.evaluation.formatting import percent
 
 
-@click.command("compare")
+@click.command("compare", cls=Command)
 @click.argument(
     "first_name",
     metavar="[MODEL]",

@@ -8,6 +8,7 @@ import click
 
 from dlcli.cli import options
 from dlcli.cli.completion import complete_config
+from dlcli.cli.help import Group
 from dlcli.cli.loading import load_config
 from dlcli.cli.output import (
     can_ask,
@@ -20,7 +21,7 @@ from dlcli.cli.output import (
 )
 
 
-@click.group("config")
+@click.group("config", cls=Group)
 @options.debug_and_quiet
 def command() -> None:
     """List, write, show and check configurations.

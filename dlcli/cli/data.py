@@ -8,6 +8,7 @@ import click
 from click.core import ParameterSource
 
 from dlcli.cli import data_audit, options
+from dlcli.cli.help import Group
 from dlcli.cli.loading import downloads, load_dataset, load_dataset_of_config
 from dlcli.cli.output import (
     echo,
@@ -48,7 +49,7 @@ class _NameOrFolder(options.PathType):
         return _Name.convert(value, param, ctx)
 
 
-@click.group("data")
+@click.group("data", cls=Group)
 @options.debug_and_quiet
 def command() -> None:
     """Fetch, check, import, export and audit datasets.

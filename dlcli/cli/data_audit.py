@@ -7,6 +7,7 @@ import click
 
 from dlcli.cli import options
 from dlcli.cli.completion import complete_dataset
+from dlcli.cli.help import Command
 from dlcli.cli.loading import limit_threads, load_config, load_dataset_of_config, needs
 from dlcli.cli.output import (
     message,
@@ -29,7 +30,7 @@ _COLUMNS = ["index", "label", "suggestion", "score"]
 _PICTURED = 50
 
 
-@click.command("audit")
+@click.command("audit", cls=Command)
 @click.argument("dataset", metavar="DATASET", shell_complete=complete_dataset)
 @options.split("train", "test")
 @click.option(

@@ -7,6 +7,7 @@ import click
 from click.core import ParameterSource
 
 from dlcli.cli import options
+from dlcli.cli.help import Command
 from dlcli.cli.loading import limit_threads, load_dataset_of, load_models
 from dlcli.cli.output import echo, echo_of, open_output, print_json, print_table, printable
 from dlcli.data.classes import are_digits
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from dlcli.evaluation.evaluate import Evaluation
 
 
-@click.command("eval")
+@click.command("eval", cls=Command)
 @options.models
 @options.split("test", "validation", "train")
 @options.dataset()

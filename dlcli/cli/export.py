@@ -6,6 +6,7 @@ import click
 
 from dlcli.cli import options
 from dlcli.cli.completion import complete_model
+from dlcli.cli.help import Command
 from dlcli.cli.loading import load_models, needs
 from dlcli.cli.output import message, open_output, print_path
 
@@ -13,7 +14,7 @@ _NAMES = {"onnx": "ONNX", "safetensors": "safetensors"}
 _FORMATS = tuple(_NAMES)
 
 
-@click.command("export")
+@click.command("export", cls=Command)
 @click.argument(
     "model_path",
     metavar="[MODEL]",

@@ -6,12 +6,13 @@ from dataclasses import asdict
 import click
 
 from dlcli.cli import options
+from dlcli.cli.help import Command
 from dlcli.cli.loading import limit_threads
 from dlcli.cli.output import print_json, print_table
 from dlcli.errors import GradientError
 
 
-@click.command("gradcheck")
+@click.command("gradcheck", cls=Command)
 @options.config
 @options.overrides
 @options.threads

@@ -11,6 +11,7 @@ import click
 
 from dlcli.cli import layout, options
 from dlcli.cli.completion import complete_lesson
+from dlcli.cli.help import Command
 from dlcli.cli.lesson_progress import LessonProgress
 from dlcli.cli.loading import limit_threads, load_dataset, needs
 from dlcli.cli.output import (
@@ -23,6 +24,7 @@ from dlcli.cli.output import (
     print_table,
     printable,
     warn,
+    styled,
 )
 from dlcli.errors import ClaimError
 
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 _WIDEST = 80  # columns of a text that is read well
 
 
-@click.command("lesson")
+@click.command("lesson", cls=Command)
 @click.argument(
     "name",
     metavar="[NAME]",
@@ -159,7 +161,7 @@ def _width() -> int:
 
 def _heading(text: str) -> None:
     echo()
-    echo(click.style(text, bold=True))
+    echo(styled(text, sys.stdout, bold=True))
 
 
 def _markdown(text: str, indent: str = "") -> None:

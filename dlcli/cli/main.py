@@ -11,12 +11,14 @@ import click
 
 from dlcli import __version__
 from dlcli.cli import options
+from dlcli.cli.help import Group
 from dlcli.cli.output import (
     STOP_IS_TOLD,
     discard,
     echo_error,
     print_any_character,
     printable,
+    styled,
 )
 from dlcli.errors import DlcliError, Terminated
 from dlcli.runs import interrupts
@@ -28,7 +30,7 @@ COMMANDS = (
 )
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group that imports a command's module when the command is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
@@ -99,13 +101,14 @@ def run(arguments: Sequence[str]) -> int:
         code, lines = _explain(error, arguments)
         if meta.get(STOP_IS_TOLD) and isinstance(error, (KeyboardInterrupt, Terminated)):
             return code
-        lines = ["Error: " + lines[0], *lines[1:]]
+        # Messages may quote a file's name or content, with control sequences in it.
+        lines = [printable(line) for line in lines]
+        lines[0] = f"{styled('Error:', sys.stderr, fg='red', bold=True)} {lines[0]}"
         if debug:
             import traceback
 
-            lines = traceback.format_exc().splitlines() + lines
-        # Messages may quote a file's name or content, with control sequences in it.
-        echo_error("\n".join(printable(line) for line in lines))
+            lines = [*map(printable, traceback.format_exc().splitlines()), *lines]
+        echo_error("\n".join(lines))
         return code
     return 0
 

@@ -78,16 +78,27 @@ def echo_error(text: str) -> None:
         discard(sys.stderr)
 
 
-def message(text: str) -> None:
-    """Write a line to stderr, unless --quiet."""
+def styled(text: str, stream: TextIO | None, **style: Any) -> str:
+    """A text in a style of ``click.style``, where a stream is a terminal that shows styles.
+
+    ``NO_COLOR`` (https://no-color.org) and ``TERM=dumb`` turn styles off.
+    """
+    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    if is_plain or stream is None or not stream.isatty():
+        return text
+    return click.style(text, **style)
+
+
+def message(text: str, **style: Any) -> None:
+    """Write a line to stderr, unless --quiet; in a style of ``click.style`` on a terminal."""
     if not is_quiet():
-        echo_error(printable(text))
+        echo_error(styled(printable(text), sys.stderr, **style) if style else printable(text))
 
 
-def message_of(*pieces: str) -> None:
+def message_of(*pieces: str, **style: Any) -> None:
     """Write a line to stderr, unless --quiet; a narrow terminal breaks it between the pieces."""
     for line in layout.lines(list(map(printable, pieces)), layout.width(sys.stderr)):
-        message(line)
+        message(line, **style)
 
 
 def echo_of(*pieces: str) -> None:
@@ -104,7 +115,8 @@ def say_stopped(text: str) -> None:
 
 def warn(text: str) -> None:
     """Write a warning to stderr, unless --quiet."""
-    message(f"Warning: {text}")
+    if not is_quiet():
+        echo_error(f"{styled('Warning:', sys.stderr, fg='yellow', bold=True)} {printable(text)}")
 
 
 def is_quiet() -> bool:
@@ -167,8 +179,10 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, left: i
     On a terminal that is too narrow, the rows have several lines.
     """
     lines = [list(header), *[[printable(cell) for cell in row] for row in rows]]
-    for line in layout.table(lines, left, layout.width(sys.stdout)):
-        echo(line)
+    found = list(layout.table(lines, left, layout.width(sys.stdout)))
+    in_header = len(found) // len(lines)  # a row has as many lines as the header
+    for number, line in enumerate(found):
+        echo(styled(line, sys.stdout, bold=True) if number < in_header else line)
 
 
 def printable(text: str) -> str:

@@ -7,6 +7,7 @@ import click
 
 from dlcli.cli import options
 from dlcli.cli.completion import complete_model
+from dlcli.cli.help import Command
 from dlcli.cli.loading import (
     default_model,
     limit_threads,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from dlcli.runs.checkpoint import Model
 
 
-@click.command("plot")
+@click.command("plot", cls=Command)
 @click.argument(
     "paths", metavar="[RUN]...", nargs=-1, type=options.PathType(), shell_complete=complete_model
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlcli.cli import options, pictures
+from dlcli.cli.help import Command
 from dlcli.cli.loading import limit_threads
 from dlcli.cli.output import echo, print_csv, print_json, printable, watch_stdout
 from dlcli.data.classes import MAX_CLASSES, are_digits
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 Names = tuple[str, ...]
 
 
-@click.command("predict")
+@click.command("predict", cls=Command)
 @pictures.arguments
 @click.option(
     "--top",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlcli.cli import options, pictures
+from dlcli.cli.help import Command
 from dlcli.cli.loading import limit_threads
 from dlcli.cli.output import echo, print_csv, print_json, printable, watch_stdout
 from dlcli.errors import InputError
@@ -33,7 +34,7 @@ def _rows_and_columns(text: str) -> tuple[int, int]:
     return rows, columns
 
 
-@click.command("read")
+@click.command("read", cls=Command)
 @pictures.arguments
 @click.option(
     "--digits",

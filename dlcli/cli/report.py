@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dlcli.cli import options
+from dlcli.cli.help import Command
 from dlcli.cli.loading import limit_threads, load_dataset_of, load_models, needs
 from dlcli.cli.output import open_output, print_path, warn
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from dlcli.runs.checkpoint import Model
 
 
-@click.command("report")
+@click.command("report", cls=Command)
 @options.models
 @options.output(
     "Where to write the page.  [default: report.html (demo.html) in the run directory; for "

@@ -8,6 +8,7 @@ import click
 
 from dlcli.cli import options
 from dlcli.cli.completion import complete_run
+from dlcli.cli.help import Group
 from dlcli.cli.output import can_ask, echo, message, print_csv, print_json, print_table, printable
 from dlcli.evaluation.formatting import duration, loss, percent
 from dlcli.runs.selection import SORT_KEYS, condition, network, ordered
@@ -50,7 +51,7 @@ def _list_options(function: options.Function) -> options.Function:
     return function
 
 
-@click.group("runs", invoke_without_command=True)
+@click.group("runs", cls=Group, invoke_without_command=True)
 @_list_options
 @click.pass_context
 def command(context: click.Context, /, **choices: Any) -> None:

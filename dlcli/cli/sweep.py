@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlcli.cli import options
+from dlcli.cli.help import Group
 from dlcli.cli.loading import load_dataset, needs
 from dlcli.cli.output import echo, message, message_of, print_json, say_stopped, warn
 from dlcli.cli.sweep_progress import TrialProgress, shown_counts, shown_params
@@ -40,7 +41,7 @@ class _Duration(click.ParamType[float]):
         return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
 
 
-@click.group("sweep", invoke_without_command=True)
+@click.group("sweep", cls=Group, invoke_without_command=True)
 @options.config
 @options.overrides
 @click.option(

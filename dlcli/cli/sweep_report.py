@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlcli.cli import options
+from dlcli.cli.help import Command
 from dlcli.cli.loading import needs
 from dlcli.cli.output import (
     echo,
@@ -35,7 +36,7 @@ storage_option = click.option(
 )
 
 
-@click.command("report")
+@click.command("report", cls=Command)
 @storage_option
 @click.option("--study", help="Name of the study.  [default: the only one]")
 @options.output("Also write an HTML page with figures.")

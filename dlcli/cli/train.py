@@ -10,6 +10,7 @@ from click.core import ParameterSource
 
 from dlcli.cli import options
 from dlcli.cli.completion import complete_model, complete_run
+from dlcli.cli.help import Command
 from dlcli.cli.loading import (
     limit_threads,
     load_config,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from dlcli.training.state import TrainingState
 
 
-@click.command("train")
+@click.command("train", cls=Command)
 @options.config
 @options.overrides
 @click.option(

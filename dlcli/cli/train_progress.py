@@ -148,7 +148,7 @@ def show_end(
     why = "the last, as there are no validation images"
     if accuracy is not None:
         why = f"validation accuracy {percent(accuracy)}"
-    message_of(f"Kept epoch {summary.best_epoch} of {summary.epochs}: ", why)
+    message_of(f"Kept epoch {summary.best_epoch} of {summary.epochs}: ", why, fg="green", bold=True)
 
 
 def _reason(summary: "Summary") -> str:
