@@ -296,7 +296,7 @@ def export(
     \b
     Examples:
       dlcli data export --split test --output digits/
-      dlcli data export --dataset sample --split all -o mine && dlcli train -s dataset=./mine
+      dlcli data export --dataset sample --split all -o mine
       dlcli predict digits/
     """
     from dlcli.data import pictures

@@ -76,7 +76,7 @@ def command(
     Examples:
       dlcli data audit sample
       dlcli data audit mnist --split test --limit 50 --output worst.png
-      dlcli data audit ./mine --config mnist --set epochs=10 --format csv > issues.csv
+      dlcli data audit ./mine --config mnist --format csv > issues.csv
     """
     kind = _refuse_output(output, force=force) if output is not None else ""
     with needs("audit"):

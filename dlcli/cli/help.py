@@ -15,6 +15,7 @@ _GROUPS: Mapping[str, str] = {
 }
 # So few options are one group.
 _MAX_UNGROUPED = 6
+_NO_LIMIT = 10_000  # characters; no summary is longer
 
 
 class _Formatter(click.HelpFormatter):
@@ -47,6 +48,17 @@ class Group(click.Group):
         """Write the options as a command does, then the commands."""
         _write_options(self.get_params(ctx), ctx, formatter)
         self.format_commands(ctx, formatter)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands with the whole first sentence of their help texts."""
+        commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        rows = [
+            (name, found.get_short_help_str(limit=_NO_LIMIT))
+            for name, found in commands.items()
+            if found is not None
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
 
 def _write_options(

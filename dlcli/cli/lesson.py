@@ -23,8 +23,8 @@ from dlcli.cli.output import (
     print_json,
     print_table,
     printable,
-    warn,
     styled,
+    warn,
 )
 from dlcli.errors import ClaimError
 

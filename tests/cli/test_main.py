@@ -51,7 +51,7 @@ def test_no_summary_of_a_command_is_cut_off(dlcli, words):
 
 def test_options_that_many_commands_have_come_after_those_of_the_command(dlcli):
     text = dlcli("train", "--help").stdout
-    order = ["\nOptions:\n", "--config", "\nFiles and machine:\n", "--threads", "\nOutput:\n"]
+    order = ["\nOptions:\n", "-c, --config", "\nFiles and machine:\n", "--threads", "\nOutput:\n"]
     assert sorted(order, key=text.index) == order
     assert "Files and machine" not in dlcli("config", "schema", "--help").stdout
 
