@@ -52,8 +52,8 @@ EXAMPLES = sorted({*examples_of_help(), *lines_of_documentation()})
 @pytest.fixture
 def calls_in(workdir):
     """The calls of dlcli that a line makes in a shell."""
-    for name in ("digit.png", "my.yaml", "deploy.sh", "digits/00000-7.png"):
-        Path(name).parent.mkdir(exist_ok=True)
+    for name in ("digit.png", "my.yaml", "deploy.sh", "digits/00000-7.png", "mine/7/a.png"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).touch(mode=0o755)
 
     def calls_in(shell: str, line: str) -> list[list[str]]:

@@ -167,6 +167,7 @@ def test_exit_codes_are_those_of_the_documentation():
         "CheckpointError": 4,
         "ThresholdError": 5,
         "DivergenceError": 1,
+        "ClaimError": 1,
         "GradientError": 1,
     }
 
@@ -398,16 +399,16 @@ def test_error_messages_do_nothing_to_the_terminal_either(dlcli):
 WARNING = """
 import logging, sys, warnings
 from dlcli.cli.main import main
-from dlcli.config import files
+from dlcli.config import schema
 
-load = files.load
+to_yaml = schema.to_yaml
 
-def load_with_warnings(*arguments):
+def to_yaml_with_warnings(config):
     warnings.warn("from NumPy", RuntimeWarning)
     logging.getLogger("matplotlib").warning("from a log")
-    return load(*arguments)
+    return to_yaml(config)
 
-files.load = load_with_warnings
+schema.to_yaml = to_yaml_with_warnings
 main()
 """
 

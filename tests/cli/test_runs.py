@@ -9,6 +9,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import click
 import pytest
 
 from dlcli.cli.runs import _COLUMNS
@@ -44,7 +45,7 @@ def test_on_a_terminal_no_line_of_the_list_is_wider(
         shutil.copytree(trained_model, workdir / "runs" / name)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", str(columns))
-    lines = dlcli("runs").stdout.splitlines()
+    lines = click.unstyle(dlcli("runs").stdout).splitlines()
     assert max(map(len, lines)) <= columns
     assert "runs/20261128T190216Z-quickstart" in lines
     assert any(re.fullmatch(r"  finished +[\d-]+ +\S+ +4( .*)?", line) for line in lines)
