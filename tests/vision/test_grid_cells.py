@@ -99,3 +99,21 @@ def test_an_empty_grid_has_empty_cells_and_a_blank_page_has_none(grid):
     lines = np.where(grid == 60, grid, 255).astype(np.uint8)
     assert filled(lines) == ["...", "...", "..."]
     assert filled(np.full_like(grid, 255)) == []
+
+
+@pytest.mark.parametrize(("side", "thickness"), [(36, 4), (60, 1), (100, 1)])
+def test_digits_may_touch_lines_of_any_thickness(sample, side, thickness):
+    """A tight crop of nine rows, in which no line closes the grid on the right and below."""
+    page = np.full((9 * side, 9 * side), 255, np.uint8)
+    for edge in range(0, 9 * side, side):
+        page[edge : edge + thickness] = page[:, edge : edge + thickness] = 40
+    expected = np.full((9, 9), ".")
+    for number in range(36):
+        row, column = number % 9, number * 7 % 9
+        image = sample.test.images[number].reshape(28, 28)
+        digit = cv2.resize(image, (side, side), interpolation=cv2.INTER_CUBIC)
+        top, left = row * side, column * side
+        part = page[top : top + side, left : left + side]
+        np.minimum(part, 255 - digit, out=part)
+        expected[row, column] = "x"
+    assert filled(page, 9, 9) == ["".join(row) for row in expected]
