@@ -99,7 +99,10 @@ def zsh(folder):
     shell.close()
 
 
-CONFIGS = ["best", "classic", "deep", "dropout", "fast", "mnist", "quickstart", "softmax"]
+CONFIGS = [
+    *("audit", "best", "classic", "deep", "dropout", "fast", "finetune", "mnist", "quickstart"),
+    "softmax",
+]
 DATASETS = ["mnist", "fashion-mnist", "kmnist", "sample"]
 MODELS = ["pretrained", "runs/large", "runs/latest", "runs/small"]
 

@@ -71,7 +71,7 @@ def test_what_is_suggested_works(dlcli, line):
         ("train --nmae x", "train"),
         ("train --test-size 1000", "train"),
         ("train test_size=1000", "train"),
-        ("eval --lr 3", "eval"),
+        ("predict --lr 3", "predict"),
         ("config nosuch", "config"),
         ("help nosuch", ""),
     ],
