@@ -16,16 +16,16 @@ import numpy as np
 from dlcli.inference.preparation import laid_out
 from dlcli.nn.types import Array, Pixels
 from dlcli.runs.checkpoint import Model
-from dlcli.vision.rejection import REJECTION_THRESHOLD, ood_scores
+from dlcli.vision.rejection import ood_scores
 from dlcli.vision.test_time_augmentation import tta_variants
 
 if TYPE_CHECKING:
     from dlcli.vision.segmentation import Line, Page, Span
 
-# The cost of leaving out strokes with the mass of a digit: that of a candidate at the threshold of
-# rejection. Specks cost at least the second fraction of it, blots at most the third.
-_LEFT_OUT_COST = -math.log(1 - REJECTION_THRESHOLD)
-_LEFT_OUT_BOUNDS = (0.1, 1.5)
+# The cost of leaving out strokes with the mass of a digit. Specks cost at least the second fraction
+# of it, blots at most the third.
+_LEFT_OUT_COST = 5.0
+_MIN_LEFT_OUT, _MAX_LEFT_OUT = 0.1, 1.5
 # What is less probable is as bad.
 _MIN_PROBABILITY = 1e-6
 # The cost of a cut for each width of a stroke that it crosses.
@@ -34,9 +34,9 @@ _CUT_COST = 1.0
 _PARTS_COST, _PARTS_GAP_COST = 0.2, 4.0
 # Digits lower than this fraction of their line's height cost so much for each height they miss.
 _USUAL_HEIGHT, _HEIGHT_COST = 0.7, 6.0
-# A number ends where the gap to what follows is more than so many times the usual one of the line,
+# A number ends where the gap to what follows is more than so many times the usual one of the page,
 # within bounds that are fractions of the digits' height.
-_USUAL_GAPS, _GAP_BOUNDS = 1.8, (0.9, 2.0)
+_USUAL_GAPS, _GAP_BOUNDS = 1.8, (0.75, 2.0)
 # Where the number of digits is known, ending a number at another gap costs so much for each height
 # of a digit that the gap is narrower or wider, and so does each digit missing.
 _GAP_COST, _MISSING_COST = 3.0, 4.0
@@ -74,13 +74,24 @@ def recognize(model: Model, images: Pixels) -> tuple[Array, list[float]]:
     return probabilities, ood_scores(images).tolist()
 
 
+def recognize_surely(model: Model, images: Sequence[Pixels]) -> list[tuple[Array, float]]:
+    """The same for each image, as the means over its variants (test-time augmentation)."""
+    if not images:
+        return []
+    variants = np.stack([tta_variants(pixels) for pixels in images])
+    shape = variants.shape[:2]
+    probabilities, scores = recognize(model, variants.reshape(-1, variants.shape[-1]))
+    means = probabilities.reshape(*shape, -1).mean(axis=1)
+    return list(zip(means, np.reshape(scores, shape).mean(axis=1).tolist(), strict=True))
+
+
 class Recognizer:
     """The recogniser and the rejection network on the candidates of a page."""
 
     def __init__(self, model: Model, page: "Page") -> None:
         self._model = model
         self._page = page
-        self._known: dict[tuple[int, ...], tuple[Array, float]] = {}
+        self._known: dict[frozenset[int], tuple[Array, float]] = {}
 
     def score(self, lines: Sequence["Line"]) -> list[list[Scored]]:
         """The candidates of each line, all that are new in one batch."""
@@ -101,17 +112,10 @@ class Recognizer:
         )[:_MAX_LOOKS]
         if not doubtful:
             return found
-        variants = np.stack([tta_variants(self._page.pixels(found[i].span)) for i in doubtful])
-        shape = variants.shape[:2]
-        probabilities, scores = recognize(self._model, variants.reshape(-1, variants.shape[-1]))
+        images = [self._page.pixels(found[place].span) for place in doubtful]
         again = list(found)
-        for place, rows, ood in zip(
-            doubtful,
-            probabilities.reshape(*shape, -1).mean(axis=1),
-            np.reshape(scores, shape).mean(axis=1).tolist(),
-            strict=True,
-        ):
-            again[place] = Scored(found[place].span, rows, ood)
+        for place, scores in zip(doubtful, recognize_surely(self._model, images), strict=True):
+            again[place] = Scored(found[place].span, *scores)
         return again
 
     def read(self, digits: int | None) -> list[list[list[Scored]]]:
@@ -122,25 +126,27 @@ class Recognizer:
             _Lattice(line, page, scored, digits).best()
             for line, scored in zip(lines, self.score(lines), strict=True)
         ]
-        lines = [
-            page.cut(line, _to_cut(line, page, path))
+        if not page.is_one_symbol or (digits or 1) > 1:
+            lines = [
+                page.cut(line, _to_cut(line, page, path))
+                for line, path in zip(lines, paths, strict=True)
+            ]
+            paths = [
+                path if line is before else _Lattice(line, page, scored, digits).best()
+                for line, before, path, scored in zip(
+                    lines, page.lines, paths, self.score(lines), strict=True
+                )
+            ]
+        numbers = [
+            [part for part in path if part.is_number(page, line)]
             for line, path in zip(lines, paths, strict=True)
         ]
-        paths = [
-            path if line.atoms == before.atoms else _Lattice(line, page, scored, digits).best()
-            for line, before, path, scored in zip(
-                lines, page.lines, paths, self.score(lines), strict=True
-            )
-        ]
-        return [
-            [list(number.digits) for number in path if number.is_number(page, line)]
-            for line, path in zip(lines, paths, strict=True)
-        ]
+        return [[list(part.digits) for part in parts] for parts in numbers]
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A part of a line from one wide gap to the next: its digits, and which atoms it has."""
+    """A part of a line between two wide gaps: its digits, and its first and last boundary."""
 
     digits: tuple[Scored, ...]
     start: int
@@ -149,24 +155,31 @@ class _Part:
     def is_number(self, page: "Page", line: "Line") -> bool:
         """Whether its digits have most of its mass."""
         mass = page.mass(line)
-        inside = sum(float(mass[d.span.start : d.span.end].sum()) for d in self.digits)
-        return bool(self.digits) and inside >= _MIN_DIGITS_MASS * float(
-            mass[self.start : self.end].sum()
-        )
+        inside = sum(sum(mass[digit.span.start : digit.span.end]) for digit in self.digits)
+        whole = sum(mass[self.start : self.end])
+        return bool(self.digits) and inside >= _MIN_DIGITS_MASS * whole
 
 
 def _to_cut(line: "Line", page: "Page", path: list[_Part]) -> list[int]:
-    """The places of the atoms that may be more than one digit."""
+    """The places of the components that may be more than one digit."""
     good: set[int] = set()
     for part in path:
         for digit in part.digits:
             if digit.cost <= _MAX_COST_UNCUT and digit.span.width <= _MAX_WIDTH_UNCUT:
                 good.update(range(digit.span.start, digit.span.end))
+    min_width = _MIN_WIDTH_TO_CUT * line.height
     return [
         place
-        for place in range(len(line.atoms))
-        if place not in good and page.width(line, place) >= _MIN_WIDTH_TO_CUT
+        for place, labels in enumerate(line.members)
+        if place not in good and page.width(labels) >= min_width
     ]
+
+
+def max_gap(page: "Page") -> float:
+    """The widest gap within a number, as a fraction of the digits' height."""
+    gaps = [edge.gap for line in page.lines for edge in line.boundaries if edge.gap > 0]
+    usual = float(np.median(gaps)) if gaps else 0.0
+    return float(np.clip(_USUAL_GAPS * usual, *_GAP_BOUNDS))
 
 
 class _Lattice:
@@ -177,30 +190,29 @@ class _Lattice:
     ) -> None:
         self._line = line
         self._digits = digits
-        self._starting: list[list[tuple[Scored, float]]] = [[] for _ in line.atoms]
+        self._starting: list[list[tuple[Scored, float]]] = [[] for _ in line.boundaries]
         for candidate in scored:
             cost = candidate.cost + self._shape_cost(candidate)
             self._starting[candidate.span.start].append((candidate, cost))
-        self._left_out = (np.clip(page.mass(line), *_LEFT_OUT_BOUNDS) * _LEFT_OUT_COST).tolist()
-        gaps = [gap for gap in line.gaps[1:] if gap > 0]
-        usual = float(np.median(gaps)) if gaps else 0.0
-        self._max_gap = float(np.clip(_USUAL_GAPS * usual, *_GAP_BOUNDS))
+        self._left_out = [
+            _LEFT_OUT_COST * min(max(mass, _MIN_LEFT_OUT), _MAX_LEFT_OUT)
+            for mass in page.mass(line)
+        ]
+        self._max_gap = max_gap(page)
 
     def _shape_cost(self, candidate: Scored) -> float:
-        span, line = candidate.span, self._line
-        cost = _HEIGHT_COST * max(0.0, _USUAL_HEIGHT - span.height)
-        for place in range(span.start + 1, span.end):
-            if not line.crossed[place]:
-                cost += _PARTS_COST + _PARTS_GAP_COST * max(0.0, line.gaps[place])
+        cost = _HEIGHT_COST * max(0.0, _USUAL_HEIGHT - candidate.span.height)
+        for gap in candidate.span.parts:
+            cost += _PARTS_COST + _PARTS_GAP_COST * max(0.0, gap)
         return cost
 
     def best(self) -> list[_Part]:
         """The cheapest way, as the parts between wide gaps.
 
-        A state is a place between two atoms and, where the number of digits is known, the digits
+        A state is a boundary and, where the number of digits is known, the digits
         of the number so far.
         """
-        end = len(self._line.atoms)
+        end = len(self._line.boundaries) - 1
         best: list[dict[int, tuple[float, _Step | None]]] = [{} for _ in range(end + 1)]
         best[0][0] = (0.0, None)
         for place in range(end):
@@ -223,15 +235,15 @@ class _Lattice:
         step: "_Step",
     ) -> None:
         """Take a step if it is the cheapest way to a state; a number may end there."""
-        line = self._line
+        boundary = self._line.boundaries[place]
         missing = 0.0
         if self._digits is not None and count:
             missing = _MISSING_COST * abs(self._digits - count)
-        if place == len(line.atoms):
+        if place == len(self._line.boundaries) - 1:
             _improve(best[place], 0, cost + missing, _Step(step.before, step.candidate, ends=True))
             return
-        cost += _CUT_COST * line.crossed[place]
-        wider = line.gaps[place] - self._max_gap
+        cost += _CUT_COST * boundary.crossed
+        wider = boundary.gap - self._max_gap
         if self._digits is None:
             _improve(best[place], 0, cost, _Step(step.before, step.candidate, ends=wider > 0))
             return
@@ -247,7 +259,7 @@ class _Lattice:
 
 @dataclass(frozen=True)
 class _Step:
-    """From a state, a place and a count of digits, over a candidate or an atom that is left out."""
+    """From a state, a boundary and a count of digits, over a candidate or what is left out."""
 
     before: tuple[int, int]
     candidate: Scored | None

@@ -42,6 +42,8 @@ _SURE, _MAX_LOOKS = 0.98, 200
 # on: the odds that it is none are lower by this factor (Saerens, Latinne and Decaestecker,
 # "Adjusting the outputs of a classifier to new a priori probabilities", 2002).
 _OTHER_ODDS = 0.1
+# Digits that cover less of what is drawn on a picture than this are details of something else.
+_MIN_FRACTION = 0.15
 DOUBTFUL, EMPTY = "?", "."
 
 
@@ -238,7 +240,10 @@ def _numbers(model: Model, picture: Image.Image, options: ReadingOptions) -> tup
     again = iter(recognizer.look_again(digits))
     lines = [[[next(again) for _ in number] for number in line] for line in lines]
     if options.digits is None:
-        lines = [[number for number in line if _has_digit(number)] for line in lines]
+        lines = [[number for number in line if _is_legible(number)] for line in lines]
+    kept = [digit.span.labels for line in lines for number in line for digit in number]
+    if kept and page.fraction(frozenset[int]().union(*kept)) < _MIN_FRACTION:
+        return ()
     width, height = picture.info[FULL_SIZE]
     factors = width / page.size[0], height / page.size[1]
     numbers = [
@@ -308,8 +313,10 @@ def _strokes_box(pixels: Pixels) -> Box:
     return columns.start, rows.start, columns.stop, rows.stop
 
 
-def _has_digit(number: list[Scored]) -> bool:
-    return any(rejection_reason(digit.ood_score, digit.probabilities) is None for digit in number)
+def _is_legible(number: list[Scored]) -> bool:
+    """Whether at least half of a number's digits are no doubtful ones."""
+    reasons = [rejection_reason(digit.ood_score, digit.probabilities) for digit in number]
+    return 2 * reasons.count(None) >= len(number)
 
 
 def _digit(scored: Scored, factors: tuple[float, float], reject: float) -> ReadDigit:

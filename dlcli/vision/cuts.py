@@ -5,12 +5,12 @@ A cut follows the background and crosses as little of the strokes as it can (Wan
 separate digits is for the recogniser to say: more are made than needed.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from dlcli.nn.types import Pixels
 from dlcli.vision.candidate import Mask
 from dlcli.vision.components import Floats
 from dlcli.vision.morphology import resize, stroke_widths
@@ -18,11 +18,16 @@ from dlcli.vision.morphology import resize, stroke_widths
 # Components are shrunk to this height first.
 _HEIGHT_PX = 40
 # All lengths below are fractions of the component's height, or of the line's if that is larger.
-# Cuts start at columns this far apart, and move no farther from them than the second: digits lean.
+# Cuts start at columns this far apart. Once the component is upright, a cut moves no farther from
+# its start than one of these: straight ones part digits that overlap, free ones follow the gaps.
 _STEP = 0.05
-_REACH = 0.25
-# Two cuts are at least so far from each other, and from both ends.
-_MIN_DISTANCE = 0.14
+_REACHES = (0.08, 0.3)
+# How much writing may lean to the right: columns a row. So many pixels tell by how much.
+_SLANTS = np.linspace(-0.3, 0.9, 13)
+_MAX_PIXELS_FOR_SLANT = 3_000
+# Two cuts of a reach are at least so far apart, in the mean over the rows, and any two so far.
+_MIN_DISTANCE = 0.1
+_MIN_DIFFERENCE = 0.04
 # A cut crosses no more than so many widths of a stroke.
 _MAX_CROSSED_WIDTHS = 3.0
 # A sideways step costs this much of a pixel of strokes, so that paths are straight where they may.
@@ -45,7 +50,25 @@ class Cut:
     crossed: float
 
 
-def candidate_cuts(mask: Mask, line_height: float) -> list[Cut]:
+def slant(masks: Iterable[Mask]) -> float:
+    """How much digits lean to the right, in columns a row.
+
+    Sheared back by it, their strokes stand upright, and the squares of the columns' sums are
+    largest (Vinciarelli and Luettin, "A new normalization technique for cursive handwritten words",
+    2001).
+    """
+    scores = np.zeros(len(_SLANTS))
+    for mask in masks:
+        rows, columns = np.nonzero(mask)
+        every = -(-rows.size // _MAX_PIXELS_FOR_SLANT)
+        rows, columns = rows[::every], columns[::every]
+        for index, lean in enumerate(_SLANTS):
+            upright = np.rint(columns + lean * rows).astype(np.intp)
+            scores[index] += float(np.square(np.bincount(upright - upright.min())).sum())
+    return float(_SLANTS[scores.argmax()]) if scores.any() else 0.0
+
+
+def candidate_cuts(mask: Mask, line_height: float, lean: float) -> list[Cut]:
     """The cuts of a component that cross the least, from left to right."""
     full_height, full_width = mask.shape
     scale = min(1.0, _HEIGHT_PX / full_height)
@@ -54,26 +77,59 @@ def candidate_cuts(mask: Mask, line_height: float) -> list[Cut]:
     if scale < 1:
         small = resize(mask.view(np.uint8) * np.uint8(255), width, height) > 127
     unit = max(height, line_height * scale)
-    if width < 2 * _MIN_DISTANCE * unit or not small.any():
+    if not small.any():
         return []
+    upright, shifts = _upright(small, lean)
+    inner = np.flatnonzero(upright.any(axis=0))
     stroke = max(1.0, float(stroke_widths(small).mean()))
-    starts = np.arange(_MIN_DISTANCE * unit, width - _MIN_DISTANCE * unit, max(1, _STEP * unit))
-    paths, costs = _cheapest_paths(small, starts.astype(int), max(1, round(_REACH * unit)))
-    chosen: list[int] = []
-    middles = paths.mean(axis=1)
-    for index in np.argsort(costs).tolist():
-        if costs[index] > _MAX_CROSSED_WIDTHS * stroke:
-            break
-        if all(abs(middles[index] - middles[other]) >= _MIN_DISTANCE * unit for other in chosen):
-            chosen.append(index)
+    starts = np.arange(inner[0] + stroke, inner[-1] - stroke, max(1, _STEP * unit)).astype(int)
+    if not starts.size:
+        return []
+    paths, costs = [], []
+    for reach in _REACHES:
+        found, crossed = _cheapest_paths(upright, starts, max(1, round(reach * unit)))
+        for index in _best(found, crossed, _MAX_CROSSED_WIDTHS * stroke, _MIN_DISTANCE * unit):
+            paths.append(found[index])
+            costs.append(crossed[index])
+    chosen = _best(np.array(paths), np.array(costs), np.inf, _MIN_DIFFERENCE * unit)
+    chosen.sort(key=lambda index: float(paths[index].mean()))
     rows = np.minimum((np.arange(full_height) * scale).astype(int), height - 1)
     return [
-        Cut(np.rint(paths[index][rows] / scale).astype(np.intp), float(costs[index] / stroke))
-        for index in sorted(chosen, key=lambda index: float(middles[index]))
+        Cut(
+            np.rint((paths[index] - shifts)[rows] / scale).astype(np.intp),
+            float(costs[index] / stroke),
+        )
+        for index in chosen
     ]
 
 
-def _cheapest_paths(mask: Mask, starts: Pixels, reach: int) -> tuple[npt.NDArray[np.intp], Floats]:
+def _best(
+    paths: npt.NDArray[np.intp], costs: Floats, max_cost: float, min_distance: float
+) -> list[int]:
+    """The paths that cost the least and are some distance from each other."""
+    chosen: list[int] = []
+    for index in np.argsort(costs).tolist():
+        if not 1 <= costs[index] <= max_cost:  # less than a pixel: it goes around
+            continue
+        if all(np.abs(paths[index] - paths[other]).mean() >= min_distance for other in chosen):
+            chosen.append(index)
+    return chosen
+
+
+def _upright(mask: Mask, lean: float) -> tuple[Mask, npt.NDArray[np.intp]]:
+    """A mask sheared so that its digits stand upright, and by how much each row is shifted."""
+    height, width = mask.shape
+    shifts = np.rint(lean * np.arange(height)).astype(np.intp)
+    shifts -= shifts.min()
+    upright = np.zeros((height, width + int(shifts.max())), np.bool_)
+    rows = np.arange(height)[:, np.newaxis]
+    upright[rows, np.arange(width) + shifts[:, np.newaxis]] = mask
+    return upright, shifts
+
+
+def _cheapest_paths(
+    mask: Mask, starts: npt.NDArray[np.intp], reach: int
+) -> tuple[npt.NDArray[np.intp], Floats]:
     """For each start the cheapest path from top to bottom that stays near it, and its cost.
 
     Dynamic programming, row by row, in a strip around each start; outside the component there is
@@ -81,7 +137,7 @@ def _cheapest_paths(mask: Mask, starts: Pixels, reach: int) -> tuple[npt.NDArray
     """
     height, _ = mask.shape
     padded = np.pad(mask, ((0, 0), (reach, reach))).astype(np.float64)
-    strips = np.arange(2 * reach + 1) + np.asarray(starts)[:, np.newaxis]
+    strips = np.arange(2 * reach + 1) + starts[:, np.newaxis]
     cost = padded[0][strips]
     came_from = np.zeros((height, *strips.shape), np.intp)
     for row in range(1, height):
@@ -98,12 +154,3 @@ def _cheapest_paths(mask: Mask, starts: Pixels, reach: int) -> tuple[npt.NDArray
         paths[:, row] = strips[each, at] - reach
         at = at + came_from[row][each, at]
     return paths, total
-
-
-def parts(cuts: list[Cut], height: int, width: int) -> npt.NDArray[np.intp]:
-    """The part each pixel of a component belongs to: the number of cuts on its left."""
-    found = np.zeros((height, width), np.intp)
-    columns = np.arange(width)
-    for cut in cuts:
-        found += columns[np.newaxis] >= cut.columns[:, np.newaxis]
-    return found

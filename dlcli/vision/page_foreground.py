@@ -17,6 +17,8 @@ from dlcli.vision.morphology import close, resize
 # Smaller pictures are enlarged to at least these sides, so that all filters have room.
 _MIN_SIDE_PX = 200
 _MIN_SHORT_SIDE_PX = 64
+# The window of the closing, a fraction of the page's longer side: strokes are narrower.
+WINDOW = 0.12
 # The size at which the background is estimated.
 _BACKGROUND_SIDE_PX = 250
 # Darker backgrounds, of 255, hold more noise than light.
@@ -43,7 +45,7 @@ def page_channels(page: Image.Image) -> Sequence[Pixels]:
 def page_foreground(channels: Sequence[Pixels], window: float) -> Pixels:
     """The part of the background's light that is missing at each pixel, 0 to 255.
 
-    The window of the closing is a fraction of the longer side; strokes must be narrower.
+    The window is a fraction of the longer side.
     """
     height, width = channels[0].shape
     scale = min(1.0, _BACKGROUND_SIDE_PX / max(height, width))

@@ -5,53 +5,119 @@ from collections.abc import Iterator
 import numpy as np
 
 from dlcli.nn.types import Pixels
-from dlcli.vision.components import Components
+from dlcli.vision.components import Components, connected_components
 from dlcli.vision.morphology import dilate, opened, resize, shear_rows
 
 # Lines are looked for on a mask of at most this side: a line is then a pixel or two thick, and an
 # opening takes a millisecond.
 _SIDE_PX = 500
-# A line is at least this fraction of the page's width long, or of a frame's side.
+# A line on a page is at least so long: this fraction of the longer side, if the page is as wide
+# or, upright, but for a little, as high.
 _MIN_LENGTH = 0.4
-_MIN_LENGTH_IN_FRAME = 0.6
+_MAX_PART_OF_WIDTH, _MAX_PART_OF_HEIGHT = 0.7, 0.97
+# The sides of a frame are so many times as long as what stands in it is high.
+_SIDE_TO_CONTENT = 1.2
+# What stands in a frame is no speck: it has at least this fraction of the frame's shorter side.
+_MIN_CONTENT = 0.2
+_CONTENT_QUANTILE = 0.8
 # How much lines may rise or fall, as a fraction of their length.
 _SLOPES = (0.0, *(s * k for k in (0.01, 0.02, 0.03, 0.04, 0.055, 0.07, 0.09) for s in (1, -1)))
-# Lines are thinner than this fraction of the longer side.
+# Lines are thinner than this fraction of the page's longer side.
 _MAX_THICKNESS = 0.012
 # Strokes are longer along a column than so many times the usual thickness of a line along rows.
 _STROKE_TO_LINE = 1.6
-# A frame has ink along this fraction of each side, and at three corners; sides and corners are as
-# wide as this fraction of the box.
-_MIN_SIDE_COVERAGE = 0.7
-_MARGIN = 0.15
-_MIN_CORNERS = 3
 
 
-def line_pixels(mask: Pixels, min_length: float = _MIN_LENGTH) -> Pixels | None:
-    """The pixels, 1 or 0, of lines along rows and columns; None if there are none.
+def without_print(components: Components) -> Components | None:
+    """The components without printed lines and frames, if there are such."""
+    foreground = components.foreground
+    mask = (components.labels > 0).view(np.uint8)
+    for printed in (frame_pixels(components, mask), page_lines(mask)):
+        if printed is not None:
+            foreground = _erased(foreground, printed & mask, mask)
+            mask = mask & (1 - printed)
+    if foreground is components.foreground:
+        return components
+    return connected_components(foreground)
+
+
+def _erased(foreground: Pixels, lines: Pixels, mask: Pixels) -> Pixels:
+    """The foreground without lines and their grey edges."""
+    soft_edges = dilate(lines, 3, 3) & (1 - mask)
+    return np.where(lines | soft_edges, np.uint8(0), foreground)
+
+
+def page_lines(mask: Pixels) -> Pixels | None:
+    """The pixels, 1 or 0, of lines across a page, ruled or squared; None if there are none.
 
     What crosses a line is not part of it.
     """
-    along_rows = _along_rows(mask, min_length)
-    along_columns = _along_rows(np.ascontiguousarray(mask.T), min_length).T
-    found = along_rows | along_columns
-    return found if found.any() else None
+    height, width = mask.shape
+    length = _MIN_LENGTH * max(height, width)
+    return _lines(
+        mask,
+        round(min(length, _MAX_PART_OF_WIDTH * width)),
+        round(min(length, _MAX_PART_OF_HEIGHT * height)),
+        _max_thickness(mask),
+    )
 
 
 def frame_pixels(components: Components, mask: Pixels) -> Pixels | None:
     """The pixels, 1 or 0, of the frames of forms; None if there are none."""
     found = np.zeros_like(mask)
-    for rows, columns in _frames(components, mask):
-        lines = line_pixels(mask[rows, columns], _MIN_LENGTH_IN_FRAME)
+    for label, content in _frames(components):
+        left, top, right, bottom = components.box([label])
+        window = components.labels[top:bottom, left:right]
+        length = round(_SIDE_TO_CONTENT * content)
+        frame = np.ascontiguousarray(window == label).view(np.uint8)
+        lines = _lines(frame, length, length, _max_thickness(mask))
         if lines is not None:
-            found[rows, columns] |= lines
+            found[top:bottom, left:right] |= lines
     return found if found.any() else None
 
 
-def _along_rows(mask: Pixels, min_length: float) -> Pixels:
+def _frames(components: Components) -> Iterator[tuple[int, float]]:
+    """The labels of components around others, and the height of the largest of these."""
+    x, y = components.left + components.right, components.top + components.bottom
+    heights = components.bottom - components.top
+    widths = components.right - components.left
+    for label in np.flatnonzero(components.mass > 0).tolist():
+        shorter = min(int(heights[label]), int(widths[label]))
+        inside = (
+            (x > 2 * components.left[label])
+            & (x < 2 * components.right[label])
+            & (y > 2 * components.top[label])
+            & (y < 2 * components.bottom[label])
+            & (heights >= max(_MIN_CONTENT * shorter, 2))
+            & (heights < heights[label])
+            & (components.mass > 0)
+        )
+        inside[label] = False
+        if inside.any():
+            yield label, float(np.quantile(heights[inside], _CONTENT_QUANTILE))
+
+
+def _max_thickness(page: Pixels) -> int:
+    longer: int = max(page.shape)
+    return max(2, round(_MAX_THICKNESS * longer))
+
+
+def _lines(mask: Pixels, across: int, down: int, max_thickness: int) -> Pixels | None:
+    """Lines along rows and columns that are at least so many pixels long."""
+    rows, near_rows = _along_rows(mask, across, max_thickness)
+    columns, near_columns = _along_rows(np.ascontiguousarray(mask.T), down, max_thickness)
+    # Where lines cross, each is part of the other's stroke.
+    found = rows | columns.T | (near_rows & near_columns.T)
+    return found if found.any() else None
+
+
+def _along_rows(mask: Pixels, min_length: int, max_thickness: int) -> tuple[Pixels, Pixels]:
+    """The pixels of lines along rows, without what crosses them, and with it."""
     height, width = mask.shape
     small = _shrunk(mask)
-    length = max(9, round(min_length * small.shape[1])) | 1
+    length = max(9, round(min_length * small.shape[1] / width)) | 1
+    if length > small.shape[1]:
+        return np.zeros_like(mask), np.zeros_like(mask)
     zone = np.zeros_like(small)
     for slope in _SLOPES:
         # Sheared by its slope, a line lies in one row, or two where it is rounded.
@@ -59,14 +125,13 @@ def _along_rows(mask: Pixels, min_length: float) -> Pixels:
         if runs.any():
             zone |= shear_rows(runs, slope, back=True)
     if not zone.any():
-        return np.zeros_like(mask)
+        return np.zeros_like(mask), np.zeros_like(mask)
     zone = np.asarray(resize(zone * np.uint8(255), width, height) > 127).view(np.uint8)
     inside = zone & mask
-    max_thickness = max(2, round(_MAX_THICKNESS * max(height, width)))
-    # The zone of a line of pixels is wider than the line: the usual run along a column in it.
+    # The zone is wider than the line, whose thickness is the usual run along a column in it.
     thickness = min(max_thickness, round(_STROKE_TO_LINE * _usual_run(inside)) + 1)
     thin: Pixels = inside & (1 - opened(mask, (thickness + 1) | 1, 1))
-    return thin
+    return thin, inside
 
 
 def _shrunk(mask: Pixels) -> Pixels:
@@ -86,42 +151,3 @@ def _usual_run(mask: Pixels) -> float:
     """The mean length of runs of ones along columns."""
     starts = int(np.count_nonzero(mask[0]) + np.count_nonzero(mask[1:] > mask[:-1]))
     return int(np.count_nonzero(mask)) / max(starts, 1)
-
-
-def _frames(components: Components, mask: Pixels) -> Iterator[tuple[slice, slice]]:
-    """The rows and columns of components that are frames."""
-    margin = 2  # pixels, for grey edges
-    for left, top, right, bottom in zip(
-        components.left[1:].tolist(),
-        components.top[1:].tolist(),
-        components.right[1:].tolist(),
-        components.bottom[1:].tolist(),
-        strict=True,
-    ):
-        if min(right - left, bottom - top) < 12:  # too small to hold a digit
-            continue
-        if _is_frame(mask[top:bottom, left:right]):
-            yield (
-                slice(max(0, top - margin), bottom + margin),
-                slice(max(0, left - margin), right + margin),
-            )
-
-
-def _is_frame(mask: Pixels) -> bool:
-    """Whether there is ink along all sides of a box, and at its corners."""
-    height, width = mask.shape
-    band = max(2, round(_MARGIN * min(height, width)))
-    sides = (
-        mask[:band].any(axis=0),
-        mask[-band:].any(axis=0),
-        mask[:, :band].any(axis=1),
-        mask[:, -band:].any(axis=1),
-    )
-    if min(float(side.mean()) for side in sides) < _MIN_SIDE_COVERAGE:
-        return False
-    corners = [
-        mask[rows, columns].any()
-        for rows in (slice(band), slice(-band, None))
-        for columns in (slice(band), slice(-band, None))
-    ]
-    return sum(map(bool, corners)) >= _MIN_CORNERS

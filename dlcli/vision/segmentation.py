@@ -1,12 +1,12 @@
-"""Segmentation of a page: its strokes as atoms in lines, and candidates, runs of atoms.
+"""Segmentation of a page: its lines, where digits may begin and end on them, and candidates.
 
-A page is over-segmented: strokes are cut wherever two digits may meet, and every run of a few atoms
-may be a digit. ``inference.reading`` decides among them by the recogniser's scores. This is how
-numeral strings are read since Matan et al., "Multi-digit recognition using a space displacement
-neural network" (1992) and Fujisawa, Nakano and Kurino, "Segmentation methods for character
-recognition: from segmentation to document structure analysis" (1992); Liu, Sako and Fujisawa,
-"Effects of classifier structures and training regimes on integrated segmentation and recognition of
-handwritten numeral strings" (2004) compare the recognisers.
+A page is over-segmented: strokes are cut wherever two digits may meet, and whatever stands between
+two boundaries may be a digit. ``inference.reading`` decides among them by the recogniser's scores.
+This is how numeral strings are read since Matan et al., "Multi-digit recognition using a space
+displacement neural network" (1992) and Fujisawa, Nakano and Kurino, "Segmentation methods for
+character recognition: from segmentation to document structure analysis" (1992); Liu, Sako and
+Fujisawa, "Effects of classifier structures and training regimes on integrated segmentation and
+recognition of handwritten numeral strings" (2004) compare the recognisers.
 """
 
 from collections.abc import Iterable
@@ -16,44 +16,74 @@ import numpy as np
 from PIL import Image
 
 from dlcli.nn.types import Pixels
-from dlcli.vision.candidate import Box
-from dlcli.vision.components import Components, Floats, connected_components, strokes_of
-from dlcli.vision.cuts import candidate_cuts, parts
-from dlcli.vision.mnist_format import bounding_box
-from dlcli.vision.morphology import dilate
+from dlcli.vision.candidate import Box, Mask
+from dlcli.vision.components import Components, connected_components, strokes_of
+from dlcli.vision.cuts import candidate_cuts, slant
 from dlcli.vision.normalization import normalize_digit
-from dlcli.vision.page_foreground import page_channels, page_foreground
-from dlcli.vision.printed_lines import frame_pixels, line_pixels
+from dlcli.vision.page_foreground import WINDOW, page_channels, page_foreground
+from dlcli.vision.printed_lines import without_print
 from dlcli.vision.text_lines import TextLine, find_lines
 
-# The window of the closing, a fraction of the page's longer side.
-_WINDOW = 0.12
-# A digit has at most so many atoms, and is at most so many times as wide as its line is high.
-_MAX_ATOMS = 6
-_MAX_ASPECT = 1.5
+# Smaller pictures hold a few digits, and no printed lines that their strokes could be told from.
+_MIN_SIDE_FOR_PRINT_PX = 100
+# A digit of several parts is at most so many times as wide as its line is high, once upright.
+_MAX_WIDTH = 1.3
 # A digit is at least so high, as a fraction of its line's digits.
 _MIN_HEIGHT = 0.4
 # Atoms of one digit are no farther apart, as a fraction of the line's height.
 _MAX_GAP_IN_DIGIT = 0.35
 
 
+# Parts lower than this fraction of the line's height belong to what they stand over, if it is cut.
+_MAX_PART_HEIGHT = 0.5
+# Digits do not begin or end at a gap this wide that is none: inside a component.
+_NO_GAP = -1.0
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """Where a digit may begin or end on a line.
+
+    Attributes
+    ----------
+    member
+        The component that begins here or is cut here, by its place on the line; after the last
+        component, their number.
+    left
+        The pieces of this component on the left of the cut; none if it begins here.
+    gap
+        The distance of the component from all before it, as a fraction of the line's height: below
+        0 if it begins before they end, or is cut here.
+    crossed
+        How many widths of a stroke the cut crosses.
+    """
+
+    member: int
+    left: frozenset[int] = frozenset()
+    gap: float = 0.0
+    crossed: float = 0.0
+
+
 @dataclass(frozen=True)
 class Span:
-    """A candidate: the atoms of a line from ``start`` to before ``end``.
+    """A candidate: what stands on a line from one boundary to another.
 
     Attributes
     ----------
     labels
-        Of its components.
+        Of its components and pieces.
+    parts
+        The gaps between its components.
     box
         In pixels of the foreground.
     height, width
-        Of the box, as fractions of the height of the line's digits.
+        Of the box, as fractions of the height of the line's digits; the width once upright.
     """
 
     start: int
     end: int
-    labels: tuple[int, ...]
+    labels: frozenset[int]
+    parts: tuple[float, ...]
     box: Box
     height: float
     width: float
@@ -65,22 +95,26 @@ class Line:
 
     Attributes
     ----------
-    atoms
-        The labels of its components, from left to right.
+    members
+        Its components, or the pieces of those that are cut, from left to right.
+    boundaries
+        From the left end to the right.
     height
         The usual height of its digits in pixels.
-    gaps
-        Between each atom and all before it, as a fraction of the height: below 0 if it begins
-        before they end. The first is 0.
-    crossed
-        How many widths of a stroke the cut between each atom and the one before it crosses; 0 if
-        they are no parts of one component.
+    lean
+        How much they lean to the right: columns a row.
     """
 
-    atoms: tuple[int, ...]
+    members: tuple[frozenset[int], ...]
+    boundaries: tuple[Boundary, ...]
     height: float
-    gaps: tuple[float, ...]
-    crossed: tuple[float, ...]
+    lean: float = 0.0
+
+    def labels(self, start: int, end: int) -> frozenset[int]:
+        """The components and pieces from one boundary to another."""
+        first, last = self.boundaries[start], self.boundaries[end]
+        between = frozenset[int]().union(*self.members[first.member : last.member])
+        return (between | last.left) - first.left
 
 
 class Page:
@@ -102,126 +136,184 @@ class Page:
             raise ValueError("a blank page has no components")
         return self._components
 
+    def _line(self, line: TextLine) -> Line:
+        components, members = self.components, line.members
+        ends = np.maximum.accumulate(components.right[members])
+        gaps = (components.left[members][1:] - ends[:-1]) / line.height
+        boundaries = [Boundary(place, gap=gap) for place, gap in enumerate((0.0, *gaps.tolist()))]
+        return Line(
+            tuple(frozenset((member,)) for member in members),
+            (*boundaries, Boundary(len(members))),
+            line.height,
+        )
+
     def spans(self, line: Line) -> list[Span]:
         """The candidates for digits on a line."""
         found = []
-        for start in range(len(line.atoms)):
-            for end in range(start + 1, min(start + _MAX_ATOMS, len(line.atoms)) + 1):
-                if end > start + 1 and line.gaps[end - 1] > _MAX_GAP_IN_DIGIT:
-                    break
-                span = self._span(line, start, end)
-                if end > start + 1 and span.width > _MAX_ASPECT:
-                    break
-                if span.height >= _MIN_HEIGHT:
-                    found.append(span)
+        for start in range(len(line.boundaries) - 1):
+            parts: list[float] = []
+            for end in range(start + 1, len(line.boundaries)):
+                span = self._span(line, start, end, tuple(parts))
+                if span is not None:
+                    if parts and span.width > _MAX_WIDTH:
+                        break
+                    if span.height >= _MIN_HEIGHT:
+                        found.append(span)
+                if not line.boundaries[end].left:  # another component begins
+                    parts.append(line.boundaries[end].gap)
+                    if parts[-1] > _MAX_GAP_IN_DIGIT:
+                        break
         return found
 
-    def _span(self, line: Line, start: int, end: int) -> Span:
-        labels = line.atoms[start:end]
+    def _span(self, line: Line, start: int, end: int, parts: tuple[float, ...]) -> Span | None:
+        labels = line.labels(start, end)
+        if not labels:  # cuts that cross
+            return None
         box = self.components.box(list(labels))
         left, top, right, bottom = box
-        return Span(
-            start, end, labels, box, (bottom - top) / line.height, (right - left) / line.height
-        )
+        height = (bottom - top) / line.height
+        width = (right - left) / line.height - abs(line.lean) * height
+        return Span(start, end, labels, parts, box, height, max(width, 0.0))
 
     def pixels(self, span: Span) -> Pixels:
         """A candidate in MNIST's format, shape (784,)."""
         return normalize_digit(strokes_of(self.components, list(span.labels)))
 
-    def mass(self, line: Line) -> Floats:
-        """The mass of each atom, as a fraction of a usual digit's on the line."""
+    def mass(self, line: Line) -> list[float]:
+        """The mass between each two boundaries, as a fraction of a usual digit's on the line."""
         components = self.components
-        mass = components.mass[list(line.atoms)]
-        heights = (components.bottom - components.top)[list(line.atoms)]
-        of_digits = mass[heights >= _MIN_HEIGHT * line.height]
-        usual = float(np.median(of_digits)) if of_digits.size else float(mass.max())
-        return np.asarray(mass / max(usual, 1.0), np.float64)
+        heights = components.bottom - components.top
+        whole = [
+            float(components.mass[list(labels)].sum())
+            for labels in line.members
+            if max(heights[list(labels)]) >= _MIN_HEIGHT * line.height
+        ]
+        usual = max(float(np.median(whole)) if whole else 0.0, 1.0)
+        return [
+            float(components.mass[list(line.labels(start, start + 1))].sum()) / usual
+            for start in range(len(line.boundaries) - 1)
+        ]
 
-    def width(self, line: Line, place: int) -> float:
-        """The width of an atom, as a fraction of the height of the line's digits."""
-        label = line.atoms[place]
-        return float(self.components.right[label] - self.components.left[label]) / line.height
+    def width(self, labels: Iterable[int]) -> int:
+        """The width of components together, in pixels."""
+        left, _, right, _ = self.components.box(list(labels))
+        return right - left
 
-    def cut(self, line: Line, atoms: Iterable[int]) -> Line:
-        """The line with some of its atoms, given by their places, cut wherever digits may meet."""
-        to_cut = set(atoms)
-        crossed = dict(zip(line.atoms, line.crossed, strict=True))
-        for place in to_cut:
-            pieces = self._cut(line.atoms[place], line.height)
-            before = crossed.pop(line.atoms[place])
-            crossed.update({label: cost or before for label, cost in pieces})
-        middles = self.components.left + self.components.right
-        members = sorted(crossed, key=middles.item)
-        whole = self._line(TextLine(members, line.height))
-        return replace(whole, crossed=tuple(crossed[member] for member in members))
+    @property
+    def is_one_symbol(self) -> bool:
+        """Whether there is nothing but one component, and it is not wide."""
+        members = [labels for line in self.lines for labels in line.members]
+        return len(members) == 1 and self.width(members[0]) <= _MAX_WIDTH * self.lines[0].height
 
-    def _cut(self, atom: int, line_height: float) -> list[tuple[int, float]]:
-        """The pieces of a component: their labels, and what the cut on their left crosses."""
+    def fraction(self, labels: Iterable[int]) -> float:
+        """The mass of components as a fraction of all but those along the border."""
         components = self.components
-        left, top, right, bottom = components.box([atom])
+        total = float(components.mass[~components.is_strip].sum())
+        return float(components.mass[list(labels)].sum()) / max(total, 1.0)
+
+    def cut(self, line: Line, places: Iterable[int]) -> Line:
+        """The line with the components at some places cut wherever digits may meet."""
+        to_cut = [next(iter(line.members[place])) for place in places]
+        if not to_cut:
+            return line
+        whole = [next(iter(labels)) for labels in line.members]
+        for label in to_cut:
+            for part in self._parts_over(label, whole, line.height):
+                self._join(label, part)
+                whole.remove(part)
+        lean = slant(self._mask(label) for label in whole)
+        plain = self._line(TextLine(whole, line.height))
+        members, boundaries = list(plain.members), []
+        for place, label in enumerate(whole):
+            boundaries.append(plain.boundaries[place])
+            if label in to_cut:
+                members[place], cuts = self._cut(label, line.height, lean)
+                boundaries += [Boundary(place, left, _NO_GAP, crossed) for left, crossed in cuts]
+        return Line(tuple(members), (*boundaries, plain.boundaries[-1]), line.height, lean)
+
+    def _parts_over(self, label: int, others: list[int], line_height: float) -> list[int]:
+        """Small components whose middle stands over or in a component."""
+        components = self.components
+        left, right = components.left[label], components.right[label]
+        return [
+            other
+            for other in others
+            if other != label
+            and 2 * left < components.left[other] + components.right[other] < 2 * right
+            and components.bottom[other] - components.top[other] < _MAX_PART_HEIGHT * line_height
+        ]
+
+    def _join(self, label: int, part: int) -> None:
+        """Make a component a part of another."""
+        components = self.components
+        left, top, right, bottom = components.box([part])
         window = components.labels[top:bottom, left:right]
-        mask = window == atom
-        cuts = candidate_cuts(mask, line_height)
-        numbers = parts(cuts, *mask.shape)
-        pieces = [(part, mask & (numbers == part)) for part in range(len(cuts) + 1)]
-        pieces = [(part, piece) for part, piece in pieces if piece.any()]
-        if len(pieces) == 1:
-            return [(atom, 0.0)]
-        levels = components.foreground[top:bottom, left:right]
-        density = components.mass[atom] / float(levels[mask].sum())
-        boxes, mass = [], []
-        first = len(components.mass)
-        for label, (_, piece) in enumerate(pieces, first):
-            window[piece] = label
-            rows, columns = bounding_box(piece)
-            boxes.append(
-                (left + columns.start, top + rows.start, left + columns.stop, top + rows.stop)
-            )
-            mass.append(density * float(levels[piece].sum()))
-        self._components = _with_pieces(components, boxes, mass)
-        costs = [cuts[part - 1].crossed if part else 0.0 for part, _ in pieces]
-        return list(enumerate(costs, first))
+        window[window == part] = label
+        joined = components.box([label, part])
+        for array, edge in zip(
+            (components.left, components.top, components.right, components.bottom),
+            joined,
+            strict=True,
+        ):
+            array[label] = edge
+        components.mass[label] += components.mass[part]
+        components.mass[part] = 0
 
-    def _line(self, line: TextLine) -> Line:
+    def _mask(self, label: int) -> Mask:
+        left, top, right, bottom = self.components.box([label])
+        return np.asarray(self.components.labels[top:bottom, left:right] == label, np.bool_)
+
+    def _cut(
+        self, label: int, line_height: float, lean: float
+    ) -> tuple[frozenset[int], list[tuple[frozenset[int], float]]]:
+        """The pieces of a component; those to the left of each cut, and what it crosses."""
         components = self.components
-        members = line.members
-        ends = np.maximum.accumulate(components.right[members])
-        gaps = (components.left[members][1:] - ends[:-1]) / line.height
-        return Line(tuple(members), line.height, (0.0, *gaps.tolist()), (0.0,) * len(members))
+        left, top, right, bottom = components.box([label])
+        window = components.labels[top:bottom, left:right]
+        mask = self._mask(label)
+        cuts = candidate_cuts(mask, line_height, lean)
+        if not cuts:
+            return frozenset((label,)), []
+        # A bit for each cut: whether a pixel is on its right.
+        codes = np.zeros(int(mask.sum()), np.int64)
+        rows, columns = np.nonzero(mask)
+        for bit, cut in enumerate(cuts):
+            codes |= (columns >= cut.columns[rows]).astype(np.int64) << bit
+        kinds, piece = np.unique(codes, return_inverse=True)
+        first = len(components.mass)
+        window[rows, columns] = first + piece
+        levels = components.foreground[top:bottom, left:right][rows, columns].astype(np.float64)
+        mass = np.bincount(piece, levels)
+        mass *= components.mass[label] / mass.sum()
+        boxes = [
+            (
+                left + int(columns[piece == kind].min()),
+                top + int(rows[piece == kind].min()),
+                left + int(columns[piece == kind].max()) + 1,
+                top + int(rows[piece == kind].max()) + 1,
+            )
+            for kind in range(len(kinds))
+        ]
+        components.mass[label] = 0
+        self._components = _with_pieces(components, boxes, mass.tolist())
+        on_left = [
+            frozenset((first + np.flatnonzero(kinds >> bit & 1 == 0)).tolist())
+            for bit in range(len(cuts))
+        ]
+        return (
+            frozenset(range(first, first + len(kinds))),
+            [(labels, cut.crossed) for labels, cut in zip(on_left, cuts, strict=True)],
+        )
 
 
 def segment(picture: Image.Image, lines: int | None = None) -> Page:
-    """The lines of a page in mode L or RGB, and how many these are if that is known."""
-    foreground = page_foreground(page_channels(picture), _WINDOW)
+    """The lines of a page in mode L or RGB, and how many there are, if that is known."""
+    foreground = page_foreground(page_channels(picture), WINDOW)
     height, width = foreground.shape
     components = connected_components(foreground)
-    if components is not None:
-        components = _without_print(components)
+    if components is not None and max(picture.size) >= _MIN_SIDE_FOR_PRINT_PX:
+        components = without_print(components)
     return Page(components, (width, height), lines)
-
-
-def _without_print(components: Components) -> Components | None:
-    """The components without printed lines and frames, if there are such."""
-    foreground = components.foreground
-    mask = (components.labels > 0).view(np.uint8)
-    lines = line_pixels(mask)
-    if lines is not None:
-        foreground = _erased(foreground, lines, mask)
-        mask = mask & (1 - lines)
-        without_lines = connected_components(foreground)
-        if without_lines is None:
-            return None
-        components = without_lines
-    frames = frame_pixels(components, mask)
-    if frames is not None:
-        return connected_components(_erased(foreground, frames, mask))
-    return components
-
-
-def _erased(foreground: Pixels, lines: Pixels, mask: Pixels) -> Pixels:
-    """The foreground without lines and their grey edges."""
-    soft_edges = dilate(lines, 3, 3) & (1 - mask)
-    return np.where(lines | soft_edges, np.uint8(0), foreground)
 
 
 def _with_pieces(components: Components, boxes: list[Box], mass: list[float]) -> Components:

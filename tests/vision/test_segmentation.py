@@ -1,0 +1,117 @@
+"""Lines, cuts, printed lines and grids on pages drawn here."""
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from dlcli.vision.cuts import candidate_cuts, slant
+from dlcli.vision.segmentation import segment
+
+
+def drawn(size, *strokes, width=5):
+    """A white page with black strokes, each a list of points."""
+    page = Image.new("L", size, 255)
+    draw = ImageDraw.Draw(page)
+    for points in strokes:
+        draw.line(points, fill=0, width=width)
+    return page
+
+
+def ring(left, top, width=24, height=40):
+    """The strokes of a 0."""
+    angles = np.linspace(0, 2 * np.pi, 40)
+    x = left + width / 2 * (1 + np.cos(angles))
+    y = top + height / 2 * (1 + np.sin(angles))
+    return list(zip(x.tolist(), y.tolist(), strict=True))
+
+
+def boxes(page, line):
+    """The boxes of a line's components."""
+    return [page.components.box(list(labels)) for labels in line.members]
+
+
+def test_lines_go_down_the_page_though_they_slant():
+    strokes = [
+        ring(30 + 50 * column, 40 + 80 * row - 6 * column)
+        for row in range(3)
+        for column in range(8)
+    ]
+    page = segment(drawn((500, 300), *strokes))
+    assert [len(line.members) for line in page.lines] == [8, 8, 8]
+    tops = [boxes(page, line)[0][1] for line in page.lines]
+    assert tops == sorted(tops)
+
+
+def test_digits_that_dance_are_on_one_line():
+    strokes = [ring(30 + 60 * column, 80 + 20 * (column % 2)) for column in range(6)]
+    (line,) = segment(drawn((420, 220), *strokes)).lines
+    assert len(line.members) == 6
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_page_has_as_many_lines_as_are_said_to_be_on_it(count):
+    strokes = [ring(30 + 60 * column, 60 + 60 * row) for row in range(3) for column in range(4)]
+    lines = segment(drawn((300, 280), *strokes), count).lines
+    assert len(lines) == count
+    assert sum(len(line.members) for line in lines) == 12
+
+
+def test_specks_and_the_edge_of_a_page_are_on_no_line():
+    page = drawn((400, 300), ring(100, 100), ring(150, 100), [(300, 30), (302, 32)])
+    ImageDraw.Draw(page).rectangle((0, 0, 12, 300), fill=0)
+    (line,) = segment(page).lines
+    assert len(line.members) == 2
+
+
+@pytest.mark.parametrize("pitch", [30, 60])
+@pytest.mark.parametrize("squared", [False, True])
+def test_printed_lines_are_removed_and_what_crosses_them_stays(pitch, squared):
+    page = drawn((500, 400), ring(100, 110, 40, 90), ring(180, 110, 40, 90))
+    draw = ImageDraw.Draw(page)
+    for y in range(20, 400, pitch):
+        draw.line((0, y, 500, y + 6), fill=110, width=2)
+    for x in range(20, 500, pitch) if squared else ():
+        draw.line((x, 0, x - 6, 400), fill=110, width=2)
+    lines = segment(page).lines
+    assert len(lines) == 1
+    assert boxes(segment(page), lines[0])[0][1] == pytest.approx(110, abs=5)
+
+
+def test_the_boxes_of_a_form_are_removed():
+    strokes = [ring(60 + 60 * column, 105) for column in range(4)]
+    page = drawn((400, 300), *strokes)
+    draw = ImageDraw.Draw(page)
+    for column in range(4):
+        draw.rectangle((42 + 60 * column, 92, 102 + 60 * column, 158), outline=0, width=3)
+    (line,) = segment(page).lines
+    assert len(line.members) == 4
+
+
+def test_two_rings_that_touch_can_be_cut_where_they_touch():
+    page = segment(drawn((300, 200), ring(100, 80), ring(123, 80)))
+    (line,) = page.lines
+    assert len(line.members) == 1
+    cut = page.cut(line, [0])
+    middles = [
+        page.components.box(list(cut.labels(0, place)))[2]
+        for place in range(1, len(cut.boundaries) - 1)
+    ]
+    assert min(abs(middle - 125) for middle in middles) <= 5  # the stroke's width
+    # Every part of the strokes is in some piece.
+    assert cut.labels(0, len(cut.boundaries) - 1) == cut.members[0]
+
+
+def test_a_cut_leans_as_the_strokes_do():
+    strokes = [[(60 + 40 * n, 20), (20 + 40 * n, 100)] for n in range(3)]
+    mask = np.asarray(drawn((180, 120), *strokes)) < 128
+    assert slant([mask]) == pytest.approx(0.5, abs=0.11)
+
+
+def test_what_is_too_narrow_is_not_cut():
+    mask = np.ones((40, 4), np.bool_)
+    assert candidate_cuts(mask, 40, 0.0) == []
+
+
+def test_a_blank_page_has_no_lines():
+    blank = Image.new("RGB", (300, 200), (250, 250, 240))
+    assert segment(blank).lines == []
