@@ -47,7 +47,7 @@ photographs: .venv/installed-dev ## Count the photographs that MODEL reads, and 
 numbers: .venv/installed-dev ## Count the numbers that MODEL reads, and those in FOLDER (15 minutes; MNIST)
 	$(BIN)/python -m tools.number_accuracy $(MODEL) $(if $(FOLDER),--folder "$(FOLDER)") --output benchmarks/NUMBERS.md
 
-labels: .venv/installed-dev ## Count the wrong labels that `dlcli data audit` finds (5 minutes; MNIST)
+labels: .venv/installed-dev ## Count the wrong labels that `dlcli data audit` finds (2 minutes; MNIST)
 	$(BIN)/python -m tools.label_accuracy
 
 ablation: .venv/installed-dev ## Measure what each rule and constant of vision is worth (30 minutes; MNIST)

@@ -4,11 +4,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from dlcli.cli import options
-from dlcli.cli.completion import complete_dataset
+from dlcli.cli.completion import complete_dataset, complete_model
 from dlcli.cli.help import Command
-from dlcli.cli.loading import limit_threads, load_config, load_dataset_of_config, needs
+from dlcli.cli.loading import (
+    limit_threads,
+    load_config,
+    load_dataset_of,
+    load_dataset_of_config,
+    load_models,
+    needs,
+)
 from dlcli.cli.output import (
     message,
     message_of,
@@ -22,6 +30,7 @@ from dlcli.cli.output import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dlcli.config.schema import Config
     from dlcli.data.datasets import Dataset, Examples
     from dlcli.evaluation.label_issues import LabelIssue, LabelIssues
 
@@ -33,6 +42,17 @@ _PICTURED = 50
 @click.command("audit", cls=Command)
 @click.argument("dataset", metavar="DATASET", shell_complete=complete_dataset)
 @options.split("train", "test")
+@click.option(
+    "-m",
+    "--model",
+    "model_paths",
+    type=options.PathType(readable=False),
+    multiple=True,
+    metavar="MODEL",
+    shell_complete=complete_model,
+    help="With --split test: ask trained models, which have not seen these images, and train none. "
+    "May be repeated.",
+)
 @click.option(
     "--folds",
     type=click.IntRange(2, 100),
@@ -54,6 +74,7 @@ _PICTURED = 50
 def command(
     dataset: str,
     split: str,
+    model_paths: tuple[str, ...],
     folds: int,
     sources: tuple[str, ...],
     overrides: tuple[str, ...],
@@ -68,29 +89,35 @@ def command(
 
     Trains a network on all training images but those of a fold, fold after fold, so that each image
     is seen by a network that has not learned its label; the test images are seen by all of these
-    networks. Confident learning (Northcutt et al., 2021) then finds the labels that the networks
-    contradict more surely than they err. The surest come first: index, label, suggestion, and a
-    score from 0 (surely wrong) to 1. Needs the extra "audit".
+    networks, or by the models that are named. Confident learning (Northcutt et al., 2021) then
+    finds the labels that the networks contradict more surely than they err. The surest come first:
+    index, label, suggestion, and a score from 0 (surely wrong) to 1. Needs the extra "audit".
 
     \b
     Examples:
       dlcli data audit sample
-      dlcli data audit mnist --split test --limit 50 --output worst.png
+      dlcli data audit mnist --split test -m pretrained --limit 50 -o worst.png
       dlcli data audit ./mine --config mnist --format csv > issues.csv
     """
     kind = _refuse_output(output, force=force) if output is not None else ""
     with needs("audit"):
         import cleanlab.filter  # noqa: F401 - before the training that needs it
-    config = load_config(sources or (_SHIPPED,), (*overrides, f"dataset={dataset}"))
-    loaded = load_dataset_of_config(config, data_dir)
-    examples = loaded.train if split == "train" else loaded.test
     with limit_threads(threads):
-        found = _find(config, loaded, split, folds)
+        if model_paths:
+            _refuse_contradictions(split)
+            loaded, found = _ask(dataset, model_paths, data_dir)
+        else:
+            config = load_config(sources or (_SHIPPED,), (*overrides, f"dataset={dataset}"))
+            loaded = load_dataset_of_config(config, data_dir)
+            found = _train(config, loaded, split, folds)
+    examples = loaded.train if split == "train" else loaded.test
     message_of(
         f"{found.count:,} of {found.images:,} labels are probably wrong ",
         f"({100 * found.count / max(found.images, 1):.2f} %)",
     )
     issues = found.first(limit)
+    if len(issues) > found.count:
+        message(f"These are the {len(issues):,} labels that the networks doubt most.")
     if output is not None:
         _draw(output, kind, issues, examples, loaded)
     _print(issues, loaded, output_format)
@@ -110,7 +137,31 @@ def _refuse_output(output: Path, *, force: bool) -> str:
     return kind
 
 
-def _find(config: Any, dataset: "Dataset", split: str, folds: int) -> "LabelIssues":
+def _refuse_contradictions(split: str) -> None:
+    """Refuse options that have no meaning with ``--model``."""
+    context = click.get_current_context()
+    if split != "test":
+        raise click.UsageError(
+            "--model is for --split test: a model has learned the labels of its training images"
+        )
+    for name, option in (("folds", "--folds"), ("sources", "--config"), ("overrides", "--set")):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--model and {option} exclude each other: nothing is trained")
+
+
+def _ask(
+    dataset: str, model_paths: "Sequence[str]", data_dir: Path
+) -> "tuple[Dataset, LabelIssues]":
+    """What trained models say of the test images."""
+    from dlcli.evaluation import label_issues
+
+    models = load_models(model_paths)
+    loaded = load_dataset_of(models, dataset, data_dir)
+    return loaded, label_issues.unseen(loaded.test, models)
+
+
+def _train(config: "Config", dataset: "Dataset", split: str, folds: int) -> "LabelIssues":
+    """What networks say that are trained for that."""
     from dlcli.cli import cross_validation
     from dlcli.evaluation import label_issues
 

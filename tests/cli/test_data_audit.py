@@ -100,3 +100,24 @@ def test_labels_beyond_a_byte_are_no_problem():
     probabilities = np.full((1200, 300), 0.1 / 299)
     probabilities[np.arange(1200), true] = 0.9
     assert label_issues.find(true, probabilities).ranking == []
+
+
+def test_trained_models_are_asked_about_test_images_and_nothing_is_trained(dlcli, trained_model):
+    arguments = ("data", "audit", "sample", "--split", "test", "-m", trained_model, "--limit", "3")
+    result = dlcli(*arguments, "-f", "json")
+    assert [row["label"] != row["suggestion"] for row in json.loads(result.stdout)] == [True] * 3
+    assert "fold" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--split", "train"), "--model is for --split test: a model has learned the labels"),
+        (("--split", "test", "--folds", "3"), "--model and --folds exclude each other: nothing"),
+        (("--split", "test", "--set", "epochs=1"), "--model and --set exclude each other"),
+    ],
+)
+def test_what_has_no_meaning_with_trained_models_is_refused(dlcli, arguments, message):
+    result = dlcli("data", "audit", "sample", "-m", "pretrained", *arguments)
+    assert (result.code, result.stdout) == (2, "")
+    assert message in result.stderr
