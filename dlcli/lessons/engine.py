@@ -87,13 +87,19 @@ OnEpoch = Callable[[dict[str, Trained], Trained], None]
 def prepare(lesson: Lesson, load: Callable[[Source], Dataset]) -> dict[str, Trained]:
     """The networks of a lesson, not trained yet; ``load`` loads a dataset by its name."""
     loaded: dict[str, Dataset] = {}
-    found = {}
+    found: dict[str, Trained] = {}
     for name, experiment in lesson.file.experiments.items():
         config = lesson.configs[name]
         if config.dataset_name not in loaded:
             loaded[config.dataset_name] = load(config.dataset)
-        data = select(loaded[config.dataset_name], config, experiment.inverted)
-        found[name] = Trained(experiment.label, config, data)
+        data = select(loaded[config.dataset_name], config, experiment.inverted, experiment.hand)
+        parent = None if experiment.after is None else found[experiment.after]
+        found[name] = Trained(experiment.label, config, data, parent)
+        if parent is not None and parent.network.layer_sizes != found[name].network.layer_sizes:
+            raise ConfigError(
+                f"{lesson.path}: experiments.{name}: its layers are not those of "
+                f"{experiment.after}, whose weights it starts from"
+            )
     return found
 
 
@@ -148,9 +154,8 @@ class _Measured:
             raise ConfigError(f"{self.lesson.path}: {key}: {formula.text}: {error}") from error
 
     def _call(self, name: str, arguments: Sequence[str | float]) -> Any:
-        experiment, *numbers = arguments
-        values = [float(number) for number in numbers]
-        return measures.measure(name, self.trained[str(experiment)], values)
+        values = [self.trained[each] if isinstance(each, str) else each for each in arguments]
+        return measures.measure(name, values)
 
     def claim(self, number: int) -> CheckedClaim:
         """A claim, with the figures in its sentence and all that its rule compares."""

@@ -14,7 +14,9 @@ from dlcli.data.datasets import Dataset, Examples
 from dlcli.errors import DivergenceError
 from dlcli.evaluation import metrics
 from dlcli.lessons.formulas import FormulaError
+from dlcli.lessons.schema import Hand
 from dlcli.nn.activations import ACTIVATIONS
+from dlcli.nn.dimensions import IMAGE_SIDE
 from dlcli.nn.losses import mean_loss
 from dlcli.nn.network import Network
 from dlcli.nn.types import Array, Labels, Pixels
@@ -94,15 +96,34 @@ class Data:
     class_names: tuple[str, ...]
 
 
-def select(dataset: Dataset, config: Config, inverted: float) -> Data:
-    """The images that a config takes from a dataset, a fraction of them as negatives."""
+def select(
+    dataset: Dataset, config: Config, inverted: float = 0.0, hand: Hand | None = None
+) -> Data:
+    """The images that a config takes from a dataset.
+
+    A fraction of them are shown as negatives; ``hand`` is who writes them.
+    """
     train, validation = make_splits(config, dataset.train)
-    return Data(
-        _inverted(train, inverted),
-        _inverted(validation, inverted),
-        _inverted(dataset.test, inverted),
-        dataset.class_names,
-    )
+
+    def shown(examples: Examples) -> Examples:
+        return _inverted(_rewritten(examples, hand), inverted)
+
+    return Data(shown(train), shown(validation), shown(dataset.test), dataset.class_names)
+
+
+def _rewritten(examples: Examples, hand: Hand | None) -> Examples:
+    """The same digits as another hand would write them."""
+    if hand is None:
+        return examples
+    import cv2  # takes 0.1 s, for one lesson
+
+    middle = (IMAGE_SIDE - 1) / 2
+    matrix = cv2.getRotationMatrix2D((middle, middle), -hand.turn, 1)
+    lean = np.array([[1, -hand.slant, hand.slant * middle], [0, 1, 0], [0, 0, 1]])
+    squares = examples.images.reshape(-1, IMAGE_SIDE, IMAGE_SIDE)
+    images = [cv2.warpAffine(square, matrix @ lean, (IMAGE_SIDE,) * 2) for square in squares]
+    rewritten: Pixels = np.array(images, np.uint8).reshape(examples.images.shape)
+    return Examples(rewritten, examples.labels)
 
 
 def _inverted(examples: Examples, fraction: float) -> Examples:
@@ -120,6 +141,7 @@ class Trained:
     label: str
     config: Config
     data: Data
+    parent: "Trained | None" = None
     state: TrainingState = field(init=False)
     history: list[EpochScores] = field(default_factory=list)
     divergence: str | None = None
@@ -138,6 +160,11 @@ class Trained:
         return self.state.epoch / self.config.epochs
 
     @property
+    def is_ready(self) -> bool:
+        """Whether the network whose weights it starts from is trained."""
+        return self.parent is None or self.parent.is_finished
+
+    @property
     def is_finished(self) -> bool:
         """Whether a rule of its config ended its training, or a divergence."""
         return self.has_diverged or why_finished(self.config, self.state) is not None
@@ -147,7 +174,12 @@ class Trained:
         return {key: now for key, (_, now) in differences(Config(), self.config).items()}
 
     def train(self) -> Iterator[EpochScores]:
-        """Train to the end; yield the scores after each epoch. A divergence ends it, too."""
+        """Train to the end; yield the scores after each epoch. A divergence ends it, too.
+
+        It starts from the weights that its ``parent`` has by now.
+        """
+        if self.parent is not None:
+            self.network.parameters[...] = self.parent.network.parameters
         self.history.append(self._scores_at_start())
         try:
             images = self.data.train, self.data.validation
@@ -307,6 +339,11 @@ class Trained:
         _, outputs = self.network.infer(self.data.validation.images[chosen])
         return float((outputs.argmax(axis=1) == digit).mean())
 
+    def accuracy_on(self, other: "Trained") -> float:
+        """The accuracy on the validation images of another experiment."""
+        _, outputs = self.network.infer(other.data.validation.images)
+        return float((outputs.argmax(axis=1) == other.data.validation.labels).mean())
+
     @cached_property
     def test(self) -> Predictions:
         """The predictions for the test images."""
@@ -399,11 +436,15 @@ class Trained:
 def train_side_by_side(
     experiments: Sequence[Trained], on_epoch: Callable[[Trained], None] | None = None
 ) -> None:
-    """Train all of them in turn, an epoch each, so that they come to their end together."""
+    """Train all of them in turn, an epoch each, so that they come to their end together.
+
+    Those that start from the weights of another wait for it.
+    """
     running = {id(each): each.train() for each in experiments}
     by_id = {id(each): each for each in experiments}
     while running:
-        identity = min(running, key=lambda key: by_id[key].progress)
+        ready = [key for key in running if by_id[key].is_ready]
+        identity = min(ready, key=lambda key: by_id[key].progress)
         if next(running[identity], None) is None:
             del running[identity]
         if on_epoch is not None:

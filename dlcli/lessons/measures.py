@@ -6,37 +6,46 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from dlcli.lessons.experiments import Trained
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A measure ``value(experiment, *numbers)``.
+    """A measure ``value(experiment, *others, *numbers)``.
 
     Attributes
     ----------
     summary
         What it is, for ``docs/lessons.md``.
     numbers
-        The names of the numbers that follow the experiment.
+        The names of the numbers that follow the experiments.
     optional
         How many of these, from the last one on, may be left out.
+    others
+        What more experiments are called, that follow the first.
     """
 
     summary: str
     value: Callable[..., float]
     numbers: tuple[str, ...] = ()
     optional: int = 0
+    others: tuple[str, ...] = ()
 
     def usage(self, name: str) -> str:
         """How it is written: ``loss(experiment, epoch)``."""
-        return f"{name}({', '.join(('experiment', *self.numbers))})"
+        return f"{name}({', '.join(('experiment', *self.others, *self.numbers))})"
 
-    def accepts(self, count: int) -> bool:
-        """Whether it can be called with an experiment and ``count`` numbers."""
-        return len(self.numbers) - self.optional <= count <= len(self.numbers)
+    def accepts(self, arguments: Sequence[object]) -> bool:
+        """Whether it can be called with these: experiments by name, then numbers."""
+        experiments = 1 + len(self.others)
+        count = len(arguments) - experiments
+        named = [isinstance(each, str) for each in arguments]
+        return (
+            len(self.numbers) - self.optional <= count <= len(self.numbers)
+            and named == [True] * experiments + [False] * count
+        )
 
 
 def _score(field: str) -> Callable[..., float]:
@@ -151,6 +160,11 @@ MEASURES: dict[str, Measure] = {
         lambda trained, digit: trained.digit_accuracy(digit),
         ("digit",),
     ),
+    "accuracy_on": Measure(
+        "the fraction of another experiment's unseen images read correctly",
+        lambda trained, other: trained.accuracy_on(other),
+        others=("other",),
+    ),
     "test_accuracy": Measure(
         "the fraction of the test images read correctly", lambda trained: trained.test.accuracy
     ),
@@ -224,6 +238,6 @@ PICTURES: dict[str, Measure] = {
 """What ``pictures`` of a chart can show."""
 
 
-def measure(name: str, trained: Trained, numbers: list[float]) -> Any:
+def measure(name: str, arguments: Sequence[Trained | float]) -> Any:
     """The value of a measure, or its pictures."""
-    return (MEASURES | PICTURES)[name].value(trained, *numbers)
+    return (MEASURES | PICTURES)[name].value(*arguments)

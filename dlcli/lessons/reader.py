@@ -166,6 +166,17 @@ class _Checker:
             if not experiment.isidentifier() or experiment in content.figures:
                 problem = "the name of an experiment is letters, digits and _, and no figure's"
                 document.report(("experiments", experiment), problem)
+        self._check_order()
+
+    def _check_order(self) -> None:
+        """An experiment may start from the weights of one above it."""
+        above: list[str] = []
+        for name, experiment in self._content.experiments.items():
+            if experiment.after is not None and experiment.after not in above:
+                hint = did_you_mean(experiment.after, above, {})
+                problem = f"{experiment.after}: no experiment above this one{hint}"
+                self._document.report(("experiments", name, "after"), problem)
+            above.append(name)
 
     def _texts(self) -> _Named:
         content = self._content
@@ -237,14 +248,13 @@ class _Checker:
             hint = did_you_mean(call.name, table, {})
             self._document.report(place, f"{call.name}: no such measure{hint}")
             return
-        experiment, *numbers = [*call.arguments, None] if not call.arguments else call.arguments
-        if not isinstance(experiment, str) or any(isinstance(each, str) for each in numbers):
+        if not found.accepts(call.arguments):
             self._document.report(place, f"expected {found.usage(call.name)}")
-        elif experiment not in self._content.experiments:
-            hint = did_you_mean(experiment, self._content.experiments, {})
-            self._document.report(place, f"{experiment}: no such experiment{hint}")
-        elif not found.accepts(len(numbers)):
-            self._document.report(place, f"expected {found.usage(call.name)}")
+            return
+        for name in call.arguments:
+            if isinstance(name, str) and name not in self._content.experiments:
+                hint = did_you_mean(name, self._content.experiments, {})
+                self._document.report(place, f"{name}: no such experiment{hint}")
 
     def _configs(self, overrides: Sequence[str]) -> dict[str, Config]:
         """The config of each experiment; an override may begin with the experiment's name."""

@@ -24,6 +24,15 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     answer: Annotated[int, Meta(ge=1, le=9, description="the number of the right answer, from 1")]
 
 
+class Hand(msgspec.Struct, frozen=True, kw_only=True):
+    """Another hand: how all of its digits differ from the dataset's."""
+
+    slant: Annotated[
+        float, Meta(ge=-2, le=2, description="pixels to the right for each pixel up")
+    ] = 0.0
+    turn: Annotated[float, Meta(ge=-180, le=180, description="degrees clockwise")] = 0.0
+
+
 class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     """One network that is trained."""
 
@@ -34,6 +43,13 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     inverted: Annotated[
         float, Meta(ge=0, le=1, description="fraction of its images that are shown as negatives")
     ] = 0.0
+    hand: Annotated[
+        Hand | None,
+        Meta(description="how another hand writes its images, the unseen ones included"),
+    ] = None
+    after: Annotated[
+        str | None, Meta(description="the experiment whose trained weights it starts from")
+    ] = None
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):

@@ -122,6 +122,18 @@ def test_set_changes_all_networks_or_one():
         ("gains {gain:%}", "gains {gian}", "mine.yaml:25: claims[1].says: {gian}: no such figure"),
         ("{gain:%}", "{gain:x}", "{gain:x}: expected one of %, %0, times"),
         ("It gains {gain:%}", "It gains {no}", "mine.yaml:35: explanation: {no}: no such figure"),
+        (
+            "label: slow",
+            "label: slow\n    after: fast",
+            "slow.after: fast: no experiment above",
+        ),
+        ("label: slow", "label: slow\n    hand: {slat: 1}", "slow.hand.slat: unknown key; did you"),
+        (
+            "accuracy(slow)",
+            "accuracy(slow) + accuracy_on(slow)",
+            "expected accuracy_on(experiment,",
+        ),
+        ("accuracy(slow)", "accuracy(slow) + accuracy_on(slow, x)", "figures.gain: x: no such exp"),
         ("curve: validation_accuracy", "curve: acc", "charts[1].curve: expected train_loss, train"),
         (
             "[fast]",
