@@ -40,6 +40,9 @@ readme: .venv/installed-dev ## Update the generated parts of the documentation, 
 docs: .venv/installed-dev ## Build the documentation as a site, in build/docs
 	$(BIN)/sphinx-build -W --keep-going --quiet -b html docs build/docs
 
+pictures: .venv/installed-dev ## Draw the pictures of the README (half a minute, on an idle machine; Chromium)
+	$(BIN)/python -m tools.pictures
+
 photographs: .venv/installed-dev ## Count the photographs that MODEL reads, and those in FOLDER (20 minutes; MNIST)
 	$(BIN)/pytest --long tests/tools/test_photographs.py
 	$(BIN)/python -m tools.photograph_accuracy $(MODEL) $(if $(FOLDER),--folder "$(FOLDER)") --output benchmarks/PHOTOGRAPHS.md

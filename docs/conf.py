@@ -39,6 +39,8 @@ def read_page(_: Sphinx, name: str, source: list[str]) -> None:
         hidden = "\n".join(tree.replace(":maxdepth: 1", ":hidden:") for tree in trees)
         text = f"{readme.replace('](docs/', '](')}\n{hidden}"
         text = re.sub(r"\]\((?=[\w./-]*/|[A-Z])", "](../", text)
+        text = re.sub(r"<source .*?>\n *|</?picture>\n", "", text)
+        text = re.sub(r'<img alt="(.*?)" src="docs/(.*?)">', r"![\1](\2)", text)
     elif name == "changelog":
         text = (_REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
     text = text.replace("](../CHANGELOG.md)", "](changelog.md)")

@@ -116,6 +116,13 @@ def test_every_link_to_a_file_leads_somewhere(path):
             assert anchor[1:] in slugs, f"{target}{anchor}"
 
 
+def test_every_picture_of_the_readme_exists():
+    pictures = re.findall(r'(?:src|srcset)="(.*?)"', TEXTS["README.md"])
+    assert len(pictures) == 4
+    for picture in pictures:
+        assert (REPOSITORY / picture).is_file(), picture
+
+
 def test_every_linked_function_exists():
     for text in TEXTS.values():
         for function, module in re.findall(r"\[`([\w.]+)`\]\([./]*dlcli/([\w/]+)\.py\)", text):

@@ -4,6 +4,7 @@
 - ``publish_pretrained``   the pretrained model and its card
 - ``photograph_accuracy``  how many synthetic photographs a model reads
 - ``number_accuracy``      how many numbers a model reads on synthetic pages
+- ``pictures``             the pictures of the README
 - ``generate_docs``        the generated parts of the documentation, and the model card
 - ``vision_ablation``      what each rule and constant of ``dlcli.vision`` is worth
 - ``generate_checkpoints`` runs that later versions must be able to read
