@@ -59,4 +59,5 @@ def escape_markup(_: Sphinx, _context: click.Context, lines: list[str]) -> None:
 def setup(app: Sphinx) -> None:
     """Connect the functions above."""
     app.connect("source-read", read_page)
-    app.connect("sphinx-click-process-description", escape_markup)
+    for part in ("description", "options"):
+        app.connect(f"sphinx-click-process-{part}", escape_markup)
