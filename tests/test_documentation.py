@@ -116,6 +116,14 @@ def test_every_link_to_a_file_leads_somewhere(path):
             assert anchor[1:] in slugs, f"{target}{anchor}"
 
 
+def test_the_site_is_built_without_a_warning(tmp_path):
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "dummy"]
+    finished = subprocess.run(
+        [*command, REPOSITORY / "docs", tmp_path], capture_output=True, text=True
+    )
+    assert finished.returncode == 0, finished.stderr
+
+
 def test_every_picture_of_the_readme_exists():
     pictures = re.findall(r'(?:src|srcset)="(.*?)"', TEXTS["README.md"])
     assert len(pictures) == 4
