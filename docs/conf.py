@@ -50,10 +50,10 @@ def read_page(_: Sphinx, name: str, source: list[str]) -> None:
 
 def escape_markup(_: Sphinx, _context: click.Context, lines: list[str]) -> None:
     """Take a command's help text as it is."""
-    lines[:] = [
-        line if line.lstrip().startswith(("..", "|")) else _MARKUP.sub(r"\\\g<0>", line)
-        for line in lines
-    ]
+    for number, line in enumerate(lines):
+        if not line.lstrip().startswith(".."):
+            bar = "| " if line.startswith("| ") else ""  # of a line that is not wrapped
+            lines[number] = bar + _MARKUP.sub(r"\\\g<0>", line.removeprefix("| "))
 
 
 def setup(app: Sphinx) -> None:
