@@ -217,8 +217,8 @@ def count_folder(model: str, folder: Path) -> Iterator[tuple[str, str, list[str]
         yield file, digits, by_dlcli(_model(model), Text(content, (digits,), is_line=False))
 
 
-def seconds_of_read(model: str, data_dir: Path) -> float:
-    """The median of the seconds that ``dlcli read`` takes for 100 digits, its start included."""
+def seconds_of_read(model: str, data_dir: Path) -> list[float]:
+    """The seconds that ``dlcli read`` takes for 100 digits, its start included, ascending."""
     (page,) = pages("100 digits", _writers(data_dir), [0])
     seconds = []
     with tempfile.TemporaryDirectory() as folder:
@@ -229,7 +229,7 @@ def seconds_of_read(model: str, data_dir: Path) -> float:
             start = time.perf_counter()
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
             seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds)
+    return sorted(seconds)
 
 
 def table(counts: Counts) -> str:
@@ -258,7 +258,7 @@ def no_number_table(counts: Counts) -> str:
     return "\n".join(lines) + "\n"
 
 
-def render(model: Model, command: str, digits: str, counts: Counts, seconds: float) -> str:
+def render(model: Model, command: str, digits: str, counts: Counts, seconds: list[float]) -> str:
     """The page with the tables."""
     sizes = "-".join(map(str, model.network.layer_sizes))
     version = tesseract_version()
@@ -282,8 +282,9 @@ for print.
 On pages without a number, none is to be read:
 
 {no_number_table(counts)}
-A page of 100 digits at 3 megapixels takes **{seconds:.2f} s**, start of Python included (median of
-{_TIMINGS} runs; {processor()}, {os.cpu_count()} cores).
+A page of 100 digits at 3 megapixels takes **{statistics.median(seconds):.2f} s**, start of Python
+included (median of {_TIMINGS} runs, the fastest took {seconds[0]:.2f} s; {processor()},
+{os.cpu_count()} cores). Other work on the machine only adds to the time.
 """
 
 

@@ -100,8 +100,14 @@ def test_the_page_names_the_digits_the_network_and_the_time(monkeypatch):
     monkeypatch.setattr(number_accuracy, "tesseract_version", lambda: None)
     conditions = [name for group in GROUPS.values() for name in group]
     counts = dict.fromkeys([*conditions, *NO_NUMBER], counted())
-    shown = render(lookup.load_named("pretrained"), "COMMAND", "sample", counts, 1.234)
-    for part in ("Written by `COMMAND`", "digits of sample", "trained on mnist", "**1.23 s**"):
+    shown = render(lookup.load_named("pretrained"), "COMMAND", "sample", counts, [1.0, 1.234, 9.0])
+    for part in (
+        "Written by `COMMAND`",
+        "digits of sample",
+        "trained on mnist",
+        "**1.23 s**",
+        "took 1.00 s",
+    ):
         assert part in shown
     assert "not installed" in shown
     assert max(len(line) for line in shown.splitlines() if not line.startswith("|")) <= 110
