@@ -24,7 +24,6 @@ from dlcli.data import location
 from dlcli.data.classes import are_digits, summary
 from dlcli.data.registry import DATASETS, FILES, downloadable
 from dlcli.errors import ConfigError, DatasetError
-from dlcli.files import expand_home
 
 if TYPE_CHECKING:
     from dlcli.data.datasets import Dataset
@@ -43,8 +42,10 @@ class _NameOrFolder(options.PathType):
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> Any:
-        """Take a folder that there is; anything else must be a name."""
-        if value not in DATASETS and os.path.lexists(expand_home(os.fspath(value))):
+        """Take a path, and a folder that there is; anything else must be a name."""
+        text = os.fspath(value)
+        is_path = "/" in text or os.sep in text or os.path.lexists(text)
+        if text not in DATASETS and is_path:
             return super().convert(value, param, ctx)
         return _Name.convert(value, param, ctx)
 

@@ -224,6 +224,12 @@ def test_pictures_that_cannot_be_used_are_listed(dlcli, letters):
     assert verified.stderr.endswith("Error: 9 pictures in ./mine cannot be used\n")
 
 
+def test_a_folder_that_is_not_there_cannot_be_verified(dlcli):
+    result = dlcli("data", "verify", "./nowhere")
+    assert result.code == 3
+    assert "nowhere: no such folder of IDX files or pictures" in result.stderr
+
+
 def test_hidden_files_and_texts_are_no_pictures(letters, cache):
     for name in (".DS_Store.png", "notes.txt"):
         (letters / "A" / name).write_text("x")
