@@ -318,7 +318,7 @@ def test_a_run_is_used_from_any_folder_and_with_moved_data(dlcli, of_tiny, tiny,
     tiny.rename("moved")
     gone = dlcli("eval", "../runs/tiny", "-q")
     assert (gone.code, gone.stdout) == (3, "")
-    assert f"{tiny}: no such folder of IDX files; name it with: --dataset FOLDER" in gone.stderr
+    assert f"{tiny}: no such folder of images; name it with: --dataset FOLDER" in gone.stderr
     assert dlcli("plot", "../runs/tiny", "-o", "curves.svg").code == 0
     for command in (["eval", "--split", "validation"], ["eval", "--split", "train"], ["report"]):
         assert dlcli(*command, "../runs/tiny", "--dataset", "moved").code == 0
@@ -422,7 +422,9 @@ def test_another_dataset_has_no_other_split(dlcli, trained_model, tiny, split):
 def test_a_missing_dataset_is_reported(dlcli, trained_model):
     result = dlcli("eval", trained_model, "--dataset", "nowhere", "-q")
     assert result.code == 3
-    assert result.stderr.startswith("Error: nowhere: no such folder of IDX files, and none of ")
+    assert result.stderr.startswith(
+        "Error: nowhere: no such folder of IDX files or pictures, and none of "
+    )
 
 
 def test_an_unknown_key_in_the_config_matters_only_where_it_is_needed(

@@ -301,7 +301,7 @@ def test_a_run_is_resumed_from_another_folder_and_with_moved_data(train, dlcli, 
     tiny.rename("moved")
     gone = dlcli(*resume, "--set", "epochs=3")
     assert (gone.code, gone.stdout) == (3, "")
-    hint = f"{tiny}: no such folder of IDX files; name it with: --set dataset=FOLDER\n"
+    hint = f"{tiny}: no such folder of images; name it with: --set dataset=FOLDER\n"
     assert gone.stderr == f"Error: {hint}"
     assert dlcli(*resume, "--set", "epochs=3", "--set", "dataset=moved").code == 0
     whole, parts = (Path("../runs", name, "metrics.jsonl") for name in ("whole", "parts"))
