@@ -43,6 +43,12 @@ def shown(config: "Config", dataset: "Dataset", folds: int) -> "Iterator[Fold]":
     from dlcli.evaluation import cross_validation
     from dlcli.runs import initial_model
 
+    layers = "-".join(map(str, config.layer_sizes(len(dataset.class_names))))
+    message_of(
+        f"{folds} networks {layers}, ",
+        f"each trained on {dataset.name} without a fold, ",
+        f"for {config.epochs} epoch{'' if config.epochs == 1 else 's'}",
+    )
     started = monotonic()
     initial = initial_model.load(config)
     for fold in cross_validation.cross_validate(config, dataset, folds, initial):

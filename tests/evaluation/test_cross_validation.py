@@ -78,7 +78,9 @@ def test_mean_and_spread_are_those_of_the_folds_and_no_run_is_written(dlcli, tin
     accuracies = [fold["accuracy"] for fold in found["per_fold"]]
     assert found["accuracy"]["mean"] == pytest.approx(np.mean(accuracies))
     assert found["accuracy"]["stdev"] == pytest.approx(np.std(accuracies, ddof=1))
-    assert result.stderr.count("\n") == 3
+    first, *lines = result.stderr.splitlines()
+    assert first.startswith("3 networks 784-8-10, each trained on ")
+    assert [line.split()[:2] for line in lines] == [["fold", f"{n}/3"] for n in (1, 2, 3)]
     text = dlcli(*arguments).stdout.splitlines()
     assert [line.split()[0] for line in text[:6]] == ["fold", "1", "2", "3", "mean", "stdev"]
     assert text[-1].endswith(" over 3 folds of 60 images")
