@@ -164,11 +164,12 @@ def _heading(text: str) -> None:
     echo(styled(text, sys.stdout, bold=True))
 
 
-def _markdown(text: str, indent: str = "") -> None:
+def _markdown(text: str, first: str = "", indent: str = "") -> None:
+    """Print Markdown in lines that fit; ``first`` begins the first line, the rest is indented."""
     from dlcli.lessons import texts
 
-    for line in texts.as_lines(text, _width() - len(indent)):
-        echo(printable(f"{indent}{line}".rstrip()))
+    for number, line in enumerate(texts.as_lines(text, _width() - len(indent))):
+        echo(printable(f"{indent if number else first}{line}".rstrip()))
 
 
 def _introduce(lesson: "Lesson", opening: "Opening") -> None:
@@ -184,7 +185,7 @@ def _introduce(lesson: "Lesson", opening: "Opening") -> None:
     _heading("What do you expect?")
     _markdown(opening.asks)
     for number, choice in enumerate(lesson.file.question.choices, 1):
-        _markdown(f"{number}. {choice}", "  ")
+        _markdown(choice, f"  {number}. ", "     ")
 
 
 def _ask(lesson: "Lesson") -> int | None:
@@ -217,9 +218,14 @@ def _show(result: "Result", predicted: int | None) -> None:
     style = terminal.style_for(getattr(sys.stdout, "encoding", None))
     question = result.lesson.file.question
     _heading("What happened")
-    if predicted is not None:
-        right = "and so it was" if predicted == question.answer else f"it was {question.answer}"
-        _markdown(f"You expected {predicted}: {right}.")
+    answer = f"{question.answer}: {question.choices[question.answer - 1]}"
+    if predicted is None:
+        _markdown(f"The answer is {answer}")
+    elif predicted == question.answer:
+        _markdown(f"You were right: the answer is {answer}")
+    else:
+        _markdown(f"You expected {predicted}, but the answer is {answer}")
+    echo()
     for claim in result.claims:
         _markdown(f"- {'' if claim.held else 'DID NOT HOLD: '}{claim.says}")
     for chart in result.charts:

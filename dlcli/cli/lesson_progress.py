@@ -46,7 +46,7 @@ class LessonProgress:
                 file=sys.stderr,
                 leave=False,
                 dynamic_ncols=True,
-                bar_format="{percentage:3.0f} %|{bar}|{postfix}",
+                bar_format="{percentage:3.0f} %|{bar}| {desc}",
             )
         networks = all_networks.values()
         done = sum(1.0 if each.is_finished else each.progress for each in networks)
@@ -56,6 +56,6 @@ class LessonProgress:
             if each.history
         )
         wide = (layout.width(sys.stderr) or 0) >= _WIDE
-        self._bar.set_postfix_str(scores if wide else "", refresh=False)
+        self._bar.set_description_str(scores if wide else "", refresh=False)
         self._bar.n = round(100 * done / len(all_networks))
         self._bar.refresh()

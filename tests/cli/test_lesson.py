@@ -135,11 +135,11 @@ def test_at_a_terminal_a_prediction_is_asked_for_and_compared(dlcli, mine, monke
     result = dlcli("lesson", mine)
     assert len(asked) == 2
     assert "Type a number from 1 to 2." in result.stderr
-    assert "You expected 1: it was 2." in result.stdout
+    assert "You expected 1, but the answer is 2: that" in result.stdout
     answer(monkeypatch, "2")
-    assert "You expected 2: and so it was." in dlcli("lesson", mine).stdout
+    assert "You were right: the answer is 2: that" in dlcli("lesson", mine).stdout
     answer(monkeypatch, "")
-    assert "You expected" not in dlcli("lesson", mine).stdout
+    assert "The answer is 2: that" in dlcli("lesson", mine).stdout
 
 
 @pytest.mark.parametrize("arguments", [["--yes"], ["--quiet"], ["--format=json"]])

@@ -49,6 +49,6 @@ def test_the_commands_to_try_next_can_be_typed(name):
 @pytest.mark.parametrize("name", LESSONS)
 def test_a_lesson_is_short_enough_to_read_and_fits_the_list(name):
     file = reader.read(name).file
-    assert len(f"10  {name:15}  {file.title}") <= 100
+    assert len(f"10  {name:15}  {file.title}") <= 80
     assert 60 < len(file.idea.split()) < 300
     assert 60 < len(file.explanation.split()) < 320
