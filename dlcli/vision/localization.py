@@ -2,11 +2,13 @@
 
 No single way of finding strokes is right for all pictures. So each picture gives several
 candidates: foregrounds by windows of two sizes, and groups of connected components in each. The
-rejection network scores them, and the best is the digit. Where none is accepted, costlier ways are
-tried: a higher threshold, the removal of printed lines, one colour of the background for the whole
-picture, and light strokes in place of dark ones.
+rejection network scores them, from the likeliest on, and the best is the digit; one that could not
+become the best is not made. Where none is accepted, costlier ways are tried: a higher threshold,
+the removal of printed lines, one colour of the background for the whole picture, and light strokes
+in place of dark ones.
 """
 
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -72,16 +74,10 @@ def locate_digit(
         Keep the steps.
     """
     search = Search(picture, size)
-    candidates = search.likely()
-    scores = _scores(candidates, scorer)
-    if not (scores < MAX_OOD_ACCEPTED).any():
-        more = search.unlikely(candidates)
-        candidates += more
-        scores = np.concatenate([scores, _scores(more, scorer)])
-    if not candidates:
+    best = _best(search, scorer)
+    if best is None:
         reason = RejectionReason.BLANK if search.is_blank else RejectionReason.NO_DIGIT
         return Located(None, reason, trace=PreprocessingTrace(picture) if explain else None)
-    best = candidates[int(np.argmin(scores + [candidate.penalty for candidate in candidates]))]
     trace = None
     if explain:
         box = _scaled(best.box, search.size, picture.size)
@@ -93,10 +89,24 @@ def locate_digit(
     return Located(best.pixels, None, variants, ood_score, best.box, trace)
 
 
-def _scores(candidates: list[Candidate], scorer: Scorer) -> Array:
-    if not candidates:
-        return np.empty(0, np.float32)
-    return scorer(np.stack([candidate.pixels for candidate in candidates]))
+def _best(search: "Search", scorer: Scorer) -> Candidate | None:
+    """The candidate with the lowest sum of OOD score and penalty, the first of those alike."""
+    scored: list[tuple[float, Candidate]] = []
+    # The least sum so far. Those of bars do not count: they may be strokes of candidates to come.
+    limits = [math.inf]
+    for candidate in search.likely_below(lambda: min(limits)):
+        (score,) = scorer(candidate.pixels[np.newaxis]).tolist()
+        scored.append((score, candidate))
+        if not _is_bar(candidate):
+            limits.append(score + candidate.penalty)
+    likely = [candidate for _, candidate in scored]
+    scored = [pair for pair in scored if not _is_stroke(pair[1], likely)]
+    if all(score >= MAX_OOD_ACCEPTED for score, _ in scored):
+        unlikely = search.unlikely([candidate for _, candidate in scored])
+        if unlikely:
+            scores = scorer(np.stack([candidate.pixels for candidate in unlikely]))
+            scored += zip(scores.tolist(), unlikely, strict=True)
+    return min(scored, key=lambda pair: pair[0] + pair[1].penalty)[1] if scored else None
 
 
 class Search:
@@ -113,12 +123,15 @@ class Search:
 
         A bar in the box of a single component is one of its strokes, and no 1.
         """
-        found = list(self._in_windows(inverted=False))
-        return [
-            candidate
-            for candidate in found
-            if not (any(_is_part(candidate, other) for other in found) and _is_bar(candidate))
-        ]
+        found = list(self.likely_below(lambda: math.inf))
+        return [candidate for candidate in found if not _is_stroke(candidate, found)]
+
+    def likely_below(self, limit: Callable[[], float]) -> Iterator[Candidate]:
+        """Those whose penalty alone is below a limit, which may fall while they are asked for.
+
+        Strokes of others are among them.
+        """
+        return self._in_windows(limit, inverted=False)
 
     def unlikely(self, likely: list[Candidate]) -> list[Candidate]:
         """More candidates, by ways that cost more and are seldom right."""
@@ -133,7 +146,7 @@ class Search:
                     found += self._in_foreground(without_lines, 2)
         found += self._in_foreground(global_foreground(self._channels), 2)
         if not likely or _is_page(likely[0]):
-            found += self._in_windows(inverted=True)
+            found += self._in_windows(lambda: math.inf, inverted=True)
         # What is left of a line or an edge looks like a 1.
         return [candidate for candidate in found if not _is_bar(candidate)]
 
@@ -142,11 +155,15 @@ class Search:
         channels = self._channels if dark else invert(self._channels)
         return (local_foreground(channels, window) for window in WINDOWS)
 
-    def _in_windows(self, *, inverted: bool) -> Iterator[Candidate]:
-        for number, foreground in enumerate(self._foregrounds(inverted=inverted)):
-            yield from self._in_foreground(foreground, number + 2 * inverted)
+    def _in_windows(self, limit: Callable[[], float], *, inverted: bool) -> Iterator[Candidate]:
+        foregrounds = self._foregrounds(inverted=inverted)
+        for number in range(len(WINDOWS)):
+            if _FOREGROUND_PENALTY * (number + 2 * inverted) < limit():
+                yield from self._in_foreground(next(foregrounds), number + 2 * inverted, limit)
 
-    def _in_foreground(self, foreground: Pixels, number: int) -> Iterator[Candidate]:
+    def _in_foreground(
+        self, foreground: Pixels, number: int, limit: Callable[[], float] = lambda: math.inf
+    ) -> Iterator[Candidate]:
         """The groups of a foreground's components, as images in MNIST's format."""
         components = connected_components(foreground)
         if components is None:
@@ -158,15 +175,16 @@ class Search:
             groups.append(parts)
         height, width = foreground.shape
         for rank, members in enumerate(groups):
-            strokes = strokes_of(components, members)
-            yield Candidate(
-                normalize_digit(strokes),
-                _scaled(components.box(members), (width, height), self.size),
-                foreground,
-                _GROUP_PENALTY * rank + _FOREGROUND_PENALTY * number,
-                has_neighbour(components, members),
-                len(members),
-            )
+            penalty = _GROUP_PENALTY * rank + _FOREGROUND_PENALTY * number
+            if penalty < limit():
+                yield Candidate(
+                    normalize_digit(strokes_of(components, members)),
+                    _scaled(components.box(members), (width, height), self.size),
+                    foreground,
+                    penalty,
+                    has_neighbour(components, members),
+                    len(members),
+                )
 
 
 def _scaled(box: Box, size: Size, new: Size) -> Box:
@@ -192,6 +210,11 @@ def _is_bar(candidate: Candidate) -> bool:
     points = np.argwhere(_mask(candidate)).astype(np.float32)
     narrow, wide = np.linalg.eigvalsh(np.cov(points.T))
     return bool(narrow <= _MAX_BAR_ASPECT**2 * wide)
+
+
+def _is_stroke(candidate: Candidate, found: list[Candidate]) -> bool:
+    """Whether a candidate is a bar in the box of a single component."""
+    return any(_is_part(candidate, other) for other in found) and _is_bar(candidate)
 
 
 def _is_part(candidate: Candidate, whole: Candidate) -> bool:
