@@ -16,6 +16,10 @@ from dlcli.runs.checkpoint import Model
 from dlcli.vision.candidate import Box, Located, PreprocessingTrace
 from dlcli.vision.decode import ignore_warnings, read_pages, to_grey_or_rgb
 from dlcli.vision.rejection import RejectionReason, rejection_reason
+from dlcli.vision.test_time_augmentation import FIRST_VARIANTS
+
+# Above this mean probability of its first variants a picture's others are not shown to the network.
+_SURE_PROBABILITY = 0.98
 
 if TYPE_CHECKING:
     Preprocessed = tuple[str, Located | ImageError]  # and the name of the page
@@ -110,16 +114,17 @@ def predict_image(model: Model, image: Image.Image, name: str, reject: float = 0
 
 
 def _classify(model: Model, batch: "list[Preprocessed]", reject: float) -> Iterator[Prediction]:
-    """Predict a batch with one forward pass over the variants of all its pictures."""
-    shown = [
-        found.variants
-        for _, found in batch
-        if isinstance(found, Located) and found.variants is not None
-    ]
-    outputs: Iterator[Array] = iter(())
-    if shown:
-        ends = np.cumsum([len(variants) for variants in shown])
-        outputs = iter(np.split(model.infer(np.concatenate(shown))[1], ends[:-1]))
+    """Predict a batch of pictures."""
+    outputs = iter(
+        _probabilities(
+            model,
+            [
+                found.variants
+                for _, found in batch
+                if isinstance(found, Located) and found.variants is not None
+            ],
+        )
+    )
     for name, found in batch:
         if isinstance(found, ImageError):
             yield Prediction(name, error=str(found))
@@ -127,8 +132,7 @@ def _classify(model: Model, batch: "list[Preprocessed]", reject: float) -> Itera
         probabilities, rejection = None, found.rejection
         reason = rejection and str(rejection)
         if found.variants is not None:
-            several = next(outputs)
-            probabilities = several.mean(axis=0) if len(several) > 1 else several[0]
+            probabilities = next(outputs)
             rejection = _rejection(found, probabilities, reject)
             reason = rejection and _explained(rejection, probabilities, model.class_names)
         yield Prediction(
@@ -140,6 +144,28 @@ def _classify(model: Model, batch: "list[Preprocessed]", reject: float) -> Itera
             box=found.box,
             trace=found.trace,
         )
+
+
+def _probabilities(model: Model, variants: list[Pixels]) -> list[Array]:
+    """The mean over each picture's variants, or over the first ones if that is sure."""
+    means = _means(model, [several[:FIRST_VARIANTS] for several in variants])
+    unsure = [
+        index
+        for index, mean in enumerate(means)
+        if len(variants[index]) > FIRST_VARIANTS and not mean.max() > _SURE_PROBABILITY
+    ]
+    for index, mean in zip(unsure, _means(model, [variants[i] for i in unsure]), strict=True):
+        means[index] = mean
+    return means
+
+
+def _means(model: Model, variants: list[Pixels]) -> list[Array]:
+    """The mean over each picture's variants, by one forward pass for all pictures."""
+    if not variants:
+        return []
+    ends = np.cumsum([len(several) for several in variants])
+    outputs = np.split(model.infer(np.concatenate(variants))[1], ends[:-1])
+    return [output.mean(axis=0) if len(output) > 1 else output[0] for output in outputs]
 
 
 def _rejection(

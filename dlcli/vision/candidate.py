@@ -68,7 +68,8 @@ class Located:
     variants
         To average over, shape (n, 784); None if it is rejected.
     ood_score
-        The mean over the variants; None if none is expected.
+        The mean over the variants, or over the first ones if that is sure; None if none is
+        expected.
     box
         Where it lies, in pixels of the picture; None if nothing was found.
     """

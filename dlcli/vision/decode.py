@@ -16,9 +16,11 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from dlcli.errors import ImageError
 from dlcli.files import open_file
 
-# Pictures are reduced by an integer factor to about this side. JPEG files are decoded at a half, a
-# quarter or an eighth of their size, which is much faster.
-USEFUL_SIDE_PX = 500
+# Pictures are reduced by an integer factor to a longer side of at least this, strips to twice this.
+# JPEG files are decoded at a half, a quarter or an eighth of their size, which is much faster: a
+# photograph of 1152x868 pixels takes 1.8 ms at a quarter, 3.2 at a half and 6.0 as a whole.
+USEFUL_SIDE_PX = 288
+_MIN_STRIP_ASPECT = 4
 # The useful side of a page of many digits: those a fortieth of the page high then have 25 pixels,
 # more than the 20 of MNIST's.
 PAGE_SIDE_PX = 1000
@@ -169,7 +171,8 @@ def _page(image: Image.Image, name: str, useful_side: int) -> Image.Image:
     if not pixels:
         raise ImageError(f"{name}: an empty picture ({image.width}x{image.height})")
     if image.format in {"JPEG", "MPO"}:
-        image.draft("", (useful_side, useful_side))
+        factor = _reduction(image.size, useful_side)
+        image.draft("", (image.width // factor, image.height // factor))
     is_large = pixels > max_pixels * _LARGE_FRACTION
     with _LARGE_PICTURE_LOCK if is_large else nullcontext():
         image.load()
@@ -316,9 +319,15 @@ def to_grey_or_rgb(image: Image.Image, name: str, useful_side: int = USEFUL_SIDE
 
 
 def _reduced(image: Image.Image, useful_side: int) -> Image.Image:
-    """Reduced by an integer factor to less than twice the useful side."""
-    factor = max(image.size) // useful_side
+    factor = _reduction(image.size, useful_side)
     return image.reduce(factor) if factor > 1 else image
+
+
+def _reduction(size: tuple[int, int], useful_side: int) -> int:
+    """The integer factor by which a picture is reduced."""
+    shorter, longer = sorted(size)
+    is_strip = longer >= _MIN_STRIP_ASPECT * shorter
+    return max(1, longer // (2 * useful_side if is_strip else useful_side))
 
 
 def _from_deep(image: Image.Image, useful_side: int) -> Image.Image:

@@ -37,7 +37,7 @@ from dlcli.vision.foreground import (
 from dlcli.vision.mnist_format import bounding_box
 from dlcli.vision.normalization import normalize_digit
 from dlcli.vision.rejection import RejectionReason, ood_scores
-from dlcli.vision.test_time_augmentation import tta_variants
+from dlcli.vision.test_time_augmentation import FIRST_VARIANTS, tta_variants
 
 Scorer = Callable[[Pixels], Array]
 Size = tuple[int, int]  # width, height
@@ -48,6 +48,8 @@ _GROUP_PENALTY = 0.04
 _FOREGROUND_PENALTY = 0.05
 # Up to this OOD score a candidate is the digit, and no other ways are tried.
 MAX_OOD_ACCEPTED = 0.3
+# Up to this mean OOD score of its first variants a candidate's others are not scored.
+_SURE_OOD = 0.2
 # What covers more of its bounding box than MNIST's digits do, and is wider than a bar, is a page.
 _MAX_COVERAGE = 0.7
 _MIN_PAGE_ASPECT = 0.5
@@ -85,7 +87,9 @@ def locate_digit(
     if best.has_neighbour:
         return Located(best.pixels, RejectionReason.SEVERAL_DIGITS, box=best.box, trace=trace)
     variants = tta_variants(best.pixels)
-    ood_score = float(scorer(variants).mean())
+    ood_score = float(scorer(variants[:FIRST_VARIANTS]).mean())
+    if ood_score > _SURE_OOD:
+        ood_score = float(scorer(variants).mean())
     return Located(best.pixels, None, variants, ood_score, best.box, trace)
 
 
