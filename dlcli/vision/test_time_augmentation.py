@@ -3,11 +3,13 @@
 Averaging over transformed copies of an input makes a prediction more accurate and better
 calibrated (Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional
 neural networks", 2012). Here every combination of three rotations, three scales and five shifts is
-a variant, and so is the image itself. Where the mean of the first few, those without a shift, is
-sure already, the others do not change it: among 1,365 pictures of 51 kinds, no prediction differs.
+a variant, and so is the image itself. Where the mean of the first ten is sure already, the others
+hardly change it: on 1,365 pictures of 52 kinds, no prediction, and no probability by more than
+0.014.
 """
 
 from functools import cache
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +21,7 @@ from dlcli.nn.types import Pixels
 ROTATIONS_DEGREES = (-10, 0, 10)
 SCALES = (0.9, 1.0, 1.1)
 SHIFTS_PX = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))  # right, down
+# The image, and each rotation with each scale once, with the shifts in turn.
 FIRST_VARIANTS = 1 + len(ROTATIONS_DEGREES) * len(SCALES)
 
 Corners = tuple[npt.NDArray[np.intp], npt.NDArray[np.float32]]
@@ -27,7 +30,7 @@ Corners = tuple[npt.NDArray[np.intp], npt.NDArray[np.float32]]
 def tta_variants(pixels: Pixels) -> Pixels:
     """Variants of a 28x28 image, shape (784,): an array of shape (46, 784).
 
-    The first is the image, and the first ``FIRST_VARIANTS`` are not shifted.
+    The first is the image; the mean over the first ``FIRST_VARIANTS`` is near that over all.
     """
     corners, weights = _bilinear()
     # One pixel of background at the end, for what comes from outside the image.
@@ -72,10 +75,9 @@ def tta_affine_maps() -> tuple[tuple[float, ...], ...]:
     (a x + b y + c, d x + e y + f) of the image, where pixels have their middles at halves.
     """
     return tuple(
-        _affine_map(degrees, scale, right, down)
-        for right, down in SHIFTS_PX
-        for degrees in ROTATIONS_DEGREES
-        for scale in SCALES
+        _affine_map(degrees, scale, *SHIFTS_PX[(2 * number + turn) % len(SHIFTS_PX)])
+        for turn in range(len(SHIFTS_PX))
+        for number, (degrees, scale) in enumerate(product(ROTATIONS_DEGREES, SCALES))
     )
 
 

@@ -16,7 +16,7 @@ from dlcli.inference.sources import ImageSource
 from dlcli.runs import checkpoint, lookup
 from dlcli.vision import pipeline
 from dlcli.vision.rejection import RejectionReason
-from dlcli.vision.test_time_augmentation import tta_variants
+from dlcli.vision.test_time_augmentation import FIRST_VARIANTS, tta_variants
 from tests.patience import PATIENCE_SECONDS
 
 
@@ -159,10 +159,14 @@ def prediction_for(model, page: Image.Image, **options):
     return prediction
 
 
-def test_the_prediction_is_the_mean_over_variants(trained):
+@pytest.mark.parametrize(("sure", "number"), [(0, FIRST_VARIANTS), (1, 46)])
+def test_the_prediction_is_the_mean_over_the_first_variants_or_over_all_if_it_is_doubtful(
+    trained, monkeypatch, sure, number
+):
+    monkeypatch.setattr(predictor, "_SURE_PROBABILITY", sure)
     prediction = prediction_for(trained, ONE)
     assert (prediction.pixels == pipeline.preprocess(ONE, "x").pixels).all()
-    _, expected = trained.infer(tta_variants(prediction.pixels))
+    _, expected = trained.infer(tta_variants(prediction.pixels)[:number])
     np.testing.assert_allclose(prediction.probabilities, expected.mean(axis=0), rtol=1e-5)
     assert prediction.probabilities.argmax() == 1
     assert prediction.reason is None

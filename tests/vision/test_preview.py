@@ -17,7 +17,7 @@ def drawn(path, picture: Image.Image) -> np.ndarray:
 
 
 def test_four_tiles_show_the_way_from_the_picture_to_the_28x28(tmp_path):
-    page = Image.new("L", (600, 300), 255)
+    page = Image.new("L", (560, 280), 255)
     page.paste(0, (400, 100, 410, 200))
     row = drawn(tmp_path / "a.png", page)
     assert row.shape == (296, 4 * 288 - 8, 3)
@@ -25,9 +25,9 @@ def test_four_tiles_show_the_way_from_the_picture_to_the_28x28(tmp_path):
     picture, foreground, digit, seen = tiles
     is_red = (picture == (220, 40, 40)).all(axis=2)
     rows, columns = np.nonzero(is_red)
-    scale = 280 / 600
-    assert columns.min() < 400 * scale < 410 * scale < columns.max()
-    assert rows.min() < 100 * scale < 200 * scale < rows.max()
+    scale = 280 / 560
+    assert columns.min() <= 400 * scale < 410 * scale < columns.max()
+    assert rows.min() <= 100 * scale < 200 * scale < rows.max()
     for tile in (foreground, digit):
         assert tile.max() > 240
     assert (foreground == (220, 40, 40)).all(axis=2).any()
