@@ -55,6 +55,9 @@ def command(
       dlcli report runs/small runs/large -o comparison.html
       dlcli report --demo pretrained --open
     """
+    from dataclasses import replace
+
+    from dlcli.evaluation.evaluate import mark_disputed
     from dlcli.files import atomic_write
     from dlcli.report.models import evaluate_models
 
@@ -73,7 +76,11 @@ def command(
 
         data = load_dataset_of(models, dataset, data_dir)
         with limit_threads(threads):
-            content = page.render(evaluate_models(models, data.test), data.name, data.test)
+            found = [
+                replace(entry, scores=mark_disputed(entry.scores, data))
+                for entry in evaluate_models(models, data.test)
+            ]
+            content = page.render(found, data.name, data.test)
     with atomic_write(path) if output is None else open_output(path) as file:
         file.write(content)
     print_path(path)

@@ -12,6 +12,7 @@
 - ``cache``         downloaded datasets on the disk: fetch, import, verify, repair
 - ``location``      where that is, if nobody says so
 - ``datasets``      a dataset in memory, or a mixture of several: ``load``
+- ``disputed``      images of MNIST whose labels people dispute
 - ``splits``        training and validation examples
 - ``augmentation``  distorted copies of training images
 - ``pictures``      images of a dataset as PNG files, for ``dlcli data export`` and ``show``

@@ -1,23 +1,27 @@
 """The scores of a model, or of an ensemble of models, on labelled images."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from dlcli.data.classes import are_digits
 from dlcli.data.datasets import Dataset, Examples
+from dlcli.data.disputed import Dispute, disputes
 from dlcli.errors import DatasetError
 from dlcli.evaluation import metrics
 from dlcli.evaluation.metrics import ClassScores, Rejection
 from dlcli.nn.losses import mean_loss
-from dlcli.nn.types import Array, Counts, Labels
+from dlcli.nn.types import Array, Counts, Labels, Pixels
 from dlcli.runs.checkpoint import Model
 from dlcli.training.builders import make_splits
+from dlcli.vision.test_time_augmentation import tta_variants
 
 REJECTION_RATES = (0.01, 0.02, 0.05)
 """Fractions of the images to reject, to show how many errors that avoids."""
+
+_TTA_BATCH = 50  # images whose variants are classified at once: some megabytes
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,30 @@ class PartScores:
 
 
 @dataclass(frozen=True)
+class TtaScores:
+    """The scores of the mean prediction over variants of each image; the interval as without."""
+
+    variants: int
+    images: int
+    correct: int
+    interval: tuple[float, float]
+
+    @property
+    def accuracy(self) -> float:
+        """The fraction of correct predictions."""
+        return self.correct / self.images
+
+    def to_builtins(self) -> dict[str, Any]:
+        """The scores as plain values for JSON."""
+        return {
+            "accuracy": self.accuracy,
+            "correct": self.correct,
+            "accuracy_interval_95": list(self.interval),
+            "variants": self.variants,
+        }
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """The scores on a set of images, and the prediction for each image.
 
@@ -62,6 +90,10 @@ class Evaluation:
         Shape (images, classes).
     parts
         The scores on each dataset of a mixture, as :func:`score_parts` gives them.
+    disputed
+        The images whose labels people dispute, as :func:`mark_disputed` gives them.
+    tta
+        The scores with test-time augmentation, if they were asked for.
     """
 
     images: int
@@ -78,6 +110,19 @@ class Evaluation:
     predictions: Labels
     probabilities: Array
     parts: tuple[PartScores, ...] = ()
+    disputed: Mapping[int, Dispute] = field(default_factory=dict)
+    tta: TtaScores | None = None
+
+    @property
+    def disputed_errors(self) -> list[int]:
+        """The wrong predictions for images with a disputed label, by index."""
+        return sorted(i for i in self.disputed if self.predictions[i] != self.labels[i])
+
+    @property
+    def undisputed_accuracy(self) -> float:
+        """The accuracy without the images whose labels people dispute."""
+        correct = self.correct - len(self.disputed) + len(self.disputed_errors)
+        return correct / (self.images - len(self.disputed))
 
     @property
     def calibration_error(self) -> float:
@@ -97,7 +142,22 @@ class Evaluation:
             **self._class_scores(),
             "confusion_matrix": self.confusion.tolist(),
             **({"parts": [part.to_builtins() for part in self.parts]} if self.parts else {}),
+            **(self._disputed() if self.disputed else {}),
+            **({"tta": self.tta.to_builtins()} if self.tta else {}),
         }
+
+    def _disputed(self) -> dict[str, Any]:
+        """The errors on images with a disputed label; ``agreed`` is on another label."""
+        errors = [
+            {
+                "index": index,
+                "label": self.class_names[self.labels[index]],
+                "prediction": self.class_names[self.predictions[index]],
+                "agreed": self.disputed[index] == "another",
+            }
+            for index in self.disputed_errors
+        ]
+        return {"disputed_errors": errors, "accuracy_undisputed": self.undisputed_accuracy}
 
     def _class_scores(self) -> dict[str, Any]:
         """The scores of each class, by the key ``per_digit`` where the classes are digits."""
@@ -154,6 +214,35 @@ def score_parts(result: Evaluation, examples: Examples, dataset: Dataset) -> Eva
             interval = metrics.wilson_interval(correct, images)
             found.append(PartScores(part.name, images, correct, correct / images, interval))
     return replace(result, parts=tuple(found))
+
+
+def mark_disputed(result: Evaluation, dataset: Dataset) -> Evaluation:
+    """Add which of the dataset's test images have labels that people dispute."""
+    return replace(result, disputed=disputes(dataset))
+
+
+def score_tta(
+    result: Evaluation,
+    models: Sequence[Model],
+    images: Pixels,
+    progress: Callable[[float], object] = lambda _: None,
+) -> Evaluation:
+    """Add the scores with test-time augmentation, by the variants of ``dlcli predict``.
+
+    ``progress`` is called with the number of images that are done, again and again.
+    """
+    correct = variants = 0
+    for start in range(0, len(images), _TTA_BATCH):
+        batch = [tta_variants(image.reshape(-1)) for image in images[start : start + _TTA_BATCH]]
+        variants = len(batch[0])
+        shown = np.concatenate(batch)
+        outputs = np.mean([model.infer(shown)[1] for model in models], axis=0)
+        means = outputs.reshape(len(batch), variants, -1).mean(axis=1)
+        labels = result.labels[start : start + _TTA_BATCH]
+        correct += int(np.count_nonzero(means.argmax(axis=1) == labels))
+        progress(len(batch))
+    interval = metrics.wilson_interval(correct, result.images)
+    return replace(result, tta=TtaScores(variants, result.images, correct, interval))
 
 
 def common_split(models: Sequence[Model], dataset: Dataset, split: str) -> Examples:

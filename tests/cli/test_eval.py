@@ -465,3 +465,19 @@ def test_a_loss_that_overflows_is_null_in_json_and_no_warning_is_shown(
     assert (result.code, result.stderr) == (0, "")
     assert json.loads(result.stdout, parse_constant=pytest.fail)["loss"] is None
     assert dlcli("eval", "large.npz", "-q", "--dataset", "sample").stderr == ""
+
+
+def test_augmentation_and_disputed_labels_are_figures_of_their_own(
+    dlcli, trained_model, monkeypatch, expected
+):
+    monkeypatch.setattr(evaluate, "disputes", lambda _: {0: "none", 1: "another"})
+    text = dlcli("eval", trained_model, "--tta").stdout
+    assert re.search(f"^accuracy  .*{100 * expected.accuracy:.2f} %", text, re.MULTILINE)
+    assert re.search("^accuracy with TTA  .*46 variants", text, re.MULTILINE)
+    assert "accuracy without 2 disputed labels" in text
+    scores = json_of(dlcli("eval", trained_model, "--tta", "--format", "json"))
+    assert list(scores) == [*KEYS, "disputed_errors", "accuracy_undisputed", "tta"]
+    assert scores["accuracy"] == expected.accuracy
+    assert "disputed_errors" not in json_of(
+        dlcli("eval", trained_model, "--split", "train", "--format", "json")
+    )

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from dlcli.errors import CheckpointError, DatasetError
 from dlcli.evaluation import evaluate
 from dlcli.nn.network import Network
 from dlcli.runs import checkpoint
+from dlcli.vision.test_time_augmentation import tta_variants
 
 # The network below predictions the digit whose pixel is lit.
 LABELS = [0, 1, 2, 2, 3, 3, 4, 5, 6, 7, 8, 9]
@@ -86,6 +88,30 @@ def test_scores_become_plain_values_for_json(result):
         "f1": 0,
         "images": 1,
     }
+
+
+def test_errors_on_disputed_images_are_counted_apart(result):
+    marked = replace(result, disputed={3: "another", 4: "none", 8: "none"})
+    assert marked.disputed_errors == [3, 8]
+    assert marked.undisputed_accuracy == 8 / 9
+    values = marked.to_builtins()
+    assert values["accuracy_undisputed"] == 8 / 9
+    assert values["disputed_errors"] == [
+        {"index": 3, "label": "2", "prediction": "3", "agreed": True},
+        {"index": 8, "label": "6", "prediction": "5", "agreed": False},
+    ]
+
+
+def test_augmentation_scores_the_mean_over_the_variants(model):
+    images = examples().images
+    result = evaluate.evaluate([model], examples())
+    counted = []
+    scores = evaluate.score_tta(result, [model], images, counted.append).tta
+    assert scores is not None
+    assert (scores.images, scores.variants, sum(counted)) == (12, 46, 12)
+    expected = [model.infer(tta_variants(image))[1].mean(axis=0).argmax() for image in images]
+    assert scores.correct == np.count_nonzero(np.array(expected) == LABELS)
+    assert scores.to_builtins()["accuracy"] == scores.correct / 12
 
 
 def test_outputs_that_overflow_are_an_error_of_the_checkpoint(make_checkpoint):
