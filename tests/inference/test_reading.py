@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from dlcli.inference.reading import Reading, ReadingOptions, read, read_picture
 from dlcli.inference.sources import ImageSource
@@ -75,6 +75,16 @@ def test_a_digit_less_probable_than_asked_for_is_doubtful(model, page):
 
 def test_a_blank_page_has_no_number(model):
     assert read_picture(model, Image.new("RGB", (300, 200), (250, 250, 240))) == ()
+
+
+def test_letters_are_no_number_but_do_not_hide_one(model, page):
+    font = ImageFont.load_default(48)
+    words = Image.new("L", (700, 200), 255)
+    ImageDraw.Draw(words).text((30, 60), "The quick brown fox", fill=0, font=font)
+    assert read_picture(model, words) == ()
+    both = page(("385", 330, 60), size=(700, 200))
+    ImageDraw.Draw(both).text((30, 60), "Total:", fill=0, font=font)
+    assert "".join(texts(read_picture(model, both))) == "385"
 
 
 def test_a_file_that_is_no_picture_stops_no_other(model, page):
