@@ -138,6 +138,10 @@ def run(
     return Result(lesson, first, trained, known, claims, charts, explanation, seconds)
 
 
+# What a score is of, by the first part of its name.
+WHOSE = {"train": "training images", "validation": "unseen images", "gradient": "gradient"}
+
+
 @dataclass(frozen=True)
 class _Measured:
     """The trained networks of a lesson, and its figures so far."""
@@ -174,12 +178,14 @@ class _Measured:
         drawn = DrawnChart(
             chart.title,
             texts.fill(chart.note, self.known),
-            is_fraction="accuracy" in (chart.curve or "") or chart.shows == "fraction",
+            is_fraction="accuracy" in " ".join(chart.scores) or chart.shows == "fraction",
             is_log=chart.scale == "log",
         )
-        if chart.curve is not None:
+        if chart.scores:
             names = chart.experiments or tuple(self.trained)
-            return replace(drawn, lines=[self._line(name, chart.curve) for name in names])
+            pairs = [(name, score) for name in names for score in chart.scores]
+            several = len(chart.scores) > 1
+            return replace(drawn, lines=[self._line(*pair, names_score=several) for pair in pairs])
         if chart.bars is not None:
             key = f"charts[{number + 1}].bars"
             formulas = {label: self.lesson.bars[number, label] for label in chart.bars}
@@ -188,11 +194,14 @@ class _Measured:
         key = f"charts[{number + 1}].pictures"
         return replace(drawn, pictures=self.value(key, self.lesson.pictures[number]))
 
-    def _line(self, name: str, score: str) -> Series:
+    def _line(self, name: str, score: str, *, names_score: bool) -> Series:
         trained = self.trained[name]
         points = [
             (scores.epoch, value)
             for scores, value in zip(trained.history, trained.scores(score), strict=True)
             if math.isfinite(value)
         ]
-        return Series(trained.label, [epoch for epoch, _ in points], [value for _, value in points])
+        label = (
+            f"{trained.label}, {WHOSE[score.partition('_')[0]]}" if names_score else trained.label
+        )
+        return Series(label, [epoch for epoch, _ in points], [value for _, value in points])

@@ -197,10 +197,11 @@ class _Checker:
         place: Place = ("charts", number)
         if sum(part is not None for part in (chart.curve, chart.bars, chart.pictures)) != 1:
             self._document.report(place, "needs one of the keys curve, bars and pictures")
-        if chart.curve is not None and chart.curve not in SCORES:
-            hint = did_you_mean(chart.curve, SCORES, {})
-            problem = f"expected {', '.join(SCORES)}, got {chart.curve}{hint}"
-            self._document.report((*place, "curve"), problem)
+        for score in chart.scores:
+            if score not in SCORES:
+                problem = f"expected {', '.join(SCORES)}, got {score}"
+                hint = did_you_mean(score, SCORES, {})
+                self._document.report((*place, "curve"), f"{problem}{hint}")
         for name in chart.experiments or ():
             if name not in self._content.experiments:
                 hint = did_you_mean(name, self._content.experiments, {})

@@ -65,7 +65,8 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     title: Annotated[Text, Meta(description="what it shows")]
     note: Annotated[str, Meta(description="a sentence on how to read it")] = ""
     curve: Annotated[
-        str | None, Meta(description="a score over the epochs, a line an experiment")
+        tuple[Text, ...] | Text | None,
+        Meta(description="a score over the epochs, or a list of them; a line an experiment"),
     ] = None
     bars: Annotated[
         dict[str, Formula] | None, Meta(description="a bar a label, as long as its formula's value")
@@ -82,6 +83,12 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     scale: Annotated[
         Literal["linear", "log"], Meta(description="`log`: each step is a factor of ten")
     ] = "linear"
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """The scores of ``curve``."""
+        curve = self.curve or ()
+        return (curve,) if isinstance(curve, str) else curve
 
 
 class NextStep(msgspec.Struct, frozen=True, kw_only=True):

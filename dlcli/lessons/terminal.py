@@ -70,14 +70,14 @@ def shown(value: float, *, is_fraction: bool) -> str:
 class _Scale:
     """Values to positions from 0 to 1."""
 
-    def __init__(self, values: Sequence[float], *, is_fraction: bool, is_log: bool) -> None:
+    def __init__(self, values: Sequence[float], *, is_log: bool, to_one: bool = False) -> None:
         known = [value for value in values if math.isfinite(value)]
         self.is_log = is_log and any(value > 0 for value in known)
         positive = [value for value in known if value > 0] if self.is_log else known
         low, high = min(positive, default=0.0), max(positive, default=1.0)
         if not self.is_log:
             low = min(low, 0.0)
-            high = 1.0 if is_fraction else high
+            high = 1.0 if to_one else high
         self.low, self.high = self._level(low), self._level(high)
         if self.high <= self.low:
             self.high = self.low + 1
@@ -103,7 +103,7 @@ class _Scale:
 def _curves(chart: DrawnChart, width: int, style: Style) -> Iterator[str]:
     """Lines over the epochs, each with a mark of its own; named below with their last value."""
     everything = [value for line in chart.lines for value in line.values]
-    scale = _Scale(everything, is_fraction=chart.is_fraction, is_log=chart.is_log)
+    scale = _Scale(everything, is_log=chart.is_log, to_one=chart.is_fraction)
     last = max((line.epochs[-1] for line in chart.lines if line.epochs), default=1) or 1
     columns = max(width - _LABEL_COLUMNS - 1, _LEAST_PLOT_COLUMNS)
     grid = [[" "] * columns for _ in range(_ROWS)]
@@ -143,7 +143,7 @@ def _thinned(line: Series, last: int, columns: int) -> Iterator[tuple[int, float
 def _bars(chart: DrawnChart, width: int, style: Style) -> Iterator[str]:
     """A bar a line, with its label before and its value after it."""
     values = list(chart.bars.values())
-    scale = _Scale(values, is_fraction=chart.is_fraction, is_log=chart.is_log)
+    scale = _Scale(values, is_log=chart.is_log)
     if scale.is_log:  # the shortest bar has to be seen
         scale.low -= (scale.high - scale.low) / 8
     texts = [shown(value, is_fraction=chart.is_fraction) for value in values]
