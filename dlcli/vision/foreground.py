@@ -102,31 +102,6 @@ def local_foreground(channels: Sequence[Pixels], window: float) -> Pixels:
     return strongest
 
 
-def global_foreground(channels: Sequence[Pixels]) -> Pixels:
-    """The distance of each pixel from the median of the border."""
-    strongest = np.zeros_like(channels[0])
-    for channel in channels:
-        background = np.full_like(channel, round(float(np.median(_border(channel)))))
-        np.maximum(strongest, cv2.absdiff(channel, background), out=strongest)
-    return strongest
-
-
-def raise_threshold(foreground: Pixels) -> Pixels:
-    """The foreground without its fainter part, such as printed lines.
-
-    What is above Otsu's threshold is divided a second time by Otsu's method, in the middle of the
-    two classes.
-    """
-    strong = foreground[foreground > otsu_threshold(foreground)]
-    if not strong.size:
-        return foreground
-    is_higher = strong > otsu_threshold(strong.reshape(1, -1))
-    if is_higher.all() or not is_higher.any():
-        return foreground
-    middle = (float(strong[is_higher].mean()) + float(strong[~is_higher].mean())) / 2
-    return np.where(foreground > middle, foreground, np.uint8(0))
-
-
 def remove_lines(foreground: Pixels, *, columns: bool) -> Pixels | None:
     """The foreground without thin lines along rows, and along columns if asked for.
 

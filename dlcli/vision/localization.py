@@ -3,9 +3,8 @@
 No single way of finding strokes is right for all pictures. So each picture gives several
 candidates: foregrounds by windows of two sizes, and groups of connected components in each. The
 rejection network scores them, from the likeliest on, and the best is the digit; one that could not
-become the best is not made. Where none is accepted, costlier ways are tried: a higher threshold,
-the removal of printed lines, one colour of the background for the whole picture, and light strokes
-in place of dark ones.
+become the best is not made. Where none is accepted, printed lines are removed, and light strokes
+tried in place of dark ones.
 """
 
 import math
@@ -26,11 +25,9 @@ from dlcli.vision.components import (
 )
 from dlcli.vision.foreground import (
     WINDOWS,
-    global_foreground,
     invert,
     is_dark_on_light,
     local_foreground,
-    raise_threshold,
     remove_lines,
     working_channels,
 )
@@ -141,14 +138,10 @@ class Search:
         """More candidates, by ways that cost more and are seldom right."""
         found: list[Candidate] = []
         for foreground in self._foregrounds(inverted=False):
-            if connected_components(foreground) is None:
-                continue
-            found += self._in_foreground(raise_threshold(foreground), 2)
             for columns in (False, True):
                 without_lines = remove_lines(foreground, columns=columns)
                 if without_lines is not None:
                     found += self._in_foreground(without_lines, 2)
-        found += self._in_foreground(global_foreground(self._channels), 2)
         if not likely or _is_page(likely[0]):
             found += self._in_windows(lambda: math.inf, inverted=True)
         # What is left of a line or an edge looks like a 1.

@@ -50,7 +50,7 @@ def test_the_pictures_that_are_read_are_counted_for_each_change(sample, tmp_path
     counts = vision_ablation.count(model, [(tmp_path / "digit.png", label)])
     assert counts[str(AS_IT_IS)] == Counter({"digit right": 1})
     assert set(counts) == {str(change) for change in (AS_IT_IS, *RULES, *CONSTANTS)}
-    assert counts["MAX_LENGTH_PX: 200"] == Counter({"digit right": 1})
+    assert counts["MAX_LENGTH_PX: 50"] == Counter({"digit right": 1})
 
 
 def test_the_table_says_how_many_more_pictures_are_treated_right():

@@ -91,7 +91,6 @@ def test_the_foreground_is_the_light_that_is_missing(window):
 def test_an_even_sheet_has_no_foreground(window):
     for level in (0, 128, 255):
         assert not foreground.local_foreground(sheet(level, 3), window).any()
-        assert not foreground.global_foreground(sheet(level, 3)).any()
 
 
 @pytest.mark.parametrize("window", WINDOWS)
@@ -137,51 +136,8 @@ def test_noise_is_as_weak_in_the_foreground_as_on_the_paper(window):
 def test_a_light_pen_counts_by_its_strongest_colour(pen):
     channels = [np.where(STROKE, level, 250).astype(np.uint8) for level in pen]
     expected = 250 - min(pen)
-    assert foreground.global_foreground(channels)[STROKE].min() == expected
     local = foreground.local_foreground(channels, WINDOWS[0])
     np.testing.assert_allclose(local[STROKE], 255 * expected / 250, atol=1)
-
-
-@pytest.mark.parametrize(("paper", "pen"), [(220, 20), (20, 240)])
-def test_the_global_foreground_has_no_polarity(paper, pen):
-    found = foreground.global_foreground(with_stroke(pen, paper))
-    np.testing.assert_array_equal(found, STROKE * np.uint8(abs(paper - pen)))
-
-
-def test_the_global_foreground_keeps_what_is_wider_than_any_window():
-    (channel,) = sheet()
-    channel[20:100, 20:140] = 40
-    assert foreground.local_foreground([channel], WINDOWS[0])[60, 80] == 0
-    assert foreground.global_foreground([channel])[60, 80] == 180
-
-
-def test_a_higher_threshold_leaves_the_pen_and_not_the_fainter_lines():
-    random = np.random.default_rng(0)
-    found = np.zeros((HEIGHT, WIDTH), np.uint8)
-    found[::20] = random.integers(60, 90, (6, WIDTH))
-    found[STROKE] = random.integers(110, 256, STROKE.sum())  # uneven, with grey edges
-    raised = foreground.raise_threshold(found)
-    assert not raised[~STROKE].any()
-    strong = found >= 160
-    assert (raised[strong] == found[strong]).all()
-
-
-def test_the_higher_threshold_lies_in_the_middle_of_the_two_classes():
-    found = np.zeros((20, 60), np.uint8)
-    for row, level in ((10, 95), (13, 105), (15, 170), (18, 190)):
-        found[row:] = level
-    found[0, :2] = 130, 150
-    raised = foreground.raise_threshold(found)
-    np.testing.assert_array_equal(raised, np.where(found > 140, found, 0))
-
-
-@pytest.mark.parametrize("level", [0, 9, 255])
-@pytest.mark.parametrize("on_paper", [False, True])
-def test_a_foreground_of_one_level_has_no_higher_threshold(level, on_paper):
-    found = np.full((20, 30), level, np.uint8)
-    if on_paper:
-        found[:10] = 0
-    np.testing.assert_array_equal(foreground.raise_threshold(found), found)
 
 
 def crossed(*, row: int = 60, slope: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -237,7 +193,5 @@ def test_the_smallest_images_have_a_foreground(shape):
     foreground.is_dark_on_light(channels)
     for window in WINDOWS:
         assert foreground.local_foreground(channels, window).shape == shape
-    whole = foreground.global_foreground(channels)
-    assert foreground.raise_threshold(whole).shape == shape
-    without = foreground.remove_lines(whole, columns=True)
+    without = foreground.remove_lines(channels[0], columns=True)
     assert without is None or without.shape == shape
