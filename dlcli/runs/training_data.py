@@ -127,7 +127,7 @@ def _for_model(dataset: Dataset, model: Model) -> Dataset:
     is_same = dataset.checksum == model.metadata.dataset.checksum
     if is_same and len(names) == len(dataset.class_names):
         return replace(dataset, class_names=names)  # checkpoints of older versions have no names
-    return dataset.with_classes(names, f"those of {model.path}, ")
+    return dataset.with_classes(names, f"those of {model.path}: ")
 
 
 def short(checksum: str) -> str:

@@ -169,7 +169,7 @@ def test_a_dataset_of_other_classes_is_refused(dlcli, model, workdir):
     write_letters(workdir / "mine", "AX", each=3)
     result = dlcli("eval", model, "--dataset", "mine")
     assert result.code == 3
-    assert f"mine: its class 'X' is none of those of {model}/best.npz, A, B, C" in result.stderr
+    assert f"mine: its class 'X' is none of those of {model}/best.npz: A, B, C" in result.stderr
 
 
 def test_some_of_the_classes_can_be_scored(dlcli, model, workdir):
