@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks import accuracy, exports
-from dlcli.config.schema import reference
+from dlcli.config.reference import reference
 from dlcli.data.registry import DATASETS
 from tests.faults import record
 from tools import generated, publish_pretrained

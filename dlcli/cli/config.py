@@ -210,9 +210,9 @@ def describe(output_format: str) -> None:
       dlcli config schema > dlcli.schema.json
       dlcli config schema --format markdown
     """
-    from dlcli.config import schema
+    from dlcli.config import reference
 
     if output_format == "json":
-        print_json(schema.json_schema())
+        print_json(reference.json_schema())
     else:
-        echo(schema.reference(), nl=False)
+        echo(reference.reference(), nl=False)

@@ -3,8 +3,9 @@
 import math
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -73,7 +74,7 @@ def rounded(rate: float) -> float:
     return float(f"{rate:.{_DIGITS}g}")
 
 
-def _bar(steps: int) -> "click._termui_impl.ProgressBar[int]":
+def _bar(steps: int) -> AbstractContextManager[Any]:
     return click.progressbar(
         length=steps, label="learning rate", file=sys.stderr, hidden=not shows_bars()
     )

@@ -21,8 +21,7 @@ from dlcli.config.choices import (
     summaries,
     users,
 )
-from dlcli.config.messages import describe_allowed, shown
-from dlcli.config.yaml_loader import dump, settings_of
+from dlcli.config.yaml_loader import dump
 from dlcli.data.classes import MAX_CLASSES, MAX_NAME_LENGTH, MIN_CLASSES
 from dlcli.data.registry import DATASETS
 from dlcli.nn.dimensions import IMAGE_SIZE, MAX_HIDDEN_LAYERS, MAX_PARTS, MAX_PATH
@@ -116,8 +115,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         ]
         | None,
         Meta(
-            description="Use only the images of these classes, as in [3, 7]; the network then "
-            "has an output for each of them."
+            description="Use only the images of these classes, as in [3, 7]: one output for each."
         ),
     ] = None
     preparation: Annotated[
@@ -155,9 +153,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     class_weights: Annotated[
         Literal["balanced"] | dict[str, _Positive] | None,
         Meta(
-            description="How much an image of each class counts in the cost, as in "
-            "{7: 2.0, 1: 0.5}; 1 for classes that are not named. balanced: all classes count "
-            "alike, however many images they have."
+            description="How much an image of each class counts in the cost, as in {7: 2.0}; "
+            "others count 1. balanced: all classes count alike, however many images they have."
         ),
     ] = None
     label_smoothing: Annotated[
@@ -401,22 +398,3 @@ def to_builtins(config: Config) -> dict[str, Any]:
 def to_yaml(config: Config) -> str:
     """The config as YAML; ``files.load`` reads an equal config back."""
     return dump(to_builtins(config), flow=None)
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema of a config, for editors (https://json-schema.org)."""
-    schema = msgspec.json.schema(Config)
-    properties = schema["$defs"]["Config"]["properties"]
-    properties["dataset"]["examples"] = list(DATASETS)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-
-
-def reference() -> str:
-    """The config reference as a Markdown table: key, default, allowed values, meaning."""
-    rows = ["| key | default | allowed | meaning |", "| --- | --- | --- | --- |"]
-    defaults = settings_of(to_builtins(Config(augmentation=Augmentation())), "")
-    for key, kind in key_types().items():
-        description = msgspec.json.schema(kind).get("description", "")
-        default = defaults[key].value if key in defaults else None
-        rows.append(f"| `{key}` | `{shown(default)}` | {describe_allowed(kind)} | {description} |")
-    return "\n".join(rows) + "\n"

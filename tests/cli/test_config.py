@@ -7,7 +7,8 @@ import yaml
 
 from dlcli.config import files
 from dlcli.config.files import shipped_configs
-from dlcli.config.schema import Config, differences, reference, to_builtins
+from dlcli.config.reference import reference
+from dlcli.config.schema import Config, differences, to_builtins
 from dlcli.data.registry import DATASETS
 
 

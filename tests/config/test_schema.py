@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dlcli.config import reference, validation
 from dlcli.config import schema as configs
-from dlcli.config import validation
 from dlcli.config.messages import allowed_names
 from dlcli.config.schema import Config
 from dlcli.config.yaml_loader import parse
@@ -145,7 +145,7 @@ def test_differences_name_old_and_new():
 
 
 def test_the_json_schema_describes_every_key():
-    schema = json.loads(json.dumps(configs.json_schema()))
+    schema = json.loads(json.dumps(reference.json_schema()))
     properties = schema["$defs"]["Config"]["properties"]
     assert set(properties) == {field.name for field in FIELDS}
     assert properties["learning_rate"]["exclusiveMinimum"] == 0
@@ -153,7 +153,7 @@ def test_the_json_schema_describes_every_key():
 
 
 def test_the_reference_has_a_row_for_every_key():
-    rows = configs.reference().splitlines()[2:]
+    rows = reference.reference().splitlines()[2:]
     keys = [row.split("`")[1] for row in rows]
     assert [key for key in keys if "." not in key] == [field.name for field in FIELDS]
     inner = [field.name for field in msgspec.structs.fields(configs.Augmentation)]
