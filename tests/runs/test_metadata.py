@@ -34,6 +34,22 @@ def test_metadata_come_back_from_json():
     assert Metadata.from_json(values) == METADATA
 
 
+def test_a_mixture_comes_back_from_json():
+    parts = (DatasetIdentity("mnist", "1"), DatasetIdentity("./mine", "2", "/home/me/mine"))
+    mixed = replace(METADATA, dataset=DatasetIdentity("mnist + ./mine", "3", None, parts))
+    values = json.loads(json.dumps(mixed.to_json()))
+    assert values["dataset"]["parts"][0] == {"name": "mnist", "checksum": "1"}
+    assert Metadata.from_json(values) == mixed
+
+
+@pytest.mark.parametrize(("key", "value"), [("checksum", None), ("folder", 1), ("name", 5)])
+def test_an_invalid_part_of_a_mixture_is_refused_by_its_key(key, value):
+    values = METADATA.to_json()
+    values["dataset"]["parts"] = [{"name": "mnist", "checksum": "0"} | {key: value}]
+    with pytest.raises(CheckpointError, match=rf"dataset\.parts\.{key}: missing or invalid$"):
+        Metadata.from_json(values)
+
+
 def test_optional_keys_may_be_missing_or_empty():
     few = replace(METADATA, scores=None, threads=None, images=None, training=None)
     values = few.to_json()
@@ -52,6 +68,9 @@ def test_optional_keys_may_be_missing_or_empty():
         ("dataset", None),
         ("dataset.name", "x" * 5000),
         ("dataset.checksum", 7),
+        ("dataset.parts", "mnist"),
+        ("dataset.parts", [1]),
+        ("dataset.parts", [{"name": "mnist", "checksum": "0"}] * 101),
         ("preprocessing", "zoom"),
         ("scores", 1),
         ("scores.train_loss", "low"),
