@@ -82,7 +82,7 @@ def command(
     if name is None:
         _list_lessons(output_format)
         return
-    from dlcli.lessons import reader
+    from dlcli.lessons import catalog, reader
 
     lesson = reader.read(name, overrides)
     destination = _destination(lesson, output, output_format, force=force)
@@ -100,8 +100,11 @@ def command(
     page = _write_page(result, destination) if destination is not None else None
     if output_format == "json":
         print_json(_as_json(result, page))
-    elif page is not None:
-        echo(f"Page: {printable(str(page))}")
+    else:
+        if page is not None:
+            echo(f"Page: {printable(str(page))}")
+        if (following := catalog.after(lesson.name)) is not None:
+            echo(f"Next lesson: dlcli lesson {following.name}")
     if opened and page is not None:
         import webbrowser
 
@@ -119,7 +122,12 @@ def _list_lessons(output_format: str) -> None:
         for number, name, title in rows:
             print_json({"number": int(number), "name": name, "title": title}, indent=None)
         return
-    print_table(["", "lesson", "what it shows"], rows, left=3)
+    if (layout.width(sys.stdout) or _WIDEST) >= _WIDEST:
+        print_table(["", "lesson", "what it shows"], rows, left=3)
+    else:
+        for number, name, title in rows:
+            echo(f"{number:>2}  {name}")
+            _markdown(title, "    ", "    ")
     message("Take one by its name or number: dlcli lesson 1")
 
 

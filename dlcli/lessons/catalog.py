@@ -1,6 +1,7 @@
 """The lessons that come with dlcli, found by their names and numbers."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from dlcli.config.hints import closest
@@ -28,6 +29,12 @@ def shipped() -> list[Entry]:
         number, _, name = path.stem.partition("-")
         found.append(Entry(int(number), name, path))
     return found
+
+
+def after(name: str) -> Entry | None:
+    """The lesson that follows one of those that come with dlcli."""
+    pairs = pairwise(shipped())
+    return next((second for first, second in pairs if first.name == name), None)
 
 
 def find(word: str) -> tuple[str, Path]:

@@ -1,6 +1,7 @@
 """Charts and pictures as lines of text, with block characters or in ASCII."""
 
 import math
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -49,7 +50,7 @@ def style_for(encoding: str | None) -> Style:
 
 def draw(chart: DrawnChart, width: int, style: Style) -> Iterator[str]:
     """The lines of a chart, none longer than ``width``."""
-    yield chart.title
+    yield from textwrap.wrap(chart.title, width)
     if chart.lines:
         yield from _curves(chart, width, style)
     elif chart.bars:
@@ -120,7 +121,12 @@ def _curves(chart: DrawnChart, width: int, style: Style) -> Iterator[str]:
     yield f"{' ' * (_LABEL_COLUMNS + 1)}0{end:>{columns - 1}}"
     for line, mark in zip(chart.lines, _marks(style), strict=False):
         final = shown(line.values[-1], is_fraction=chart.is_fraction) if line.values else "-"
-        yield f"{' ' * (_LABEL_COLUMNS + 1)}{mark} {line.label}: {final}"
+        yield from textwrap.wrap(
+            f"{mark} {line.label}: {final}",
+            width,
+            initial_indent=" " * (_LABEL_COLUMNS + 1),
+            subsequent_indent=" " * (_LABEL_COLUMNS + 3),
+        )
 
 
 def _marks(style: Style) -> str:

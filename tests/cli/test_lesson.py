@@ -148,6 +148,13 @@ def test_nothing_is_asked_where_nobody_wants_it(dlcli, mine, monkeypatch, argume
     assert dlcli("lesson", mine, *arguments).code == 0
 
 
+def test_the_list_fits_a_narrow_terminal(dlcli, monkeypatch):
+    monkeypatch.setattr("dlcli.cli.layout.width", lambda _stream: 40)
+    lines = dlcli("lesson").stdout.splitlines()
+    assert max(map(len, lines)) <= 40
+    assert lines[0] == " 1  one-layer"
+
+
 def test_every_line_fits_a_narrow_terminal(dlcli, mine, monkeypatch):
     monkeypatch.setattr("dlcli.cli.layout.width", lambda _stream: 40)
     lines = dlcli("lesson", mine, "-q").stdout.splitlines()

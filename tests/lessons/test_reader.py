@@ -134,6 +134,7 @@ def test_set_changes_all_networks_or_one():
             "expected accuracy_on(experiment,",
         ),
         ("accuracy(slow)", "accuracy(slow) + accuracy_on(slow, x)", "figures.gain: x: no such exp"),
+        ("curve: validation_accuracy", "curve: [acc]", "charts[1].curve: expected train_loss, tra"),
         ("curve: validation_accuracy", "curve: acc", "charts[1].curve: expected train_loss, train"),
         (
             "[fast]",

@@ -19,6 +19,13 @@ def test_the_lessons_are_numbered_without_gaps():
     assert [entry.number for entry in catalog.shipped()] == list(range(1, len(LESSONS) + 1))
 
 
+def test_each_lesson_leads_to_the_next_one():
+    followed = [catalog.after(name) for name in LESSONS]
+    assert [entry.name for entry in followed[:-1]] == LESSONS[1:]
+    assert followed[-1] is None
+    assert catalog.after("mine") is None
+
+
 @pytest.mark.parametrize("name", LESSONS)
 def test_what_a_lesson_claims_happens_and_its_page_says_so(name, sample):
     result = engine.run(reader.read(name), lambda _: sample)

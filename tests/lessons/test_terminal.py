@@ -7,6 +7,7 @@ from dlcli.lessons import terminal
 from dlcli.lessons.engine import DrawnChart, Series
 from dlcli.lessons.experiments import Picture
 
+LONG = "A title that is so long that it does not fit a narrow terminal"
 RISING = Series("rising", list(range(11)), [n / 10 for n in range(11)])
 FALLING = Series("falling", list(range(11)), [1 - n / 10 for n in range(11)])
 LINES = DrawnChart("Lines", "", lines=[RISING, FALLING], is_fraction=True)
@@ -22,7 +23,11 @@ def draw(chart, width=80, style=terminal.UNICODE):
 
 @pytest.mark.parametrize("style", [terminal.UNICODE, terminal.ASCII])
 @pytest.mark.parametrize("width", [40, 60, 80])
-@pytest.mark.parametrize("chart", [LINES, BARS, PICTURES], ids=lambda chart: chart.title)
+@pytest.mark.parametrize(
+    "chart",
+    [LINES, BARS, PICTURES, DrawnChart(LONG, "", lines=[Series(LONG, [0, 1], [0.5, 1])])],
+    ids=lambda chart: chart.title,
+)
 def test_no_line_is_wider_than_the_terminal(chart, width, style):
     assert max(map(len, draw(chart, width, style))) <= width
 
