@@ -102,13 +102,13 @@ class Line:
     height
         The usual height of its digits in pixels.
     lean
-        How much they lean to the right: columns a row.
+        How much they lean to the right, columns a row; None if nothing is cut.
     """
 
     members: tuple[frozenset[int], ...]
     boundaries: tuple[Boundary, ...]
     height: float
-    lean: float = 0.0
+    lean: float | None = None
 
     def labels(self, start: int, end: int) -> frozenset[int]:
         """The components and pieces from one boundary to another."""
@@ -172,7 +172,7 @@ class Page:
         box = self.components.box(list(labels))
         left, top, right, bottom = box
         height = (bottom - top) / line.height
-        width = (right - left) / line.height - abs(line.lean) * height
+        width = (right - left) / line.height - abs(line.lean or 0.0) * height
         return Span(start, end, labels, parts, box, height, max(width, 0.0))
 
     def pixels(self, span: Span) -> Pixels:
