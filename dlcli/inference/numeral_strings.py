@@ -39,7 +39,7 @@ _USUAL_WIDTH, _WIDTH_COST = 0.7, 8.0
 _USUAL_HEIGHT, _HEIGHT_COST = 0.7, 6.0
 # A number ends where the gap to what follows is more than so many times the usual one of the page,
 # within bounds that are fractions of the digits' height.
-_USUAL_GAPS, _GAP_BOUNDS = 1.8, (0.75, 2.0)
+_USUAL_GAPS, _GAP_BOUNDS = 1.8, (0.7, 2.0)
 # Where the number of digits is known, ending a number at another gap costs so much for each height
 # of a digit that the gap is narrower or wider, and so does each digit missing.
 _GAP_COST, _MISSING_COST = 3.0, 4.0
@@ -52,10 +52,9 @@ _MAX_COST_OF_DIGITS = 1.3
 # Digits with a higher cost, at most so many of a page, are looked at again.
 _MAX_SURE_COST = 0.02
 _MAX_LOOKS = 24
-# A line is cut where the cheapest way is as bad as this, or something is wider than this fraction
-# of its height.
-_MAX_COST_UNCUT = 0.3
-_MAX_WIDTH_UNCUT = 1.1
+# A component no wider than the first of a pair, a fraction of the line's height, is not cut if its
+# cost is up to the second: what is narrow is seldom two digits.
+_MAX_COSTS_UNCUT = ((0.7, 1.0), (1.1, 0.3), (1.4, 0.05))
 _MIN_WIDTH_TO_CUT = 0.4
 
 
@@ -182,7 +181,7 @@ def _to_cut(line: "Line", page: "Page", path: list[_Part]) -> list[int]:
     good: set[int] = set()
     for part in path:
         for digit in part.digits:
-            if digit.cost <= _MAX_COST_UNCUT and digit.span.width <= _MAX_WIDTH_UNCUT:
+            if digit.cost <= _max_cost_uncut(digit.span.width):
                 good.update(range(digit.span.start, digit.span.end))
     min_width = _MIN_WIDTH_TO_CUT * line.height
     return [
@@ -190,6 +189,11 @@ def _to_cut(line: "Line", page: "Page", path: list[_Part]) -> list[int]:
         for place, labels in enumerate(line.members)
         if place not in good and page.width(labels) >= min_width
     ]
+
+
+def _max_cost_uncut(width: float) -> float:
+    """How bad a candidate of a width may be that is not cut; less than 0 if it is too wide."""
+    return next((cost for limit, cost in _MAX_COSTS_UNCUT if width <= limit), -1.0)
 
 
 def max_gap(page: "Page") -> float:

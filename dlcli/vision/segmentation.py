@@ -16,10 +16,11 @@ import numpy as np
 from PIL import Image
 
 from dlcli.nn.types import Pixels
-from dlcli.vision.candidate import Box, Mask
+from dlcli.vision.candidate import Box, FloatImage, Mask
 from dlcli.vision.components import Components, connected_components, strokes_of
 from dlcli.vision.cuts import candidate_cuts, slant
-from dlcli.vision.normalization import normalize_digit
+from dlcli.vision.morphology import dilate, label
+from dlcli.vision.normalization import STROKE_LEVEL, normalize_digit
 from dlcli.vision.page_foreground import WINDOW, page_channels, page_foreground
 from dlcli.vision.printed_lines import without_print
 from dlcli.vision.text_lines import TextLine, find_lines
@@ -27,15 +28,20 @@ from dlcli.vision.text_lines import TextLine, find_lines
 # Smaller pictures hold a few digits, and no printed lines that their strokes could be told from.
 _MIN_SIDE_FOR_PRINT_PX = 100
 # A digit of several parts is at most so many times as wide as its line is high, once upright.
-_MAX_WIDTH = 1.3
+_MAX_WIDTH = 1.2
 # A digit is at least so high, as a fraction of its line's digits.
 _MIN_HEIGHT = 0.4
 # Atoms of one digit are no farther apart, as a fraction of the line's height.
 _MAX_GAP_IN_DIGIT = 0.35
+# Two strokes farther apart than this, each nearly as high as the line, are two digits.
+_MAX_GAP_OF_STROKES = 0.1
+_MIN_HEIGHT_OF_DIGIT = 0.8
 
 
 # Parts lower than this fraction of the line's height belong to what they stand over, if it is cut.
 _MAX_PART_HEIGHT = 0.5
+# Parts of a candidate with a smaller fraction of its area are scraps of other digits.
+_MIN_PART_AREA = 0.07
 # Digits do not begin or end at a gap this wide that is none: inside a component.
 _NO_GAP = -1.0
 
@@ -78,6 +84,8 @@ class Span:
         In pixels of the foreground.
     height, width
         Of the box, as fractions of the height of the line's digits; the width once upright.
+    is_cut
+        Whether it begins or ends at a cut.
     """
 
     start: int
@@ -87,6 +95,7 @@ class Span:
     box: Box
     height: float
     width: float
+    is_cut: bool
 
 
 @dataclass(frozen=True)
@@ -155,15 +164,27 @@ class Page:
             for end in range(start + 1, len(line.boundaries)):
                 span = self._span(line, start, end, tuple(parts))
                 if span is not None:
-                    if parts and span.width > _MAX_WIDTH:
+                    if span.width > _MAX_WIDTH and (parts or span.is_cut):
                         break
                     if span.height >= _MIN_HEIGHT:
                         found.append(span)
                 if not line.boundaries[end].left:  # another component begins
                     parts.append(line.boundaries[end].gap)
-                    if parts[-1] > _MAX_GAP_IN_DIGIT:
+                    if parts[-1] > _MAX_GAP_IN_DIGIT or self._are_apart(line, end):
                         break
         return found
+
+    def _are_apart(self, line: Line, place: int) -> bool:
+        """Whether two components as high as digits meet at a boundary, with a gap between them."""
+        boundary, components = line.boundaries[place], self.components
+        if boundary.gap <= _MAX_GAP_OF_STROKES or not 0 < boundary.member < len(line.members):
+            return False
+        heights = [
+            box[3] - box[1]
+            for labels in line.members[boundary.member - 1 : boundary.member + 1]
+            for box in [components.box(list(labels))]
+        ]
+        return min(heights) >= _MIN_HEIGHT_OF_DIGIT * line.height
 
     def _span(self, line: Line, start: int, end: int, parts: tuple[float, ...]) -> Span | None:
         labels = line.labels(start, end)
@@ -173,11 +194,13 @@ class Page:
         left, top, right, bottom = box
         height = (bottom - top) / line.height
         width = (right - left) / line.height - abs(line.lean or 0.0) * height
-        return Span(start, end, labels, parts, box, height, max(width, 0.0))
+        is_cut = bool(line.boundaries[start].left or line.boundaries[end].left)
+        return Span(start, end, labels, parts, box, height, max(width, 0.0), is_cut)
 
     def pixels(self, span: Span) -> Pixels:
         """A candidate in MNIST's format, shape (784,)."""
-        return normalize_digit(strokes_of(self.components, list(span.labels)))
+        strokes = strokes_of(self.components, list(span.labels))
+        return normalize_digit(_without_scraps(strokes) if span.is_cut else strokes)
 
     def mass(self, line: Line) -> list[float]:
         """The mass between each two boundaries, as a fraction of a usual digit's on the line."""
@@ -217,74 +240,75 @@ class Page:
         if not to_cut:
             return line
         whole = [next(iter(labels)) for labels in line.members]
-        for label in to_cut:
-            for part in self._parts_over(label, whole, line.height):
-                self._join(label, part)
+        for atom in to_cut:
+            for part in self._parts_over(atom, whole, line.height):
+                self._join(atom, part)
                 whole.remove(part)
-        lean = slant(self._mask(label) for label in whole)
+        lean = slant(self._mask(atom) for atom in whole)
         plain = self._line(TextLine(whole, line.height))
         members, boundaries = list(plain.members), []
-        for place, label in enumerate(whole):
+        for place, atom in enumerate(whole):
             boundaries.append(plain.boundaries[place])
-            if label in to_cut:
-                members[place], cuts = self._cut(label, line.height, lean)
+            if atom in to_cut:
+                members[place], cuts = self._cut(atom, line.height, lean)
                 boundaries += [Boundary(place, left, _NO_GAP, crossed) for left, crossed in cuts]
         return Line(tuple(members), (*boundaries, plain.boundaries[-1]), line.height, lean)
 
-    def _parts_over(self, label: int, others: list[int], line_height: float) -> list[int]:
+    def _parts_over(self, atom: int, others: list[int], line_height: float) -> list[int]:
         """Small components whose middle stands over or in a component."""
         components = self.components
-        left, right = components.left[label], components.right[label]
+        left, right = components.left[atom], components.right[atom]
         return [
             other
             for other in others
-            if other != label
+            if other != atom
             and 2 * left < components.left[other] + components.right[other] < 2 * right
             and components.bottom[other] - components.top[other] < _MAX_PART_HEIGHT * line_height
         ]
 
-    def _join(self, label: int, part: int) -> None:
+    def _join(self, atom: int, part: int) -> None:
         """Make a component a part of another."""
         components = self.components
         left, top, right, bottom = components.box([part])
         window = components.labels[top:bottom, left:right]
-        window[window == part] = label
-        joined = components.box([label, part])
+        window[window == part] = atom
+        joined = components.box([atom, part])
         for array, edge in zip(
             (components.left, components.top, components.right, components.bottom),
             joined,
             strict=True,
         ):
-            array[label] = edge
-        components.mass[label] += components.mass[part]
+            array[atom] = edge
+        components.mass[atom] += components.mass[part]
         components.mass[part] = 0
 
-    def _mask(self, label: int) -> Mask:
-        left, top, right, bottom = self.components.box([label])
-        return np.asarray(self.components.labels[top:bottom, left:right] == label, np.bool_)
+    def _mask(self, atom: int) -> Mask:
+        left, top, right, bottom = self.components.box([atom])
+        return np.asarray(self.components.labels[top:bottom, left:right] == atom, np.bool_)
 
     def _cut(
-        self, label: int, line_height: float, lean: float
+        self, atom: int, line_height: float, lean: float
     ) -> tuple[frozenset[int], list[tuple[frozenset[int], float]]]:
         """The pieces of a component; those to the left of each cut, and what it crosses."""
         components = self.components
-        left, top, right, bottom = components.box([label])
+        left, top, right, bottom = components.box([atom])
         window = components.labels[top:bottom, left:right]
-        mask = self._mask(label)
+        mask = self._mask(atom)
         cuts = candidate_cuts(mask, line_height, lean)
         if not cuts:
-            return frozenset((label,)), []
-        # A bit for each cut: whether a pixel is on its right.
-        codes = np.zeros(int(mask.sum()), np.int64)
+            return frozenset((atom,)), []
+        # Pixels on the right of the same cuts are a piece: the sum of their cuts' hashes is equal.
         rows, columns = np.nonzero(mask)
-        for bit, cut in enumerate(cuts):
-            codes |= (columns >= cut.columns[rows]).astype(np.int64) << bit
-        kinds, piece = np.unique(codes, return_inverse=True)
+        hashes = np.random.default_rng(0).integers(2**64, size=len(cuts), dtype=np.uint64)
+        codes = np.zeros(len(rows), np.uint64)
+        for cut, hashed in zip(cuts, hashes, strict=True):
+            codes[columns >= cut.columns[rows]] += hashed
+        kinds, some, piece = np.unique(codes, return_index=True, return_inverse=True)
         first = len(components.mass)
         window[rows, columns] = first + piece
         levels = components.foreground[top:bottom, left:right][rows, columns].astype(np.float64)
         mass = np.bincount(piece, levels)
-        mass *= components.mass[label] / mass.sum()
+        mass *= components.mass[atom] / mass.sum()
         boxes = [
             (
                 left + int(columns[piece == kind].min()),
@@ -294,16 +318,29 @@ class Page:
             )
             for kind in range(len(kinds))
         ]
-        components.mass[label] = 0
+        components.mass[atom] = 0
         self._components = _with_pieces(components, boxes, mass.tolist())
         on_left = [
-            frozenset((first + np.flatnonzero(kinds >> bit & 1 == 0)).tolist())
-            for bit in range(len(cuts))
+            frozenset((first + np.flatnonzero(columns[some] < cut.columns[rows[some]])).tolist())
+            for cut in cuts
         ]
         return (
             frozenset(range(first, first + len(kinds))),
             [(labels, cut.crossed) for labels, cut in zip(on_left, cuts, strict=True)],
         )
+
+
+def _without_scraps(strokes: FloatImage) -> FloatImage:
+    """The strokes without small parts, as cuts leave them of the digits beside."""
+    mask = (strokes >= STROKE_LEVEL).view(np.uint8)
+    labels, statistics = label(mask, connectivity=8)
+    if len(statistics) <= 2:
+        return strokes
+    areas = statistics[1:, -1]
+    scraps = 1 + np.flatnonzero(areas < _MIN_PART_AREA * areas.sum())
+    if not scraps.size:
+        return strokes
+    return np.where(dilate(np.isin(labels, scraps).view(np.uint8), 3, 3), np.float32(0), strokes)
 
 
 def segment(picture: Image.Image, lines: int | None = None) -> Page:
