@@ -32,8 +32,10 @@ _MIN_PROBABILITY = 1e-6
 # The cost of a cut, and more for each width of a stroke that it crosses.
 _CUT_COST, _CROSSING_COST = 0.3, 0.8
 # The cost of a digit of separate parts, and more for each height of a digit between them.
-_PARTS_COST, _PARTS_GAP_COST = 0.5, 4.0
-# Upright digits wider than this fraction of their line's height cost so much for each height more.
+_PARTS_COST, _PARTS_GAP_COST = 0.3, 4.0
+# What stands over another part by more than this belongs to it.
+_MIN_PARTS_GAP = -0.15
+# Digits between cuts cost so much for each height that they are wider than this, once upright.
 _USUAL_WIDTH, _WIDTH_COST = 0.7, 8.0
 # Digits lower than this fraction of their line's height cost so much for each height they miss.
 _USUAL_HEIGHT, _HEIGHT_COST = 0.7, 6.0
@@ -223,10 +225,11 @@ class _Lattice:
 
     def _shape_cost(self, candidate: Scored) -> float:
         cost = _HEIGHT_COST * max(0.0, _USUAL_HEIGHT - candidate.span.height)
-        if self._line.lean is not None:  # only digits that were cut may be too wide
+        if candidate.span.is_cut:
             cost += _WIDTH_COST * max(0.0, candidate.span.width - _USUAL_WIDTH)
         for gap in candidate.span.parts:
-            cost += _PARTS_COST + _PARTS_GAP_COST * max(0.0, gap)
+            if gap > _MIN_PARTS_GAP:
+                cost += _PARTS_COST + _PARTS_GAP_COST * max(0.0, gap)
         return cost
 
     def best(self) -> list[_Part]:

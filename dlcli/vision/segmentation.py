@@ -111,13 +111,13 @@ class Line:
     height
         The usual height of its digits in pixels.
     lean
-        How much they lean to the right, columns a row; None if nothing is cut.
+        How much they lean to the right, columns a row; 0 if nothing is cut.
     """
 
     members: tuple[frozenset[int], ...]
     boundaries: tuple[Boundary, ...]
     height: float
-    lean: float | None = None
+    lean: float = 0.0
 
     def labels(self, start: int, end: int) -> frozenset[int]:
         """The components and pieces from one boundary to another."""
@@ -193,7 +193,7 @@ class Page:
         box = self.components.box(list(labels))
         left, top, right, bottom = box
         height = (bottom - top) / line.height
-        width = (right - left) / line.height - abs(line.lean or 0.0) * height
+        width = (right - left) / line.height - abs(line.lean) * height
         is_cut = bool(line.boundaries[start].left or line.boundaries[end].left)
         return Span(start, end, labels, parts, box, height, max(width, 0.0), is_cut)
 
