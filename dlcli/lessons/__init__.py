@@ -13,6 +13,7 @@ A lesson is a YAML file with Markdown in it: what to train, what to measure, wha
 - ``kinds``        what some lessons do besides training
 - ``by_hand``      backpropagation through a network so small that every number can be followed
 - ``by_hand_figures``  the names of those numbers
+- ``data``         the images of an experiment
 - ``experiments``  the networks: trained side by side, then measured
 - ``engine``       a lesson run: figures, claims, charts
 - ``texts``        figures in texts, and Markdown

@@ -10,7 +10,8 @@ from typing import Any
 from dlcli.data.datasets import Dataset, Source
 from dlcli.errors import ConfigError
 from dlcli.lessons import formulas, measures, texts
-from dlcli.lessons.experiments import Picture, Trained, select, train_side_by_side
+from dlcli.lessons.data import select
+from dlcli.lessons.experiments import Picture, Trained, train_side_by_side
 from dlcli.lessons.formulas import Formula, FormulaError
 from dlcli.lessons.kinds import KINDS
 from dlcli.lessons.reader import Lesson

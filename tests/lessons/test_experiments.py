@@ -6,7 +6,8 @@ import pytest
 from dlcli.config import files
 from dlcli.errors import ConfigError
 from dlcli.lessons import engine, experiments, reader
-from dlcli.lessons.experiments import Trained, select
+from dlcli.lessons.data import select
+from dlcli.lessons.experiments import Trained
 from dlcli.lessons.formulas import FormulaError
 from dlcli.lessons.schema import Hand
 from tests.lessons.test_reader import MINE
