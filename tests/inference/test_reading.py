@@ -73,6 +73,18 @@ def test_a_digit_less_probable_than_asked_for_is_doubtful(model, page):
     assert [digit.digit for digit in number.digits] == [None] * 3
 
 
+def test_the_number_of_digits_decides_where_a_number_ends(model, page):
+    picture = page(("385142", 60, 200), pitch=52)
+    assert texts(read_picture(model, picture)) == ["385142"]
+    assert texts(read_picture(model, picture, ReadingOptions(digits=3))) == ["385", "142"]
+    assert texts(read_picture(model, picture, ReadingOptions(digits=2))) == ["38", "51", "42"]
+
+
+def test_digits_that_touch_are_read(model, page):
+    (number,) = read_picture(model, page(("3850", 60, 200), pitch=33))
+    assert number.text == "3850"
+
+
 def test_a_blank_page_has_no_number(model):
     assert read_picture(model, Image.new("RGB", (300, 200), (250, 250, 240))) == ()
 

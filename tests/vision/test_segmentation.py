@@ -87,6 +87,14 @@ def test_the_boxes_of_a_form_are_removed():
     assert len(line.members) == 4
 
 
+def test_the_box_around_a_number_is_removed_though_it_is_askew():
+    page = drawn((400, 240), *(ring(90 + 45 * column, 105) for column in range(5)))
+    corners = [(60, 80), (340, 92), (338, 172), (58, 160), (60, 80)]
+    ImageDraw.Draw(page).line(corners, fill=0, width=3)
+    (line,) = segment(page).lines
+    assert len(line.members) == 5
+
+
 def test_two_rings_that_touch_can_be_cut_where_they_touch():
     page = segment(drawn((300, 200), ring(100, 80), ring(123, 80)))
     (line,) = page.lines
