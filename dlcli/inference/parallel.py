@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 # Pictures in a batch: enough that matrix products are efficient (with 256, a picture takes the
 # pretrained network 0.06 ms; with 16, 0.15 ms), and so few that results appear soon.
 _MAX_BATCH = 256
-_MAX_BATCH_SECONDS = 0.05
+_MAX_BATCH_SECONDS = 0.2
 # Pictures that take longer are prepared in threads. Python runs one thread at a time, except while
 # Pillow, OpenCV or NumPy work on large arrays: small PNG files take 0.1 ms each, and half as long
 # again in two threads.

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from dlcli.nn.types import Pixels
 from dlcli.vision.candidate import Box, FloatImage, Mask
-from dlcli.vision.morphology import dilate, label, otsu_threshold
+from dlcli.vision.morphology import dilate, label, means, otsu_threshold
 
 Integers = npt.NDArray[np.integer]
 Floats = npt.NDArray[np.float64]
@@ -120,12 +120,15 @@ def connected_components(foreground: Pixels) -> Components | None:
     strong = foreground > threshold
     if strong.all() or not strong.any():
         return None
-    if foreground[strong].mean() < _MIN_SIGNAL_TO_NOISE * foreground[~strong].mean():
+    signal, noise = means(foreground, strong)
+    if signal < _MIN_SIGNAL_TO_NOISE * noise:
         return None
     weak = (foreground > HYSTERESIS * threshold).view(np.uint8)
     labels, statistics = label(weak, connectivity=8)
     left, top, width, height, _ = statistics.T
-    mass = np.bincount(labels[strong], foreground[strong], minlength=len(statistics)).astype(float)
+    places = np.flatnonzero(strong)
+    levels = foreground.reshape(-1)[places]
+    mass = np.bincount(labels.reshape(-1)[places], levels, minlength=len(statistics)).astype(float)
     mass[0] = 0
     return Components(foreground, labels, mass, left, top, left + width, top + height)
 

@@ -77,7 +77,8 @@ def is_dark_on_light(channels: Sequence[Pixels]) -> bool:
     height, width = channels[0].shape
     scale = min(1.0, _POLARITY_SIDE_PX / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    grey = np.mean([resize(channel, *size) for channel in channels], axis=0).astype(np.uint8)
+    small = np.array([resize(channel, *size) for channel in channels])
+    grey = (small.sum(axis=0, dtype=np.uint16) // len(small)).astype(np.uint8)
     dark, light = _background_variation(grey), _background_variation(~grey)
     middle = (int(grey.min()) + int(grey.max())) / 2
     bright_border = np.mean(_border(grey) > middle)

@@ -32,6 +32,7 @@ from dlcli.vision.foreground import (
     working_channels,
 )
 from dlcli.vision.mnist_format import bounding_box
+from dlcli.vision.morphology import principal_variances
 from dlcli.vision.normalization import normalize_digit
 from dlcli.vision.rejection import RejectionReason, ood_scores
 from dlcli.vision.test_time_augmentation import FIRST_VARIANTS, tta_variants
@@ -204,9 +205,8 @@ def _is_page(candidate: Candidate) -> bool:
 
 def _is_bar(candidate: Candidate) -> bool:
     """Whether a candidate is a bar: a single straight stroke."""
-    points = np.argwhere(_mask(candidate)).astype(np.float32)
-    narrow, wide = np.linalg.eigvalsh(np.cov(points.T))
-    return bool(narrow <= _MAX_BAR_ASPECT**2 * wide)
+    narrow, wide = principal_variances(_mask(candidate))
+    return narrow <= _MAX_BAR_ASPECT**2 * wide
 
 
 def _is_stroke(candidate: Candidate, found: list[Candidate]) -> bool:

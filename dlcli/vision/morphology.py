@@ -6,6 +6,7 @@ elements are rectangles with odd sides, so that they have a pixel in their middl
 are not in MNIST's format import this one, because importing OpenCV takes time.
 """
 
+import math
 from typing import Any, TypeVar, cast
 
 import cv2
@@ -33,14 +34,23 @@ def dilate(image: Pixels, height: int, width: int) -> Pixels:
 
 def opened(image: Pixels, height: int, width: int) -> Pixels:
     """Grey-scale opening: bright details that hold no rectangle of this size vanish."""
-    return _pixels(cv2.morphologyEx(image, cv2.MORPH_OPEN, _rectangle(height, width)))
+    rectangle = _rectangle(height, width)
+    eroded = cv2.erode(image, rectangle)
+    # Mostly nothing is left, and dilating that takes as long again.
+    return _pixels(cv2.dilate(eroded, rectangle) if eroded.any() else eroded)
 
 
 def thicken(image: FloatImage, radius: int) -> FloatImage:
     """Dilate by a disc; the image grows by the radius on every side."""
     side = 2 * radius + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    return cv2.dilate(np.pad(image, radius), disc).astype(np.float32, copy=False)
+    return cv2.dilate(pad(image, radius), disc).astype(np.float32, copy=False)
+
+
+def pad(image: Image, margin: int, value: int = 0) -> Image:
+    """Add a margin to an image on every side; ``np.pad`` takes ten times as long."""
+    sides = margin, margin, margin, margin
+    return cast("Image", cv2.copyMakeBorder(image, *sides, cv2.BORDER_CONSTANT, value=value))
 
 
 def otsu_threshold(levels: Pixels) -> float:
@@ -81,7 +91,23 @@ def stroke_widths(mask: Mask) -> FloatImage:
 
     It is four times the distance to the nearest side: the mean over a stroke is its width.
     """
-    return 4 * (distances(np.pad(mask, 1))[1:-1, 1:-1][mask] - np.float32(0.5))
+    padded = pad(mask.view(np.uint8), 1).view(np.bool_)
+    return 4 * (distances(padded)[1:-1, 1:-1][mask] - np.float32(0.5))
+
+
+def means(levels: Pixels, mask: Mask) -> tuple[float, float]:
+    """The mean level within a mask, and outside of it."""
+    return float(cv2.mean(levels, mask.view(np.uint8))[0]), float(
+        cv2.mean(levels, (~mask).view(np.uint8))[0]
+    )
+
+
+def principal_variances(mask: Mask) -> tuple[float, float]:
+    """The variances of a mask's pixels across and along its main direction, in square pixels."""
+    moments = cv2.moments(mask.view(np.uint8), binaryImage=True)
+    xx, xy, yy = (moments[name] / moments["m00"] for name in ("mu20", "mu11", "mu02"))
+    middle, radius = (xx + yy) / 2, math.hypot((xx - yy) / 2, xy)
+    return middle - radius, middle + radius
 
 
 def distances(mask: Mask) -> FloatImage:

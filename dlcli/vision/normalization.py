@@ -7,7 +7,7 @@ import numpy as np
 from dlcli.nn.types import Pixels
 from dlcli.vision.candidate import FloatImage, Mask
 from dlcli.vision.mnist_format import DIGIT_SIDE_PX, bounding_box, to_mnist_format
-from dlcli.vision.morphology import distances, label, resize, stroke_widths, thicken
+from dlcli.vision.morphology import distances, label, pad, resize, stroke_widths, thicken
 
 # 95 % of MNIST's digits, scaled to 20x20, have strokes wider than 1.9 pixels; the median is 2.7.
 # Thinner strokes are thickened to this.
@@ -47,7 +47,7 @@ def normalize_digit(strokes: FloatImage) -> Pixels:
 def _holes(mask: Mask, pixel: float) -> int:
     """The number of holes in the strokes as wide as a pixel of MNIST's."""
     # The background around the strokes is as wide as a pixel, too, and so counts everywhere.
-    background = np.pad(~mask, math.ceil(pixel), constant_values=True)
-    labels, _ = label(background.view(np.uint8), connectivity=4)
-    is_wide = distances(background) > pixel / 2
-    return int(np.count_nonzero(np.bincount(labels[is_wide & background]))) - 1
+    background = pad((~mask).view(np.uint8), math.ceil(pixel), 1)
+    labels, _ = label(background, connectivity=4)
+    is_wide = distances(background.view(np.bool_)) > pixel / 2  # elsewhere it is 0
+    return int(np.count_nonzero(np.bincount(labels[is_wide]))) - 1
