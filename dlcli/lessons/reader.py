@@ -61,18 +61,17 @@ class Lesson:
     pictures: dict[int, Formula]
 
     def descriptions(self) -> list[str]:
-        """Each network in a line of Markdown: its name, and what differs between networks."""
+        """Each network in a line of Markdown: its name, and its settings that most have not."""
         configs = {name: to_builtins(config) for name, config in self.configs.items()}
-        varied = [
-            key
-            for key in next(iter(configs.values()), {})
-            if len({str(config[key]) for config in configs.values()}) > 1
-        ]
         found = []
         for name, each in self.file.experiments.items():
-            words = [f"`{key}: {shown(configs[name][key])}`" for key in varied]
-            differences = f" ({', '.join(words)})" if words else ""
-            found.append(f"**{name}**: {each.label}{differences}")
+            words = [
+                f"`{key}: {shown(value)}`"
+                for key, value in configs[name].items()
+                if sum(other[key] == value for other in configs.values()) <= len(configs) / 2
+            ]
+            settings = f" ({', '.join(words)})" if words else ""
+            found.append(f"**{name}**: {each.label}{settings}")
         return found
 
 

@@ -122,6 +122,7 @@ MODELS = ["pretrained", "runs/large", "runs/latest", "runs/small"]
             ["activation=gelu", "leaky_relu", "linear", "relu", "sigmoid", "tanh"],
         ),
         ("train --set batch_norm=", ["batch_norm=true", "false"]),
+        ("lesson d", ["depth", "distortions"]),
         ("train --set dataset=", ["dataset=mnist", *DATASETS[1:], "my data", "runs"]),
     ],
 )
