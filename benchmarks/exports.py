@@ -27,7 +27,8 @@ from dlcli.training.state import initial_state
 
 RECORD = Path(__file__).with_name("exports.json")
 TOLERANCE = 1e-5
-KINDS = list(product(ACTIVATIONS, OUTPUT_ACTIVATIONS))
+# Linear hidden layers are no operation of their own in any format.
+KINDS = [kind for kind in product(ACTIVATIONS, OUTPUT_ACTIVATIONS) if kind[0] != "linear"]
 Images = npt.NDArray[np.uint8]
 
 
@@ -60,7 +61,9 @@ def main(data_dir: Path) -> None:
     click.echo(table(), nl=False)
 
 
-def small_model(dataset: Dataset, activation: Any, output_activation: Any) -> Model:
+def small_model(
+    dataset: Dataset, activation: Any, output_activation: Any, learning_rate: float = 0.1
+) -> Model:
     """A network of two hidden layers, trained for an epoch."""
     config = Config(
         dataset=dataset.name,
@@ -68,6 +71,7 @@ def small_model(dataset: Dataset, activation: Any, output_activation: Any) -> Mo
         activation=activation,
         output_activation=output_activation,
         loss="cross_entropy" if output_activation == "softmax" else "mse",
+        learning_rate=learning_rate,
         epochs=1,
     )
     train, validation = split_validation(dataset.train, config.validation_size, config.seed)

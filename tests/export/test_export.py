@@ -23,6 +23,7 @@ from dlcli.runs import checkpoint, lookup
 MODULES = {
     "Sigmoid()": lambda x: 1 / (1 + np.exp(-x)),
     "Tanh()": np.tanh,
+    "Identity()": lambda x: x,
     "ReLU()": lambda x: np.maximum(x, 0),
     "LeakyReLU(0.01)": lambda x: np.where(x > 0, x, 0.01 * x),
     "GELU(approximate='tanh')": lambda x: (
@@ -50,8 +51,9 @@ def by_numpy(model, images):
 
 @pytest.fixture(scope="module")
 def small_models(sample):
-    """A network for each activation and output."""
-    return [exports.small_model(sample, *kind) for kind in exports.KINDS]
+    """A network for each activation and output; linear ones diverge at the usual learning rate."""
+    linear = [exports.small_model(sample, "linear", output, 0.01) for output in OUTPUT_ACTIVATIONS]
+    return [*(exports.small_model(sample, *kind) for kind in exports.KINDS), *linear]
 
 
 @pytest.mark.parametrize("runner", [exports.by_onnxruntime, by_numpy])
