@@ -48,9 +48,10 @@ _GAP_COST, _MISSING_COST = 3.0, 4.0
 # Digits have at least this fraction of the mass of a number: letters with a digit among them are no
 # number.
 _MIN_DIGITS_MASS = 0.5
-# A number with a higher mean cost of its digits is one of letters: on 40 lines of words in 20 fonts
-# it is at least 1.1, and at most 0.9 on 95 % of 210 lines of digits of all kinds.
-_MAX_COST_OF_DIGITS = 1.3
+# A number whose digits have a higher mean cost and a higher mean OOD score is one of letters: on 40
+# lines of words in 20 fonts these are at least 1.2 and 0.09. Of 210 lines of digits of all kinds,
+# 5 % cost so much, half of them for rests of ruled lines, which have low scores.
+_MAX_COST_OF_DIGITS, _MIN_OOD_OF_LETTERS = 1.3, 0.08
 # Digits with a higher cost, at most so many of a page, are looked at again.
 _MAX_SURE_COST = 0.02
 _MAX_LOOKS = 24
@@ -166,9 +167,11 @@ class _Part:
 
     @property
     def is_of_letters(self) -> bool:
-        """Whether so much had to be cut or left out that it hardly is a number."""
+        """Whether so much had to be cut or left out, of such shapes, that it is hardly a number."""
         count = len(self.digits)
-        return count > 1 and self.cost > _MAX_COST_OF_DIGITS * count
+        ood_score = sum(digit.ood_score for digit in self.digits)
+        is_costly = self.cost > _MAX_COST_OF_DIGITS * count
+        return count > 1 and is_costly and ood_score > _MIN_OOD_OF_LETTERS * count
 
     def is_number(self, page: "Page", line: "Line") -> bool:
         """Whether its digits have most of its mass."""
