@@ -295,7 +295,13 @@ treated as they should be.
 
 @click.command()
 @click.argument("model", default=lookup.PRETRAINED)
-@click.option("--count", default=10, show_default=True, help="Synthetic photographs of a kind.")
+@click.option(
+    "--count",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    help="Synthetic photographs of a kind.",
+)
 @click.option(
     "--folder",
     type=options.PathType(exists=True, file_okay=False, path_type=Path),
@@ -305,9 +311,12 @@ treated as they should be.
 @click.option("--output", type=click.File("w", atomic=True), default="-", help="The page's file.")
 def main(model: str, count: int, folder: Path | None, data_dir: Path, output: TextIO) -> None:
     """Count the pictures that MODEL reads while a rule or constant differs, as Markdown."""
+    if not count and folder is None:
+        raise click.UsageError("Nothing to count: name a --folder, or a --count above 0.")
     command = f"python -m tools.vision_ablation {model} --count {count}"
     command += " --folder FOLDER" if folder else ""
     try:
+        lookup.load_named(model)  # a mistake is told before anything is counted
         output.write(render(model, count_all(model, data_dir, count, folder), command))
     except DlcliError as error:
         print(f"error: {error}", file=sys.stderr)

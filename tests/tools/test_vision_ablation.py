@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from dlcli.runs import lookup
@@ -61,3 +62,15 @@ def test_the_table_says_how_many_more_pictures_are_treated_right():
     }
     *_, row = vision_ablation.table(counts, [change]).splitlines()
     assert row == "| MIN_LEVEL | 4 | 3 | 0 | 3 | 3 | -1 |"
+
+
+def test_nothing_to_count_is_a_mistake():
+    result = CliRunner().invoke(vision_ablation.main, ["--count", "0"])
+    assert result.exit_code == 2
+    assert "Nothing to count" in result.output
+
+
+def test_a_model_that_does_not_exist_is_named_at_once():
+    with pytest.raises(SystemExit) as exit_code:
+        vision_ablation.main(["runs/none"], standalone_mode=False)
+    assert exit_code.value.code == 4
