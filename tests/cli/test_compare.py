@@ -5,6 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 
@@ -146,7 +147,8 @@ def test_on_a_terminal_no_line_is_wider(dlcli, trained_model, workdir, monkeypat
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", str(columns))
     run = "runs/20261128T190216Z-quickstart"
-    lines = dlcli("compare", run, "pretrained", "--dataset", "sample").stdout.splitlines()
+    result = dlcli("compare", run, "pretrained", "--dataset", "sample")
+    lines = click.unstyle(result.stdout).splitlines()
     assert f"{run}/best.npz" in [line.split("  ")[0] for line in lines]
     assert max(len(line) for line in lines if not line.startswith(run)) <= columns
     assert "McNemar's test: p = " in "\n".join(lines)
