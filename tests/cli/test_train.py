@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
+import click
 import pytest
 
 from dlcli.cli.train_progress import EpochProgress, sparkline
@@ -603,7 +604,7 @@ def read_terminal(terminal) -> bytes:
 
 
 def test_every_line_of_training_fits_the_terminal(lines_on_a_terminal, columns):
-    assert max(map(len, lines_on_a_terminal)) <= columns
+    assert max(len(click.unstyle(line)) for line in lines_on_a_terminal) <= columns
 
 
 def test_the_bar_shows_the_progress_the_loss_and_the_time_left(lines_on_a_terminal, columns):
@@ -791,7 +792,7 @@ def test_a_network_of_two_digits_is_trained_scored_and_resumed_on_their_images(d
     assert re.search(r"^7 .*215$", text, re.MULTILINE)
     assert dlcli("eval", "runs/two", "--dataset", "sample", "-f", "json").code == 0
     validation = json.loads(dlcli("eval", "runs/two", "--split", "validation", "-f", "json").stdout)
-    assert validation["accuracy"] == listing.read("runs/two").validation_accuracy
+    assert validation["accuracy"] == listing.row_of(Path("runs/two"))["validation_accuracy"]
     assert dlcli("train", "--resume", "runs/two", "--set", "epochs=3").code == 0
     init = dlcli("train", "--init", "pretrained", *settings, "--set", "epochs=1", "--name", "few")
     assert "784-1024-1024-1024-2" in init.stderr
