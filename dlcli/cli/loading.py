@@ -169,7 +169,10 @@ def _offline_advice(name: str, data_dir: Path) -> str:
     context = click.get_current_context()
     options = {parameter.name for parameter in context.command.params}
     instead = ""
-    if "overrides" in options and context.params.get("resumed") is None:
+    # Where a command has both options, what was typed says which of them is meant.
+    has_config = any(context.params.get(name) for name in ("sources", "overrides"))
+    takes_settings = "overrides" in options and (has_config or "dataset" not in options)
+    if takes_settings and context.params.get("resumed") is None:
         instead = "use the embedded sample (--set dataset=sample), or "
     elif "dataset" in options:
         instead = "use the embedded sample (--dataset sample), or "
