@@ -67,7 +67,7 @@ def _write_options(
     groups: dict[str, list[tuple[str, str]]] = {_OPTIONS: [], _PLACES: [], _OUTPUT: []}
     for parameter in parameters:
         record = parameter.get_help_record(ctx)
-        if record is not None:
+        if record is not None and isinstance(parameter, click.Option):
             groups[_GROUPS.get(parameter.opts[-1], _OPTIONS)].append(record)
     if sum(map(len, groups.values())) <= _MAX_UNGROUPED:
         groups = {_OPTIONS: [record for records in groups.values() for record in records]}

@@ -97,24 +97,24 @@ def _rounded(value: float) -> str:
 def blocks(text: str) -> Iterator[Block]:
     """The blocks of a text in Markdown."""
     lines: list[str] = []
-    code: list[str] | None = None
+    fenced: list[str] | None = None
     for line in [*text.splitlines(), ""]:
         if line.strip() == _FENCE:
-            if code is None:
+            if fenced is None:
                 yield from _paragraph(lines)
-                lines, code = [], []
+                lines, fenced = [], []
             else:
-                yield Block("code", "\n".join(code))
-                code = None
-        elif code is not None:
-            code.append(line)
+                yield Block("code", "\n".join(fenced))
+                fenced = None
+        elif fenced is not None:
+            fenced.append(line)
         elif not line.strip() or line.startswith(_BULLET):
             yield from _paragraph(lines)
             lines = [line] if line.strip() else []
         else:
             lines.append(line)
-    if code is not None:
-        yield Block("code", "\n".join(code).rstrip())
+    if fenced is not None:
+        yield Block("code", "\n".join(fenced).rstrip())
 
 
 def _paragraph(lines: list[str]) -> Iterator[Block]:
