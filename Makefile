@@ -47,7 +47,7 @@ photographs: .venv/installed-dev ## Count the photographs that MODEL reads, and 
 	$(BIN)/pytest --long tests/tools/test_photographs.py
 	$(BIN)/python -m tools.photograph_accuracy $(MODEL) $(if $(FOLDER),--folder "$(FOLDER)") --output benchmarks/PHOTOGRAPHS.md
 
-numbers: .venv/installed-dev ## Count the numbers that MODEL reads, and those in FOLDER (15 minutes; MNIST)
+numbers: .venv/installed-dev ## Count the numbers that MODEL reads, and those in FOLDER (30 minutes; MNIST)
 	$(BIN)/python -m tools.number_accuracy $(MODEL) $(if $(FOLDER),--folder "$(FOLDER)") --output benchmarks/NUMBERS.md
 
 labels: .venv/installed-dev ## Count the wrong labels that `dlcli data audit` finds (2 minutes; MNIST)

@@ -1,8 +1,8 @@
 """Count the numbers that a model reads on pages of each kind: ``benchmarks/NUMBERS.md``.
 
 The pages are those of ``tools.number_pages``, of MNIST's test digits, and pages without a number.
-Where Tesseract is installed it reads them, too. Takes 15 minutes on two cores for 60 pages of each
-of 30 kinds.
+Where Tesseract is installed it reads them, too. Takes about half an hour on two cores for 60 pages
+of each of 36 kinds.
 
     make numbers MODEL=pretrained FOLDER=~/pages
 """
@@ -224,7 +224,7 @@ def seconds_of_read(model: str, data_dir: Path) -> list[float]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "page.png")
         file.write_bytes(page.content)
-        command = [sys.executable, "-m", "dlcli", "read", "--model", model, str(file)]
+        command = [sys.executable, "-m", "dlcli", "read", "-q", "--model", model, str(file)]
         for _ in range(_TIMINGS):
             start = time.perf_counter()
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
