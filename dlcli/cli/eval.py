@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dlcli.data.datasets import Examples
-    from dlcli.evaluation.evaluate import Evaluation
+    from dlcli.evaluation.evaluate import Evaluation, TtaScores
     from dlcli.runs.checkpoint import Model
 
 
@@ -173,33 +173,38 @@ def _refuse_contradictions(folds: int | None) -> None:
             raise click.UsageError(f"--folds and {option} exclude each other{hint}")
 
 
-def _print_text(result: "Evaluation") -> None:
+def _figures(result: "Evaluation") -> dict[str, tuple[str, ...]]:
+    """The scores in one number each, by title, with the pieces of text that follow the title."""
     from dlcli.evaluation.metrics import METRICS
 
-    low, high = result.interval
-    numbers = {"accuracy": percent(result.accuracy), "loss": loss(result.loss)}
-    numbers |= {METRICS[name].title: METRICS[name].text(x) for name, x in result.scalars.items()}
-    details: dict[str, tuple[str, ...]] = {
-        "accuracy": (
-            f"  ({result.correct:,} of {result.images:,}; ",
-            f"95 % interval {percent(low)} to {percent(high)})",
-        )
-    }
+    figures = {"accuracy": (percent(result.accuracy), *_counted(result))}
+    figures["loss"] = (loss(result.loss),)
+    for name, value in result.scalars.items():
+        figures[METRICS[name].title] = (METRICS[name].text(value),)
     if result.disputed:
-        without = f"accuracy without {len(result.disputed)} disputed labels"
-        numbers[without] = percent(result.undisputed_accuracy)
         wrong = len(result.disputed_errors)
-        details[without] = (f"  ({wrong} of these are errors)",)
+        title = f"accuracy without {len(result.disputed)} disputed labels"
+        figures[title] = (percent(result.undisputed_accuracy), f"  ({wrong} of these are errors)")
     if result.tta:
-        low, high = result.tta.interval
-        numbers["accuracy with TTA"] = percent(result.tta.accuracy)
-        details["accuracy with TTA"] = (
-            f"  ({result.tta.correct:,} of {result.images:,}; ",
-            f"95 % interval {percent(low)} to {percent(high)}; {result.tta.variants} variants)",
-        )
-    width = max(map(len, numbers))
-    for title, text in numbers.items():
-        echo_of(f"{title:<{width}}  {text}", *details.get(title, ()))
+        count = f"  (mean over {result.tta.variants} variants)"
+        figures["accuracy with TTA"] = (percent(result.tta.accuracy), *_counted(result.tta), count)
+    return figures
+
+
+def _counted(scores: "Evaluation | TtaScores") -> tuple[str, str]:
+    """How many predictions are correct, and the interval of the accuracy."""
+    low, high = scores.interval
+    return (
+        f"  ({scores.correct:,} of {scores.images:,}; ",
+        f"95 % interval {percent(low)} to {percent(high)})",
+    )
+
+
+def _print_text(result: "Evaluation") -> None:
+    figures = _figures(result)
+    width = max(map(len, figures))
+    for title, (text, *details) in figures.items():
+        echo_of(f"{title:<{width}}  {text}", *details)
     echo()
     if result.parts:
         print_table(

@@ -473,7 +473,7 @@ def test_augmentation_and_disputed_labels_are_figures_of_their_own(
     monkeypatch.setattr(evaluate, "disputes", lambda _: {0: "none", 1: "another"})
     text = dlcli("eval", trained_model, "--tta").stdout
     assert re.search(f"^accuracy  .*{100 * expected.accuracy:.2f} %", text, re.MULTILINE)
-    assert re.search("^accuracy with TTA  .*46 variants", text, re.MULTILINE)
+    assert re.search(r"^accuracy with TTA  .*\(mean over 46 variants\)", text, re.MULTILINE)
     assert "accuracy without 2 disputed labels" in text
     scores = json_of(dlcli("eval", trained_model, "--tta", "--format", "json"))
     assert list(scores) == [*KEYS, "disputed_errors", "accuracy_undisputed", "tta"]
