@@ -177,7 +177,8 @@ def _figures(result: "Evaluation") -> dict[str, tuple[str, ...]]:
     """The scores in one number each, by title, with the pieces of text that follow the title."""
     from dlcli.evaluation.metrics import METRICS
 
-    figures = {"accuracy": (percent(result.accuracy), *_counted(result))}
+    figures: dict[str, tuple[str, ...]] = {}
+    figures["accuracy"] = (percent(result.accuracy), *_counted(result))
     figures["loss"] = (loss(result.loss),)
     for name, value in result.scalars.items():
         figures[METRICS[name].title] = (METRICS[name].text(value),)
