@@ -113,10 +113,10 @@ def test_ten_drawn_digits_are_read(board, pretrained, sample, keep_screenshot):
 
 
 def test_drawings_get_the_digit_or_the_refusal_that_predict_gives(board, pretrained, sample):
-    """At least 98 % of 100 drawings do: digits, several digits, scribbles, shapes and nothing."""
+    """At least 98 % of 200 drawings do: digits, several digits, scribbles, shapes and nothing."""
     different = []
     refused = 0
-    for name, drawing in drawings(sample.test.images, 100, SEEDED):
+    for name, drawing in drawings(sample.test.images, 200, SEEDED):
         address, result = board.evaluate(
             """(strokes) => {
               const { drawing } = dlcliDemo;
@@ -129,8 +129,8 @@ def test_drawings_get_the_digit_or_the_refusal_that_predict_gives(board, pretrai
         if digit_of(result) != expected:
             different.append((name, digit_of(result), expected))
         refused += expected == "?"
-    assert 20 < refused < 40
-    assert len(different) <= 2, different
+    assert 40 < refused < 80
+    assert len(different) <= 4, different
 
 
 def test_a_thousand_mnist_images_get_the_probabilities_that_predict_gives(board, dlcli, tmp_path):
