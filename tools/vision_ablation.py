@@ -135,7 +135,7 @@ CONSTANTS = (
     *_values("_MAX_LENGTH_PX", 50),
     *_values("STROKE_LEVEL", 0.35, 0.65),
     *_values("REJECTION_THRESHOLD", 0.5, 0.6, 0.8),
-    *_values("_SURE_OOD", -1, 1),
+    *_values("SURE_OOD", -1, 1),
     *_values("FIRST_VARIANTS", 1),
     *_values("ROTATIONS_DEGREES", (0,)),
     *_values("SCALES", (1.0,)),

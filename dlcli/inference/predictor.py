@@ -19,7 +19,7 @@ from dlcli.vision.rejection import RejectionReason, rejection_reason
 from dlcli.vision.test_time_augmentation import FIRST_VARIANTS
 
 # Above this mean probability of its first variants a picture's others are not shown to the network.
-_SURE_PROBABILITY = 0.98
+SURE_PROBABILITY = 0.98
 
 if TYPE_CHECKING:
     Preprocessed = tuple[str, Located | ImageError]  # and the name of the page
@@ -152,7 +152,7 @@ def _probabilities(model: Model, variants: list[Pixels]) -> list[Array]:
     unsure = [
         index
         for index, mean in enumerate(means)
-        if len(variants[index]) > FIRST_VARIANTS and not mean.max() > _SURE_PROBABILITY
+        if len(variants[index]) > FIRST_VARIANTS and not mean.max() > SURE_PROBABILITY
     ]
     for index, mean in zip(unsure, _means(model, [variants[i] for i in unsure]), strict=True):
         means[index] = mean

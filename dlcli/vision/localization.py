@@ -47,7 +47,7 @@ _FOREGROUND_PENALTY = 0.05
 # Up to this OOD score a candidate is the digit, and no other ways are tried.
 MAX_OOD_ACCEPTED = 0.3
 # Up to this mean OOD score of its first variants a candidate's others are not scored.
-_SURE_OOD = 0.2
+SURE_OOD = 0.2
 # What covers more of its bounding box than MNIST's digits do, and is wider than a bar, is a page.
 _MAX_COVERAGE = 0.7
 _MIN_PAGE_ASPECT = 0.5
@@ -86,7 +86,7 @@ def locate_digit(
         return Located(best.pixels, RejectionReason.SEVERAL_DIGITS, box=best.box, trace=trace)
     variants = tta_variants(best.pixels)
     ood_score = float(scorer(variants[:FIRST_VARIANTS]).mean())
-    if ood_score > _SURE_OOD:
+    if ood_score > SURE_OOD:
         ood_score = float(scorer(variants).mean())
     return Located(best.pixels, None, variants, ood_score, best.box, trace)
 

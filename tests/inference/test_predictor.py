@@ -163,7 +163,7 @@ def prediction_for(model, page: Image.Image, **options):
 def test_the_prediction_is_the_mean_over_the_first_variants_or_over_all_if_it_is_doubtful(
     trained, monkeypatch, sure, number
 ):
-    monkeypatch.setattr(predictor, "_SURE_PROBABILITY", sure)
+    monkeypatch.setattr(predictor, "SURE_PROBABILITY", sure)
     prediction = prediction_for(trained, ONE)
     assert (prediction.pixels == pipeline.preprocess(ONE, "x").pixels).all()
     _, expected = trained.infer(tta_variants(prediction.pixels)[:number])

@@ -122,7 +122,7 @@ function showPrediction() {
   showDigit(reason ? '?' : `${ranked(probabilities)[0]}`, probabilities);
   let text = `The mean over ${variants} variants of the image, slightly turned, scaled or shifted.`;
   if (seen.digit.isMnist) text = 'An image of MNIST, predicted as it is.';
-  else if (variants === 1) text = 'A first prediction; the mean over all variants follows when the pen rests.';
+  else if (variants === 1) text = 'A first prediction; the mean over its variants follows when the pen rests.';
   part('state').textContent = walkthrough.steps
     ? `${text} The network has been changed by ${walkthrough.steps} of your steps.` : text;
 }

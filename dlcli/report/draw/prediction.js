@@ -43,33 +43,63 @@ function rejectionReason({ threshold }, oodScore, probabilities) {
   return oodScore + 1 - Math.max(...probabilities) > threshold ? 'AMBIGUOUS' : null;
 }
 
+/** The mean of what a network says of an image's variants, or of the first ones if that is sure. */
+class VariantMean {
+  /**
+   * @param {number} first - how many are the first ones
+   * @param {function(Uint8Array): number[]} ask - what the network says of an image
+   * @param {function(number[]): boolean} isSure - whether the mean of the first can stand for that of all
+   */
+  constructor(first, ask, isSure) {
+    Object.assign(this, { first, ask, isSure, sums: null, count: 0 });
+  }
+
+  get values() {
+    return this.sums.map((sum) => sum / this.count);
+  }
+
+  get isComplete() {
+    return this.count === this.first && this.isSure(this.values);
+  }
+
+  add(pixels, values = this.ask(pixels)) {
+    this.sums = values.map((value, k) => value + (this.sums ? this.sums[k] : 0));
+    this.count += 1;
+  }
+}
+
 /**
  * Predict an image as it is, then as the mean over its variants.
- * @param {{network: Network, rejection: Network, threshold: number, maps: number[][]}} model
+ * @param {{network: Network, rejection: Network, threshold: number, maps: number[][],
+ *   variants: {first: number, sureProbability: number, sureOod: number}}} model
  * @param {Digit} digit
  * @param {Pass} pass - of the image as it is
  * @yields {Prediction|null} null: a few variants are done, more are to come
  */
 function* predictions(model, digit, pass) {
-  const sums = new Array(pass.logits.length).fill(0);
-  let oodScore = 0;
-  const add = (pixels, itsPass) => {
-    probabilitiesOf(model.network, itsPass).forEach((p, k) => { sums[k] += p; });
-    if (!digit.isMnist && !digit.reason) oodScore += forward(model.rejection, pixels).outputs[sums.length];
-  };
-  const mean = (variants) => {
-    const probabilities = sums.map((sum) => sum / variants);
-    const reason = digit.isMnist ? null
-      : digit.reason || rejectionReason(model, oodScore / variants, probabilities);
-    return { probabilities, reason, variants };
-  };
-  add(digit.pixels, pass);
-  yield mean(1);
+  const { first, sureProbability, sureOod } = model.variants;
+  const classes = new VariantMean(
+    first, (pixels) => probabilitiesOf(model.network, forward(model.network, pixels)),
+    (probabilities) => Math.max(...probabilities) > sureProbability);
+  const ood = new VariantMean(
+    first, (pixels) => forward(model.rejection, pixels).outputs.slice(-1), ([score]) => score <= sureOod);
+  const isScored = !digit.isMnist && !digit.reason;
+  const means = isScored ? [classes, ood] : [classes];
+  const mean = () => ({
+    probabilities: classes.values,
+    reason: isScored ? rejectionReason(model, ood.values[0], classes.values) : digit.reason || null,
+    variants: classes.count,
+  });
+  classes.add(digit.pixels, probabilitiesOf(model.network, pass));
+  if (isScored) ood.add(digit.pixels);
+  yield mean();
   if (digit.isMnist) return;
   for (const [i, map] of model.maps.entries()) {
+    const unsure = means.filter(({ isComplete }) => !isComplete);
+    if (!unsure.length) break;
     const variant = transformed(digit.pixels, map);
-    add(variant, forward(model.network, variant));
+    unsure.forEach((each) => each.add(variant));
     if ((i + 1) % VARIANTS_AT_ONCE === 0) yield null;
   }
-  yield mean(model.maps.length + 1);
+  yield mean();
 }

@@ -9,13 +9,15 @@ import numpy as np
 
 from dlcli.data import datasets
 from dlcli.errors import CheckpointError
+from dlcli.inference.predictor import SURE_PROBABILITY
 from dlcli.nn.network import Network
 from dlcli.report import frame
 from dlcli.runs import strict_json
 from dlcli.runs.checkpoint import Model
 from dlcli.vision import rejection
+from dlcli.vision.localization import SURE_OOD
 from dlcli.vision.rejection import RejectionReason
-from dlcli.vision.test_time_augmentation import tta_affine_maps
+from dlcli.vision.test_time_augmentation import FIRST_VARIANTS, tta_affine_maps
 
 _FOLDER = Path(__file__).parent
 _SCRIPTS = (
@@ -89,6 +91,11 @@ def _data(model: Model) -> dict[str, Any]:
         "threshold": rejection.REJECTION_THRESHOLD,
         "reasons": {reason.name: reason.value for reason in RejectionReason},
         "maps": tta_affine_maps(),
+        "variants": {
+            "first": FIRST_VARIANTS,
+            "sureProbability": SURE_PROBABILITY,
+            "sureOod": SURE_OOD,
+        },
         "examples": _examples(),
         "batchNorm": bool(config.get("batch_norm", False)),
         "learningRate": config.get("learning_rate", 0.1),

@@ -210,7 +210,7 @@ class Walkthrough {
       table('The outputs', ['digit', 'sum z', 'output ŷ'],
         logits.map((z, k) => [`${k}`, formatted(z), formatted(outputs[k])]), this.target),
       line('As in training, these are the outputs for this one image. The prediction at the top is different: it is '
-        + 'the mean over all variants, with the temperature applied.'),
+        + 'the mean over the variants, with the temperature applied.'),
     ];
   }
 
