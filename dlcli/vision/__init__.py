@@ -2,6 +2,7 @@
 
 The modules, in reading order: each imports only those above it.
 
+- ``grey_png``                small grey PNG files to images, fast
 - ``decode``                  picture files to grey or RGB images
 - ``rejection``               the network that recognises what is not a digit
 - ``candidate``               what may be the digit on a picture, and how it was found

@@ -15,6 +15,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from dlcli.errors import ImageError
 from dlcli.files import open_file
+from dlcli.vision.grey_png import read_grey_png
 
 # Pictures are reduced by an integer factor to a longer side of at least this, strips to twice this.
 # JPEG files are decoded at a half, a quarter or an eighth of their size, which is much faster: a
@@ -105,6 +106,10 @@ def read_pages(
     """
     try:
         with open_file(source) if isinstance(source, Path) else nullcontext(source) as file:
+            small = read_grey_png(file)
+            if small is not None:
+                yield name, small
+                return
             reader = _TimeLimitedReader(file, name)
             try:
                 yield from _pages_of(reader, name, useful_side)
