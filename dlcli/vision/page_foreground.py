@@ -26,7 +26,11 @@ _MIN_BACKGROUND = 64
 
 
 def page_channels(page: Image.Image) -> Sequence[Pixels]:
-    """The colour channels of a page in mode L or RGB, dark on light, small ones enlarged."""
+    """The colour channels of a page in mode L or RGB, dark on light, small ones enlarged.
+
+    A pen may be lighter than the paper in some channels, as a yellow one on grey paper is in red
+    and green. There the closing would fill the gaps between strokes: these channels are left out.
+    """
     levels = np.asarray(page)
     height, width = levels.shape[:2]
     scale = max(
@@ -36,10 +40,14 @@ def page_channels(page: Image.Image) -> Sequence[Pixels]:
     )
     if scale > 1:
         levels = resize(levels, width * scale, height * scale)
-    channels = [
+    channels: Sequence[Pixels] = [
         np.ascontiguousarray(channel) for channel in np.atleast_3d(levels).transpose(2, 0, 1)
     ]
-    return channels if is_dark_on_light(channels) else invert(channels)
+    if not is_dark_on_light(channels):
+        channels = invert(channels)
+    if len(channels) == 1:
+        return channels
+    return [channel for channel in channels if is_dark_on_light([channel])] or channels
 
 
 def page_foreground(channels: Sequence[Pixels], window: float) -> Pixels:

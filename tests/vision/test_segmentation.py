@@ -120,6 +120,16 @@ def test_what_is_too_narrow_is_not_cut():
     assert candidate_cuts(mask, 40, 0.0) == []
 
 
+@pytest.mark.parametrize("pen", [(245, 220, 40), (110, 190, 240)])
+def test_a_pen_lighter_than_the_paper_in_some_colours_leaves_gaps_between_digits(pen):
+    page = Image.new("RGB", (500, 200), (168, 167, 165))
+    draw = ImageDraw.Draw(page)
+    for column in range(6):
+        draw.line(ring(80 + 50 * column, 70, 36, 60), fill=pen, width=7)
+    (line,) = segment(page).lines
+    assert len(line.members) == 6
+
+
 def test_a_blank_page_has_no_lines():
     blank = Image.new("RGB", (300, 200), (250, 250, 240))
     assert segment(blank).lines == []
