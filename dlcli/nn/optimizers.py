@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 class Optimizer(ABC):
     """Moves parameters against their gradient."""
 
+    parameters: Array
     state: dict[str, Array]
 
     def compile(self) -> None:  # noqa: B027 - most have nothing to compile

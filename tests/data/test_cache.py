@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from dlcli import files
 from dlcli.data import cache, datasets, idx
 from dlcli.data.registry import DATASETS, FILES, Checksum, sha256
 from dlcli.errors import DatasetError
@@ -168,7 +169,7 @@ def test_the_sums_of_unpacked_files_are_recorded(kmnist, tmp_path):
 
 
 def test_the_sum_of_a_file_is_recorded_before_the_file_is_written(kmnist, tmp_path, monkeypatch):
-    sums, write = tmp_path / "kmnist" / "SHA256SUMS", cache.atomic_write
+    sums, write = tmp_path / "kmnist" / "SHA256SUMS", files.atomic_write
 
     def watched(path):
         assert path == sums or path.name in sums.read_text()

@@ -17,6 +17,7 @@ import threading
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import requests
@@ -38,7 +39,7 @@ HEADERS = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
 
 
 # Responses of a bad mirror, and the reason reported to the user.
-RESPONSES = {
+RESPONSES: dict[str, tuple[dict[str, Any], str]] = {
     "not found": ({"status": 404}, "HTTP status 404"),
     "forbidden": ({"status": 403}, "HTTP status 403"),
     "too many requests": ({"status": 429}, "HTTP status 429"),
@@ -327,8 +328,8 @@ class Told:
     """What a download tells of its progress."""
 
     def __init__(self) -> None:
-        self.attempts: list[tuple] = []
-        self.chunks: list[tuple] = []
+        self.attempts: list[tuple[object, ...]] = []
+        self.chunks: list[tuple[object, ...]] = []
 
     def trying(self, *news) -> None:
         self.attempts.append(news)
@@ -414,7 +415,7 @@ def test_a_permanent_failure_is_not_retried(web, httpserver, response):
 
 
 def test_each_delay_is_longer_than_the_one_before(web, httpserver, monkeypatch):
-    pauses = []
+    pauses: list[float] = []
     monkeypatch.setattr(download, "BACKOFF_SECONDS", 1.5)
     monkeypatch.setattr("time.sleep", pauses.append)
     with pytest.raises(DatasetError, match="HTTP status 502"):

@@ -105,7 +105,7 @@ def test_errors_on_disputed_images_are_counted_apart(result):
 def test_augmentation_scores_the_mean_over_the_variants(model):
     images = examples().images
     result = evaluate.evaluate([model], examples())
-    counted = []
+    counted: list[float] = []
     scores = evaluate.score_tta(result, [model], images, counted.append).tta
     assert scores is not None
     assert (scores.images, scores.variants, sum(counted)) == (12, 46, 12)

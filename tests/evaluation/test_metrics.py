@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from dlcli.evaluation import metrics
-from dlcli.evaluation.metrics import Rejection
 
 # The first four are in Newcombe, "Two-sided confidence intervals for the single proportion",
 # 1998, table I, to four places; all are proportion_confint(successes, trials, 1 - confidence,
@@ -180,7 +179,8 @@ def test_the_least_certain_are_rejected_first(fraction, threshold, error):
         [0.6, 0.9, 0.51, 0.8, 0.7], [True, True, False, False, True]
     )
     found = metrics.reject(probabilities, labels, fraction)
-    assert found == Rejection(fraction, threshold, pytest.approx(error))
+    assert (found.rejected, found.threshold) == (fraction, threshold)
+    assert found.error == pytest.approx(error)
 
 
 @pytest.mark.parametrize(

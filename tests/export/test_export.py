@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 
 import numpy as np
 import onnx
@@ -17,10 +18,11 @@ from dlcli.export.onnx_format import to_onnx
 from dlcli.export.safetensors_format import modules, to_safetensors
 from dlcli.nn.activations import OUTPUT_ACTIVATIONS
 from dlcli.nn.network import Network
+from dlcli.nn.types import Array
 from dlcli.runs import checkpoint, lookup
 
 # What each module of PyTorch computes, in float64.
-MODULES = {
+MODULES: dict[str, Callable[[Array], Array]] = {
     "Sigmoid()": lambda x: 1 / (1 + np.exp(-x)),
     "Tanh()": np.tanh,
     "Identity()": lambda x: x,

@@ -139,7 +139,7 @@ def test_import_dlcli_imports_nothing_else_until_a_name_is_asked_for():
 
 def test_other_names_are_no_attributes():
     with pytest.raises(ImportError, match="cannot import name 'load_modle' from 'dlcli'"):
-        from dlcli import load_modle  # noqa: F401
+        from dlcli import load_modle  # type: ignore[attr-defined]  # noqa: F401
 
 
 def test_activations_are_those_of_every_layer_computed_by_hand(classifier, sample):

@@ -18,7 +18,7 @@ class Pieces(io.BytesIO):
         super().__init__()
         self.pieces = list(pieces)
 
-    def read1(self, _size: int = -1, /) -> bytes:
+    def read1(self, _size: int | None = -1, /) -> bytes:
         return self.pieces.pop(0) if self.pieces else b""
 
 

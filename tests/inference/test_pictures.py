@@ -3,6 +3,7 @@
 import json
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def seven(digits, workdir) -> np.ndarray:
     return pixels
 
 
-def ways_to_give(path: str, pixels: np.ndarray) -> list:
+def ways_to_give(path: str, pixels: np.ndarray) -> list[Any]:
     """The same picture in every form."""
     colours = np.stack([pixels] * 3, axis=2)
     opaque = np.concatenate([colours, np.full((*pixels.shape, 1), 255, np.uint8)], axis=2)
@@ -68,6 +69,8 @@ def test_a_digit_is_predicted_from_a_path_an_image_and_an_array(classifier, seve
         found = classifier.predict_picture(picture)
         assert isinstance(found, PicturePrediction)
         assert (found.digit, found.reason, found.message) == (7, None, None)
+        assert found.probabilities is not None
+        assert found.box is not None
         assert found.probabilities.shape == (10,)
         assert found.probability == found.probabilities[7]
         assert found.box[0] > 140

@@ -3,6 +3,7 @@
 import io
 import threading
 import time
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from dlcli.errors import Terminated
 from dlcli.inference import parallel, predictor
 from dlcli.inference.sources import ImageSource
 from dlcli.runs import checkpoint, lookup
-from dlcli.vision import pipeline
+from dlcli.vision import decode, pipeline
 from dlcli.vision.rejection import RejectionReason
 from dlcli.vision.test_time_augmentation import FIRST_VARIANTS, tta_variants
 from tests.patience import PATIENCE_SECONDS
@@ -55,9 +56,9 @@ def test_predictions_are_those_of_the_network_in_order(model, sample, count):
     assert all(prediction.error is None for prediction in predictions)
     if count:
         _, expected = model.infer(pixels)
-        shares = np.stack([prediction.probabilities for prediction in predictions])
+        shares = np.array([prediction.probabilities for prediction in predictions])
         np.testing.assert_allclose(shares, expected, rtol=1e-5)
-        assert (np.stack([prediction.pixels for prediction in predictions]) == pixels).all()
+        np.testing.assert_array_equal([prediction.pixels for prediction in predictions], pixels)
 
 
 @pytest.mark.parametrize("bad", [[0], [15], [16], [14, 15, 16, 17], range(16), range(0, 150, 2)])
@@ -71,7 +72,7 @@ def test_bad_pictures_do_not_stop_the_others(model, sample, bad):
     assert [int(prediction.name) for prediction in predictions if prediction.error] == list(bad)
     for index, prediction in enumerate(predictions):
         if index in bad:
-            assert prediction.pixels is prediction.probabilities is None
+            assert (prediction.pixels, prediction.probabilities) == (None, None)
             assert prediction.error == f"{index}: not a picture that Pillow can read"
         else:
             assert (prediction.pixels == sample.test.images[index]).all()
@@ -242,7 +243,7 @@ def test_a_single_thread_can_be_asked_for(trained, monkeypatch):
 
 @pytest.mark.parametrize("seconds", [0, 0.002])
 def test_the_first_picture_is_predicted_before_the_second_is_read(trained, monkeypatch, seconds):
-    read = predictor.read_pages
+    read = decode.read_pages
     done = []
 
     def slow_read(source, name):
@@ -263,6 +264,7 @@ def test_leaving_early_leaves_no_threads_behind(trained, monkeypatch):
     for _ in range(40):
         next(predictions)
     assert [t for t in threading.enumerate() if t.name.startswith("pictures")]
+    assert isinstance(predictions, Generator)
     predictions.close()
     assert not [t for t in threading.enumerate() if t.name.startswith("pictures")]
 
@@ -324,7 +326,7 @@ def test_what_nobody_reads_is_only_decoded(trained, monkeypatch, worth_threads):
         *[picture_of(blank, str(n)) for n in range(60)],
         broken("z"),
     ]
-    unread = []
+    unread: list[bool] = []
     predictions = predictor.predict(trained, pictures, raw=False, is_unread=lambda: bool(unread))
     next(predictions)
     unread.append(True)

@@ -109,4 +109,5 @@ def test_a_file_that_is_no_picture_stops_no_other(model, page):
     bad, reading = read(model, sources, keep_pictures=True)
     assert bad == Reading("bad.png", error="bad.png: not a picture that Pillow can read")
     assert texts(reading.numbers) == ["42"]
+    assert reading.picture is not None
     assert (reading.picture.mode, reading.picture.size) == ("RGB", (600, 400))

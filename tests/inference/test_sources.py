@@ -70,14 +70,14 @@ def test_a_folder_without_pictures_is_an_error(tmp_path, content):
 def test_a_folder_that_cannot_be_read_is_an_error_after_the_pictures(tmp_path, monkeypatch):
     (tmp_path / "a.png").touch()
     (tmp_path / "locked").mkdir()
-    scandir = sources.os.scandir
+    scandir = os.scandir
 
     def refuse(path):
         if str(path).endswith("locked"):
             raise PermissionError(13, "Permission denied", str(path))
         return scandir(path)
 
-    monkeypatch.setattr(sources.os, "scandir", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
     found = sources.find_images(tmp_path)
     assert next(found) == tmp_path / "a.png"
     with pytest.raises(ImageError, match=r"locked: cannot be read: Permission denied$"):
@@ -100,4 +100,5 @@ def test_a_folder_on_a_list_is_searched_only_if_asked_for(workdir):
     searched = listed(names, workdir, recursive=True)
     assert [source.name for source in searched] == ["scans/a.png"] * 3
     (argument,) = sources.find_sources(["scans"], [])
+    assert argument is not None
     assert argument.name == "scans/a.png"

@@ -74,7 +74,7 @@ def test_a_network_may_start_from_the_weights_of_another_and_waits_for_it(sample
     assert child.score("validation_accuracy", 0) == trained.score("validation_accuracy")
     parent = Trained("parent", config(epochs=1), data)
     child = Trained("child", config(epochs=1), data, parent)
-    order = []
+    order: list[Trained] = []
     experiments.train_side_by_side([child, parent], order.append)
     assert order[0].label == "parent"
     assert child.score("validation_accuracy", 0) == parent.score("validation_accuracy")
@@ -95,7 +95,7 @@ def test_a_divergence_ends_one_network_and_not_the_others(sample):
     networks = [Trained("a", lost, select(sample, lost)), Trained("b", fine, select(sample, fine))]
     experiments.train_side_by_side(networks)
     assert [each.has_diverged for each in networks] == [True, False]
-    assert "training diverged in epoch 1" in networks[0].divergence
+    assert "training diverged in epoch 1" in str(networks[0].divergence)
     assert networks[1].epochs == 2
 
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,10 @@ from dlcli.nn.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 
 ORACLE = json.loads((Path(__file__).parents[1] / "oracle" / "pytorch_values.json").read_text())
 # A small difference of numbers near 1 has a rounding error relative to 1.
-TOLERANCES = {np.float64: {"rtol": 1e-12, "atol": 1e-14}, np.float32: {"rtol": 2e-6, "atol": 3e-6}}
+TOLERANCES: dict[type, dict[str, Any]] = {
+    np.float64: {"rtol": 1e-12, "atol": 1e-14},
+    np.float32: {"rtol": 2e-6, "atol": 3e-6},
+}
 
 any_activation = pytest.mark.parametrize("name", ACTIVATIONS)
 any_output = pytest.mark.parametrize("name", OUTPUT_ACTIVATIONS)

@@ -3,6 +3,7 @@
 import json
 import tracemalloc
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -158,7 +159,7 @@ def test_rounding_the_fraction_does_not_change_the_mean(fraction):
             return counts
 
     mask = np.empty(1 << 16)
-    draw_mask(mask, fraction, EveryNumberOnce())
+    draw_mask(mask, fraction, cast("np.random.Generator", EveryNumberOnce()))
     assert mask.any()
     assert np.mean(mask == 0) == pytest.approx(fraction, abs=1 / (1 << 16))
     assert mask.mean() == pytest.approx(1, rel=1e-12)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from dlcli.training.builders import check_gradients
 PAIRS = [
     (output, loss) for output, loss in product(OUTPUT_ACTIVATIONS, LOSSES) if fits(loss, output)
 ]
-REGULARISERS = {
+REGULARISERS: dict[str, dict[str, Any]] = {
     "plain": {},
     "l2": {"weight_decay": 0.1},
     "dropout": {"dropout": 0.3},

@@ -52,8 +52,9 @@ def test_normal_weights_have_the_tails_of_a_bell(family, deviation):
 def test_auto_is_he_before_rectifiers_and_glorot_elsewhere():
     rectifiers = [ACTIVATIONS[name] for name in ("relu", "leaky_relu", "gelu")]
     assert {row.initializer for row in rectifiers} == {"he_normal"}
-    others = [ACTIVATIONS["sigmoid"], ACTIVATIONS["tanh"], *OUTPUT_ACTIVATIONS.values()]
-    assert {row.initializer for row in others} == {"glorot_uniform"}
+    others = [ACTIVATIONS["sigmoid"].initializer, ACTIVATIONS["tanh"].initializer]
+    others += [row.initializer for row in OUTPUT_ACTIVATIONS.values()]
+    assert {*others} == {"glorot_uniform"}
 
 
 def test_auto_draws_the_weights_that_each_activation_wants():

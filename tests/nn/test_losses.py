@@ -3,6 +3,7 @@
 import doctest
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,10 @@ CASES = [
     for pair in ORACLE[case]["pairs"]
 ]
 # The gradient P - y is a difference of numbers up to 1: its rounding is relative to 1.
-TOLERANCES = {np.float64: {"rtol": 1e-12, "atol": 1e-15}, np.float32: {"rtol": 1e-5, "atol": 2e-7}}
+TOLERANCES: dict[type, dict[str, Any]] = {
+    np.float64: {"rtol": 1e-12, "atol": 1e-15},
+    np.float32: {"rtol": 1e-5, "atol": 2e-7},
+}
 
 every_case = pytest.mark.parametrize(("record", "pair"), CASES)
 both_precisions = pytest.mark.parametrize("dtype", [np.float64, np.float32])

@@ -32,7 +32,7 @@ def test_a_new_network_is_all_zero():
 
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=6))
 def test_parameters_are_all_weights_then_all_biases_each_once(layer_sizes):
-    vector = np.arange(count_parameters(layer_sizes))
+    vector = np.arange(float(count_parameters(layer_sizes)))
     weights, biases, scales = split_parameters(vector, layer_sizes)
     assert scales == []
     assert [weight.shape for weight in weights] == list(pairwise(layer_sizes))

@@ -27,6 +27,9 @@ def test_saturated_neurons_are_at_an_end_of_their_range_for_nearly_all_images():
     less = np.where(np.arange(100) < 95, 1.0, 0.5)
     outputs = np.array([mostly, less, 1 - mostly, np.full(100, 0.97)]).T
     found = neuron_health.saturated("sigmoid", outputs)
+    assert found is not None
     assert found.tolist() == [True, False, True, False]
-    assert neuron_health.saturated("tanh", -outputs).tolist() == [True, False, False, False]
+    found = neuron_health.saturated("tanh", -outputs)
+    assert found is not None
+    assert found.tolist() == [True, False, False, False]
     assert neuron_health.saturated("relu", outputs) is None

@@ -14,7 +14,7 @@ from dlcli.nn import optimizers
 from dlcli.nn.kernels import adam, adam_kernel
 from dlcli.nn.losses import mean_loss, one_hot
 from dlcli.nn.network import Network
-from dlcli.nn.optimizers import OPTIMIZERS
+from dlcli.nn.optimizers import OPTIMIZERS, Adam
 from dlcli.training.builders import make_backpropagation, make_optimizer
 
 ORACLE = json.loads((Path(__file__).parents[1] / "oracle" / "pytorch_values.json").read_text())[
@@ -178,7 +178,9 @@ def test_state_that_has_faded_becomes_0_and_no_other(name):
         optimizer.state[key][:3] = [1e-31, -1e-40, -1e-29]
     optimizer.flush_subnormals()
     for key in before.keys() - {"steps"}:
-        np.testing.assert_array_equal(optimizer.state[key][:3], np.float32([0, 0, -1e-29]))
+        np.testing.assert_array_equal(
+            optimizer.state[key][:3], np.array([0, 0, -1e-29], np.float32)
+        )
 
 
 def test_adam_takes_steps_of_the_learning_rate_for_any_gradient():
@@ -231,6 +233,7 @@ def test_compiled_steps_change_no_bit(name, monkeypatch):
         make_optimizer(CONFIGS[name], np.ones(1000, np.float32), 700) for _ in range(2)
     )
     compiled.compile()
+    assert isinstance(compiled, Adam)
     assert compiled.is_compiled
     for gradient in hard_gradients(30, 1000):
         plain.step(gradient, 0.01)
@@ -242,11 +245,12 @@ def test_compiled_steps_change_no_bit(name, monkeypatch):
 def test_what_is_compiled_is_the_loop_that_can_be_read():
     vectors = [np.abs(vector) for vector in noisy_gradients(4, 50)]
     others = [vector.copy() for vector in vectors]
-    single = np.float32
-    weights = single(0.9), single(0.1), single(0.999), single(0.001)
-    constants = single(1e-8), single(0.01)
-    adam(*vectors, weights, constants)
-    adam_kernel()(*others, weights, constants)
+    weights = tuple(np.array([0.9, 0.1, 0.999, 0.001], np.float32))
+    constants = tuple(np.array([1e-8, 0.01], np.float32))
+    compiled = adam_kernel()
+    assert compiled is not None
+    for kernel, (parameters, m, v, gradient) in ((adam, vectors), (compiled, others)):
+        kernel(parameters, m, v, gradient, weights, constants)
     for vector, other in zip(vectors, others, strict=True):
         assert vector.tobytes() == other.tobytes()
 
@@ -264,6 +268,7 @@ def test_without_numba_numpy_makes_the_steps(monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", None)
     optimizer = make_optimizer(CONFIGS["adam"], np.ones(6, np.float32), 4)
     optimizer.compile()
+    assert isinstance(optimizer, Adam)
     assert not optimizer.is_compiled
     optimizer.step(noisy_gradients(1)[0], 0.1)
     assert (optimizer.parameters != 1).all()
@@ -272,6 +277,7 @@ def test_without_numba_numpy_makes_the_steps(monkeypatch):
 def test_only_single_precision_is_compiled():
     optimizer = make_optimizer(CONFIGS["adam"], np.ones(6), 4)
     optimizer.compile()
+    assert isinstance(optimizer, Adam)
     assert not optimizer.is_compiled
 
 

@@ -1,6 +1,7 @@
 """A trained model, evaluated for a report."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,7 @@ def make_record() -> Callable[..., EpochRecord]:
     """An epoch of a successful training: ``make_record(3, validation_loss=None)``."""
 
     def make(epoch: int, **values: object) -> EpochRecord:
-        usual = {
+        usual: dict[str, Any] = {
             "train_loss": 1 / epoch,
             "train_accuracy": 1 - 0.3 / epoch,
             "validation_loss": 1.2 / epoch,

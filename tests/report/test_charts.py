@@ -3,11 +3,15 @@
 import math
 import warnings
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle, StepPatch
 
 from dlcli.evaluation import metrics
 from dlcli.report import charts, svg
@@ -30,6 +34,13 @@ def line(field, *values, label="line", first=1):
     return Line(label, records, field, {})
 
 
+def learning_curve(lines: list[Line], **options: Any) -> Figure:
+    """The chart of lines that have values."""
+    figure = charts.learning_curve(lines, **options)
+    assert figure is not None
+    return figure
+
+
 def tick_labels(figure):
     figure.draw_without_rendering()
     low, high = sorted(figure.axes[0].get_ylim())
@@ -39,7 +50,7 @@ def tick_labels(figure):
 
 
 def test_values_that_are_not_finite_are_left_out():
-    figure = charts.learning_curve([line("train_loss", 0.5, math.nan, None, math.inf, 0.25)])
+    figure = learning_curve([line("train_loss", 0.5, math.nan, None, math.inf, 0.25)])
     drawn = figure.axes[0].lines[0]
     assert np.flatnonzero(np.isfinite(drawn.get_ydata())).tolist() == [0, 4]
 
@@ -49,7 +60,7 @@ def test_nothing_to_draw_is_no_chart():
 
 
 def test_a_single_epoch_is_a_dot():
-    figure = charts.learning_curve([line("train_loss", 2.0)], kept=1)
+    figure = learning_curve([line("train_loss", 2.0)], kept=1)
     assert figure.axes[0].lines[0].get_marker() == "."
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["kept epoch"]
 
@@ -59,25 +70,26 @@ def test_the_legend_names_lines_the_kept_epoch_and_overfitting():
         line("train_loss", 1, 0.5, 0.2, label="training"),
         line("validation_loss", 1, 0.5, 0.6, label="validation"),
     ]
-    figure = charts.learning_curve(lines, kept=2, overfitting_since=2)
+    figure = learning_curve(lines, kept=2, overfitting_since=2)
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert texts == ["training", "validation", "kept epoch", "overfitting"]
     (shade,) = figure.axes[0].patches
+    assert isinstance(shade, Rectangle)
     assert (shade.get_x(), shade.get_x() + shade.get_width()) == (2, 3)
 
 
 def test_the_axis_of_the_learning_rate_begins_at_0():
     """So a rate that changes little looks as if it did."""
-    figure = charts.learning_curve([line("learning_rate", 0.1, 0.099, 0.098)])
+    figure = learning_curve([line("learning_rate", 0.1, 0.099, 0.098)])
     assert figure.axes[0].get_ylim()[0] == 0
-    figure = charts.learning_curve([line("gradient_norm", 0.1, 0.099, 0.098)])
+    figure = learning_curve([line("gradient_norm", 0.1, 0.099, 0.098)])
     assert figure.axes[0].get_ylim()[0] > 0
 
 
 @pytest.mark.parametrize(("count", "length"), [(2, 300), (30, 8), (7, 27)])
 def test_the_chart_grows_with_its_legend(count, length):
     names = [f"{'x' * 300}{number:02}"[-length:] for number in range(count)]
-    figure = charts.learning_curve([line("train_loss", 1, 0.5, 0.2, label=name) for name in names])
+    figure = learning_curve([line("train_loss", 1, 0.5, 0.2, label=name) for name in names])
     figure.draw_without_rendering()
     legend = figure.legends[0].get_window_extent()
     assert 0 <= legend.x0 < legend.x1 <= charts.PAGE_WIDTH
@@ -85,8 +97,8 @@ def test_the_chart_grows_with_its_legend(count, length):
 
 
 def test_equal_factors_of_the_error_are_equal_distances():
-    figure = charts.learning_curve([line("train_accuracy", 0.96, 0.98, 0.99)])
-    heights = figure.axes[0].lines[0].get_ydata()
+    figure = learning_curve([line("train_accuracy", 0.96, 0.98, 0.99)])
+    heights = np.asarray(figure.axes[0].lines[0].get_ydata())
     places = figure.axes[0].transData.transform([(1, height) for height in heights])[:, 1]
     assert places[1] - places[0] == pytest.approx(places[2] - places[1])
     assert places[1] > places[0]
@@ -123,8 +135,10 @@ def test_the_reliability_diagram_has_a_point_for_each_bin(entry):
     bins = metrics.reliability(entry.scores.probabilities, entry.scores.labels)
     (axes,) = charts.reliability(bins).axes
     intervals, points = axes.collections
-    assert len(points.get_offsets()) == len(bins)
-    for (x, y), (low, high) in zip(points.get_offsets(), intervals.get_segments(), strict=True):
+    assert isinstance(intervals, LineCollection)
+    offsets = np.asarray(points.get_offsets())
+    assert len(offsets) == len(bins)
+    for (x, y), (low, high) in zip(offsets, intervals.get_segments(), strict=True):
         assert low[0] == high[0] == x
         assert low[1] <= y <= high[1]
 
@@ -133,7 +147,9 @@ def test_a_histogram_has_the_ends_of_its_range_and_zero_below_it():
     figure = charts.histogram(Histogram(np.array([1, 5, 2]), np.array([-1.25, 0.0, 1.25, 2.5])))
     (axes,) = figure.axes
     assert [text.get_text() for text in axes.get_xticklabels()] == ["0", "-1.2", "2.5"]
-    assert axes.patches[0].get_data().values.tolist() == [1, 5, 2]
+    (steps,) = axes.patches
+    assert isinstance(steps, StepPatch)
+    assert steps.get_data()[0].tolist() == [1, 5, 2]
 
 
 def test_limits_of_a_strip_are_round_and_around_the_values():

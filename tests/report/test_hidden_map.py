@@ -28,6 +28,7 @@ def test_components_are_the_directions_of_the_largest_variance(dimensions):
 
 def test_every_image_has_a_place_on_the_map(entry, sample):
     made = hidden_map.of_network(entry.model.network, sample.test)
+    assert made is not None
     assert made.points.shape == (hidden_map.MAX_IMAGES, 2)
     assert made.points.min() >= 0
     assert made.points[:, 0].max() <= hidden_map.WIDTH
@@ -37,7 +38,9 @@ def test_every_image_has_a_place_on_the_map(entry, sample):
 
 
 def test_images_of_a_class_lie_together(entry, sample):
-    points = hidden_map.of_network(entry.model.network, sample.test).points
+    made = hidden_map.of_network(entry.model.network, sample.test)
+    assert made is not None
+    points = made.points
     labels = sample.test.labels[: len(points)]
     ones = points[labels == 1]
     assert ones.std(axis=0).prod() < points.std(axis=0).prod() / 4

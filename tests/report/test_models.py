@@ -13,6 +13,8 @@ def test_a_run_has_its_history_and_a_bare_checkpoint_has_none(model, sample, tmp
     bare.write_bytes(model.path.read_bytes())
     run, copy = models.evaluate_models([model, checkpoint.load(bare)], sample.test)
     assert (run.name, len(run.records), run.run) == ("trained", 4, model.path.parent)
+    assert run.kept is not None
+    assert run.summary is not None
     assert run.kept.epoch == model.metadata.epoch
     assert run.summary.stopped_by == "epochs"
     assert (copy.name, copy.records, copy.run, copy.kept) == ("copy.npz", [], None, None)

@@ -30,8 +30,15 @@ def markup(html) -> str:
     return re.sub(r"(<(style|script)[^>]*>).*?</\2>", r"\1</\2>", html, flags=re.DOTALL)
 
 
+def found(pattern: str, html: str) -> str:
+    """What the group of a pattern matches in a page that has it."""
+    match = re.search(pattern, html, re.DOTALL)
+    assert match is not None
+    return match[1]
+
+
 def test_only_its_own_styles_and_scripts_may_run(html, markup):
-    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', html)[1]
+    policy = found(r'Content-Security-Policy" content="([^"]+)"', html)
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     for tag in ("style", "script"):
@@ -64,14 +71,14 @@ def test_the_scores_are_those_of_eval(html, entry):
 
 
 def test_the_script_is_given_every_cell(html, entry):
-    data = json.loads(re.search(r'id="report-data">(.*?)</script>', html, re.DOTALL)[1])
+    data = json.loads(found(r'id="report-data">(.*?)</script>', html))
     cells = data["cells"]["r0"]
     assert sum(cell["count"] for cell in cells.values()) == 2000
     assert all(len(cell["images"]) <= errors.MAX_CELL_IMAGES for cell in cells.values())
 
 
 def test_the_film_and_the_map_are_given_to_the_script(html, entry):
-    data = json.loads(re.search(r'id="report-data">(.*?)</script>', html, re.DOTALL)[1])
+    data = json.loads(found(r'id="report-data">(.*?)</script>', html))
     assert [frame["epoch"] for frame in data["films"]["r0"]["frames"]] == [0, 1, 2, 3, 4]
     assert data["map"]["predictions"]["r0"] == entry.scores.predictions[:400].tolist()
     assert html.count("<circle") == 400

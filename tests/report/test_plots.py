@@ -51,9 +51,11 @@ def test_curves_show_every_score_and_mark_the_kept_epoch(curve):
             assert list(line.get_xdata()) == [1, 2, 3, 4]
             assert list(line.get_ydata()) == pytest.approx(wanted)
         (mark,) = [line for line in axes.lines if line.get_marker() == "o"]
-        assert list(mark.get_xdata()) == [curve.kept.epoch]
+        assert np.asarray(mark.get_xdata()).tolist() == [curve.kept.epoch]
         value = getattr(curve.kept, f"validation_{score}")
-        assert list(mark.get_ydata()) == [1 - value if score == "accuracy" else value]
+        assert np.asarray(mark.get_ydata()).tolist() == [
+            1 - value if score == "accuracy" else value
+        ]
 
 
 def test_several_runs_share_the_axes_and_look_different(curve):
@@ -101,7 +103,7 @@ def test_a_run_without_validation_images_and_of_one_epoch_can_be_drawn(tmp_path)
     figure = plots.curves([Curve("r", [record], record)])
     plots.write(figure, io.BytesIO(), "svg")
     (mark,) = [line for line in figure.axes[1].lines if line.get_marker() == "o"]
-    assert list(mark.get_ydata()) == [0.5]
+    assert np.asarray(mark.get_ydata()).tolist() == [0.5]
 
 
 def test_the_confusion_matrix_holds_every_count(result):
@@ -109,7 +111,7 @@ def test_the_confusion_matrix_holds_every_count(result):
     shown = np.zeros((10, 10), int)
     for text in axes.texts:
         column, row = text.get_position()
-        shown[row, column] = int(text.get_text().replace(",", ""))
+        shown[int(row), int(column)] = int(text.get_text().replace(",", ""))
     assert np.array_equal(shown, result.confusion)
     coloured = np.asarray(axes.images[0].get_array())
     assert np.array_equal(coloured, result.confusion - np.diag(np.diag(result.confusion)))
@@ -146,9 +148,9 @@ def test_the_most_confident_errors_come_first(result, sample):
     assert len(captions) == 30
     probabilities = []
     for picture, caption in zip(pictures, captions, strict=True):
-        label, prediction, probability = re.fullmatch(
-            r"(\d), read as (\d)\n([\d.]+) %", caption
-        ).groups()
+        parts = re.fullmatch(r"(\d), read as (\d)\n([\d.]+) %", caption)
+        assert parts is not None
+        label, prediction, probability = parts.groups()
         assert label != prediction
         (index,) = np.flatnonzero((sample.test.images == picture).all(axis=1))
         assert (result.labels[index], result.predictions[index]) == (int(label), int(prediction))

@@ -171,7 +171,7 @@ def test_six_workers_two_killed_and_the_server_restarted(server, tmp_path, tiny)
         study = optuna.load_study(study_name="grid", storage=connect(address(server.url, tmp_path)))
         killed = []
         for least in (3, 6):
-            wait_until(lambda least=least: len(finished(study)) >= least)
+            wait_until(lambda: len(finished(study)) >= least)  # noqa: B023 - called at once
             killed.append(kill_in_mid_trial(study, alive))
         wait_until(lambda: len(finished(study)) >= 9)
         server.stop()

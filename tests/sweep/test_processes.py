@@ -78,6 +78,7 @@ def test_errors_are_sent_to_the_parent(make_plan, location, monkeypatch, error, 
     monkeypatch.setattr(Worker, "work", fail)
     sent = work(plan, location)
     assert type(sent) is kind
+    assert sent is not None
     if kind is RuntimeError:
         assert str(sent) == "KeyError: 'x'"
         assert "Traceback" in sent.__notes__[0]
@@ -104,7 +105,7 @@ def test_it_is_an_error_when_every_process_died(make_plan, location, monkeypatch
     monkeypatch.setattr(processes, "_processes", only_dead)
     plan = make_plan()
     study, _ = create_study(plan, location)
-    warnings = []
+    warnings: list[str] = []
     with pytest.raises(WorkerError, match="all workers of this machine died; run the same comma"):
         list(run_workers(plan, location, study, range(1), StopFlag(), warnings.append))
     assert warnings == ["a worker died (SIGKILL); its trial will be tried again"]

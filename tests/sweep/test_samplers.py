@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from typing import Any
 
 import optuna
 import pytest
@@ -12,7 +13,7 @@ from dlcli.sweep import samplers
 from dlcli.sweep.samplers import check_sampler, make_pruner, make_sampler, suggest
 
 
-def proposals(plan, count: int, worker: int = 0) -> list[dict]:
+def proposals(plan, count: int, worker: int = 0) -> list[dict[str, Any]]:
     def objective(trial):
         for key, space in plan.space.items():
             suggest(trial, key, space)

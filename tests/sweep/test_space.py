@@ -13,11 +13,17 @@ def parsed(key: str, **words) -> Range | Choices:
     return parse(key, settings, key_types()[key])
 
 
+def ranged(key: str, **words) -> Range:
+    found = parsed(key, **words)
+    assert isinstance(found, Range)
+    return found
+
+
 def test_a_range_has_whole_numbers_if_the_key_and_both_ends_do():
-    assert parsed("epochs", low=2, high=9).whole
-    assert parsed("validation_size", low=100, high=200).whole
-    assert not parsed("validation_size", low=0.1, high=0.2).whole
-    assert not parsed("learning_rate", low=1, high=10).whole
+    assert ranged("epochs", low=2, high=9).whole
+    assert ranged("validation_size", low=100, high=200).whole
+    assert not ranged("validation_size", low=0.1, high=0.2).whole
+    assert not ranged("learning_rate", low=1, high=10).whole
 
 
 @pytest.mark.parametrize(
@@ -36,6 +42,7 @@ def test_the_points_of_a_range(key, words, points):
 def test_choices_are_stored_as_they_are_or_as_json():
     space = parsed("hidden_layers", choices=[[128], [256, 128], []])
     assert space.points == ["[128]", "[256, 128]", "[]"]
+    assert isinstance(space, Choices)
     assert [plain(label) for label in space.points] == list(space.values)
     assert parsed("max_norm", choices=[None, 3.0]).points == [None, 3.0]
     assert plain("relu") == "relu"
@@ -43,6 +50,7 @@ def test_choices_are_stored_as_they_are_or_as_json():
 
 def test_a_mapping_may_be_a_choice():
     space = parsed("augmentation", choices=[None, {"rotation": 10}])
+    assert space.points is not None
     assert plain(space.points[1]) == {"rotation": 10}
 
 

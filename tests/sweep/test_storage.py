@@ -48,7 +48,7 @@ def test_a_new_study_on_a_server_that_does_not_answer_is_refused(make_plan, loca
         create_study(make_plan(), gone)
 
 
-def gone() -> None:
+def gone() -> object:
     cause = OperationalError("SELECT", {}, Exception("the server\nis gone"))
     raise StorageInternalError from cause
 
@@ -110,6 +110,7 @@ def test_a_study_of_an_older_dlcli_has_had_a_worker_for_each_trial(make_plan, lo
 def test_a_worker_counts_as_dead_only_after_it_missed_heartbeats(location, timeout):
     database = connect(location.url, timeout)
     assert database.grace_period == timeout
+    assert database.heartbeat_interval is not None
     assert 1 <= database.heartbeat_interval <= timeout / 2
 
 
@@ -170,14 +171,17 @@ def test_processes_may_start_at_once_on_a_new_file(make_plan, workdir):
         for _ in range(6)
     ]
     try:
-        assert [process.stdout.readline() for process in processes] == ["ready\n"] * 6
+        assert [process.stdout.readline() for process in processes if process.stdout] == [
+            "ready\n"
+        ] * 6
         for round_number in range(4):
             folder = workdir / f"runs-{round_number}"
             folder.mkdir()
             for process in processes:
+                assert process.stdin is not None
                 process.stdin.write(f"{folder}\n")
                 process.stdin.flush()
-            answers = [process.stdout.readline() for process in processes]
+            answers = [process.stdout.readline() for process in processes if process.stdout]
             assert sorted(answers) == [f"{number} 0\n" for number in range(6)]
     finally:
         for process in processes:

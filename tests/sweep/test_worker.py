@@ -36,7 +36,9 @@ def test_every_trial_is_a_finished_run_with_the_proposed_config(start, runs_fold
     worker.work()
     assert states(study) == ["COMPLETE"] * 4
     assert study.best_value == max(trial.value for trial in study.trials)
-    assert study.best_trial.value == best_of(study.trials).value
+    best = best_of(study.trials)
+    assert best is not None
+    assert study.best_trial.value == best.value
     rows = {row["run"]: row for row in listing.list_runs(runs_folder)}
     assert len(rows) == 4
     for trial in study.trials:
@@ -275,7 +277,7 @@ def test_a_worker_waits_for_trials_that_others_are_running(start, open_elsewhere
         waits.append(seconds)
         elsewhere.tell(trial, 0.5)
 
-    monkeypatch.setattr(workers.time, "sleep", finish)
+    monkeypatch.setattr("dlcli.sweep.worker.time.sleep", finish)
     worker.work()
     assert waits == [workers.POLL_SECONDS]
     assert states(study) == ["COMPLETE"]

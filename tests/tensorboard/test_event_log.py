@@ -15,7 +15,6 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.record_writer import masked_crc32c
 
 from dlcli.runs import checkpoint
-from dlcli.tensorboard import event_log
 from dlcli.tensorboard.event_log import first_layer
 
 QUICK = ["--set", "hidden_layers=[8]", "--set", "epochs=3", "--set", "batch_size=16"]
@@ -173,7 +172,7 @@ def test_a_full_disk_is_an_error_and_the_run_can_be_resumed(train, dlcli, monkey
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patches:
-        patches.setattr(event_log.summary, "image", fail)
+        patches.setattr("tensorboardX.summary.image", fail)
         result = train("--tensorboard", "--name", "r")
     assert result.code == 1
     assert result.stderr.endswith("Error: runs/r: No space left on device\n")

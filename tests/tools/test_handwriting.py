@@ -25,7 +25,8 @@ def seven(random) -> np.ndarray:
 def test_every_kind_is_in_mnists_format_and_each_digit_is_another(name, random):
     written = [handwriting.written(KINDS[name], random) for _ in range(6)]
     for pixels in written:
-        assert (pixels.shape, pixels.dtype, pixels.max()) == ((784,), np.uint8, 255)
+        assert (pixels.shape, pixels.max()) == ((784,), 255)
+        assert pixels.dtype == np.uint8
         assert is_mnist_like(pixels.reshape(28, 28))
     assert len({pixels.tobytes() for pixels in written}) == 6
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dlcli.nn.types import Pixels
 from dlcli.runs import lookup
 from dlcli.vision import localization
 from tools import non_digits, shapes
@@ -45,14 +46,19 @@ def test_every_shape_is_drawn(shape):
     assert 0.01 < (marks > 127).mean() < 0.6
 
 
+def pixels_of(page: Image.Image) -> Pixels:
+    """The image of the only digit of a page, shape (1, 784)."""
+    pixels = localization.locate_digit(page).pixels
+    assert pixels is not None
+    return pixels[np.newaxis]
+
+
 def test_penned_digits_are_read():
     random, model = np.random.default_rng(0), lookup.load_named(lookup.PRETRAINED)
     right = []
     for digit in [*range(10)] * 10:
         marks = drawn(penned_digit(random, digit), random)
-        _, shares = model.infer(
-            localization.locate_digit(Image.fromarray(255 - marks)).pixels[np.newaxis]
-        )
+        _, shares = model.infer(pixels_of(Image.fromarray(255 - marks)))
         right.append(shares.argmax() == digit)
     assert np.mean(right) >= 0.85
 
@@ -99,7 +105,7 @@ def test_typed_digits_are_read():
     right = []
     for digit in [*range(10)] * 5:
         page = Image.fromarray(255 - np.pad(typed(random, str(digit)), 20))
-        _, shares = model.infer(localization.locate_digit(page).pixels[np.newaxis])
+        _, shares = model.infer(pixels_of(page))
         right.append(shares.argmax() == digit)
     assert np.mean(right) >= 0.8
 

@@ -109,7 +109,7 @@ def test_lines_rise_or_fall_by_the_slope(clean):
     for seed in SEEDS:
         (number,) = clean(seed, slope=10.0, digits=(8, 8)).numbers
         feet = np.array([[(left + right) / 2, bottom] for left, _, right, bottom in number.digits])
-        slopes.append(np.degrees(np.arctan(np.polyfit(*feet.T, 1)[0])))
+        slopes.append(np.degrees(np.arctan(np.polyfit(feet[:, 0], feet[:, 1], 1)[0])))
     assert max(map(abs, slopes)) <= 12
     assert max(map(abs, slopes)) > 3
 
@@ -131,7 +131,7 @@ def test_digits_on_a_page_are_of_one_hand(sample):
     slanted = np.arange(len(sample.test)) % 2 == 1
     images = sample.test.images.reshape(-1, 28, 28).copy()
     for index in np.flatnonzero(slanted):
-        shear = np.float32([[1, -0.5, 7], [0, 1, 0]])
+        shear = np.array([[1, -0.5, 7], [0, 1, 0]], np.float32)
         images[index] = cv2.warpAffine(images[index], shear, (28, 28))
     writers = Writers(type(sample.test)(images.reshape(-1, 784), sample.test.labels))
     kinds = {index: bool(slanted[index]) for index in range(len(slanted))}

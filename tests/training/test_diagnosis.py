@@ -1,6 +1,7 @@
 """The advice after a training that learned nothing or diverged fits what was wrong."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,12 +23,14 @@ def train(sample) -> Examples:
     return Examples(sample.train.images[:2000], sample.train.labels[:2000])
 
 
-def cause_of(settings: dict, train: Examples) -> diagnosis.Cause:
+def cause_of(settings: dict[str, Any], train: Examples) -> diagnosis.Cause:
     """Why training with these settings learned nothing."""
     config = from_builtins({"hidden_layers": [32], "epochs": 2} | settings, "test")
     state = initial_state(config, 10)
     list(fit(config, train, NONE, state))
-    return diagnosis.why_nothing_was_learned(config, state, train, 0.1)
+    cause = diagnosis.why_nothing_was_learned(config, state, train, 0.1)
+    assert cause is not None
+    return cause
 
 
 @pytest.mark.parametrize(
@@ -91,6 +94,7 @@ def test_dead_and_saturated_neurons_are_told(train):
         state.network.biases[0][...] = bias
         state.network.weights[0] *= 1.5
         cause = diagnosis.why_nothing_was_learned(config, state, train, 0.1)
+        assert cause is not None
         assert cause.seen == f"100 % of a layer's neurons are {how}"
         assert cause.advice == "lower learning_rate (now 0.1) or set batch_norm=true"
 

@@ -44,10 +44,14 @@ SCORES = [(0.5, 2.0), (0.9, 0.9), (0.9, 0.7), (0.9, 0.7), (0.8, 0.5)]
 @pytest.mark.parametrize(("keep", "number"), [("best_accuracy", 3), ("best_loss", 5), ("last", 5)])
 def test_the_kept_record_is_that_of_training(keep, number):
     records = [epoch(i, *scores) for i, scores in enumerate(SCORES, start=1)]
-    assert kept_record(keep, records).epoch == number
+    kept = kept_record(keep, records)
+    assert kept is not None
+    assert kept.epoch == number
 
 
 @pytest.mark.parametrize("keep", ["best_accuracy", "best_loss", "last"])
 def test_without_validation_images_the_last_epoch_is_kept_and_of_none_none(keep):
-    assert kept_record(keep, [epoch(1, None, None), epoch(2, None, None)]).epoch == 2
+    kept = kept_record(keep, [epoch(1, None, None), epoch(2, None, None)])
+    assert kept is not None
+    assert kept.epoch == 2
     assert kept_record(keep, []) is None

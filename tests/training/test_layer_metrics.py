@@ -1,5 +1,7 @@
 """What is measured of each layer, and that measuring changes nothing."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from dlcli.training.builders import make_backpropagation, make_network
 from dlcli.training.layer_metrics import LayerMetrics
 from dlcli.training.state import initial_state
 
-LAYERS = {"hidden_layers": (20, 12), "activation": "tanh", "batch_size": 300}
+LAYERS: dict[str, Any] = {"hidden_layers": (20, 12), "activation": "tanh", "batch_size": 300}
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +47,14 @@ def test_gradients_and_updates_are_those_of_each_layers_weights(some, none):
 
 def test_neurons_are_watched_over_the_validation_images(some):
     config = Config(epochs=1, learning_rate=20.0, gradient_clip=30.0, **LAYERS)
-    seen = []
+    seen: list[np.ndarray] = []
     record, state = after_one_epoch(config, some, some)
     state.network.infer(some.images, lambda hidden: seen.extend(values.copy() for values in hidden))
     for layer, outputs in zip(record.layers, seen, strict=False):
         assert layer.dead == neuron_health.dead("tanh", outputs).mean()
-        assert layer.saturated == neuron_health.saturated("tanh", outputs).mean()
+        saturated = neuron_health.saturated("tanh", outputs)
+        assert saturated is not None
+        assert layer.saturated == saturated.mean()
     assert record.layers[0].saturated > 0
     assert (record.layers[-1].dead, record.layers[-1].saturated) == (None, None)
 
@@ -60,7 +64,9 @@ def test_without_validation_images_neurons_are_watched_over_training_images(some
     state = initial_state(config, 10)
     state.network.biases[0][:5] = -1e6
     (record,) = loop.fit(config, some, none, state)
-    assert record.layers[0].dead >= 5 / 20
+    dead = record.layers[0].dead
+    assert dead is not None
+    assert dead >= 5 / 20
     assert record.layers[0].saturated is None
 
 

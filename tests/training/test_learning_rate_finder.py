@@ -31,6 +31,7 @@ def test_known_curves_are_read_right():
     early = learning_rate_finder._judged(
         rates.tolist(), fall.tolist(), (fall + np.maximum(at + 1.5, 0) * 9).tolist()
     )
+    assert early.divergence is not None
     assert early.suggestion == pytest.approx(early.divergence / 10)
     flat = learning_rate_finder._judged(rates.tolist(), fall.tolist(), fall.tolist())
     assert (flat.divergence, flat.suggestion) == (None, flat.steepest)
@@ -56,7 +57,7 @@ def test_an_epoch_but_at_least_100_and_at_most_200_steps(batch_size, images, ste
 )
 def test_the_suggested_rate_trains_well(settings, train):
     config = Config(hidden_layers=(12,), batch_size=16, **settings)
-    seen = []
+    seen: list[int] = []
     found = find(config, train, initial_state(config, 10), DIGITS, seen.append)
     assert seen[-1] == len(found.losses) == len(found.rates) == len(found.smoothed) <= 100
     assert list(found.rates) == sorted(found.rates)
@@ -65,6 +66,7 @@ def test_the_suggested_rate_trains_well(settings, train):
         hidden_layers=(12,), batch_size=16, epochs=25, learning_rate=found.suggestion, **settings
     )
     *_, last = fit(config, train, train, initial_state(config, 10))
+    assert last.validation_accuracy is not None
     assert last.validation_accuracy > 0.8
 
 

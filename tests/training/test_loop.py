@@ -20,7 +20,7 @@ from dlcli.nn.network import Network
 from dlcli.nn.temperature import fit_temperature
 from dlcli.training import batches, class_weights, loop
 from dlcli.training.builders import make_backpropagation, make_network, make_optimizer
-from dlcli.training.loop import fit
+from dlcli.training.loop import Progress, fit
 from dlcli.training.state import TrainingState, initial_state, why_finished
 
 ORACLE = json.loads((Path(__file__).parents[1] / "oracle" / "pytorch_values.json").read_text())[
@@ -246,7 +246,7 @@ def test_with_batch_normalisation_a_last_batch_of_few_images_is_left_out(
 def test_on_block_is_called_after_every_block_of_batches(data, monkeypatch):
     monkeypatch.setattr(batches, "_BLOCK_ROWS", 50)
     config = small(batch_size=25, epochs=2)
-    calls = []
+    calls: list[Progress] = []
     records = list(fit(config, data.train, data.test, initial_state(config, 10), calls.append))
     assert [(progress.epoch, progress.images) for progress in calls] == [
         (epoch, size) for epoch in (1, 2) for size in (50, 10)
@@ -430,19 +430,20 @@ def norm_of(gradient):
 
 
 def test_clipping_limits_the_norm_of_every_step_and_keeps_its_direction(data, monkeypatch):
-    gradients, records = [], []
+    gradients = []
+    norms: list[float] = []
     for clip in (None, 0.1):
         config = small(epochs=1, batch_size=60, gradient_clip=clip)
         state = initial_state(config, 10)
         steps = spy_on_steps(state, monkeypatch)
-        records += fit(config, data.train, data.test, state)
+        norms += [record.gradient_norm for record in fit(config, data.train, data.test, state)]
         gradients.append(steps[0][0])
     assert norm_of(gradients[0]) > 0.5
     assert norm_of(gradients[1]) == pytest.approx(0.1, rel=1e-5)
     cosine = np.dot(gradients[0], gradients[1]) / norm_of(gradients[0]) / norm_of(gradients[1])
     assert cosine == pytest.approx(1, abs=1e-5)
     # The record has the norm before clipping.
-    assert [r.gradient_norm for r in records] == pytest.approx(2 * [norm_of(gradients[0])])
+    assert norms == pytest.approx(2 * [norm_of(gradients[0])])
 
 
 def test_clipping_leaves_shorter_gradients_alone_and_holds_through_training(data, monkeypatch):
@@ -615,14 +616,14 @@ def test_divergence_seen_by_the_validation_images_alone_is_an_error_too(data):
         list(fit(config, blank, data.test, state))
 
 
-def test_a_last_step_that_makes_weights_infinite_is_an_error_too(data):
+def test_a_last_step_that_makes_weights_infinite_is_an_error_too(data, monkeypatch):
     config = small(hidden_layers=(), epochs=1, batch_size=1000)
     state = initial_state(config, 10)
 
     def explode(_gradient, _learning_rate):
         state.network.parameters[0] = np.inf
 
-    state.optimizer.step = explode
+    monkeypatch.setattr(state.optimizer, "step", explode)
     with pytest.raises(DivergenceError, match="epoch 1, step 1: it made weights infinite"):
         list(fit(config, data.train, Examples(data.test.images[:0], data.test.labels[:0]), state))
 
@@ -638,7 +639,7 @@ def in_step(number, change, settings, data, validation=None):
         if next(steps) == number:
             change(state)
 
-    state.optimizer.step = step_or_change
+    state.optimizer.step = step_or_change  # type: ignore[method-assign]
     with pytest.raises(DivergenceError) as raised:
         list(fit(config, data.train, data.test if validation is None else validation, state))
     return str(raised.value)
@@ -727,7 +728,7 @@ def test_the_best_epoch_has_the_most_right_answers_and_among_equals_the_least_lo
     for record in fit(config, data.train, data.test, state):
         records.append(record)
         flags.append(state.is_best)
-        best = max(records, key=lambda r: (r.validation_accuracy, -r.validation_loss))
+        best = max(records, key=lambda r: (r.validation_accuracy or 0, -(r.validation_loss or 0)))
         assert state.best_epoch == best.epoch
         assert (state.best_accuracy, state.best_loss) == (
             best.validation_accuracy,
@@ -802,6 +803,7 @@ def test_balanced_weights_are_those_of_the_training_images(data):
     few = Examples(data.train.images[rare], data.train.labels[rare])
     config = small(class_weights="balanced")
     weights = class_weights.of_config(config, few.labels, DIGITS)
+    assert weights is not None
     assert weights[3] == pytest.approx(len(few) / 10)  # of which there is one image
     assert weights[few.labels].mean() == pytest.approx(1)
 

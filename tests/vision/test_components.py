@@ -71,7 +71,7 @@ def test_the_faint_end_of_a_stroke_belongs_to_it_and_a_faint_stroke_alone_is_non
     levels[20:80, 90:98] = 70
     components = components_of(levels)
     (heavy,) = np.flatnonzero(components.mass)
-    assert components.box([heavy]) == (50, 20, 58, 90)
+    assert components.box([int(heavy)]) == (50, 20, 58, 90)
 
 
 @pytest.mark.parametrize(

@@ -185,11 +185,20 @@ def with_pages(kind: str, sizes: tuple[int, ...] = (40, 40, 40)) -> bytes:
     return file.getvalue()
 
 
+def pages_of(content: bytes, name: str = "x") -> list[tuple[str, Image.Image]]:
+    """The pages of a file, all of which can be read."""
+    pages = []
+    for page_name, page in decode.read_pages(io.BytesIO(content), name):
+        assert isinstance(page, Image.Image)
+        pages.append((page_name, page))
+    return pages
+
+
 @pytest.mark.parametrize("kind", ["TIFF", "GIF", "PNG", "WEBP", "AVIF", "HEIF"])
 def test_every_page_and_frame_is_a_picture_of_its_own(kind):
     if kind not in Image.SAVE and kind != "HEIF":
         pytest.skip("this build of Pillow has no AVIF")
-    pages = list(decode.read_pages(io.BytesIO(with_pages(kind)), "a b.x"))
+    pages = pages_of(with_pages(kind), "a b.x")
     assert [name for name, _ in pages] == ["a b.x", "a b.x#2", "a b.x#3"]
     found = [levels_of(page)[20, 20] for _, page in pages]
     assert found == pytest.approx(COLOURS, abs=8)
@@ -198,7 +207,7 @@ def test_every_page_and_frame_is_a_picture_of_its_own(kind):
 
 
 def test_pages_may_differ_in_size():
-    pages = list(decode.read_pages(io.BytesIO(with_pages("TIFF", (30, 500, 28))), "x"))
+    pages = pages_of(with_pages("TIFF", (30, 500, 28)))
     assert [page.size for _, page in pages] == [(30, 30), (500, 500), (28, 28)]
 
 
@@ -222,7 +231,7 @@ def test_a_page_that_is_a_smaller_version_of_another_is_passed_over():
     pages[1].encoderinfo = {"tiffinfo": kind}
     file = io.BytesIO()
     pages[0].save(file, "TIFF", save_all=True, append_images=pages[1:])
-    found = {name: page.size for name, page in decode.read_pages(file, "x")}
+    found = {name: page.size for name, page in pages_of(file.getvalue())}
     assert found == {"x": (60, 60), "x#3": (60, 50)}
 
 
@@ -234,7 +243,7 @@ def test_a_page_that_is_cut_off_is_told_after_those_before_it(kind):
     assert name == f"x#{len(whole) + 1}"
     assert isinstance(error, ImageError)
     assert str(error).startswith(f"{name}: ")
-    assert [page.size for _, page in whole] == [(90, 90)] * len(whole)
+    assert all(isinstance(page, Image.Image) and page.size == (90, 90) for _, page in whole)
     assert whole
 
 
@@ -247,7 +256,7 @@ def test_pages_beyond_the_limit_are_told(monkeypatch):
 
 def test_every_page_may_take_the_whole_time(monkeypatch):
     seconds = iter(range(0, 10_000, 1))
-    monkeypatch.setattr(decode.time, "thread_time", lambda: next(seconds))
+    monkeypatch.setattr("dlcli.vision.decode.time.thread_time", lambda: next(seconds))
     monkeypatch.setattr(decode, "_MAX_SECONDS", 300)
     monkeypatch.setattr(decode, "_UNCOUNTED_SECONDS", 0)
     many = [Image.new("L", (40, 40), level) for level in range(200)]
@@ -258,7 +267,9 @@ def test_every_page_may_take_the_whole_time(monkeypatch):
 
 
 def preprocessed(picture: Image.Image) -> np.ndarray:
-    return pipeline.preprocess(picture, "x").pixels
+    pixels = pipeline.preprocess(picture, "x").pixels
+    assert pixels is not None
+    return pixels
 
 
 def through_file(picture: Image.Image, kind: str, **options) -> Image.Image:
@@ -300,7 +311,7 @@ def rgba(page, ink: tuple[int, int, int]) -> Image.Image:
     return picture
 
 
-def deep(page, kind: type, ink: float, paper: float) -> Image.Image:
+def deep(page, kind: type | np.dtype, ink: float, paper: float) -> Image.Image:
     return Image.fromarray(np.where(np.asarray(page) == 0, ink, paper).astype(kind))
 
 

@@ -17,8 +17,8 @@ def grid(sample) -> np.ndarray:
     """A grid of three rows and columns with digits in some cells, dark on white."""
     side = 3 * CELL + 2 * PAD
     page = np.full((side, side), 255, np.uint8)
-    for line in range(4):
-        at = PAD + CELL * line
+    for number in range(4):
+        at = PAD + CELL * number
         page[at - 1 : at + 2, PAD : side - PAD] = 60
         page[PAD : side - PAD, at - 1 : at + 2] = 60
     for row, line in enumerate(LAYOUT):
@@ -47,7 +47,8 @@ def test_digits_stand_in_their_cells_without_the_lines(grid, sample):
         for column, character in enumerate(line):
             if character != ".":
                 index = np.flatnonzero(sample.test.labels == int(character))[0]
-                found = cells[row][column].pixels.astype(float)
+                found = cells[row][column].pixels
+                assert found is not None
                 assert np.corrcoef(found, sample.test.images[index])[0, 1] > 0.8
 
 

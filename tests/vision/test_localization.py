@@ -95,9 +95,9 @@ def test_the_smallest_and_longest_pictures_are_searched(size):
 def test_an_even_picture_is_blank(size, level):
     found = locate_digit(Image.new("L", size, level), accept_all, explain=True)
     assert found.rejection == RejectionReason.BLANK
-    assert found.pixels is found.box is found.variants is None
+    assert (found.pixels, found.box, found.variants) == (None, None, None)
     assert found.trace is not None
-    assert found.trace.box is found.trace.foreground is None
+    assert (found.trace.box, found.trace.foreground) == (None, None)
 
 
 def test_a_speck_alone_is_no_likely_digit():
@@ -292,7 +292,9 @@ def test_the_box_of_a_reduced_picture_is_in_the_pixels_it_had_before(longest):
 def test_boxes_are_rounded_outwards(size):
     """Nothing of the digit is cut off by its box."""
     box = (101, 77, 131, 215)
-    left, top, right, bottom = locate_digit(page(box, size=size), accept_all).box
+    found = locate_digit(page(box, size=size), accept_all).box
+    assert found is not None
+    left, top, right, bottom = found
     assert left <= box[0]
     assert top <= box[1]
     assert right >= box[2]

@@ -10,6 +10,7 @@ from dlcli.vision.candidate import PreprocessingTrace
 
 def drawn(path, picture: Image.Image) -> np.ndarray:
     prepared = pipeline.preprocess(picture, "x", explain=True)
+    assert prepared.trace is not None
     preview.write_preview(prepared.trace, prepared.pixels, "1 0.9876", path)
     with Image.open(path) as written:
         assert written.format == "PNG"
@@ -32,8 +33,9 @@ def test_four_tiles_show_the_way_from_the_picture_to_the_28x28(tmp_path):
         assert tile.max() > 240
     assert (foreground == (220, 40, 40)).all(axis=2).any()
     assert not (digit == (220, 40, 40)).all(axis=2).any()
-    pixels = pipeline.preprocess(page, "x").pixels.reshape(28, 28)
-    np.testing.assert_array_equal(seen[5::10, 5::10, 0], pixels)
+    pixels = pipeline.preprocess(page, "x").pixels
+    assert pixels is not None
+    np.testing.assert_array_equal(seen[5::10, 5::10, 0], pixels.reshape(28, 28))
 
 
 def test_a_picture_in_mnists_format_is_shown_beside_the_28x28(tmp_path, sample):

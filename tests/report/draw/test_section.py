@@ -57,12 +57,19 @@ def test_there_is_one_example_of_each_digit(pretrained, sample):
         assert sample.test.labels[at[0]] == example["digit"]
 
 
+def found(pattern: str, text: str) -> str:
+    """What the group of a pattern matches in a text that has it."""
+    match = re.search(pattern, text, re.DOTALL | re.MULTILINE)
+    assert match is not None
+    return match[1]
+
+
 def test_the_page_allows_only_its_own_script_and_style(pretrained):
     page = draw.page(pretrained).decode()
-    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1]
+    policy = found(r'Content-Security-Policy" content="([^"]*)"', page)
     assert policy.startswith("default-src 'none'; ")
     for tag in ("style", "script"):
-        content = re.search(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL)[1]
+        content = found(f"<{tag}>(.*?)</{tag}>", page)
         digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
         assert f"{tag}-src 'sha256-{digest}'" in policy
     html = re.sub("<script.*?</script>", "", page, flags=re.DOTALL)
@@ -72,7 +79,7 @@ def test_the_page_allows_only_its_own_script_and_style(pretrained):
 
 
 def test_every_colour_that_the_page_uses_is_defined(pretrained):
-    style = re.search("<style>(.*?)</style>", draw.page(pretrained).decode(), re.DOTALL)[1]
+    style = found("<style>(.*?)</style>", draw.page(pretrained).decode())
     used = re.findall(r"var\((--[\w-]+)", style)
     used += re.findall(r"read\('(--[\w-]+)'", pretrained.javascript)
     assert {"--heat", "--demo-none"} <= set(used)
@@ -95,9 +102,9 @@ PAIRS = [f"{loss} {out}" for loss in LOSSES for out in OUTPUT_ACTIVATIONS if fit
 )
 def test_the_page_has_a_formula_and_a_text_for_every_function(script, table, names):
     text = (Path(draw.__file__).parent / script).read_text(encoding="utf-8")
-    rows = re.search(rf"^const {table} = {{\n(.*?)^}};", text, re.DOTALL | re.MULTILINE)[1]
-    found = re.findall(r"^  '?(\w[\w ]*)'?: ", rows, re.MULTILINE)
-    missing = [name for name in names if name not in found and name.split()[0] not in found]
+    rows = found(rf"^const {table} = {{\n(.*?)^}};", text)
+    present = re.findall(r"^  '?(\w[\w ]*)'?: ", rows, re.MULTILINE)
+    missing = [name for name in names if name not in present and name.split()[0] not in present]
     assert not missing, f"add {missing} to {table} in dlcli/report/draw/{script}"
 
 
