@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -157,6 +158,7 @@ def test_the_python_examples_run(trained_model, tmp_path, monkeypatch, capsys):
 
 def test_the_pytorch_example_matches_the_exported_model():
     config = config_files.load(["quickstart"])
-    model = Model(Path(), make_network(config, 10), config.loss, {}, {})
+    unused: Any = None
+    model = Model(Path(), make_network(config, 10), config.loss, unused, {})
     (example,) = [block for block in blocks("python") if "import torch" in block]
     assert f"Sequential({modules(model)})" in example

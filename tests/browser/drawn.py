@@ -1,5 +1,7 @@
 """Drawings made of strokes: digits, from the skeletons of MNIST's images, and other things."""
 
+from typing import Any
+
 import numpy as np
 
 # Offsets from a pixel to its neighbours; first those that share a side.
@@ -7,19 +9,22 @@ _NEIGHBOURS = ((0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (1, -1), (-1, -1), (-1,
 _RING = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
 
 
-def strokes(pixels):
+Line = list[tuple[float, float]]
+
+
+def strokes(pixels) -> list[Line]:
     """Trace the digit on an image, shape (784,): lists of points (x, y) from 0 to 1."""
     skeleton = {(int(row), int(column)) for row, column in np.argwhere(_skeleton(pixels))}
     remaining = set(skeleton)
-    paths = []
+    paths: list[Line] = []
     while remaining:
         # Begin at an end of a line, if there is one.
-        place = min(remaining, key=lambda at: (len(_neighbours(at, remaining)), at))
+        place: Any = min(remaining, key=lambda at: (len(_neighbours(at, remaining)), at))
         path = _neighbours(place, skeleton - remaining)[:1]  # a junction with an earlier path
-        while place is not None:
+        while place:
             remaining.discard(place)
             path.append(place)
-            place = next(iter(_neighbours(place, remaining)), None)
+            place = next(iter(_neighbours(place, remaining)), ())
         path += _neighbours(path[-1], skeleton - remaining - set(path[-3:]))[:1]
         if len(path) > 2 or not paths:
             every_other = [*path[:-1:2], path[-1]]
@@ -66,7 +71,7 @@ def drawings(images, count, seed=20):
         the width of the pen and points from 0 to 128.
     """
     random = np.random.default_rng(seed)
-    made = [("nothing", [])]
+    made: list[tuple[str, list[dict[str, Any]]]] = [("nothing", [])]
     while len(made) < count:
         kind = str(random.choice(["digit", "digits", "scribble", "shape"], p=[0.7, 0.1, 0.1, 0.1]))
         if kind == "digit":
@@ -110,7 +115,7 @@ def _circle(x, y, radius):
     return np.stack([x + radius * np.cos(angles), y + radius * np.sin(angles)], axis=1).tolist()
 
 
-_SHAPES = [
+_SHAPES: list[tuple[str, list[Any]]] = [
     ("dot", [[(0.5, 0.5)]]),
     ("bar", [[(0, 0.5), (1, 0.5)]]),
     ("cross", [[(0, 0), (1, 1)], [(1, 0), (0, 1)]]),

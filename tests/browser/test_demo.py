@@ -308,7 +308,7 @@ def test_everything_is_in_its_place_and_readable_in_light_and_dark(
     prediction(page)
     with Image.open(keep_screenshot(page, "page", full_page=True)) as picture:
         assert picture.width == size["width"]
-        assert (np.median(picture.convert("L")) < 128) == is_dark
+        assert (np.median(np.asarray(picture.convert("L"))) < 128) == is_dark
     assert page.evaluate(MISPLACED) == []
     assert page.evaluate(FAINT) == []
     assert page.evaluate(SKIPPED_HEADINGS) == []

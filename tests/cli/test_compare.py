@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -28,7 +29,7 @@ KEYS = [
 ]
 
 
-def json_of(result) -> dict:
+def json_of(result) -> dict[str, Any]:
     assert result.code == 0, result.stderr
     return json.loads(result.stdout)
 

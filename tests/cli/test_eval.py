@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ def expected(trained_model, sample):
     return evaluate.evaluate([checkpoint.load(trained_model / "best.npz")], sample.test)
 
 
-def json_of(result) -> dict:
+def json_of(result) -> dict[str, Any]:
     assert result.code == 0, result.stderr
     return json.loads(result.stdout)
 
@@ -313,7 +314,7 @@ def test_a_run_is_used_from_any_folder_and_with_moved_data(dlcli, of_tiny, tiny,
     monkeypatch.chdir("elsewhere")
     there = json_of(dlcli("eval", "../runs/tiny", "--format", "json"))
     assert there == here | {"model": "../runs/tiny/best.npz"}
-    rows = json_of(dlcli("runs", "--runs-dir", "../runs", "--format", "json"))
+    rows = json.loads(dlcli("runs", "--runs-dir", "../runs", "--format", "json").stdout)
     assert {row["status"] for row in rows} == {"finished"}
     tiny.rename("moved")
     gone = dlcli("eval", "../runs/tiny", "-q")

@@ -1,6 +1,7 @@
 """``~`` is the home folder wherever a path is named, also where shells leave it as it is."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -13,7 +14,7 @@ from dlcli.vision import preview
 
 
 @pytest.fixture
-def home(workdir, tmp_path_factory, monkeypatch) -> Path:
+def home(workdir, tmp_path_factory, monkeypatch) -> Iterator[Path]:
     """The user's home folder, which is not the current one."""
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(folder))
@@ -27,7 +28,9 @@ def every_parameter(command: click.Command, name: str):
     if isinstance(command, click.Group):
         context = click.Context(command)
         for inner in command.list_commands(context):
-            yield from every_parameter(command.get_command(context, inner), f"{name} {inner}")
+            found = command.get_command(context, inner)
+            assert found is not None
+            yield from every_parameter(found, f"{name} {inner}")
 
 
 def test_every_path_on_the_command_line_may_begin_with_the_home_folder():

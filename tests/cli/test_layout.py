@@ -1,5 +1,7 @@
 """Lines and tables fit a terminal, and are broken between values alone."""
 
+import io
+
 import pytest
 
 from dlcli.cli import layout
@@ -53,7 +55,7 @@ def test_lines_are_broken_before_the_piece_that_does_not_fit():
     assert layout.lines(pieces, 5) == ["2,000 images;", "  1,992 correct,", "  8 wrong"]
 
 
-class Terminal:
+class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
 

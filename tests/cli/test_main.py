@@ -229,6 +229,8 @@ def test_a_closed_pipe_ends_quietly(workdir):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+    assert process.stdout is not None
+    assert process.stderr is not None
     process.stdout.close()
     stderr = process.stderr.read()
     process.stderr.close()
@@ -302,7 +304,7 @@ def test_sigterm_ends_any_command_with_143(workdir):
     )
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (finished.returncode, finished.stderr) == (143, "Error: terminated\n")
-    assert signal.SIGTERM == 15
+    assert int(signal.SIGTERM) == 15
 
 
 @pytest.mark.parametrize("reading", ["PIL.Image.Image.load", "zipfile.ZipFile.read"])
@@ -325,6 +327,8 @@ def test_the_work_continues_when_nobody_reads_stderr_any_more(workdir):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+    assert process.stdout is not None
+    assert process.stderr is not None
     process.stderr.close()
     stdout = process.stdout.read()
     process.stdout.close()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -100,7 +101,7 @@ def test_a_folder_is_refused_before_the_work(write, output):
     assert "Model:" not in result.stderr
 
 
-def exported(path: str, stdout: object) -> bytes:
+def exported(path: str, stdout: int | IO[bytes]) -> bytes:
     """What ``dlcli export`` prints when it writes to ``path``."""
     command = [
         sys.executable,

@@ -10,6 +10,7 @@ import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pillow_heif
@@ -60,7 +61,7 @@ def lines_of(result) -> list[list[str]]:
     return [line.split("\t") for line in result.stdout.splitlines()]
 
 
-def objects_of(result) -> list[dict]:
+def objects_of(result) -> list[dict[str, Any]]:
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
@@ -502,7 +503,7 @@ def holding(content: bytes) -> Callable[[Path], object]:
     return lambda path: path.write_bytes(content)
 
 
-def flat(mode: str, colour: object) -> Callable[[Path], object]:
+def flat(mode: str, colour: float | str | tuple[int, ...]) -> Callable[[Path], object]:
     return lambda path: Image.new(mode, (60, 50), colour).save(path, "PNG")
 
 
@@ -695,7 +696,7 @@ def letters(count: int, *, mnist_format: bool) -> tuple[np.ndarray, np.ndarray]:
         ImageDraw.Draw(image).text((75, 75), letter, fill=255, font=font, anchor="mm")
         levels = np.asarray(image.rotate(random.uniform(-10, 10)).crop(image.getbbox()))
         if mnist_format:
-            images.append(to_mnist_format(levels.astype(np.float32) / 255))
+            images.append(to_mnist_format((levels / 255).astype(np.float32)))
         else:
             images.append(np.asarray(Image.fromarray(levels).resize((28, 28))).reshape(-1))
     return np.stack(images), (np.arange(count) % 10).astype(np.uint8)

@@ -64,8 +64,13 @@ def test_a_named_output_is_never_overwritten_without_force(dlcli, run):
 
 
 def test_open_opens_the_page(dlcli, run, monkeypatch):
-    opened = []
-    monkeypatch.setattr(webbrowser, "open", lambda address: not opened.append(address))
+    opened: list[str] = []
+
+    def open_page(address: str) -> bool:
+        opened.append(address)
+        return True
+
+    monkeypatch.setattr(webbrowser, "open", open_page)
     assert dlcli("report", "-q", "--demo", run, "--open").stderr == ""
     assert opened == [(run / "demo.html").as_uri()]
 

@@ -46,16 +46,18 @@ def search(workdir, tiny):
     return write
 
 
-def start(*arguments: object, program: Sequence[str] = ("-m", "dlcli")) -> subprocess.Popen:
+def start(*arguments: object, program: Sequence[str] = ("-m", "dlcli")) -> subprocess.Popen[str]:
     command = [sys.executable, *program, "sweep", *map(str, arguments)]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
 
 
-def end(process: subprocess.Popen) -> tuple[str, str]:
+def end(process: subprocess.Popen[str]) -> tuple[str, str]:
     """What a process that is about to end writes to stdout and to stderr."""
     with process:
+        assert process.stdout is not None
+        assert process.stderr is not None
         return process.stdout.read(), process.stderr.read()
 
 
@@ -96,10 +98,11 @@ if __name__ == "__main__":
 def start_holding(workdir, monkeypatch):
     """Start a search; return it and the numbers of its first workers, held in mid-trial."""
 
-    def begin(workers: int, *arguments: object) -> tuple[subprocess.Popen, list[int]]:
+    def begin(workers: int, *arguments: object) -> tuple[subprocess.Popen[str], list[int]]:
         (workdir / "holding.py").write_text(HOLDING)
         monkeypatch.setenv("HOLD", str(workers))
         process = start(*arguments, program=["holding.py"])
+        assert process.stderr is not None
         lines = (line.split() for line in process.stderr)
         held = (int(words[1]) for words in lines if words[0] == "held")
         return process, list(itertools.islice(held, workers))
@@ -161,6 +164,7 @@ def test_a_search_ends_with_the_best_run_and_a_config_to_train(dlcli, search):
     assert text.code == 0, text.stderr
     assert "importance (PED-ANOVA)" in text.stdout
     warned = re.search("Warning: importances from (.*) complete trials may be chance", text.stderr)
+    assert warned is not None
     assert 2 <= int(warned[1]) <= 8
     assert text.stdout.count("learning_rate") == 2
     page = Path("page.html").read_text()
@@ -210,6 +214,7 @@ def test_ctrl_c_ends_a_search_and_the_same_command_continues_it(search, start_ho
 def test_an_interrupt_at_any_moment_ends_a_search_and_leaves_the_database_unlocked(search, lines):
     """After the announcement, and after one and three trials."""
     process = start("--config", search(), "--jobs", "2", "--trials", "10000")
+    assert process.stderr is not None
     shown = [process.stderr.readline() for _ in range(lines)]
     assert shown[0].startswith("study mine in ")
     os.killpg(process.pid, signal.SIGINT)

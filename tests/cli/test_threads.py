@@ -27,7 +27,7 @@ COMMANDS = {
 @pytest.fixture
 def used(monkeypatch) -> set[int]:
     """The numbers of threads that BLAS had whenever a network computed."""
-    found = set()
+    found: set[int] = set()
 
     def counting(function):
         def count(*arguments, **options):

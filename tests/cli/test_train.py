@@ -16,6 +16,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import click
 import pytest
@@ -173,7 +174,7 @@ def test_the_test_images_are_never_used(train, tiny, monkeypatch):
     assert first == second
 
 
-def untimed_metrics(run: Path) -> list[dict]:
+def untimed_metrics(run: Path) -> list[dict[str, Any]]:
     """The metrics log without what depends on the clock."""
     epochs = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     timed = {"seconds", "samples_per_second"}
@@ -193,7 +194,7 @@ def test_a_resumed_run_is_bit_identical_and_may_have_more_epochs(train, dlcli):
     assert "epochs: 5" in Path("runs/parts/config.yaml").read_text()
 
 
-def on_disk(folder: Path) -> dict[str, tuple]:
+def on_disk(folder: Path) -> dict[str, tuple[int, bool | bytes]]:
     """Everything in a folder, with contents and times of modification."""
     return {
         str(path): (path.lstat().st_mtime_ns, path.is_file() and path.read_bytes())
@@ -525,6 +526,8 @@ def test_a_run_stopped_by_a_signal_can_be_resumed_bit_identically(dlcli, number,
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
         assert any(line.split()[:2] == ["epoch", "1/100000"] for line in process.stderr)
         process.send_signal(number)
         stdout, stderr = process.stdout.read(), process.stderr.read()

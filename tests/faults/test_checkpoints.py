@@ -68,7 +68,7 @@ def load(tmp_path) -> Callable[[bytes], Model | None]:
     return load
 
 
-def content_of(model: Model) -> tuple:
+def content_of(model: Model) -> tuple[object, ...]:
     """Everything that determines a model, to the last bit."""
     networks = [network for network in (model.network, model.average) if network is not None]
     return (
@@ -174,7 +174,7 @@ NASTY: list[Any] = [
 ]
 
 
-def places(value: Any, path: tuple = ()) -> Iterator[tuple]:
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """The path to every value in nested JSON."""
     for key in value if isinstance(value, dict) else range(len(value)):
         yield (*path, key)
@@ -193,7 +193,7 @@ def rewritten(content: bytes, change: Callable[[dict[str, Any]], Any]) -> bytes:
     return file.getvalue()
 
 
-def with_value(path: tuple, value: Any) -> Callable[[dict[str, Any]], Any]:
+def with_value(path: tuple[Any, ...], value: Any) -> Callable[[dict[str, Any]], Any]:
     def change(metadata: dict[str, Any]) -> dict[str, Any]:
         metadata = copy.deepcopy(metadata)
         target: Any = metadata
@@ -274,7 +274,7 @@ def endless_directory(entries: int) -> bytes:
 class Marking:
     """Creates a file when it is unpickled."""
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[object, ...]:
         return os.mkdir, ("it-was-run",)
 
 

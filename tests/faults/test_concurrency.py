@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from dlcli.runs import checkpoint
 from tests.faults.processes import finish, start, temporary_files
@@ -84,7 +84,7 @@ def test_eight_concurrent_trainings_give_eight_complete_runs(
     assert_lines_are_whole((workdir / "terminal").read_text())
 
 
-def assert_whole(run: Path, summary: dict) -> None:
+def assert_whole(run: Path, summary: dict[str, Any]) -> None:
     records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [record["epoch"] for record in records] == [1, 2, 3, 4, 5, 6]
     for name, epoch in (("last.npz", 6), ("best.npz", summary["best_epoch"])):

@@ -53,10 +53,17 @@ def growth(samples: list[int]) -> int:
     return max(samples[-third:]) - max(samples[:third])
 
 
-def start(stream: str, samples: Path, *arguments: object, **streams: int) -> subprocess.Popen:
+def start(
+    stream: str, samples: Path, *arguments: object, **streams: int
+) -> subprocess.Popen[bytes]:
     """Start dlcli; ``measured`` has its memory at each line of a stream."""
-    command = [sys.executable, "-c", _PROGRAM, stream, samples, *map(str, arguments)]
-    return subprocess.Popen(command, **streams)
+    command = [sys.executable, "-c", _PROGRAM, stream, str(samples), *map(str, arguments)]
+    return subprocess.Popen(
+        command,
+        stdin=streams.get("stdin"),
+        stdout=streams.get("stdout"),
+        stderr=streams.get("stderr"),
+    )
 
 
 def measured(samples: Path) -> list[int]:
@@ -82,6 +89,7 @@ def test_epochs(long, tally, tmp_path, make_idx_folder):
     command = ("train", *options, "--threads=1", "--runs-dir", tmp_path)
     samples = tmp_path / "samples"
     with start("stderr", samples, *command, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
         lines = [line for line in process.stderr if line.startswith(b"epoch ")]
     assert process.returncode == 0
     assert len(lines) == epochs
@@ -106,15 +114,18 @@ def predict(paths: Iterable[str], samples: Path) -> tuple[int, list[str], list[i
     command = ("predict", "--model=pretrained", "--from-file=-", "--quiet")
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with start("stdout", samples, *command, **pipes) as process:
+        stdin, stdout = process.stdin, process.stdout
+        assert stdin is not None
+        assert stdout is not None
 
         def write() -> None:
             for path in paths:
-                process.stdin.write(path.encode() + b"\n")
-            process.stdin.close()
+                stdin.write(path.encode() + b"\n")
+            stdin.close()
 
         writer = Thread(target=write)
         writer.start()
-        lines = [line.decode() for line in process.stdout]
+        lines = [line.decode() for line in stdout]
         writer.join()
     return process.returncode, lines, measured(samples)
 

@@ -60,7 +60,7 @@ def normalised_network() -> Network:
 def rewrite(path: Path, change: Callable[[Arrays], Arrays]) -> None:
     with np.load(path) as arrays:
         changed = change(dict(arrays))
-    np.savez(path, **changed)
+    np.savez(path, allow_pickle=True, **changed)
 
 
 W0, B0, W1 = "layers.0.weight", "layers.0.bias", "layers.1.weight"

@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -154,7 +155,7 @@ def test_the_temperature_divides_the_logits_before_softmax(tmp_path, output, sca
         np.testing.assert_array_equal(cool, plain)
 
 
-def replaced(name: str, change: Callable[[np.ndarray], object]) -> Callable[[Arrays], Arrays]:
+def replaced(name: str, change: Callable[[np.ndarray], Any]) -> Callable[[Arrays], Arrays]:
     return lambda arrays: arrays | {name: change(arrays[name])}
 
 

@@ -63,6 +63,8 @@ def test_the_latest_checkpoint_starts_with_its_batch_normalisation(trained):
     last = checkpoint.load(trained / "last.npz")
     state = state_from(trained / "last.npz", "weight_averaging=0.5")
     assert state.network.batch_norm
+    assert last.average is not None
+    assert state.average is not None
     for network in (state.network, state.average):
         assert network.parameters.tobytes() == last.average.parameters.tobytes()
         assert network.statistics.tobytes() == last.average.statistics.tobytes()

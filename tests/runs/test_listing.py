@@ -80,7 +80,13 @@ def test_a_run_that_is_deleted_meanwhile_has_no_row(tmp_path, dataset):
 def test_a_run_that_is_deleted_while_it_is_read_has_no_row(tmp_path, dataset, monkeypatch):
     start(tmp_path / "a", dataset)
     read = metrics_log.read
-    monkeypatch.setattr(metrics_log, "read", lambda run: (read(run), shutil.rmtree(run))[0])
+
+    def read_and_delete(run):
+        records = read(run)
+        shutil.rmtree(run)
+        return records
+
+    monkeypatch.setattr(metrics_log, "read", read_and_delete)
     assert list(listing.list_runs(tmp_path)) == []
 
 

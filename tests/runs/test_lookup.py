@@ -117,7 +117,9 @@ def test_a_copy_of_the_latest_run_does_not_hide_the_newest_run(workdir):
 
 
 def test_a_finished_run_tells_when_it_was_finished(trained_model):
-    told = datetime.fromisoformat(summary.read(trained_model).finished)
+    found = summary.read(trained_model)
+    assert found is not None
+    told = datetime.fromisoformat(str(found.finished))
     written = datetime.fromtimestamp((trained_model / "summary.json").stat().st_mtime, UTC)
     assert abs(told - written) < timedelta(minutes=1)
 

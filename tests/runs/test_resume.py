@@ -192,11 +192,13 @@ def test_an_edit_of_the_end_of_training_is_taken_and_told(tmp_path, dataset, fin
     edit(run, "epochs: 4", "epochs: 9")
     edit(run, "early_stopping: null", "early_stopping: 5")
     with resume.opened(run.path, [], []) as found:
+        assert isinstance(found, resume.Resumption)
         assert (found.config.epochs, found.config.early_stopping) == (9, 5)
         (told, _) = found.warnings(threads=1)  # the other one is of the schedule
     changes = "epochs (4 -> 9), early_stopping (None -> 5)"
     assert told == f"{run.path / 'config.yaml'} was edited: {changes}"
     with resume.opened(run.path, [], ["epochs=7"]) as found:
+        assert isinstance(found, resume.Resumption)
         assert (found.config.epochs, found.config.early_stopping) == (7, 5)
 
 
@@ -301,6 +303,7 @@ def test_a_finished_run_is_not_locked_and_a_changed_one_is(tmp_path, dataset):
         ):
             pass
     with resume.opened(run.path, [], ["epochs=9"]) as found:
+        assert isinstance(found, resume.Resumption)
         assert found.config.epochs == 9
 
 
