@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, PngImagePlugin
 
+from dlcli.errors import ImageError
 from dlcli.vision import decode
 from dlcli.vision.grey_png import read_grey_png
 
@@ -94,7 +95,7 @@ def test_damaged_files_are_left_to_pillow_which_says_what_is_wrong(digits):
     }
     for kind, content in damaged.items():
         assert read_grey_png(io.BytesIO(content)) is None, kind
-        with pytest.raises(decode.ImageError, match=r"^x: "):
+        with pytest.raises(ImageError, match=r"^x: "):
             decode.read_image(io.BytesIO(content), "x")
 
 
