@@ -4,6 +4,8 @@ PYTHON ?= python3
 MODEL ?= runs/latest
 RUNS ?= runs/world
 BIN := .venv/bin
+# The first pip that knows [dependency-groups]; Python 3.13 and older come without it.
+PIP_WITH_GROUPS := 'pip>=25.1'
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # two targets must not install into the same environment at once
@@ -90,14 +92,18 @@ sweep: .venv/installed-dev ## Measure searches, with pruning and a second job (1
 lowest: .venv-lowest/installed ## Run the tests with the lowest versions of the dependencies
 	.venv-lowest/bin/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
+lock: .venv-lock/installed ## Pin new packages in requirements/dev.lock, and with UPGRADE=1 all anew
+	UV_CUSTOM_COMPILE_COMMAND="make lock" .venv-lock/bin/uv pip compile --quiet --universal --no-annotate $(if $(UPGRADE),--upgrade) \
+		pyproject.toml --all-extras --group dev --output-file requirements/dev.lock
+
 audit: .venv-audit/installed ## Ask PyPI whether the dependencies have known vulnerabilities
 	.venv-audit/bin/pip-audit --strict --progress-spinner off .
 
 clean: ## Remove environments, caches and builds, but not runs or data
-	rm -rf .venv .venv-lowest .venv-audit benchmarks/.venv dist build .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-lowest .venv-lock .venv-audit benchmarks/.venv dist build .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/bin/python .venv-lowest/bin/python .venv-audit/bin/python benchmarks/.venv/bin/python:
+.venv/bin/python .venv-lowest/bin/python .venv-lock/bin/python .venv-audit/bin/python benchmarks/.venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "dlcli needs Python 3.11 or newer; name one with: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(@:/bin/python=) || { rm -rf $(@:/bin/python=); exit 1; }
 
@@ -105,13 +111,19 @@ clean: ## Remove environments, caches and builds, but not runs or data
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
-.venv/installed-dev: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+.venv/installed-dev: pyproject.toml requirements/dev.lock | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_WITH_GROUPS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements/dev.lock --editable '.[all]' --group dev
 	touch $@ .venv/installed
 
 .venv-lowest/installed: pyproject.toml tools/lowest_versions.py | .venv-lowest/bin/python
 	.venv-lowest/bin/python -m tools.lowest_versions > .venv-lowest/constraints.txt
-	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --constraint .venv-lowest/constraints.txt --editable '.[dev]'
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_WITH_GROUPS)
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --constraint .venv-lowest/constraints.txt --editable '.[all]' --group dev
+	touch $@
+
+.venv-lock/installed: | .venv-lock/bin/python
+	.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check uv
 	touch $@
 
 .venv-audit/installed: | .venv-audit/bin/python

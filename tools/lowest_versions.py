@@ -13,13 +13,16 @@ PYPROJECT = Path(__file__).parent.parent / "pyproject.toml"
 
 
 def constraints(pyproject: dict[str, Any]) -> Iterator[str]:
-    """``NAME==VERSION`` for every direct dependency, including those of extras and the build."""
+    """``NAME==VERSION`` for every direct dependency, including extras, groups and the build."""
     project = pyproject["project"]
     requirements = [
         *pyproject["build-system"]["requires"],
         *project["dependencies"],
         *(r for extra in project["optional-dependencies"].values() for r in extra),
+        *(r for group in pyproject["dependency-groups"].values() for r in group),
     ]
+    # A group that includes others has a table for each.
+    requirements = [r for r in requirements if isinstance(r, str)]
     # An extra that names other extras of this project has no version.
     for requirement in sorted({r for r in requirements if not r.startswith(project["name"])}):
         match = re.fullmatch(r"([\w.-]+)(?:>=|==)([\w.]+)", requirement)

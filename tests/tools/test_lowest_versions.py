@@ -15,7 +15,7 @@ def test_every_direct_dependency_has_a_lowest_version():
     for requirement in direct:
         name, version = requirement.split(">=")
         assert found[name] == version
-    assert {"numba", "pytest", "hatchling"} <= found.keys()
+    assert {"numba", "pytest", "ruff", "hatchling"} <= found.keys()
     assert "dlcli[numba]" not in found
 
 
@@ -23,4 +23,8 @@ def test_every_direct_dependency_has_a_lowest_version():
 def test_a_dependency_without_one_is_an_error(requirement):
     project = {"name": "dlcli", "dependencies": [requirement], "optional-dependencies": {}}
     with pytest.raises(ValueError, match="has no lowest version"):
-        list(constraints({"build-system": {"requires": []}, "project": project}))
+        list(
+            constraints(
+                {"build-system": {"requires": []}, "project": project, "dependency-groups": {}}
+            )
+        )
