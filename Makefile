@@ -35,9 +35,10 @@ faults: .venv/installed-dev ## Try every kill, failing call and hostile file (20
 	$(BIN)/pytest --long tests/faults
 	$(BIN)/python -m tools.generate_docs
 
-readme: .venv/installed-dev ## Update the generated parts of the documentation, and the model card
+readme: .venv/installed-dev ## Update the generated documentation, the manual pages and the model card
 	$(BIN)/python -m tools.generate_docs
 	$(BIN)/python -m tools.generate_lessons
+	$(BIN)/python -m tools.generate_man_pages
 
 docs: .venv/installed-dev ## Build the documentation as a site, in build/docs
 	$(BIN)/sphinx-build -W --keep-going --quiet -b html docs build/docs

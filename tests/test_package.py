@@ -71,14 +71,22 @@ def test_the_wheel_contains_the_package_its_data_and_the_configs(dist):
     assert {str(path.relative_to(REPOSITORY)) for path in parts} <= names
     assert "dlcli/py.typed" in names
     tops = {name.split("/")[0] for name in names}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"dlcli"}
+    assert {top for top in tops if not top.endswith((".dist-info", ".data"))} == {"dlcli"}
+    pages = {Path(name).name for name in names if "/share/man/man1/" in name}
+    assert pages == {path.name for path in (REPOSITORY / "man").iterdir()}
 
 
 def test_the_sdist_contains_what_the_tests_need(dist):
     (sdist,) = dist.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"tests/conftest.py", "configs/mnist.yaml", "Makefile", "LICENSE"} <= names
+    assert {
+        "tests/conftest.py",
+        "configs/mnist.yaml",
+        "man/dlcli.1",
+        "Makefile",
+        "LICENSE",
+    } <= names
 
 
 def test_everybody_builds_the_same_bytes(dist, tmp_path):

@@ -61,9 +61,10 @@ class Group(click.Group):
             formatter.write_dl(rows)
 
 
-def _write_options(
-    parameters: Sequence[click.Parameter], ctx: click.Context, formatter: click.HelpFormatter
-) -> None:
+def option_groups(
+    parameters: Sequence[click.Parameter], ctx: click.Context
+) -> dict[str, list[tuple[str, str]]]:
+    """The names and the help of options, by the headings under which they are shown."""
     groups: dict[str, list[tuple[str, str]]] = {_OPTIONS: [], _PLACES: [], _OUTPUT: []}
     for parameter in parameters:
         record = parameter.get_help_record(ctx)
@@ -71,7 +72,12 @@ def _write_options(
             groups[_GROUPS.get(parameter.opts[-1], _OPTIONS)].append(record)
     if sum(map(len, groups.values())) <= _MAX_UNGROUPED:
         groups = {_OPTIONS: [record for records in groups.values() for record in records]}
-    for name, records in groups.items():
-        if records:
-            with formatter.section(name):
-                formatter.write_dl(records)
+    return {name: records for name, records in groups.items() if records}
+
+
+def _write_options(
+    parameters: Sequence[click.Parameter], ctx: click.Context, formatter: click.HelpFormatter
+) -> None:
+    for name, records in option_groups(parameters, ctx).items():
+        with formatter.section(name):
+            formatter.write_dl(records)
