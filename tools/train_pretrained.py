@@ -31,6 +31,7 @@ from dlcli.runs import directory, lookup
 from dlcli.runs.checkpoint import Model
 from dlcli.runs.run import Run
 from dlcli.training.state import TrainingState, initial_state
+from dlcli.training.threads import Threads
 from dlcli.vision.rejection import OOD_CLASS
 from tools import handwriting, train_rejection
 from tools.train_rejection import Example
@@ -108,7 +109,7 @@ def main() -> None:
     )
     arguments.run.parent.mkdir(parents=True, exist_ok=True)
     path = directory.create(arguments.run.parent, arguments.run.name, "world")
-    run, state = Run(path, config, dataset, threads=1), state_from(model, config)
+    run, state = Run(path, config, dataset, Threads([1])), state_from(model, config)
     run.start(state)
     for record in run.train(train, validation, state):
         print(record)

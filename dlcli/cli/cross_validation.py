@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dlcli.config.schema import Config
     from dlcli.data.datasets import Dataset
     from dlcli.evaluation.cross_validation import Fold
+    from dlcli.training.threads import Threads
 
 
 def evaluate(
@@ -34,11 +35,11 @@ def evaluate(
         warn(text)
     initial_model.load(config)  # before the dataset, to fail fast
     dataset = load_dataset_of_config(config, data_dir)
-    with limit_threads(threads):
-        return dataset, list(shown(config, dataset, folds))
+    with limit_threads(threads) as following:
+        return dataset, list(shown(config, dataset, folds, following))
 
 
-def shown(config: "Config", dataset: "Dataset", folds: int) -> "Iterator[Fold]":
+def shown(config: "Config", dataset: "Dataset", folds: int, threads: "Threads") -> "Iterator[Fold]":
     """The folds of a config, with a line on stderr for each."""
     from dlcli.evaluation import cross_validation
     from dlcli.runs import initial_model
@@ -51,7 +52,7 @@ def shown(config: "Config", dataset: "Dataset", folds: int) -> "Iterator[Fold]":
     )
     started = monotonic()
     initial = initial_model.load(config)
-    for fold in cross_validation.cross_validate(config, dataset, folds, initial):
+    for fold in cross_validation.cross_validate(config, dataset, folds, initial, threads):
         elapsed, left = monotonic() - started, folds - fold.number
         time = f"{duration(elapsed / fold.number * left)} left"
         message_of(

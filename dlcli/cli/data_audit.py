@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from dlcli.config.schema import Config
     from dlcli.data.datasets import Dataset, Examples
     from dlcli.evaluation.label_issues import LabelIssue, LabelIssues
+    from dlcli.training.threads import Threads
 
 _SHIPPED = "audit"  # the config that is used where none is named
 _COLUMNS = ["index", "label", "suggestion", "score"]
@@ -102,14 +103,14 @@ def command(
     kind = _refuse_output(output, force=force) if output is not None else ""
     with needs("audit"):
         import cleanlab.filter  # noqa: F401 - before the training that needs it
-    with limit_threads(threads):
+    with limit_threads(threads) as following:
         if model_paths:
             _refuse_contradictions(split)
             loaded, found = _ask(dataset, model_paths, data_dir)
         else:
             config = load_config(sources or (_SHIPPED,), (*overrides, f"dataset={dataset}"))
             loaded = load_dataset_of_config(config, data_dir)
-            found = _train(config, loaded, split, folds)
+            found = _train(config, loaded, split, folds, following)
     examples = loaded.train if split == "train" else loaded.test
     message_of(
         f"{found.count:,} of {found.images:,} labels are probably wrong ",
@@ -160,12 +161,14 @@ def _ask(
     return loaded, label_issues.unseen(loaded.test, models)
 
 
-def _train(config: "Config", dataset: "Dataset", split: str, folds: int) -> "LabelIssues":
+def _train(
+    config: "Config", dataset: "Dataset", split: str, folds: int, threads: "Threads"
+) -> "LabelIssues":
     """What networks say that are trained for that."""
     from dlcli.cli import cross_validation
     from dlcli.evaluation import label_issues
 
-    trained = cross_validation.shown(config, dataset, folds)
+    trained = cross_validation.shown(config, dataset, folds, threads)
     if split == "train":
         return label_issues.in_folds(dataset, list(trained))
     return label_issues.unseen(dataset.test, [fold.model for fold in trained])

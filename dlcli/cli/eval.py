@@ -25,6 +25,7 @@ from dlcli.evaluation.formatting import loss, percent
 # Columns of a confusion matrix that fit side by side on most terminals.
 _MAX_MATRIX_CLASSES = 20
 _MAX_CONFUSIONS = 20
+_TRIAL_IMAGES = 128  # to find out with how many threads the network is fastest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,7 +121,9 @@ def command(
     paths = [str(model.path) for model in models]
     data = load_dataset_of(models, dataset, data_dir)
     examples = evaluate.common_split(models, data, split)
-    with limit_threads(threads):
+    with limit_threads(threads) as following:
+        trial, network = examples.images[:_TRIAL_IMAGES], models[0].network
+        following.start(lambda: network.infer(trial), len(examples) * len(models) // _TRIAL_IMAGES)
         result = evaluate.score_parts(evaluate.evaluate(models, examples), examples, data)
         if tta:
             result = _with_tta(result, models, examples)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dlcli.data.datasets import Dataset, Source
     from dlcli.runs.checkpoint import Model
     from dlcli.runs.lookup import DefaultModel
+    from dlcli.training.threads import Threads
     from dlcli.vision import Preparation
 
 
@@ -183,11 +184,21 @@ def _offline_advice(name: str, data_dir: Path) -> str:
 
 
 @contextmanager
-def limit_threads(count: int | None) -> Iterator[int]:
-    """Use ``count`` BLAS threads, or for None as many as BLAS chose; yield how many they are."""
+def limit_threads(count: int | None, first: int | None = None) -> "Iterator[Threads]":
+    """Use ``count`` BLAS threads in the block; for None a training may choose how many.
+
+    It starts with ``first``, if that is given. Before, and without a training, they are as many as
+    BLAS chose.
+    """
     from threadpoolctl import ThreadpoolController
 
+    from dlcli.training.threads import Threads, candidates
+
     controller = ThreadpoolController().select(user_api="blas")
-    with controller.limit(limits=count):
-        used = [pool["num_threads"] for pool in controller.info()]
-        yield max(used, default=1)
+
+    def used() -> int:
+        return max((pool["num_threads"] for pool in controller.info()), default=1)
+
+    most = used()
+    with controller.limit(limits=count or first):
+        yield Threads(candidates(most) if count is None else [used()], first, controller)

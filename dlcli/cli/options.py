@@ -105,12 +105,34 @@ runs_dir = click.option(
     show_default=True,
     help="Folder of run directories.",
 )
+
+
+class ThreadCount(click.ParamType["int | None"]):
+    """A number of threads; ``auto``, for as many as are fastest, is None."""
+
+    name = "count"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | None:
+        """Check the number."""
+        if value == "auto":
+            return None
+        try:
+            count = int(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a number nor auto", param, ctx)
+        return click.IntRange(1, MAX_THREADS).convert(count, param, ctx)
+
+
 threads = click.option(
     "--threads",
-    type=click.IntRange(1, MAX_THREADS),
+    type=ThreadCount(),
+    metavar="N|auto",
     envvar="DLCLI_THREADS",
     show_envvar=True,
-    help="Threads to compute with; fewer are faster on busy cores.  [default: one per core]",
+    help="Threads to compute with; auto: as many as are fastest on this machine now.  "
+    "[default: auto]",
 )
 force = click.option("--force", is_flag=True, help="Replace an existing output file.")
 

@@ -80,6 +80,16 @@ def arguments(function: options.Function) -> options.Function:
     return _IMAGES(_MODEL(_LISTS(_RECURSIVE(function))))
 
 
+def use_one_thread(threads: int | None) -> None:
+    """Let BLAS compute with one thread, unless ``--threads`` says otherwise; before NumPy is there.
+
+    The pictures are prepared in several threads, and the network takes little time. No time is lost
+    here with a library that would have to look for BLAS.
+    """
+    if threads is None:
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
 def check_usage(images: Sequence[str], lists: Sequence[str], model_paths: Sequence[str]) -> None:
     """Refuse pictures and models that cannot be meant together."""
     if not images and not lists:

@@ -91,6 +91,7 @@ def command(
       find . -name '*.png' -print0 | dlcli predict --from-file - --format json
     """
     pictures.check_usage(images, lists, model_paths)
+    pictures.use_one_thread(threads)
     if top > 1 and output_format == "csv":
         raise click.UsageError("csv has all ten probabilities; use --top with text or json")
     from dlcli.inference.predictor import predict

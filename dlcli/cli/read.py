@@ -112,6 +112,7 @@ def command(
       find . -name '*.jpg' -print0 | dlcli read --from-file - --format json
     """
     pictures.check_usage(images, lists, model_paths)
+    pictures.use_one_thread(threads)
     if grid is not None and (digits is not None or lines is not None):
         raise click.UsageError("--grid says how many digits and lines there are: use it alone")
     from dlcli.inference.reading import ReadingOptions, read

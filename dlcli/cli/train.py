@@ -139,16 +139,15 @@ def command(
         warn(text)
     initial = initial_model.load(config) if resumption is None else None
     dataset, train, validation = _load_examples(config, resumption, data_dir)
-    if resumption is not None and threads is None:
-        threads = resumption.saved.threads
-    with limit_threads(threads) as used_threads:
+    threads, first = _recorded_threads(threads, resumption)
+    with limit_threads(threads, first) as used_threads:
         if resumption is None:
             state = initial_model.start_state(config, dataset.class_names, initial)
             path = directory.create(runs_dir, name, options.config_stem(sources))
             run = _start(Run(path, config, dataset, used_threads), state)
         else:
             run, state = resumption.start(dataset, used_threads), resumption.saved.state
-            for text in resumption.warnings(used_threads):
+            for text in resumption.warnings(used_threads.count):
                 warn(text)
         _warn_if(directory.lock_warning(run.path))
         show_start(run, train, validation, state)
@@ -162,6 +161,19 @@ def command(
     cause = diagnosis.why_nothing_was_learned(run.config, state, train, accuracy)
     show_end(summary, metrics_log.read(run.path), cause)
     _print_result(summary, output_format)
+
+
+def _recorded_threads(
+    wanted: int | None, resumption: "Resumption | None"
+) -> tuple[int | None, int | None]:
+    """The threads that are pinned, and those to start with: of a resumed run, those it had."""
+    source = click.get_current_context().get_parameter_source("threads")
+    if resumption is None or source is not ParameterSource.DEFAULT:
+        return wanted, None
+    saved = resumption.saved
+    if not saved.threads_auto:
+        return saved.threads, None
+    return None, saved.threads if saved.state.epoch else None
 
 
 def _refuse_contradictions(*, find_learning_rate: bool) -> None:
@@ -272,6 +284,7 @@ def _train(
     if saved:  # a crash may have come between the first epoch and the link
         _warn_if(latest.make())
     bar = EpochProgress(len(train), run.config.epochs, state.epoch)
+    run.threads.on_change = bar.show_threads
     on_block = bar.update if shows_bars() else None
     on_epoch = log.write if log is not None else None
     try:

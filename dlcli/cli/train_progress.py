@@ -53,7 +53,9 @@ class EpochProgress:
         if self._bar is None:
             name = f"epoch {progress.epoch}/{self._epochs}"
             shown: dict[str, Any] = {"file": sys.stderr, "leave": False, "dynamic_ncols": True}
-            self._bar = tqdm(total=self._images, desc=name, bar_format=_BAR, **shown)
+            self._bar = tqdm(
+                total=self._images, initial=self._seen, desc=name, bar_format=_BAR, **shown
+            )
         self._seen += progress.images
         done = progress.epoch - 1 + self._seen / self._images
         self._bar.bar_format = f"{_BAR} {self._text(progress, done)}"
@@ -70,6 +72,13 @@ class EpochProgress:
             scores = f"{loss(record.validation_loss)} ({percent(record.validation_accuracy)})"
             parts.append(f"validation {scores}")
         message_of(*(f"{part}  " for part in parts), self._time(record.epoch))
+
+    def show_threads(self, old: int, new: int) -> None:
+        """Remove the bar for a line that says how many threads compute from now on."""
+        images = self._seen
+        self.close()
+        self._seen = images
+        message(f"{_threads(new)} instead of {old}, as that is faster now")
 
     def close(self) -> None:
         """Remove the bar, until the next update."""
@@ -108,8 +117,12 @@ def show_start(
         f"{state.network.parameters.size:,} parameters; ",
         f"{run.dataset.name}: {len(train):,} training images, ",
         f"{len(validation):,} for validation; ",
-        f"{run.threads} thread{'s' if run.threads > 1 else ''}",
+        _threads(run.threads.count),
     )
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread{'s' if count > 1 else ''}"
 
 
 def show_initial(config: "Config", initial: "InitialModel | None", dataset: "Dataset") -> None:

@@ -340,7 +340,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             ge=0,
             le=2**32 - 1,
             description="The seed of all randomness: the same seed gives the same network to "
-            "the last bit, on the same machine with the same number of threads.",
+            "the last bit, on the same machine with the same --threads N.",
         ),
     ] = 0
 

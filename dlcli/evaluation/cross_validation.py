@@ -19,6 +19,7 @@ from dlcli.runs.initial_model import InitialModel
 from dlcli.runs.metadata import DatasetIdentity, Metadata
 from dlcli.training.builders import make_splits
 from dlcli.training.loop import fit
+from dlcli.training.threads import Threads
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,17 @@ class Fold:
 
 
 def cross_validate(
-    config: Config, dataset: Dataset, folds: int, initial: InitialModel | None = None
+    config: Config,
+    dataset: Dataset,
+    folds: int,
+    initial: InitialModel | None = None,
+    threads: Threads | None = None,
 ) -> Iterator[Fold]:
     """Train on all training images but those of a fold, and score it; yield fold after fold.
 
     The classes are spread evenly over the folds. Each training holds out its own validation images,
     by which it chooses the epoch to keep: a fold is not looked at before it is scored. The test
-    images are not used.
+    images are not used. ``threads`` is as for :func:`fit`.
 
     Raises
     ------
@@ -61,7 +66,7 @@ def cross_validate(
     fold_of = stratified_folds(train.labels, folds, config.seed)
     for number in range(folds):
         rows = np.flatnonzero(fold_of == number)
-        model = _train(config, dataset, train.take(fold_of != number), initial)
+        model = _train(config, dataset, train.take(fold_of != number), initial, threads)
         evaluation = evaluate([model], train.take(rows))
         yield Fold(number + 1, rows, model, evaluation)
 
@@ -78,13 +83,18 @@ def scores(fold: Fold) -> dict[str, float]:
 
 
 def _train(
-    config: Config, dataset: Dataset, examples: Examples, initial: InitialModel | None
+    config: Config,
+    dataset: Dataset,
+    examples: Examples,
+    initial: InitialModel | None,
+    threads: Threads | None,
 ) -> Model:
     """The model of the epoch to keep."""
     train, validation = make_splits(config, examples)
     state = initial_model.start_state(config, dataset.class_names, initial)
     kept = None
-    for _ in fit(config, train, validation, state, class_names=dataset.class_names):
+    names = dataset.class_names
+    for _ in fit(config, train, validation, state, class_names=names, threads=threads):
         if state.is_best:
             fused = state.evaluated_network.fuse_batch_norm()
             kept = fused.like()

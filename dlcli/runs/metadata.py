@@ -210,7 +210,9 @@ class Metadata:
     config
         The resolved config as it was written; :attr:`checkpoint.Model.config` checks it.
     threads
-        BLAS threads during training; None if they were not recorded.
+        BLAS threads at the end of the epoch; None if they were not recorded.
+    threads_auto
+        Whether they follow the machine, true or None.
     temperature
         What logits are divided by before softmax.
     class_names
@@ -227,6 +229,7 @@ class Metadata:
     preprocessing: Preprocessing
     scores: Scores | None = None
     threads: int | None = None
+    threads_auto: bool | None = None
     temperature: float = 1.0
     class_names: tuple[str, ...] = DIGITS
     images: TrainingImages | None = None
@@ -318,6 +321,7 @@ _METADATA: _Fields = {
     "preprocessing": (lambda value: value in get_args(Preprocessing), None),
     "scores": (_is_object, {}),
     "threads": (_is_thread_count, None),
+    "threads_auto": (lambda value: value is None or value is True, None),
     "temperature": (is_temperature, 1.0),
     "class_names": (_are_class_names, DIGITS),
     "images": (_is_object, {}),

@@ -26,6 +26,7 @@ from dlcli.runs.summary import Summary
 from dlcli.runs.training_data import short
 from dlcli.training.builders import make_optimizer
 from dlcli.training.state import TrainingState, why_finished
+from dlcli.training.threads import Threads
 
 Changes = dict[str, tuple[Any, Any]]
 """Keys of a config, each with its old and new value."""
@@ -49,6 +50,7 @@ class SavedRun:
     class_names: tuple[str, ...]
     dataset: DatasetIdentity
     threads: int
+    threads_auto: bool
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class Resumption:
         dataset = dataset.of_classes(self.config.classes)
         return replace(dataset, class_names=self.saved.class_names)
 
-    def start(self, dataset: Dataset, threads: int) -> Run:
+    def start(self, dataset: Dataset, threads: Threads) -> Run:
         """Prepare the run's files, for training on the dataset of :meth:`load_dataset`."""
         run = Run(self.saved.path, self.config, dataset, threads)
         run.resume(self.saved.state)
@@ -224,7 +226,15 @@ def read(path: Path) -> SavedRun:
     if metadata.threads is None:
         raise CheckpointError(f"{model.path}: metadata: threads: missing or invalid")
     state = _state(model, config)
-    return SavedRun(path, config, state, model.class_names, metadata.dataset, metadata.threads)
+    return SavedRun(
+        path,
+        config,
+        state,
+        model.class_names,
+        metadata.dataset,
+        metadata.threads,
+        threads_auto=bool(metadata.threads_auto),
+    )
 
 
 def _state(model: Model, config: Config) -> TrainingState:

@@ -30,6 +30,7 @@ from dlcli.runs.summary import Summary
 from dlcli.training.epoch_metrics import EpochRecord, overfitting_since
 from dlcli.training.loop import OnBlock, fit
 from dlcli.training.state import TrainingState, why_finished
+from dlcli.training.threads import Threads
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Run:
     path: Path
     config: Config
     dataset: Dataset
-    threads: int
+    threads: Threads
 
     def start(self, state: TrainingState) -> None:
         """Write the config and the state before the first epoch.
@@ -90,7 +91,7 @@ class Run:
         """
         try:
             names = self.dataset.class_names
-            for record in fit(self.config, train, validation, state, on_block, names):
+            for record in fit(self.config, train, validation, state, on_block, names, self.threads):
                 with interrupts.deferred():
                     if log is not None:
                         log(record, state.evaluated_network)
@@ -128,7 +129,8 @@ class Run:
             config=to_builtins(self.config),
             dataset={"name": self.dataset.name, "checksum": self.dataset.checksum},
             init=self._initial_model(),
-            threads=self.threads,
+            threads=self.threads.count,
+            threads_auto=not self.threads.is_pinned,
             versions={
                 "dlcli": __version__,
                 "python": platform.python_version(),
@@ -186,7 +188,8 @@ class Run:
             scores=None if record is None else Scores.of(record),
             dataset=DatasetIdentity.of(self.dataset),
             preprocessing=self.dataset.preprocessing,
-            threads=self.threads,
+            threads=self.threads.count,
+            threads_auto=None if self.threads.is_pinned else True,
             temperature=temperature,
             class_names=self.dataset.class_names,
             images=self._images,

@@ -19,7 +19,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     ``stopped_by`` is the config key whose rule ended training. The scores are those of the kept
     epoch, ``best_epoch``. ``finished`` is the time (UTC), which survives copying, unlike the
     file's own; None in summaries of older versions. ``init`` is the model that training started
-    from, by name and checksum; None after random weights.
+    from, by name and checksum; None after random weights. ``threads`` computed at the end;
+    ``threads_auto`` says whether they followed the machine.
     """
 
     run: str
@@ -37,6 +38,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     dataset: dict[str, str]
     init: dict[str, str] | None = None
     threads: int
+    threads_auto: bool = False
     versions: dict[str, str]
     finished: str | None = None
 

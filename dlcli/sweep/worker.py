@@ -23,6 +23,7 @@ from dlcli.sweep.samplers import suggest
 from dlcli.sweep.storage import StorageError, StudyLocation, explained, fail_stale, queue_again
 from dlcli.training.builders import make_splits
 from dlcli.training.state import why_finished
+from dlcli.training.threads import Threads
 
 POLL_SECONDS = 0.5
 PATIENCE_SECONDS = 120.0  # a restart of a database server takes less
@@ -145,7 +146,7 @@ class Worker:
         path = directory.create_numbered(self._location.folder, f"trial-{trial.number:04d}")
         trial.set_user_attr(RUN, str(path))
         with directory.locked(path):
-            run = runs.Run(path, config, dataset, threads=1)
+            run = runs.Run(path, config, dataset, Threads([1]))
             state = initial_model.start_state(config, dataset.class_names, initial)
             run.start(state)
             for record in run.train(train, validation, state, lambda _: self._raise_if_stopped()):

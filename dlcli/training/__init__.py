@@ -5,6 +5,7 @@
 - ``batches``        the batches of an epoch
 - ``class_weights``  the weight of each class in the cost
 - ``loop``           ``fit()``: yields a record of each epoch
+- ``threads``        how many threads compute: pinned, or as many as are fastest now
 - ``learning_rate_finder``  the range test
 - ``epoch_metrics``  the record of an epoch and its running means
 - ``layer_metrics``  how each layer learns: gradients, updates, dead and saturated neurons

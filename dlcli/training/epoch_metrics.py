@@ -20,7 +20,8 @@ class EpochRecord:
     The training scores are means over the epoch's batches, taken while the weights changed,
     with dropout, distorted images and smoothed targets. ``gradient_norm`` is the mean over its
     batches, before clipping. ``layers`` has what was measured of each layer, the first one first;
-    it is empty in logs of older versions.
+    it is empty in logs of older versions. ``threads`` is the number of BLAS threads at the
+    end of the epoch, None where it was not watched.
     """
 
     epoch: int
@@ -33,6 +34,7 @@ class EpochRecord:
     seconds: float
     samples_per_second: float
     layers: tuple[LayerRecord, ...] = ()
+    threads: int | None = None
 
 
 class EpochMetrics:

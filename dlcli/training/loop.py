@@ -14,7 +14,7 @@ from dlcli.data.classes import numbered
 from dlcli.data.datasets import Examples
 from dlcli.errors import DivergenceError
 from dlcli.nn.ema import WeightAveraging
-from dlcli.nn.losses import mean_loss
+from dlcli.nn.losses import mean_loss, one_hot
 from dlcli.nn.random import random_stream
 from dlcli.nn.temperature import fit_temperature
 from dlcli.nn.types import Array, Counts, Labels
@@ -25,6 +25,7 @@ from dlcli.training.epoch_metrics import EpochMetrics, EpochRecord
 from dlcli.training.kept_epoch import Scores, replaces_kept
 from dlcli.training.layer_metrics import MAX_IMAGES, LayerMetrics
 from dlcli.training.state import TrainingState, why_finished
+from dlcli.training.threads import Threads
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ def fit(
     state: TrainingState,
     on_block: OnBlock | None = None,
     class_names: Sequence[str] | None = None,
+    threads: Threads | None = None,
 ) -> Iterator[EpochRecord]:
     """Train until a rule of the config ends it, changing ``state`` in place.
 
@@ -68,6 +70,8 @@ def fit(
         Called after each block of batches, about 2,000 images.
     class_names
         The names by which ``class_weights`` calls the classes; by default their numbers.
+    threads
+        What chooses the number of BLAS threads; by default it stays as it is.
 
     Yields
     ------
@@ -82,9 +86,12 @@ def fit(
     names = class_names or numbered(state.network.layer_sizes[-1])
     weights = class_weights.of_config(config, train.labels, names)
     trainer = _Trainer(config, train, state, on_block, weights)
+    trainer.threads = threads
     remaining_steps = trainer.steps * (config.epochs - state.epoch)
     if remaining_steps * state.network.parameters.size > _WORTH_COMPILING:
         state.optimizer.compile()
+    if threads is not None and remaining_steps > 0:
+        threads.start(trainer.try_step, remaining_steps)
     while why_finished(config, state) is None:
         started = time.perf_counter()
         # NumPy need not warn of overflow: infinite values are looked for and raise an error.
@@ -110,6 +117,7 @@ def fit(
             seconds=seconds,
             samples_per_second=len(train) / seconds,
             layers=trainer.layers.records(),
+            threads=None if threads is None else threads.count,
         )
 
 
@@ -137,10 +145,14 @@ class _Trainer:
         self._learning_rates = make_learning_rates(config, self.steps)
         self.layers = self._new_layer_metrics()
         self._averaging = None
+        self.threads: Threads | None = None
+        first = slice(self._batch_size)
+        classes = state.network.layer_sizes[-1]
+        self._trial = train.images[first], one_hot(train.labels[first], classes)
         if config.weight_averaging is not None and state.average is not None:
             self._averaging = WeightAveraging(state.network, state.average, config.weight_averaging)
         # Stored class by class, like the logits of a network (see Buffers).
-        shape = state.network.layer_sizes[-1], self._batches.rows
+        shape = classes, self._batches.rows
         self._logits: Array = np.empty(shape, state.network.parameters.dtype).T
 
     def _new_layer_metrics(self) -> LayerMetrics:
@@ -153,8 +165,12 @@ class _Trainer:
         self.layers = self._new_layer_metrics()
         metrics = EpochMetrics(config, state.epoch + 1, self._batch_size)
         for block in self._batches.epoch(state.epoch):
+            started = time.perf_counter()
             self._train_block(block, metrics, dropout_random)
             state.optimizer.flush_subnormals()
+            if self.threads is not None:
+                seconds = time.perf_counter() - started
+                self.threads.watch(self.try_step, seconds, len(block.images))
             if self._on_block is not None:
                 means = metrics.loss, metrics.accuracy
                 self._on_block(Progress(state.epoch + 1, len(block.images), *means))
@@ -164,6 +180,12 @@ class _Trainer:
             what = f"it made {infinite} infinite"
             raise divergence.error(state.epoch, self.steps, what)
         return metrics
+
+    def try_step(self) -> None:
+        """Compute a gradient as a step does, for the time that it takes; nothing is changed."""
+        statistics = self._state.network.statistics.copy()
+        self._backpropagation.run(*self._trial, np.random.default_rng(0))
+        self._state.network.statistics[...] = statistics
 
     def _train_block(
         self, block: Block, metrics: EpochMetrics, dropout_random: np.random.Generator

@@ -135,6 +135,7 @@ def test_json_is_the_summary(train):
         "dataset",
         "init",
         "threads",
+        "threads_auto",
         "versions",
         "finished",
     }

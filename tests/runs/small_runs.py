@@ -6,6 +6,7 @@ from dlcli.runs.run import Run
 from dlcli.training.epoch_metrics import EpochRecord
 from dlcli.training.loop import fit
 from dlcli.training.state import initial_state
+from dlcli.training.threads import Threads
 
 CONFIG = Config(
     hidden_layers=(6,),
@@ -21,7 +22,7 @@ CONFIG = Config(
 
 def start(folder, dataset, config=CONFIG):
     folder.mkdir()
-    run, state = Run(folder, config, dataset, threads=1), initial_state(config, 10)
+    run, state = Run(folder, config, dataset, Threads([1])), initial_state(config, 10)
     run.start(state)
     return run, state
 

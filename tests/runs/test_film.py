@@ -11,6 +11,7 @@ from dlcli.errors import CheckpointError
 from dlcli.runs import film, resume
 from dlcli.runs.directory import FILM
 from dlcli.runs.run import Run
+from dlcli.training.threads import Threads
 from tests.runs.small_runs import CONFIG, start, train
 
 
@@ -63,7 +64,7 @@ def test_a_resumed_run_has_the_film_of_one_that_was_never_stopped(tmp_path, data
     parts, state = start(tmp_path / "parts", dataset, config)
     train(parts, state, epochs)
     saved = resume.read(parts.path)
-    again = Run(parts.path, config, dataset, threads=1)
+    again = Run(parts.path, config, dataset, Threads([1]))
     again.resume(saved.state)
     train(again, saved.state)
     again.finish(saved.state)

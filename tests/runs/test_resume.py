@@ -14,6 +14,7 @@ from dlcli.errors import CheckpointError, ConfigError
 from dlcli.runs import checkpoint, directory, listing, metrics_log, resume
 from dlcli.runs.run import Run
 from dlcli.training.loop import fit
+from dlcli.training.threads import Threads
 from tests.runs.small_runs import CONFIG, start, train
 
 
@@ -50,7 +51,7 @@ def test_stopped_after_any_epoch_and_resumed_ends_bit_identically(
     if stopped_after:
         train(broken, state, stopped_after)
     resumed = resume.read(broken.path)
-    again = Run(broken.path, resumed.config, dataset, threads=1)
+    again = Run(broken.path, resumed.config, dataset, Threads([1]))
     again.resume(resumed.state)
     train(again, resumed.state)
 
@@ -153,7 +154,7 @@ def test_more_epochs_are_remembered_even_if_the_run_stops_at_once(tmp_path, data
     run, state = start(tmp_path / "run", dataset)
     train(run, state)
     longer = msgspec.structs.replace(CONFIG, epochs=9)
-    Run(run.path, longer, dataset, threads=1).resume(resume.read(run.path).state)
+    Run(run.path, longer, dataset, Threads([1])).resume(resume.read(run.path).state)
     assert resume.read(run.path).config == longer
 
 
@@ -242,7 +243,7 @@ def test_a_crash_while_resuming_with_more_epochs_is_no_edit_back(tmp_path, datas
 
     monkeypatch.setattr(Run, "_save_checkpoints", killed)
     with pytest.raises(KeyboardInterrupt):
-        Run(run.path, longer, dataset, threads=1).resume(resume.read(run.path).state)
+        Run(run.path, longer, dataset, Threads([1])).resume(resume.read(run.path).state)
     with resume.opened(run.path, [], []) as found:
         assert found.config == longer
 
