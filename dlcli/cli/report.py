@@ -45,9 +45,10 @@ def command(
 
     MODEL is a run directory, an .npz file or "pretrained"; without one, $DLCLI_MODEL, else
     runs/latest. The page compares several models side by side. It also has a field to draw digits
-    on, which the network reads; --demo writes only that. The page is a single file that opens from
-    disk and needs no network. Its path is the only line on stdout. Without --output, an earlier
-    report is replaced; other files are replaced only with --force. Needs the extra "report".
+    on, which the network reads; --demo writes only that, with small networks that train in the
+    page. The page is a single file that opens from disk and needs no network. Its path is the only
+    line on stdout. Without --output, an earlier report is replaced; other files are replaced only
+    with --force. Needs the extra "report".
 
     \b
     Examples:
@@ -69,7 +70,7 @@ def command(
         with needs("report"):
             from dlcli.report import draw
 
-        content = draw.page(draw.section(models[0]))
+        content = draw.page(models[0])
     else:
         with needs("report"):
             from dlcli.report import page

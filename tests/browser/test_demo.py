@@ -37,7 +37,7 @@ def pretrained():
 @pytest.fixture(scope="module")
 def page_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("demo") / "demo.html"
-    path.write_bytes(demo.page(demo.section(lookup.load_named("pretrained"))))
+    path.write_bytes(demo.page(lookup.load_named("pretrained")))
     return path
 
 
@@ -194,7 +194,7 @@ def test_the_walkthrough_explains_every_network(
     model = checkpoints.load(checkpoint)
     checkpoints.save(checkpoint, network, loss, model.metadata, {})
     path = tmp_path / "page.html"
-    path.write_bytes(demo.page(demo.section(lookup.load_named(str(checkpoint)))))
+    path.write_bytes(demo.page(lookup.load_named(str(checkpoint))))
     page = ready(open_page(path, viewport=DESK))
     page.get_by_label("Example of a 3").click()
     prediction(page)

@@ -7,6 +7,13 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 // On the paper at first, so that the page has something to show; the first stroke replaces it.
 const FIRST_EXAMPLE = 3;
 
+/** An image of MNIST as a canvas. */
+function imageCanvas(pixels) {
+  const canvas = newCanvas(IMAGE_SIDE);
+  paintForeground(canvas, pixels);
+  return canvas;
+}
+
 /** What is on the paper: strokes, or one of the examples. */
 class Drawing {
   /**
@@ -16,11 +23,8 @@ class Drawing {
    */
   constructor(canvas, examples, changed) {
     this.canvas = canvas;
-    this.examples = examples.map((pixels) => {
-      const small = newCanvas(IMAGE_SIDE);
-      paintForeground(small, pixels);
-      return small;
-    });
+    this.pixels = examples;
+    this.examples = examples.map(imageCanvas);
     this.changed = changed;
     this.penWidth = 9;
     this.state = { strokes: [], example: FIRST_EXAMPLE };
@@ -126,6 +130,13 @@ class Drawing {
     this.pen = { ...this.pen, down: false, shown: false };
     if (down) this.changed(false);
     else this.paint();
+  }
+
+  /** The digit on the paper, as a network sees it. */
+  get digit() {
+    const { strokes, example } = this.state;
+    return example === null ? digitOf(strokes)
+      : { pixels: this.pixels[example], isMnist: true, toImage: (u, v) => [u * IMAGE_SIDE, v * IMAGE_SIDE] };
   }
 
   /** Paint the strokes, or the example, black on nothing and as large as the canvas. */

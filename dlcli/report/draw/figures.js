@@ -88,6 +88,29 @@ function paintForeground(canvas, levels) {
   context.putImageData(image, 0, 0);
 }
 
+/** A colour as one number, the way canvases store it: red, green, blue, opacity; the lowest byte first. */
+const packed = ([red, green, blue]) => 0xff000000 | (blue << 16) | (green << 8) | red;
+
+const SHADES = 128; // on each side of 0
+
+/** The colours of values from -1 to 1, looked up once. */
+const shadesOf = (palette) => Int32Array.from({ length: 2 * SHADES + 1 }, (_, i) => packed(shade(palette, i / SHADES - 1)));
+
+/** Paint values as a square of pixels, in shades; the value `most` has the strongest. */
+function paintPixels(canvas, values, shades, most = largestSize(values)) {
+  const side = Math.sqrt(values.length);
+  if (canvas.width !== side) Object.assign(canvas, { width: side, height: side });
+  const context = canvas.getContext('2d');
+  const image = context.createImageData(side, side);
+  const dots = new Int32Array(image.data.buffer);
+  const factor = SHADES / most;
+  for (let i = 0; i < dots.length; i++) {
+    const value = Math.max(Math.min(values[i] * factor, SHADES), -SHADES);
+    dots[i] = shades[Math.round(value) + SHADES];
+  }
+  context.putImageData(image, 0, 0);
+}
+
 const CELL = 6;
 
 const largestSize = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
@@ -103,11 +126,10 @@ function paintCells(canvas, values, palette) {
   }
   const context = canvas.getContext('2d');
   const image = context.createImageData(width, height);
-  const dots = new Uint32Array(image.data.buffer); // red, green, blue, opacity: lowest byte first
+  const dots = new Int32Array(image.data.buffer);
   const most = largestSize(values);
   values.forEach((value, i) => {
-    const [red, green, blue] = shade(palette, value / most);
-    const colour = 0xff000000 | (blue << 16) | (green << 8) | red;
+    const colour = packed(shade(palette, value / most));
     const left = (i % columns) * CELL;
     const top = Math.floor(i / columns) * CELL;
     for (let y = top; y < top + CELL - 1; y++) dots.fill(colour, y * width + left, y * width + left + CELL - 1);

@@ -35,6 +35,7 @@ const drawing = new Drawing(part('canvas'), examples, (unfinished) => {
   part('clear').disabled = drawing.isEmpty;
   part('save').disabled = drawing.isEmpty;
   schedule(() => predict(unfinished));
+  root.dispatchEvent(new Event('drawn'));
 });
 
 /** The networks, decoded once. */
@@ -52,13 +53,6 @@ function schedule(action) {
   });
 }
 
-/** The digit on the page. */
-function currentDigit() {
-  const { strokes, example } = drawing.state;
-  return example === null ? digitOf(strokes)
-    : { pixels: examples[example], isMnist: true, toImage: (u, v) => [u * IMAGE_SIDE, v * IMAGE_SIDE] };
-}
-
 /** Predict the digit as it is at once, and its variants when the stroke is finished. */
 function predict(unfinished, label = null) {
   if (drawing.isEmpty) {
@@ -66,7 +60,7 @@ function predict(unfinished, label = null) {
     return;
   }
   const { network } = theModel();
-  const digit = currentDigit();
+  const { digit } = drawing;
   seen = { digit, pass: forward(network, digit.pixels) };
   const iterator = predictions(model, digit, seen.pass);
   latest = iterator.next().value;
@@ -205,13 +199,13 @@ window.dlcliDemo = {
   latest: () => latest,
   /** Predict at once what is drawn, or the pixels of an MNIST image. */
   predict(pixels = null) {
-    const digit = pixels ? { pixels, isMnist: true } : currentDigit();
+    const digit = pixels ? { pixels, isMnist: true } : drawing.digit;
     const pass = forward(theModel().network, digit.pixels);
     return { pixels: digit.pixels, ...[...predictions(model, digit, pass)].pop() };
   },
   /** The loss of one image and its gradient by all parameters of a network. */
   gradient(network, pixels, digit) {
-    const { pass, errors, loss } = backpropagate(networkOf(network), pixels, digit);
+    const { pass, errors, loss } = backpropagate(networkOf(network), scaled(pixels), digit);
     const weights = errors.flatMap((error, layer) => [...pass.values[layer]].flatMap((a) => [...error].map((d) => a * d)));
     return { loss, gradient: [...weights, ...errors.flatMap((error) => [...error])] };
   },

@@ -22,14 +22,5 @@ function parametersOf({ precision, parameters }) {
  * @returns {Network}
  */
 function networkOf(stored) {
-  const parameters = parametersOf(stored);
-  const { sizes } = stored;
-  let end = 0;
-  const next = (count) => {
-    end += count;
-    return parameters.subarray(end - count, end);
-  };
-  const weights = sizes.slice(1).map((size, layer) => next(sizes[layer] * size));
-  const biases = sizes.slice(1).map((size) => next(size));
-  return { ...stored, parameters, weights, biases };
+  return { ...stored, ...splitParameters(parametersOf(stored), stored.sizes) };
 }

@@ -1,5 +1,4 @@
-// The multilayer perceptron: forward pass, loss, backpropagation and one step of gradient descent.
-// The formulas are those of dlcli/nn.
+// The multilayer perceptron: its forward pass and its loss. The formulas are those of dlcli/nn.
 
 /**
  * @typedef {Object} Network
@@ -8,9 +7,10 @@
  * @property {string} output - the output activation
  * @property {string} loss
  * @property {number} temperature - divides the logits before softmax turns them into probabilities
- * @property {Float32Array} parameters - all weights, then all biases
- * @property {Float32Array[]} weights - views of the parameters, one a layer: a row for each input
- * @property {Float32Array[]} biases
+ * @property {Float32Array|Float64Array} parameters - all weights, then all biases
+ * @property {(Float32Array|Float64Array)[]} weights - views of the parameters, one a layer: a row for each input
+ * @property {(Float32Array|Float64Array)[]} biases
+ * @property {Set<number>[]} [off] - the neurons of each hidden layer that are switched off: their value is 0
  *
  * @typedef {Object} Pass - what a forward pass leaves behind
  * @property {Float64Array[]} values - the inputs, then the activations of each hidden layer
@@ -50,8 +50,10 @@ const ACTIVATIONS = {
 };
 
 function softmax(logits) {
-  const powers = logits.map((z) => Math.exp(z - Math.max(...logits)));
-  return powers.map((power) => power / total(powers));
+  const most = Math.max(...logits); // exp cannot overflow then
+  const powers = logits.map((z) => Math.exp(z - most));
+  const sum = total(powers);
+  return powers.map((power) => power / sum);
 }
 
 /** Outputs that are no probabilities yet, scaled to add up to 1. */
@@ -114,17 +116,27 @@ function weightedSums(inputs, weight, bias) {
   return sums;
 }
 
-/** Run the network on one image, pixels from 0 (background) to 255; returns a Pass. */
-function forward(network, pixels) {
-  const values = [Float64Array.from(pixels, (level) => level / 255)];
+/** Pixels from 0 (background) to 255 as inputs from 0 to 1. */
+const scaled = (pixels) => Float64Array.from(pixels, (level) => level / 255);
+
+/** Run the network on the inputs of one image; returns a Pass. */
+function forwardFrom(network, inputs) {
+  const values = [inputs];
   const sums = network.weights.map((weight, layer) => {
     const z = weightedSums(values[layer], weight, network.biases[layer]);
-    if (layer < network.activations.length) values.push(z.map(ACTIVATIONS[network.activations[layer]].value));
+    if (layer < network.activations.length) {
+      const a = z.map(ACTIVATIONS[network.activations[layer]].value);
+      if (network.off) network.off[layer].forEach((j) => { a[j] = 0; });
+      values.push(a);
+    }
     return z;
   });
   const logits = [...sums.pop()];
   return { values, sums, logits, outputs: OUTPUTS[network.output].forward(logits) };
 }
+
+/** Run the network on one image, pixels from 0 to 255; returns a Pass. */
+const forward = (network, pixels) => forwardFrom(network, scaled(pixels));
 
 /** The probability of each class; the temperature applies to softmax alone. */
 function probabilitiesOf(network, { logits, outputs }) {
@@ -132,51 +144,14 @@ function probabilitiesOf(network, { logits, outputs }) {
   return OUTPUTS[network.output].probabilities(outputs);
 }
 
-/** d · Wᵀ: the gradient by the inputs of a layer. */
-function backward(weight, errors) {
-  const out = errors.length;
-  return new Float32Array(weight.length / out).map((_, i) => {
-    let sum = 0;
-    for (let j = 0, w = i * out; j < out; j++, w++) sum += weight[w] * errors[j];
-    return sum;
-  });
-}
-
-/** The errors d = dJ/dz of every layer, from those of the last: d_before = (d · Wᵀ) f'(z). */
-function errorsOf(network, pass, last) {
-  const errors = [Float32Array.from(last)];
-  for (let layer = network.weights.length - 1; layer > 0; layer--) {
-    const { derivative } = ACTIVATIONS[network.activations[layer - 1]];
-    const z = pass.sums[layer - 1];
-    errors.unshift(backward(network.weights[layer], errors[0]).map((d, i) => d * derivative(z[i])));
-  }
-  return errors;
-}
-
-/** Backpropagate one image with the label `digit`. */
-function backpropagate(network, pixels, digit) {
-  const pass = forward(network, pixels);
-  const targets = pass.outputs.map((_, k) => (k === digit ? 1 : 0));
-  const { value, gradient } = LOSSES[network.loss];
-  const errors = errorsOf(network, pass, gradient(network, pass, targets));
-  return { pass, targets, loss: value(network, pass, targets), errors };
-}
-
-/** Move every weight by -rate · dJ/dW, where dJ/dW = aᵀ d. */
-function descend(network, { pass, errors }, rate) {
-  network.weights.forEach((weight, layer) => {
-    const out = errors[layer].length;
-    pass.values[layer].forEach((value, i) => {
-      const factor = rate * value;
-      for (let j = 0, w = i * out; factor && j < out; j++, w++) weight[w] -= factor * errors[layer][j];
-    });
-    errors[layer].forEach((error, j) => { network.biases[layer][j] -= rate * error; });
-  });
-}
-
-/** How much each pixel favours one class over another: pixel times gradient of the logits' difference. */
-function attribution(network, pass, one, other) {
-  const last = pass.logits.map((_, k) => (k === one ? 1 : 0) - (k === other ? 1 : 0));
-  const gradient = backward(network.weights[0], errorsOf(network, pass, last)[0]);
-  return gradient.map((g, i) => g * pass.values[0][i]);
+/** The weights and biases of each layer, as views of one array: all weights, then all biases. */
+function splitParameters(parameters, sizes) {
+  let end = 0;
+  const next = (count) => {
+    end += count;
+    return parameters.subarray(end - count, end);
+  };
+  const weights = sizes.slice(1).map((size, layer) => next(sizes[layer] * size));
+  const biases = sizes.slice(1).map((size) => next(size));
+  return { parameters, weights, biases };
 }

@@ -1,6 +1,7 @@
-"""The drawing area of a page: the CSS, JavaScript and data of ``section.html``."""
+"""The drawing area of a page, and small networks that train in it: CSS, JavaScript and data."""
 
 import base64
+import gzip
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from dlcli.vision.test_time_augmentation import FIRST_VARIANTS, tta_affine_maps
 _FOLDER = Path(__file__).parent
 _SCRIPTS = (
     "network",
+    "training",
     "model",
     "mnist_format",
     "prediction",
@@ -30,6 +32,11 @@ _SCRIPTS = (
     "walkthrough",
     "main",
 )
+_LIVE_SCRIPTS = ("curves", "live", "live_digits", "live_plane", "live_main")
+# Images of the sample to train on in the page, and unseen ones: those take 300 kB, and 0.2 % of
+# the unseen ones is one image.
+_LIVE_TRAINING = 1000
+_LIVE_UNSEEN = 500
 # Networks with more parameters are rounded to 16 bits, to keep the page small.
 _MAX_FLOAT32_PARAMETERS = 400_000
 
@@ -46,15 +53,24 @@ class Demo:
         A script to run after the element and the data.
     data
         JSON without ``<``, for ``<script type="application/json" id="demo-data">``.
+    images
+        What ``live.html`` says of the images to train on: how many, and their size in kB; empty
+        without it.
     """
 
     css: str
     javascript: str
     data: str
+    images: dict[str, int]
 
 
-def section(model: Model) -> Demo:
+def section(model: Model, *, live: bool = False) -> Demo:
     """Make a drawing area for a model that is ready for inference.
+
+    Parameters
+    ----------
+    live
+        Add what small networks need that train in the page, for ``live.html``.
 
     Raises
     ------
@@ -64,16 +80,32 @@ def section(model: Model) -> Demo:
     if not model.metadata.reads_drawn_digits:
         name = model.metadata.dataset.name
         raise CheckpointError(f"{model.path}: trained on {name}, which cannot be drawn; digits can")
-    scripts = "\n".join(_asset(f"{name}.js") for name in _SCRIPTS)
+    styles = ("section", "live") if live else ("section",)
+    names = (*_SCRIPTS, *_LIVE_SCRIPTS) if live else _SCRIPTS
+    scripts = "\n".join(_asset(f"{name}.js") for name in names)
+    stored = _live_images() if live else None
+    images = {}
+    if stored is not None:
+        kilobytes = round(len(stored["images"]) / 1000)
+        images = {"training": _LIVE_TRAINING, "unseen": _LIVE_UNSEEN, "kilobytes": kilobytes}
+    data = _data(model) | ({} if stored is None else {"live": stored})
     return Demo(
-        css=_asset("section.css"),
+        css="\n".join(_asset(f"{name}.css") for name in styles),
         javascript=f"(() => {{\n'use strict';\n\n{scripts}}})();\n",
-        data=strict_json.dumps(_data(model)).replace("<", "\\u003c"),
+        data=strict_json.dumps(data).replace("<", "\\u003c"),
+        images=images,
     )
 
 
-def page(demo: Demo) -> bytes:
-    """Make a page of the drawing area alone, as UTF-8."""
+def page(model: Model) -> bytes:
+    """Make a page to draw on, in which small networks can also be trained, as UTF-8.
+
+    Raises
+    ------
+    CheckpointError
+        The model was not trained on digits, light on dark.
+    """
+    demo = section(model, live=True)
     return frame.render("draw.html", [demo.css], [demo.javascript], title="Draw a digit", demo=demo)
 
 
@@ -120,6 +152,21 @@ def _examples() -> list[dict[str, Any]]:
     return [
         {"digit": digit, "pixels": _base64(test.images[index])} for digit, index in enumerate(first)
     ]
+
+
+def _live_images() -> dict[str, Any]:
+    """Images of the sample to train on, then unseen ones, compressed; their labels in one text."""
+    sample = datasets.load("sample")
+    parts = (
+        (sample.train.images[:_LIVE_TRAINING], sample.train.labels[:_LIVE_TRAINING]),
+        (sample.test.images[:_LIVE_UNSEEN], sample.test.labels[:_LIVE_UNSEEN]),
+    )
+    images = b"".join(images.tobytes() for images, _ in parts)
+    return {
+        "images": base64.b64encode(gzip.compress(images, mtime=0)).decode(),
+        "labels": "".join(str(label) for _, labels in parts for label in labels),
+        "training": _LIVE_TRAINING,
+    }
 
 
 def _base64(array: np.ndarray[Any, Any]) -> str:

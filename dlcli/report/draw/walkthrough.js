@@ -106,7 +106,7 @@ class Walkthrough {
   }
 
   update() {
-    this.step = this.pixels && backpropagate(this.network, this.pixels, this.target);
+    this.step = this.pixels && backpropagate(this.network, scaled(this.pixels), this.target);
     this.render();
   }
 
@@ -282,7 +282,7 @@ class Walkthrough {
     const measure = () => [OUTPUTS[network.output].probabilities(this.step.pass.outputs)[target], this.step.loss];
     this.original = this.original || network.parameters.slice();
     const [probability, loss] = measure();
-    descend(network, this.step, this.rate);
+    addGradient(network, this.step, -this.rate);
     this.steps += 1;
     this.update();
     const [newProbability, newLoss] = measure();

@@ -1,4 +1,5 @@
 import base64
+import gzip
 import hashlib
 import json
 import re
@@ -20,6 +21,11 @@ from dlcli.vision.test_time_augmentation import tta_variants
 @pytest.fixture(scope="module")
 def pretrained():
     return draw.section(lookup.load_named("pretrained"))
+
+
+@pytest.fixture(scope="module")
+def page():
+    return draw.page(lookup.load_named("pretrained")).decode()
 
 
 def test_large_networks_are_stored_in_16_bits(pretrained):
@@ -64,8 +70,29 @@ def found(pattern: str, text: str) -> str:
     return match[1]
 
 
-def test_the_page_allows_only_its_own_script_and_style(pretrained):
-    page = draw.page(pretrained).decode()
+def test_the_page_holds_images_to_train_on_and_unseen_ones(page, sample):
+    stored = json.loads(found(r'id="demo-data">(.*?)</script>', page))["live"]
+    pixels = gzip.decompress(base64.b64decode(stored["images"]))
+    images = np.frombuffer(pixels, np.uint8).reshape(-1, 784)
+    labels = np.array([int(label) for label in stored["labels"]])
+    assert stored["training"] == 1000
+    for rows, part in ((slice(1000), sample.train), (slice(1000, None), sample.test)):
+        count = len(labels[rows])
+        np.testing.assert_array_equal(images[rows], part.images[:count])
+        np.testing.assert_array_equal(labels[rows], part.labels[:count])
+    assert len(labels) == 1500
+
+
+def test_networks_to_train_add_less_than_400_kb_to_the_page_and_nothing_to_a_report(
+    page, pretrained
+):
+    report = sum(map(len, (pretrained.css, pretrained.javascript, pretrained.data)))
+    assert 0 < len(page) - report < 400_000
+    assert "class Live" in page
+    assert "class Live" not in pretrained.javascript
+
+
+def test_the_page_allows_only_its_own_script_and_style(page, pretrained):
     policy = found(r'Content-Security-Policy" content="([^"]*)"', page)
     assert policy.startswith("default-src 'none'; ")
     for tag in ("style", "script"):
@@ -78,10 +105,10 @@ def test_the_page_allows_only_its_own_script_and_style(pretrained):
     assert "http" not in html.replace("http-equiv", "") + pretrained.css + pretrained.javascript
 
 
-def test_every_colour_that_the_page_uses_is_defined(pretrained):
-    style = found("<style>(.*?)</style>", draw.page(pretrained).decode())
+def test_every_colour_that_the_page_uses_is_defined(page):
+    style = found("<style>(.*?)</style>", page)
     used = re.findall(r"var\((--[\w-]+)", style)
-    used += re.findall(r"read\('(--[\w-]+)'", pretrained.javascript)
+    used += re.findall(r"(?:read|getPropertyValue)\('(--[\w-]+)'", page)
     assert {"--heat", "--demo-none"} <= set(used)
     assert set(used) <= set(re.findall(r"(--[\w-]+):", style))
 
