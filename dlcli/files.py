@@ -24,12 +24,19 @@ _CANNOT_REPLACE = {errno.EBUSY, errno.EACCES, errno.EPERM, errno.EROFS}
 
 DEFAULT_RUNS_DIR = Path("runs")
 
+IS_WINDOWS = os.name == "nt"
+"""Files that are open cannot be renamed or removed there, and links need a privilege."""
 
-def quoted(path: Path) -> str:
-    """A path as it must be typed in a shell."""
+
+def quoted(*words: str | Path) -> str:
+    """Words as they must be typed in a shell: that of Unix, or PowerShell and cmd."""
+    if IS_WINDOWS:
+        import subprocess
+
+        return subprocess.list2cmdline(words)
     import shlex  # takes 1 ms
 
-    return shlex.quote(str(path))
+    return shlex.join(map(str, words))
 
 
 def expand_home(path: str) -> str:
@@ -106,7 +113,7 @@ def lock(path: Path, *, wait: bool = True) -> Iterator[None]:
 
 def has_locks(path: Path) -> bool:
     """Whether the file system of ``path``, a file that processes lock, has locks."""
-    if os.name == "nt" or not path.exists():
+    if IS_WINDOWS or not path.exists():
         return True
     import fcntl
 
@@ -291,7 +298,7 @@ def flush_folder(folder: Path) -> None:
 
     Where the file system cannot do that, there is nothing to do: databases continue, too.
     """
-    if os.name == "nt":  # Windows cannot open folders; its file system journals renames
+    if IS_WINDOWS:  # it cannot open folders; its file system journals renames
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:

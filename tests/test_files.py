@@ -17,6 +17,7 @@ from dlcli.files import (
     has_locks,
     lock,
     make_folder,
+    quoted,
     refuse_to_overwrite,
     remove_temporary_files,
     write_output,
@@ -236,10 +237,17 @@ def test_a_file_that_cannot_be_flushed_is_an_error(tmp_path, monkeypatch):
         file.write(b"new")
 
 
+def test_paths_are_quoted_as_the_shell_of_the_system_reads_them(monkeypatch):
+    assert quoted(Path("my runs/a"), "b") == "'my runs/a' b"
+    monkeypatch.setattr(files, "IS_WINDOWS", True)
+    assert quoted(r"runs\a") == r"runs\a"
+    assert quoted(r"my runs\a", "b") == r'"my runs\a" b'
+
+
 def test_on_windows_folders_are_not_flushed(tmp_path, monkeypatch):
     missing = tmp_path / "missing"
     with monkeypatch.context() as patch:
-        patch.setattr(os, "name", "nt")
+        patch.setattr(files, "IS_WINDOWS", True)
         flush_folder(missing)
 
 

@@ -1,6 +1,5 @@
 """``dlcli compare``."""
 
-import shlex
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from dlcli.cli.help import Command
 from dlcli.cli.loading import limit_threads, load_dataset_of, load_default_model
 from dlcli.cli.output import echo, echo_of, print_json, print_table
 from dlcli.evaluation.formatting import percent
+from dlcli.files import quoted
 
 
 @click.command("compare", cls=Command)
@@ -59,7 +59,7 @@ def command(
     from dlcli.runs import lookup
 
     if second_name is None:
-        given = f"MODEL {shlex.quote(first_name)}"
+        given = f"MODEL {quoted(first_name)}"
         models = [load_default_model(given), lookup.load_named(first_name)]
     else:
         models = [lookup.load_named(name) for name in (first_name, second_name)]

@@ -1,6 +1,5 @@
 """What to type instead, where a command line is wrong."""
 
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import click
 
 from dlcli.config.hints import as_setting, closest, meant_key
+from dlcli.files import quoted
 
 _SURE = 0.8  # similarity from which a word is a key of a config, rather than anything else
 
@@ -113,7 +113,7 @@ def _as_settings(overrides: Sequence[str], extra: Sequence[str]) -> str | None:
     for override in overrides:
         whole = " ".join([override, *extra])
         if _open_brackets(override) > 0 and _open_brackets(whole) == 0:
-            return f"--set {shlex.quote(whole)}"
+            return f"--set {quoted(whole)}"
     keys = [meant_key(override, types, _SURE) for override in overrides if "=" not in override]
     pairs = list(zip(keys, extra, strict=False))
     if not pairs:
@@ -131,5 +131,5 @@ def _as_config(word: str) -> str | None:
     from dlcli.config.files import shipped_configs
 
     if word in shipped_configs() or word.endswith((".yaml", ".yml")) or Path(word).is_file():
-        return f"--config {shlex.quote(word)}"
+        return f"--config {quoted(word)}"
     return None

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from dlcli.cli import options
 from dlcli.cli.completion import complete_model
 from dlcli.cli.loading import load_default_model, load_models
 from dlcli.cli.output import echo_error, print_json, printable, shows_bars, warn
+from dlcli.files import quoted
 
 if TYPE_CHECKING:
     from dlcli.runs.checkpoint import Model
@@ -98,7 +98,7 @@ def check_usage(images: Sequence[str], lists: Sequence[str], model_paths: Sequen
         command = click.get_current_context().command.name
         raise click.UsageError(
             f"--model was given more than once, and {command} uses one; "
-            f"for an ensemble: dlcli eval {shlex.join(model_paths)}"
+            f"for an ensemble: dlcli eval {quoted(*model_paths)}"
         )
     if [*images, *lists].count("-") > 1:
         raise click.UsageError("stdin (-) can be read only once")

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from dlcli.cli.loading import limit_threads
 from dlcli.cli.output import echo, print_csv, print_json, printable, watch_stdout
 from dlcli.data.classes import MAX_CLASSES, are_digits
 from dlcli.errors import InputError
+from dlcli.files import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -168,7 +168,7 @@ def _reason(prediction: "Prediction") -> str | None:
     model_paths = click.get_current_context().params["model_paths"]
     models = [word for model in model_paths for word in ("-m", model)]
     words = ["dlcli", "read", *models, *(["--"] if path[:1] == "-" != path else []), path]
-    return f"{prediction.reason}; for the number: {shlex.join(words)}"
+    return f"{prediction.reason}; for the number: {quoted(*words)}"
 
 
 def _ranking(prediction: "Prediction", names: Names) -> list[tuple[str, float]]:

@@ -6,7 +6,6 @@ typed.
 
 import difflib
 import re
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -16,6 +15,7 @@ import msgspec
 from dlcli.config.messages import allowed_names, allows_any_text, shown
 from dlcli.config.yaml_loader import SET, Setting, parse_value
 from dlcli.errors import ConfigError
+from dlcli.files import quoted
 
 _SAME_KEY = {
     "activation": ("act", "activation_function", "nonlinearity"),
@@ -128,7 +128,7 @@ def as_typed(key: str, value: Any, origin: str) -> str:
     if isinstance(value, dict):
         return " ".join(as_typed(f"{key}.{name}", item, origin) for name, item in value.items())
     text = value if isinstance(value, str) else shown(value)
-    return f"--set {shlex.quote(f'{key}={text}')}"
+    return f"--set {quoted(f'{key}={text}')}"
 
 
 def _allowed_candidates(value: Any, kind: Any, *first: Any) -> Iterator[Any]:

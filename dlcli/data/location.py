@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlcli.files import expand_home
+from dlcli.files import expand_home, quoted
 
 VARIABLE = "DLCLI_DATA_DIR"
 LOCAL = Path("data")
@@ -39,6 +39,4 @@ def option(data_dir: Path) -> str:
     """What to add to a command so that it uses this cache: an option, or nothing."""
     if data_dir == default().path:
         return ""
-    import shlex
-
-    return f" --data-dir {shlex.quote(str(data_dir))}"
+    return f" --data-dir {quoted(data_dir)}"

@@ -1,5 +1,6 @@
 """Run directories: their files and names, the lock while one is trained in, the link ``latest``."""
 
+import errno
 import itertools
 import os
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 from dlcli.errors import CheckpointError, ConfigError, DivergenceError
 from dlcli.files import (
     DEFAULT_RUNS_DIR,
+    IS_WINDOWS,
     flush_folder,
     has_locks,
     lock,
@@ -35,6 +37,10 @@ LATEST = "latest"  # beside run directories: a link to the one that was trained 
 
 _OTHER_MEANING = (LATEST, "pretrained")  # as names of models they stand for something else
 _MAX_REASON_BYTES = 1_000
+_MAX_NAME_BYTES = 200
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{,99}")
+# What making a link says where there are none (vfat, exFAT, some network drives).
+_HAS_NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 def create(runs_dir: Path, name: str | None, stem: str) -> Path:
@@ -75,7 +81,7 @@ def create_numbered(folder: Path, name: str) -> Path:
 
 def check_name(name: str) -> None:
     """Raise ``ConfigError`` for a name that is not a plain name, such as ``../x``."""
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{,99}", name) or name in _OTHER_MEANING:
+    if not _PLAIN_NAME.fullmatch(name) or name in _OTHER_MEANING:
         raise ConfigError(
             f"--name {name!r:.110}: use up to 100 letters, digits, '.', '_' and '-' "
             f"(and not {' or '.join(map(repr, _OTHER_MEANING))})"
@@ -106,6 +112,7 @@ def lock_warning(path: Path) -> str | None:
 
 def find(path: Path) -> Path:
     """The run directory that the user named, directly or by a link; else ``CheckpointError``."""
+    path = follow_link(path)
     if path.is_file() and is_run(path.parent):
         meant = quoted(path.parent)
         raise CheckpointError(f"{path}: a file, not a run directory; did you mean {meant}?")
@@ -113,7 +120,7 @@ def find(path: Path) -> Path:
         raise CheckpointError(f"{path}: no such run directory{did_you_mean(path)}")
     if not any((path / name).exists() for name in (CONFIG, LAST, LOCK)):
         raise CheckpointError(f"{path}: not a run directory; it has neither {CONFIG} nor {LAST}")
-    return follow_link(path)
+    return path
 
 
 def is_run(path: Path) -> bool:
@@ -153,9 +160,16 @@ def has_runs(runs_dir: Path) -> bool:
 def follow_link(run: Path) -> Path:
     """The run directory itself, where ``run`` is a link to it (``runs/latest``).
 
-    What is printed about a run, or written into it, must not change when the link does.
+    What is printed about a run, or written into it, must not change when the link does. Where
+    links cannot be made, ``latest`` is a file with the name of the run.
     """
-    return run.parent / run.readlink() if run.is_symlink() else run
+    if os.path.islink(run):  # noqa: PTH114 - never raises
+        return run.parent / run.readlink()
+    if run.name != LATEST or not os.path.isfile(run):  # noqa: PTH113 - never raises
+        return run
+    with open_file(run) as file:
+        name = file.read(_MAX_NAME_BYTES).decode(errors="replace").strip()
+    return run.parent / name if _PLAIN_NAME.fullmatch(name) else run
 
 
 class LatestLink:
@@ -182,20 +196,32 @@ class LatestLink:
 
 
 def point_latest_to(run: Path) -> None:
-    """Make ``latest`` beside the run a link to it, in one step.
+    """Make ``latest`` beside the run a link to it, in one step; see :func:`follow_link`.
 
     The link is created inside the run directory and moved out of it, because what a crash
     leaves there is removed when the run is resumed.
     """
     run = run.resolve()  # a relative path such as "." has neither name nor parent
     temporary = temporary_path(run / LATEST)
-    temporary.symlink_to(run.name, target_is_directory=True)
+    _write_link(temporary, run.name)
     try:
         temporary.replace(run.parent / LATEST)
     except OSError:
         temporary.unlink()
         raise
     flush_folder(run.parent)
+
+
+def _write_link(path: Path, name: str) -> None:
+    if not IS_WINDOWS:  # where links need a privilege, and one to a folder cannot be replaced
+        try:
+            path.symlink_to(name, target_is_directory=True)
+        except OSError as error:
+            if error.errno not in _HAS_NO_LINKS:
+                raise
+        else:
+            return
+    path.write_text(f"{name}\n", encoding="utf-8")
 
 
 def why_diverged(run: Path) -> DivergenceError | None:

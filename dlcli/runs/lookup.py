@@ -49,7 +49,7 @@ def default_model(example: str, *, or_pretrained: bool = False) -> DefaultModel:
     """
     named = os.environ.get("DLCLI_MODEL")
     latest = DEFAULT_RUNS_DIR / LATEST
-    if named or (latest.is_symlink() and _has_checkpoint(latest)):
+    if named or (_is_link(latest) and _has_checkpoint(follow_link(latest))):
         return DefaultModel(named or str(latest))
     if has_runs(DEFAULT_RUNS_DIR):
         from dlcli.runs import listing  # imports what reads configs, as few predictions need
@@ -71,9 +71,13 @@ def _has_checkpoint(run: Path) -> bool:
     return any(os.path.isfile(run / name) for name in (BEST, LAST))  # noqa: PTH113 - never raises
 
 
+def _is_link(latest: Path) -> bool:
+    return latest.is_symlink() or follow_link(latest) != latest
+
+
 def _fault(latest: Path) -> str:
     """Why ``runs/latest`` does not say which run is meant."""
-    if latest.is_symlink():
+    if _is_link(latest):
         return "links to no run"
     if not latest.exists():
         return "is missing"
@@ -107,8 +111,9 @@ def load_stored(name: str) -> Model:
     if name == PRETRAINED:
         return replace(checkpoint.load(_PRETRAINED_FILE), path=Path(PRETRAINED))
     path = Path(expand_home(name))
-    if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises without permission to look
-        return _load_run(follow_link(path))
+    run = follow_link(path)
+    if os.path.isdir(run):  # noqa: PTH112 - Path.is_dir raises without permission to look
+        return _load_run(run)
     if str(path) == PRETRAINED:
         path = path.absolute()
     try:

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from dlcli.errors import CheckpointError
-from dlcli.files import temporary_path
+from dlcli.files import IS_WINDOWS, temporary_path
 from dlcli.runs import directory
 from dlcli.runs.directory import CONFIG, LAST, LATEST, LOCK
 
@@ -36,9 +36,13 @@ def remove(run: Path) -> bool:
         A process is training in it.
     """
     latest = run.parent / LATEST
-    is_latest = latest.is_symlink() and latest.resolve() == run.resolve()
+    target = directory.follow_link(latest)
+    is_latest = target != latest and target.resolve() == run.resolve()
     doomed = temporary_path(run)
     with directory.locked(run):
+        if not IS_WINDOWS:
+            run.rename(doomed)
+    if IS_WINDOWS:  # where the lock, which is open in it, would not let it be renamed
         run.rename(doomed)
     if is_latest:
         latest.unlink()

@@ -17,6 +17,7 @@ import optuna
 from threadpoolctl import threadpool_limits
 
 from dlcli.errors import DlcliError, Terminated
+from dlcli.files import IS_WINDOWS
 from dlcli.sweep.plan import Plan
 from dlcli.sweep.results import Progress
 from dlcli.sweep.storage import StorageError, StudyLocation, explained, load_study
@@ -150,10 +151,10 @@ def _processes(
 @contextmanager
 def _interrupts_blocked() -> Iterator[None]:
     """Start processes that ignore Ctrl-C, which a terminal sends to all: their parent ends them."""
-    resource_tracker.ensure_running()  # multiprocessing unblocks signals when it starts this
-    if os.name == "nt":  # Windows cannot block signals
+    if IS_WINDOWS:  # it cannot block signals
         yield
         return
+    resource_tracker.ensure_running()  # multiprocessing unblocks signals when it starts this
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -117,6 +117,27 @@ def test_a_run_is_locked_by_one_process(tmp_path):
     assert subprocess.run([sys.executable, "-c", other, tmp_path]).returncode == 0
 
 
+def test_where_there_are_no_links_latest_is_a_file_with_the_name_of_the_run(tmp_path, monkeypatch):
+    def refuse(_path, _target, **_options):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.yaml").touch()
+    directory.point_latest_to(tmp_path / "a")
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    assert directory.LatestLink(tmp_path / "b").make() is None
+    assert (tmp_path / "latest").read_text() == "b\n"
+    assert directory.find(tmp_path / "latest") == tmp_path / "b"
+    assert [path.name for path in (tmp_path / "b").iterdir()] == ["config.yaml"]
+
+
+@pytest.mark.parametrize("content", [b"", b"../a", b"a/b", b"a\nb", b"\xff\xfe", b"x" * 300])
+def test_a_file_latest_that_names_no_run_leads_nowhere(tmp_path, content):
+    (tmp_path / "latest").write_bytes(content)
+    assert directory.follow_link(tmp_path / "latest") == tmp_path / "latest"
+
+
 def test_the_folder_is_flushed_to_the_disk_once_latest_is_linked(tmp_path, monkeypatch):
     (tmp_path / "a").mkdir()
     flushed = []

@@ -94,7 +94,7 @@ def test_where_latest_is_no_link_to_a_run_the_newest_finished_run_is_meant(workd
     finished("unfinished", written=9)
     Path("runs/unfinished/summary.json").unlink()
     if latest == "file":
-        Path("runs/latest").write_text("a")
+        Path("runs/latest").write_text("no/run")
     elif latest:
         Path("runs/latest").symlink_to(latest)
     note = f"the newest finished run; runs/latest {fault}"
