@@ -1,7 +1,7 @@
-"""Draw the pictures of the README, of real runs: a terminal and the page to draw on.
+"""Draw the pictures of the documentation, of real runs: a terminal and the page to draw on.
 
-Each is drawn for light and for dark screens, into ``docs/pictures``. Needs Chromium and an idle
-machine (the terminal shows times); takes half a minute.
+Those of the README are drawn for light and for dark screens, all into ``docs/pictures``. Needs
+Chromium and an idle machine (the terminal shows times); takes half a minute.
 
     make pictures
 """
@@ -14,7 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import ViewportSize, sync_playwright
+from PIL import Image
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 from rich.console import Console
 from rich.terminal_theme import MONOKAI, TerminalTheme
 from rich.text import Text
@@ -70,7 +71,7 @@ def draw_terminal(shown: list[tuple[str, list[str]]]) -> None:
 
 
 def draw_page(folder: Path) -> None:
-    """Write screenshots of the page to draw on, with an 8 on it."""
+    """Write screenshots of the page to draw on, with an 8 on it, and of a network trained in it."""
     command = [sys.executable, "-m", "dlcli", "report", "--demo", "runs/first", "-o", "draw.html"]
     subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -82,7 +83,22 @@ def draw_page(folder: Path) -> None:
             page.get_by_label("Example of an 8").click()
             page.wait_for_timeout(1000)  # until the mean over all variants is shown
             page.screenshot(path=FOLDER / f"page-{scheme}.png")
+            if scheme == "light":
+                draw_training(page)
         browser.close()
+
+
+def draw_training(page: Page) -> None:
+    """Write a screenshot of a network that was trained in the page for six epochs."""
+    network = page.locator("#live-digits")
+    play = network.locator("[data-part='play']")
+    play.click()
+    page.wait_for_function("() => dlcliDemo.lives.digits.training.epochs > 6")
+    play.click()
+    path = FOLDER / "training.png"
+    network.screenshot(path=path)
+    with Image.open(path) as picture:
+        picture.quantize().save(path, optimize=True)  # half the size, in 256 colours
 
 
 def main() -> None:

@@ -227,7 +227,7 @@ def test_a_step_raises_the_probability_of_the_target_and_can_be_taken_back(board
 
 
 def test_the_keyboard_is_enough(board, pretrained):
-    for _ in range(3):  # past the links to the content and to how it learns
+    for _ in range(4):  # past the links to the content, to how it learns and to networks to train
         board.keyboard.press("Tab")
     expect(board.locator("#demo-canvas")).to_be_focused()
     for _ in range(14):

@@ -152,7 +152,10 @@ def test_switching_neurons_off_changes_the_probabilities_at_once(page):
     part(page, "digits", "restart").click()
     train(page, "digits", 2)
     before = values.all_text_contents()
-    neurons.nth(4).press("Enter")
+    neurons.first.focus()
+    for key in ["ArrowRight"] * 4 + ["Enter"]:
+        page.keyboard.press(key)
+    expect(neurons.nth(4)).to_have_attribute("aria-pressed", "false")
     part(page, "digits", "all-on").click()
     expect(neurons.nth(4)).to_have_attribute("aria-pressed", "true")
     assert values.all_text_contents() == before

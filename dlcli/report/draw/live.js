@@ -47,6 +47,7 @@ class Live {
     ];
     this.part('play').addEventListener('click', () => (this.isPlaying ? this.pause() : this.play()));
     this.part('step').addEventListener('click', () => this.stepOnce());
+    this.part('pictures').addEventListener('keydown', (event) => this.moveFocus(event));
     this.part('restart').addEventListener('click', () => this.restart());
     this.part('all-on').addEventListener('click', () => this.switchAllOn());
     this.restart();
@@ -225,6 +226,7 @@ class Live {
       const button = element('button', {
         type: 'button', 'aria-pressed': 'true', 'aria-label': hiddenName(layer, j), title: hiddenName(layer, j),
       }, canvas);
+      button.tabIndex = layer || j ? -1 : 0; // one stop for the Tab key; arrow keys move on
       button.addEventListener('click', () => this.toggle(layer, j));
       return { canvas, button };
     }));
@@ -232,6 +234,19 @@ class Live {
       'div', { class: 'live-layer' }, ...layer.map(({ button }) => button)));
     this.part('pictures').replaceChildren(...rows);
     this.part('all-on').disabled = true;
+  }
+
+  /** Arrow keys go from neuron to neuron. */
+  moveFocus(event) {
+    const buttons = this.neurons.flat().map(({ button }) => button);
+    const from = buttons.indexOf(event.target);
+    const places = { ArrowLeft: from - 1, ArrowUp: from - 1, ArrowRight: from + 1, ArrowDown: from + 1, Home: 0, End: buttons.length - 1 };
+    const next = buttons[places[event.key]];
+    if (!next) return;
+    event.preventDefault();
+    event.target.tabIndex = -1;
+    next.tabIndex = 0;
+    next.focus();
   }
 
   /** Switch a neuron off, or on again. */
@@ -255,6 +270,6 @@ class Live {
     this.part('all-on').disabled = true;
     this.measureNow();
     this.say(`All neurons are on. ${this.result()}`);
-    this.part('pictures').querySelector('button').focus();
+    this.part('pictures').querySelector('button[tabindex="0"]').focus();
   }
 }

@@ -1,5 +1,8 @@
 // A small network that learns digits in the page, and reads what is drawn.
 
+// The place of an unseen image among the examples of the paper, after one of each digit.
+const UNSEEN_EXAMPLE = 10;
+
 /** Text of base64 that holds compressed bytes. */
 async function decompressed(base64) {
   const stream = new Blob([bytesOf(base64)]).stream().pipeThrough(new DecompressionStream('gzip'));
@@ -39,10 +42,10 @@ class Digits {
       // The first weights are smaller than usual, so that what is learned stands out in the pictures.
       start: { neurons: 32, activation: 'relu', rate: 0.1, batch: 10, images: 'plain', scale: 0.3 },
       plans: { neurons: [1, 2, 4, 8, 16, 32, 64] },
-      changes: { images: { plain: 'as they are', shifted: 'shifted at random' } },
+      changes: { images: { plain: 'as they are', shifted: 'shifted' } },
     });
     this.bars = new Bars(part('bars'));
-    this.paper = new Drawing(part('paper'), drawing.pixels, () => this.read());
+    this.paper = new Drawing(part('paper'), [...drawing.pixels], () => this.read());
     this.paper.state = drawing.state;
     root.addEventListener('drawn', () => {
       this.paper.state = drawing.state;
@@ -88,7 +91,9 @@ class Digits {
     this.part('hint').hidden = !paper.isEmpty;
     const pass = paper.isEmpty ? null : forward(network, paper.digit.pixels);
     this.bars.show(pass && pass.outputs);
-    this.part('reads').textContent = pass ? `It reads ${aDigit(ranked(pass.outputs)[0])}.` : 'Nothing is drawn.';
+    const truth = paper.state.example === UNSEEN_EXAMPLE ? ` It is ${aDigit(this.misread)}.` : '';
+    const text = pass ? `It reads ${aDigit(ranked(pass.outputs)[0])}.${truth}` : 'Nothing is drawn.';
+    if (this.part('reads').textContent !== text) this.part('reads').textContent = text;
   }
 
   /** Put on the paper an unseen image that the network reads wrongly, another one each time. */
@@ -105,9 +110,9 @@ class Digits {
     this.shown = found;
     const { inputs, label } = examples.unseen[found];
     const pixels = Uint8Array.from(inputs, (value) => Math.round(255 * value));
-    paper.pixels = [...drawing.pixels, pixels];
-    paper.examples = paper.pixels.map(imageCanvas);
-    paper.showExample(drawing.pixels.length);
-    this.part('reads').textContent += ` It is ${aDigit(label)}.`;
+    paper.pixels[UNSEEN_EXAMPLE] = pixels;
+    paper.examples[UNSEEN_EXAMPLE] = imageCanvas(pixels);
+    this.misread = label;
+    paper.showExample(UNSEEN_EXAMPLE);
   }
 }
