@@ -79,7 +79,8 @@ def _never(*_: object, **__: object) -> bool:
 
 # Each rule, replaced by one that does nothing.
 RULES = (
-    Change("remove_lines", _nothing, "left out"),
+    Change("without_lines", lambda *_: iter(()), "left out"),
+    Change("dark_on_light_alone", lambda *_: (), "left out"),
     Change("all_parts", _nothing, "left out"),
     Change("has_neighbour", _never, "left out"),
     Change("_is_page", _never, "left out"),

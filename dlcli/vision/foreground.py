@@ -9,7 +9,7 @@ the strongest counts, so that a yellow pen on white paper is seen in blue.
 All images are arrays of uint8; a foreground is 0 on the background and up to 255 on strokes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -85,6 +85,15 @@ def is_dark_on_light(channels: Sequence[Pixels]) -> bool:
     return bool(np.log((light + 1) / (dark + 1)) + _BORDER_WEIGHT * (2 * bright_border - 1) > 0)
 
 
+def dark_on_light_alone(channels: Sequence[Pixels]) -> Sequence[Pixels]:
+    """The channels in which the digit is darker than the background.
+
+    A yellow pen on grey paper is lighter in red and green, where closing would fill the gaps
+    between its strokes.
+    """
+    return [channel for channel in channels if is_dark_on_light([channel])]
+
+
 def _background_variation(grey: Pixels) -> float:
     return sum(total_variation(close(grey, _window_side(grey, window))) for window in WINDOWS)
 
@@ -103,19 +112,18 @@ def local_foreground(channels: Sequence[Pixels], window: float) -> Pixels:
     return strongest
 
 
-def remove_lines(foreground: Pixels, *, columns: bool) -> Pixels | None:
-    """The foreground without thin lines along rows, and along columns if asked for.
+def without_lines(foreground: Pixels) -> Iterator[Pixels]:
+    """The foreground without thin lines along rows, and without those along columns as well.
 
-    What crosses a line stays. None if there are no lines.
+    What crosses a line stays. Nothing comes where there are no lines.
     """
     mask = (foreground > HYSTERESIS * otsu_threshold(foreground)).view(np.uint8)
-    lines = _lines_along_rows(mask)
-    if columns:
-        lines = lines | _lines_along_rows(np.ascontiguousarray(mask.T)).T
-    if not lines.any():
-        return None
-    soft_edges = dilate(lines, 3, 3) & (1 - mask)
-    return np.where(lines | soft_edges, np.uint8(0), foreground)
+    rows = _lines_along_rows(mask)
+    columns = _lines_along_rows(np.ascontiguousarray(mask.T)).T
+    for new, lines in ((rows, rows), (columns, rows | columns)):
+        if new.any():
+            soft_edges = dilate(lines, 3, 3) & (1 - mask)
+            yield np.where(lines | soft_edges, np.uint8(0), foreground)
 
 
 def _lines_along_rows(mask: Pixels) -> Pixels:

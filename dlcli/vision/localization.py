@@ -8,7 +8,7 @@ tried in place of dark ones.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from PIL import Image
@@ -25,10 +25,11 @@ from dlcli.vision.components import (
 )
 from dlcli.vision.foreground import (
     WINDOWS,
+    dark_on_light_alone,
     invert,
     is_dark_on_light,
     local_foreground,
-    remove_lines,
+    without_lines,
     working_channels,
 )
 from dlcli.vision.mnist_format import bounding_box
@@ -138,23 +139,24 @@ class Search:
     def unlikely(self, likely: list[Candidate]) -> list[Candidate]:
         """More candidates, by ways that cost more and are seldom right."""
         found: list[Candidate] = []
-        for foreground in self._foregrounds(inverted=False):
-            for columns in (False, True):
-                without_lines = remove_lines(foreground, columns=columns)
-                if without_lines is not None:
-                    found += self._in_foreground(without_lines, 2)
+        for foreground in _foregrounds(self._dark_on_light(inverted=False)):
+            for erased in without_lines(foreground):
+                found += self._in_foreground(erased, 2)
+        dark = dark_on_light_alone(self._dark_on_light(inverted=False))
+        if 0 < len(dark) < len(self._channels):
+            for foreground in _foregrounds(dark):
+                found += self._in_foreground(foreground, 2)
         if not likely or _is_page(likely[0]):
             found += self._in_windows(lambda: math.inf, inverted=True)
         # What is left of a line or an edge looks like a 1.
         return [candidate for candidate in found if not _is_bar(candidate)]
 
-    def _foregrounds(self, *, inverted: bool) -> Iterator[Pixels]:
-        dark = self._is_dark_on_light != inverted
-        channels = self._channels if dark else invert(self._channels)
-        return (local_foreground(channels, window) for window in WINDOWS)
+    def _dark_on_light(self, *, inverted: bool) -> Sequence[Pixels]:
+        """The channels, inverted if they are light on dark; if asked for, the other way round."""
+        return self._channels if self._is_dark_on_light != inverted else invert(self._channels)
 
     def _in_windows(self, limit: Callable[[], float], *, inverted: bool) -> Iterator[Candidate]:
-        foregrounds = self._foregrounds(inverted=inverted)
+        foregrounds = _foregrounds(self._dark_on_light(inverted=inverted))
         for number in range(len(WINDOWS)):
             if _FOREGROUND_PENALTY * (number + 2 * inverted) < limit():
                 yield from self._in_foreground(next(foregrounds), number + 2 * inverted, limit)
@@ -183,6 +185,10 @@ class Search:
                     has_neighbour(components, members),
                     len(members),
                 )
+
+
+def _foregrounds(channels: Sequence[Pixels]) -> Iterator[Pixels]:
+    return (local_foreground(channels, window) for window in WINDOWS)
 
 
 def _scaled(box: Box, size: Size, new: Size) -> Box:

@@ -13,6 +13,7 @@ from dlcli.vision.components import (
     has_neighbour,
     strokes_of,
 )
+from dlcli.vision.foreground import local_foreground
 
 Box = tuple[int, int, int, int]
 
@@ -292,9 +293,23 @@ def test_an_image_without_background_has_no_components(shape):
     assert connected_components(np.full(shape, 200, np.uint8)) is None
 
 
-def test_noise_of_any_level_has_no_components():
-    noise = np.abs(np.random.default_rng(0).normal(0, 20, (60, 60))).astype(np.uint8)
-    assert connected_components(noise) is None
+def noisy(page: np.ndarray, noise: float) -> np.ndarray:
+    """The foreground of a page on which each pixel is lighter or darker by chance."""
+    levels = np.random.default_rng(0).normal(page, noise)
+    return local_foreground([np.clip(levels, 0, 255).astype(np.uint8)], 0.35)
+
+
+@pytest.mark.parametrize("noise", [5, 20, 40])
+def test_noise_of_any_strength_has_no_components(noise):
+    assert connected_components(noisy(np.full((200, 280), 200), noise)) is None
+
+
+def test_a_stroke_is_found_in_noise():
+    page = np.full((200, 280), 200)
+    page[50:150, 130:142] = 60
+    components = connected_components(noisy(page, 14))
+    assert components is not None
+    assert components.length.max() >= 98
 
 
 @pytest.mark.parametrize("shape", [(1, 90), (2, 2)])

@@ -154,27 +154,32 @@ def crossed(*, row: int = 60, slope: float = 0.0) -> tuple[np.ndarray, np.ndarra
 @pytest.mark.parametrize("slope", [0.0, 0.02, -0.04, 0.09])
 def test_a_printed_line_is_removed_and_a_stroke_across_it_stays(slope):
     levels, stroke = crossed(slope=slope)
-    found = foreground.remove_lines(levels, columns=False)
-    assert found is not None
+    (found,) = foreground.without_lines(levels)
     assert (found[stroke] > 0).mean() > 0.97
     assert not found[:, :60].any()
     assert not found[:, 92:].any()
 
 
-def test_lines_along_columns_are_removed_where_asked_for():
+def test_lines_along_columns_are_removed_as_well():
     levels, stroke = (np.ascontiguousarray(array.T) for array in crossed())
-    assert foreground.remove_lines(levels, columns=False) is None
-    found = foreground.remove_lines(levels, columns=True)
-    assert found is not None
+    (found,) = foreground.without_lines(levels)
     assert (found[stroke] > 0).mean() > 0.97
     assert not found[:60].any()
+
+
+def test_lines_along_rows_are_removed_alone_and_with_those_along_columns():
+    levels, _ = crossed()
+    levels[:, 20:22] = 200
+    rows, both = foreground.without_lines(levels)
+    assert rows[:50, 20:22].all()
+    assert not rows[:, 30:60].any()
+    assert (both[:, :60] > 0).mean() < 0.01  # but for a crossing
 
 
 def test_the_grey_edges_of_a_line_go_with_it():
     levels, _ = crossed()
     levels[59, :60] = levels[62, :60] = 30
-    found = foreground.remove_lines(levels, columns=False)
-    assert found is not None
+    (found,) = foreground.without_lines(levels)
     assert not found[:, :60].any()
 
 
@@ -184,7 +189,7 @@ def test_what_is_too_thick_too_short_or_too_steep_is_no_line():
     levels[40:42, 20:70] = 200  # short, as the bar of a 7
     columns = np.arange(WIDTH)
     levels[60 + columns // 4, columns] = 200
-    assert foreground.remove_lines(levels, columns=False) is None
+    assert not list(foreground.without_lines(levels))
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 320), (320, 1), (2, 3)])
@@ -193,5 +198,10 @@ def test_the_smallest_images_have_a_foreground(shape):
     foreground.is_dark_on_light(channels)
     for window in WINDOWS:
         assert foreground.local_foreground(channels, window).shape == shape
-    without = foreground.remove_lines(channels[0], columns=True)
-    assert without is None or without.shape == shape
+    assert all(found.shape == shape for found in foreground.without_lines(channels[0]))
+
+
+def test_channels_in_which_the_pen_is_lighter_are_known():
+    yellow_on_grey = [with_stroke(level, 200)[0] for level in (230, 215, 40)]
+    (dark,) = foreground.dark_on_light_alone(yellow_on_grey)
+    assert dark is yellow_on_grey[2]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from dlcli.vision.candidate import Candidate
 from dlcli.vision.localization import MAX_OOD_ACCEPTED, Search, locate_digit
 from dlcli.vision.rejection import RejectionReason
 from dlcli.vision.test_time_augmentation import FIRST_VARIANTS
@@ -179,6 +180,22 @@ def test_a_digit_on_a_printed_line_is_separated_by_the_costlier_ways():
     likely = search.likely()
     assert not any(is_near(box, whole, 5) for box in boxes_of(likely))
     assert any(is_near(box, whole, 5) for box in boxes_of(search.unlikely(likely)))
+
+
+def test_a_pen_that_is_lighter_in_some_colours_is_searched_where_it_is_darker():
+    """Closing fills what a light stroke and the border enclose in red and green."""
+    paper, yellow = (180, 175, 160), (225, 205, 60)
+    picture = Image.new("RGB", (300, 200), paper)
+    for box in ((10, 0, 22, 60), (50, 0, 62, 110), (22, 48, 50, 60)):  # a 4 in the corner
+        picture.paste(yellow, box)
+    search = Search(picture)
+    likely = search.likely()
+
+    def are_open(candidates: list[Candidate]) -> list[bool]:
+        return [not candidate.foreground[30, 36] for candidate in candidates]
+
+    assert not any(are_open(likely))
+    assert any(are_open(search.unlikely(likely)))
 
 
 def test_the_costlier_ways_find_no_bars():
