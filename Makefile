@@ -9,8 +9,8 @@ PIP_WITH_GROUPS := 'pip>=25.1'
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # two targets must not install into the same environment at once
-.PHONY: help train test lint format faults readme photographs ablation numbers labels rejection world pretrained checkpoints oracle exports accuracy \
-	sweep bench lowest audit clean
+.PHONY: help train test lint format faults readme docs pictures dist photographs ablation numbers labels rejection world pretrained \
+	checkpoints oracle exports accuracy sweep bench lowest lock audit clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -45,6 +45,10 @@ docs: .venv/installed-dev ## Build the documentation as a site, in build/docs
 
 pictures: .venv/installed-dev ## Draw the pictures of the README (half a minute, on an idle machine; Chromium)
 	$(BIN)/python -m tools.pictures
+
+dist: .venv/installed-dev ## Build the sdist and the wheel, in dist/
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
 
 photographs: .venv/installed-dev ## Count the photographs that MODEL reads, and those in FOLDER (20 minutes; MNIST)
 	$(BIN)/pytest --long tests/tools/test_photographs.py

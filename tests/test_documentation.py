@@ -162,3 +162,28 @@ def test_the_pytorch_example_matches_the_exported_model():
     model = Model(Path(), make_network(config, 10), config.loss, unused, {})
     (example,) = [block for block in blocks("python") if "import torch" in block]
     assert f"Sequential({modules(model)})" in example
+
+
+KINDS_OF_CHANGES = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+
+
+def test_the_changelog_has_the_form_of_keep_a_changelog():
+    text = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
+    unreleased, *released = re.findall(r"^## (.*)$", text, flags=re.MULTILINE)
+    assert unreleased == "[Unreleased]"
+    assert all(re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d", title) for title in released)
+    for section in re.split("^## ", text, flags=re.MULTILINE)[1:]:
+        kinds = re.findall(r"^### (.*)$", section, flags=re.MULTILINE)
+        assert kinds
+        assert len(kinds) == len(set(kinds))
+        assert set(kinds) <= KINDS_OF_CHANGES
+
+
+def test_every_target_of_make_is_explained():
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z]+):.*##", makefile, flags=re.MULTILINE))
+    (phony,) = re.findall(r"^\.PHONY: ((?:.*\\\n)*.*)$", makefile, flags=re.MULTILINE)
+    assert targets == set(phony.replace("\\\n", " ").split())
+    explained = set(re.findall(r"^\| `make (\w+)` \|", TEXTS["developing.md"], re.MULTILINE))
+    assert targets - explained == {"help", "train", "clean"}
+    assert set(re.findall(r"`make (\w+)", TEXTS["developing.md"])) <= targets

@@ -2,6 +2,7 @@
 
 import pytest
 
+from dlcli import files
 from dlcli.config import files as config_files
 from dlcli.config.hints import _SAME_KEY, _SAME_NAME, meant_key
 from dlcli.config.messages import allowed_names
@@ -40,7 +41,8 @@ def problem(text: str) -> str:
         ("dropout=0,5", "dropout=0.5"),
     ],
 )
-def test_a_value_in_another_form_gets_the_setting_to_type(text, meant):
+def test_a_value_in_another_form_gets_the_setting_to_type(text, meant, monkeypatch):
+    monkeypatch.setattr(files, "IS_WINDOWS", False)  # quoted for a shell of Unix
     assert problem(text).endswith(f"; did you mean --set {meant}?")
 
 
