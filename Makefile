@@ -39,6 +39,7 @@ readme: .venv/installed-dev ## Update the generated documentation, the manual pa
 	$(BIN)/python -m tools.generate_docs
 	$(BIN)/python -m tools.generate_lessons
 	$(BIN)/python -m tools.generate_man_pages
+	$(BIN)/python -m tools.architecture
 
 docs: .venv/installed-dev ## Build the documentation as a site, in build/docs
 	$(BIN)/sphinx-build -W --keep-going --quiet -b html docs build/docs
