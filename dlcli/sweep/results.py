@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any
 
 import optuna
-from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
 from dlcli.errors import ConfigError
@@ -184,6 +183,9 @@ def importances(study: optuna.Study) -> dict[str, float]:
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if len({trial.value for trial in complete}) < 2:
         return {}
+    # It imports scikit-learn and SciPy, a second of CPU time that no worker should spend.
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
     return get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
 
 
