@@ -4,6 +4,8 @@ PYTHON ?= python3
 MODEL ?= runs/latest
 RUNS ?= runs/world
 BIN := .venv/bin
+# Some containers set it; then each of the thousand processes of the tests compiles every module.
+unexport PYTHONDONTWRITEBYTECODE
 # The first pip that knows [dependency-groups]; Python 3.13 and older come without it.
 PIP_WITH_GROUPS := 'pip>=25.1'
 

@@ -1,5 +1,6 @@
 """Fixtures for all tests: dlcli as a function, a working folder, small and full datasets."""
 
+import gc
 import io
 import itertools
 import os
@@ -53,6 +54,12 @@ def pytest_addoption(parser):
 def pytest_xdist_auto_num_workers() -> int:
     """One worker more than there are cores: many tests wait for processes that they started."""
     return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the tests and modules, which live until the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -197,7 +197,11 @@ def add_legend(figure: Figure, handles: Sequence[Artist]) -> None:
 
 
 def shortened(name: str, letters: int) -> str:
-    """The end of a long name: runs are named by their time first and their config last."""
+    """The end of a long name: runs are named by their time first and their config last.
+
+    Bytes of a file name that are no text become question marks; Matplotlib draws only text.
+    """
+    name = name.encode("utf-8", "replace").decode()
     return name if len(name) <= letters else f"…{name[1 - letters :]}"
 
 

@@ -15,15 +15,12 @@ def run(trained_model, tmp_path) -> Path:
 
 
 def test_the_page_goes_into_the_run_and_its_path_to_stdout(dlcli, run):
-    result = dlcli("report", run)
-    assert (result.code, result.stdout) == (0, f"{run / 'report.html'}\n")
-    assert result.stderr == f"Model: {run / 'best.npz'}\n"
-    assert "<title>mine · dlcli report</title>" in (run / "report.html").read_text("utf-8")
-
-
-def test_the_latest_run_is_the_default(dlcli, run):
+    """Into the latest run, if none is named."""
     (run.parent / "latest").symlink_to(run.name)
-    assert dlcli("report", "-q").stdout == "runs/mine/report.html\n"
+    result = dlcli("report")
+    assert (result.code, result.stdout) == (0, "runs/mine/report.html\n")
+    assert result.stderr == "Model: runs/mine/best.npz\n"
+    assert "<title>mine · dlcli report</title>" in (run / "report.html").read_text("utf-8")
 
 
 def test_without_a_run_no_page_is_made_of_another_model(dlcli):
@@ -33,8 +30,8 @@ def test_without_a_run_no_page_is_made_of_another_model(dlcli):
     assert "as in: dlcli report pretrained" in result.stderr
 
 
-def test_several_runs_make_one_page_in_the_current_folder(dlcli, run, make_checkpoint):
-    result = dlcli("report", run, make_checkpoint("other.npz"))
+def test_several_models_make_one_page_in_the_current_folder(dlcli, make_checkpoint):
+    result = dlcli("report", make_checkpoint("bare.npz"), make_checkpoint("other.npz"))
     assert (result.code, result.stdout) == (0, "report.html\n")
     assert "Side by side" in Path("report.html").read_text("utf-8")
 
@@ -45,16 +42,17 @@ def test_the_page_of_a_checkpoint_goes_into_the_current_folder(dlcli, make_check
 
 def test_an_earlier_report_is_replaced_but_no_other_file(dlcli, run):
     path = run / "report.html"
-    assert dlcli("report", run).code == dlcli("report", run).code == 0
     path.write_text("my notes")
-    result = dlcli("report", "-q", run)
-    assert (result.code, result.stderr) == (
-        2,
-        f"Error: {path}: exists already; add --force to replace it\n",
-    )
+    result = dlcli("report", run)
+    assert (result.code, result.stdout) == (2, "")
+    assert result.stderr.endswith(f"Error: {path}: exists already; add --force to replace it\n")
     assert path.read_text() == "my notes"
-    assert dlcli("report", run, "--force").code == 0
-    assert path.read_text("utf-8").startswith("<!doctype html>")
+    assert dlcli("report", "-q", run, "--force").code == 0
+    first = path.read_text("utf-8")
+    assert first.startswith("<!doctype html>")
+    path.write_text(f"{first}<!-- changed -->", "utf-8")
+    assert dlcli("report", "-q", run).code == 0
+    assert "<!-- changed -->" not in path.read_text("utf-8")
 
 
 def test_a_named_output_is_never_overwritten_without_force(dlcli, run):
