@@ -86,12 +86,14 @@ def test_gradients_are_those_of_backpropagation_in_python(page, sample):
         np.testing.assert_allclose(json.loads(found), back.gradient, rtol=1e-5, atol=1e-12)
 
 
-def test_it_reads_the_sample_after_five_epochs_and_unseen_images_after_twenty(page):
-    right, unseen = train(page, "digits", 5)
+def test_it_reads_90_percent_of_the_sample_and_with_shifts_of_unseen_images(page):
+    right, unseen = train(page, "digits", 8)
     assert right > 0.9
-    assert unseen > 0.8
+    assert 0.75 < unseen < 0.9
     choose(page, "digits", neurons=64, images="shifted")
-    right, unseen = train(page, "digits", 20)
+    train(page, "digits", 25)
+    choose(page, "digits", rate=0.01)  # now the accuracy jumps no longer
+    right, unseen = train(page, "digits", 30)
     assert unseen > 0.9
 
 

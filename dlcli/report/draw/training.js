@@ -25,14 +25,13 @@
 
 // ---- Backpropagation: from one example to its gradient ----
 
-/** d Wᵀ: how fast J grows with each value that a layer was given. */
-function backThroughWeights(weight, errors) {
-  const out = errors.length;
-  return new Float64Array(weight.length / out).map((_, i) => {
-    let sum = 0;
-    for (let j = 0, w = i * out; j < out; j++, w++) sum += weight[w] * errors[j];
-    return sum;
-  });
+/** Go forward with one example, and back: its loss J and the errors of every layer. */
+function backpropagate(network, inputs, label) {
+  const pass = forwardFrom(network, inputs);
+  const targets = pass.outputs.map((_, k) => (k === label ? 1 : 0));
+  const { value, gradient } = LOSSES[network.loss];
+  const errors = errorsOf(network, pass, gradient(network, pass, targets));
+  return { pass, targets, loss: value(network, pass, targets), errors };
 }
 
 /** The errors d = dJ/dz of every layer, from those of the last: d_before = (d Wᵀ) f'(z_before). */
@@ -48,16 +47,17 @@ function errorsOf(network, pass, last) {
   return errors;
 }
 
-/** Go forward with one example, and back: its loss J and the errors of every layer. */
-function backpropagate(network, inputs, label) {
-  const pass = forwardFrom(network, inputs);
-  const targets = pass.outputs.map((_, k) => (k === label ? 1 : 0));
-  const { value, gradient } = LOSSES[network.loss];
-  const errors = errorsOf(network, pass, gradient(network, pass, targets));
-  return { pass, targets, loss: value(network, pass, targets), errors };
+/** d Wᵀ: how fast J grows with each value that a layer was given. */
+function backThroughWeights(weight, errors) {
+  const out = errors.length;
+  return new Float64Array(weight.length / out).map((_, i) => {
+    let sum = 0;
+    for (let j = 0, w = i * out; j < out; j++, w++) sum += weight[w] * errors[j];
+    return sum;
+  });
 }
 
-/** Add `factor` times the gradient of one example, dJ/dW = a_beforeᵀ d and dJ/db = d. */
+/** Add `factor` times the gradient of one example, dJ/dW = a_beforeᵀ d and dJ/db = d, to weights and biases. */
 function addGradient({ weights, biases }, { pass, errors }, factor) {
   errors.forEach((d, layer) => {
     const [weight, bias, before] = [weights[layer], biases[layer], pass.values[layer]];
@@ -71,51 +71,7 @@ function addGradient({ weights, biases }, { pass, errors }, factor) {
   });
 }
 
-/** How much each input favours one class over another: input times gradient of the logits' difference. */
-function attribution(network, pass, one, other) {
-  const last = pass.logits.map((_, k) => (k === one ? 1 : 0) - (k === other ? 1 : 0));
-  const gradient = backThroughWeights(network.weights[0], errorsOf(network, pass, last)[0]);
-  return gradient.map((g, i) => g * pass.values[0][i]);
-}
-
 // ---- Gradient descent: from many examples to better weights ----
-
-/** Random numbers from 0 to 1, the same for the same seed: "mulberry32", by Tommy Ettinger, 2017. */
-function randomNumbers(seed) {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let bits = Math.imul(state ^ (state >>> 15), 1 | state);
-    bits = (bits + Math.imul(bits ^ (bits >>> 7), 61 | bits)) ^ bits;
-    return ((bits ^ (bits >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-/**
- * A network that has learned nothing yet. Its biases are 0. Its weights are random, or all neurons of
- * a layer would stay alike for ever; the more inputs a neuron adds up, the smaller they are.
- * @param {{sizes: number[], activation: string, loss: string, scale: number}} plan - scale: of the first weights
- * @param {function(): number} random
- * @returns {Network}
- */
-function newNetwork({ sizes, activation, loss, scale = 1 }, random) {
-  const count = sizes.slice(1).reduce((sum, size, layer) => sum + (sizes[layer] + 1) * size, 0);
-  const network = {
-    sizes,
-    activations: sizes.slice(1, -1).map(() => activation),
-    output: 'softmax',
-    loss,
-    temperature: 1,
-    off: sizes.slice(1, -1).map(() => new Set()),
-    ...splitParameters(new Float64Array(count), sizes),
-  };
-  network.weights.forEach((weight, layer) => {
-    const usual = Math.sqrt(6 / (sizes[layer] + sizes[layer + 1])); // Glorot and Bengio, 2010
-    const limit = layer ? usual : scale * usual;
-    weight.forEach((_, w) => { weight[w] = limit * (2 * random() - 1); });
-  });
-  return network;
-}
 
 /** Training: gradient descent on batches of examples in random order. */
 class Training {
@@ -125,8 +81,8 @@ class Training {
    * @param {function(): number} random
    */
   constructor(network, examples, random) {
-    Object.assign(this, { network, random, steps: 0, epochs: 0, waiting: [] });
-    this.examples = examples;
+    Object.assign(this, { network, examples, random, steps: 0, epochs: 0 });
+    this.waiting = []; // the examples that this epoch has not shown yet
     this.gradient = splitParameters(new Float64Array(network.parameters.length), network.sizes);
   }
 
@@ -161,16 +117,6 @@ class Training {
   }
 }
 
-/** The same in random order. Source: Fisher and Yates, in Durstenfeld's form, 1964. */
-function shuffled(values, random) {
-  const result = [...values];
-  for (let last = result.length - 1; last > 0; last--) {
-    const other = Math.floor(random() * (last + 1));
-    [result[last], result[other]] = [result[other], result[last]];
-  }
-  return result;
-}
-
 // A page stays responsive if it measures no more examples than these without a pause.
 const EXAMPLES_AT_ONCE = 50;
 
@@ -188,4 +134,66 @@ function* measured(network, examples) {
     if ((i + 1) % EXAMPLES_AT_ONCE === 0) yield;
   }
   return examples.length ? { cost: cost / examples.length, accuracy: right / examples.length } : null;
+}
+
+// ---- The start ----
+
+/**
+ * A network that has learned nothing yet. Its biases are 0. Its weights are random, or all neurons of
+ * a layer would stay alike for ever; the more inputs a neuron adds up, the smaller they are.
+ * @param {{sizes: number[], activation: string, loss: string, scale: number}} plan - scale: of the first weights
+ * @param {function(): number} random
+ * @returns {Network}
+ */
+function newNetwork({ sizes, activation, loss, scale = 1 }, random) {
+  const count = sizes.slice(1).reduce((sum, size, layer) => sum + (sizes[layer] + 1) * size, 0);
+  const network = {
+    sizes,
+    activations: sizes.slice(1, -1).map(() => activation),
+    output: 'softmax',
+    loss,
+    temperature: 1,
+    off: sizes.slice(1, -1).map(() => new Set()),
+    ...splitParameters(new Float64Array(count), sizes),
+  };
+  network.weights.forEach((weight, layer) => {
+    const usual = Math.sqrt(6 / (sizes[layer] + sizes[layer + 1])); // Glorot and Bengio, 2010
+    const limit = layer ? usual : scale * usual;
+    weight.forEach((_, w) => { weight[w] = limit * (2 * random() - 1); });
+  });
+  return network;
+}
+
+/**
+ * Random numbers from 0 to 1, the same for the same seed.
+ * Source: Park, Miller and Stockmeyer, "Another test for randomness", 1993.
+ */
+function randomNumbers(seed) {
+  const modulus = 2 ** 31 - 1;
+  let state = seed;
+  const next = () => {
+    state = (48271 * state) % modulus;
+    return state / modulus;
+  };
+  for (let i = 0; i < 10; i++) next(); // the first ones of small seeds are alike
+  return next;
+}
+
+/** The same in random order. Source: Fisher and Yates, in Durstenfeld's form, 1964. */
+function shuffled(values, random) {
+  const result = [...values];
+  for (let last = result.length - 1; last > 0; last--) {
+    const other = Math.floor(random() * (last + 1));
+    [result[last], result[other]] = [result[other], result[last]];
+  }
+  return result;
+}
+
+// ---- What a network looked at ----
+
+/** How much each input favours one class over another: input times gradient of the logits' difference. */
+function attribution(network, pass, one, other) {
+  const last = pass.logits.map((_, k) => (k === one ? 1 : 0) - (k === other ? 1 : 0));
+  const gradient = backThroughWeights(network.weights[0], errorsOf(network, pass, last)[0]);
+  return gradient.map((g, i) => g * pass.values[0][i]);
 }
