@@ -3,8 +3,8 @@
 import importlib
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, NoReturn
 
 import click
@@ -82,7 +82,10 @@ def run(arguments: Sequence[str]) -> int:
     print_any_character()
     meta: dict[str, Any] = {}
     try:
-        with cli.make_context("dlcli", list(arguments)) as context:
+        with (
+            debug_log() if debug else nullcontext(),
+            cli.make_context("dlcli", list(arguments)) as context,
+        ):
             meta = context.meta
             cli.invoke(context)
         if sys.stdout is not None:  # it is None when it was closed before the start (>&-)
@@ -111,6 +114,21 @@ def run(arguments: Sequence[str]) -> int:
         echo_error("\n".join(lines))
         return code
     return 0
+
+
+@contextmanager
+def debug_log() -> Iterator[None]:
+    """Show on stderr what dlcli logs in the block, as with which kernels it computes."""
+    import logging
+
+    logger, handler = logging.getLogger("dlcli"), logging.StreamHandler(sys.stderr)
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(logging.NOTSET)
 
 
 def main() -> NoReturn:

@@ -37,7 +37,10 @@ def debug_and_quiet(function: Function) -> Function:
         help="Print only errors to stderr.",
     )
     debug = click.option(
-        "--debug", is_flag=True, expose_value=False, help="Show the traceback of an error."
+        "--debug",
+        is_flag=True,
+        expose_value=False,
+        help="Show the traceback of an error, and how dlcli computes.",
     )
     return quiet(debug(function))
 

@@ -16,20 +16,31 @@ from dlcli.nn.lazy_numpy import np
 from dlcli.nn.memory import zeros
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from dlcli.nn.kernels import AdamKernel
+    from dlcli.nn.kernels import Pass
     from dlcli.nn.types import Array
 
 
 class Optimizer(ABC):
-    """Moves parameters against their gradient."""
+    """Moves parameters against their gradient.
+
+    Attributes
+    ----------
+    kernels
+        The passes that a step consists of (see ``kernels``); float32 can have compiled ones.
+    """
 
     parameters: Array
     state: dict[str, Array]
 
-    def compile(self) -> None:  # noqa: B027 - most have nothing to compile
-        """Make the steps of a long training faster, if that is possible; no bit changes."""
+    def __init__(self, parameters: Array) -> None:
+        from dlcli.nn.kernels import NUMPY
+
+        self.parameters = parameters
+        self.kernels: Mapping[str, Pass] = NUMPY
+        self._blocks = _blocks(parameters)
+        self._scratch = zeros(min(parameters.size, _BLOCK), parameters.dtype)
 
     def flush_subnormals(self) -> None:
         """Set the state to 0 where it has faded to 1e-30 or less.
@@ -42,6 +53,11 @@ class Optimizer(ABC):
             for block in _blocks(values):
                 part = values[block]
                 part *= np.abs(part) > _NEGLIGIBLE
+
+    @property
+    @abstractmethod
+    def kernel(self) -> str:
+        """The name of the pass that makes a step."""
 
     @abstractmethod
     def step(self, gradient: Array, learning_rate: float) -> None:
@@ -57,7 +73,8 @@ _NEGLIGIBLE = 1e-30  # far below what changes a weight, and far above the subnor
 
 
 def _blocks(parameters: Array) -> list[slice]:
-    return [slice(i, i + _BLOCK) for i in range(0, parameters.size, _BLOCK)]
+    size = parameters.size
+    return [slice(i, min(i + _BLOCK, size)) for i in range(0, size, _BLOCK)]
 
 
 class SGD(Optimizer):
@@ -81,31 +98,32 @@ class SGD(Optimizer):
     """
 
     def __init__(self, parameters: Array, *, momentum: float, nesterov: bool = False) -> None:
-        self.parameters = parameters
+        super().__init__(parameters)
         self.momentum = momentum
         self.nesterov = nesterov
         self.state = {"velocity": zeros(parameters.size, parameters.dtype)} if momentum else {}
-        self._blocks = _blocks(parameters)
-        self._scratch = zeros(min(parameters.size, _BLOCK), parameters.dtype)
+
+    @property
+    def kernel(self) -> str:
+        """The name of the pass that makes a step."""
+        if not self.momentum:
+            return "gradient_step"
+        return "nesterov_step" if self.nesterov else "momentum_step"
 
     def step(self, gradient: Array, learning_rate: float) -> None:
         """Move the parameters one step along the velocity."""
+        take_step = self.kernels[self.kernel]
         for block in self._blocks:
-            parameters, part = self.parameters[block], gradient[block]
-            step = self._scratch[: parameters.size]
-            if not self.momentum:
-                np.multiply(part, learning_rate, out=step)
-            else:
+            arrays = (
+                self.parameters[block],
+                gradient[block],
+                self._scratch[: block.stop - block.start],
+            )
+            if self.momentum:
                 velocity = self.state["velocity"][block]
-                velocity *= self.momentum
-                velocity += part
-                if self.nesterov:
-                    np.multiply(velocity, self.momentum, out=step)
-                    step += part
-                    step *= learning_rate
-                else:
-                    np.multiply(velocity, learning_rate, out=step)
-            parameters -= step
+                take_step(*arrays, learning_rate, velocity, self.momentum)
+            else:
+                take_step(*arrays, learning_rate)
 
 
 class Adam(Optimizer):
@@ -140,7 +158,7 @@ class Adam(Optimizer):
         weight_count: int = 0,
         frozen_weights: int = 0,
     ) -> None:
-        self.parameters = parameters
+        super().__init__(parameters)
         self.beta1 = beta1
         self.beta2 = beta2
         self.epsilon = epsilon
@@ -152,21 +170,11 @@ class Adam(Optimizer):
             "v": zeros(parameters.size, parameters.dtype),
             "steps": np.zeros(1),
         }
-        self._blocks = _blocks(parameters)
-        self._scratch = zeros(min(parameters.size, _BLOCK), parameters.dtype)
-        self._kernel: AdamKernel | None = None
 
     @property
-    def is_compiled(self) -> bool:
-        """Whether Numba makes the steps, each in one pass."""
-        return self._kernel is not None
-
-    def compile(self) -> None:
-        """Make each step in one pass, by Numba if it is installed (see ``kernels``)."""
-        from dlcli.nn.kernels import adam_kernel
-
-        if self.parameters.dtype == np.float32:
-            self._kernel = adam_kernel()
+    def kernel(self) -> str:
+        """The name of the pass that makes a step."""
+        return "adam_step"
 
     def step(self, gradient: Array, learning_rate: float) -> None:
         """Move the parameters one step along the scaled mean gradient."""
@@ -180,29 +188,19 @@ class Adam(Optimizer):
         v_correction = math.sqrt(1 - self.beta2**steps)
         rate = learning_rate * v_correction / (1 - self.beta1**steps)
         epsilon = self.epsilon * v_correction
-        m, v = self.state["m"], self.state["v"]
-        if self._kernel is not None:
-            weights = self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2
-            self._kernel(self.parameters, m, v, gradient, weights, (epsilon, rate))
-            return
+        take_step = self.kernels[self.kernel]
+        weights = self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2
         for block in self._blocks:
-            self._step_in(block, gradient[block], epsilon, rate)
-
-    def _step_in(self, block: slice, gradient: Array, epsilon: float, rate: float) -> None:
-        m, v = self.state["m"][block], self.state["v"][block]
-        step = self._scratch[: gradient.size]
-        m *= self.beta1
-        np.multiply(gradient, 1 - self.beta1, out=step)
-        m += step
-        v *= self.beta2
-        np.multiply(gradient, gradient, out=step)
-        step *= 1 - self.beta2
-        v += step
-        np.sqrt(v, out=step)
-        step += epsilon
-        np.divide(m, step, out=step)
-        step *= rate
-        self.parameters[block] -= step
+            take_step(
+                self.parameters[block],
+                gradient[block],
+                self._scratch[: block.stop - block.start],
+                rate,
+                self.state["m"][block],
+                self.state["v"][block],
+                weights,
+                epsilon,
+            )
 
 
 @dataclass(frozen=True)

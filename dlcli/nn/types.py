@@ -14,5 +14,8 @@ Pixels: TypeAlias = npt.NDArray[np.uint8]
 Labels: TypeAlias = npt.NDArray[np.unsignedinteger[Any]]
 """The class of each image, shape (n,): uint8, or uint16 where there are more than 256 classes."""
 
+Rows: TypeAlias = npt.NDArray[np.int64]
+"""Indices of images, shape (n,)."""
+
 Counts: TypeAlias = npt.NDArray[np.int64]
 """How often something occurs."""

@@ -11,7 +11,7 @@ from dlcli.data.datasets import Examples
 from dlcli.nn.losses import one_hot, smooth
 from dlcli.nn.network import Network
 from dlcli.nn.random import random_stream
-from dlcli.nn.types import Array, Labels, Pixels
+from dlcli.nn.types import Array, Labels, Pixels, Rows
 
 # Images that are gathered, distorted and scored at once: enough to make the calls of NumPy
 # cheap, few enough for the pixels to stay in the cache.
@@ -33,12 +33,14 @@ def steps_per_epoch(config: Config, images: int) -> int:
 class Block:
     """Consecutive batches of an epoch; ``first_step`` counts the batches before, from 0.
 
+    They are made of the ``rows`` of ``images``, with a label and a target for each.
     ``weights`` has the weight of each image, by its class and its part of a mixture; None where
     all count alike.
     """
 
     first_step: int
     images: Pixels
+    rows: Rows
     labels: Labels
     targets: Array
     weights: Array | None
@@ -67,25 +69,23 @@ class Batches:
         self._distortions = Distortions(config.augmentation) if config.augmentation else None
         self._block_steps = max(_BLOCK_ROWS // self.size, 1)
         self.rows = self._block_steps * self.size
-        self._gathered: Pixels = np.empty((self.rows, train.images.shape[1]), np.uint8)
 
     def epoch(self, epoch: int) -> Iterator[Block]:
-        """The batches of an epoch, counted from 0, some at a time; the next block reuses memory."""
+        """The batches of an epoch, counted from 0, some at a time."""
         seed = self._config.seed
         order = random_stream(seed, "shuffling", epoch).permutation(len(self._train))
         augmentation_random = random_stream(seed, "augmentation", epoch)
         for first_step in range(0, self.steps, self._block_steps):
             last_step = min(first_step + self._block_steps, self.steps)
             rows = order[first_step * self.size : last_step * self.size]
-            images, labels = self._gathered[: len(rows)], self._train.labels[rows]
-            # With mode="raise", NumPy would first gather into a temporary array.
-            np.take(self._train.images, rows, axis=0, out=images, mode="clip")
+            images, labels, rows_of_images = self._train.images, self._train.labels[rows], rows
             if self._distortions is not None:
-                images = self._distortions.apply(images, augmentation_random)
+                images = self._distortions.apply(images[rows], augmentation_random)
+                rows_of_images = np.arange(len(rows))
             targets = one_hot(labels, self._classes, self._dtype)
             targets = smooth(targets, self._config.label_smoothing)
             weights = None if self._weights is None else self._weights[rows]
-            yield Block(first_step, images, labels, targets, weights)
+            yield Block(first_step, images, rows_of_images, labels, targets, weights)
 
 
 def _weights(config: Config, train: Examples, class_weights: Array | None) -> Array | None:

@@ -137,10 +137,10 @@ def _train(
 
 
 def _split(block: Block, size: int) -> Iterator[tuple[Pixels, Array, Array | None]]:
-    for start in range(0, len(block.images), size):
+    for start in range(0, len(block.labels), size):
         batch = slice(start, start + size)
         weights = None if block.weights is None else block.weights[batch]
-        yield block.images[batch], block.targets[batch], weights
+        yield block.images[block.rows[batch]], block.targets[batch], weights
 
 
 def _judged(

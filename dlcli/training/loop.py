@@ -1,5 +1,6 @@
 """Gradient descent, epoch after epoch: ``fit()`` yields a record of each and stores nothing."""
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ from dlcli.config.schema import Config
 from dlcli.data.classes import numbered
 from dlcli.data.datasets import Examples
 from dlcli.errors import DivergenceError
+from dlcli.nn import kernels
 from dlcli.nn.ema import WeightAveraging
 from dlcli.nn.losses import mean_loss, one_hot
 from dlcli.nn.random import random_stream
@@ -38,15 +40,17 @@ class Progress:
     accuracy: float
 
 
+_LOG = logging.getLogger(__name__)
+
 OnBlock = Callable[[Progress], None]
 
 # Without validation images, one in so many training images is shown to the network once more,
 # to see its neurons at work, and at least so many.
 _IMAGES_PER_OBSERVED, _LEAST_OBSERVED = 100, 100
 
-# Number of steps times parameters from which it pays to compile the optimiser's step: that
-# takes 0.4 s, and saves 0.7 ns a step and parameter.
-_WORTH_COMPILING = 1_000_000_000
+# Seconds to be saved for which it pays to import Numba and to load the kernels, in 0.5 s, or to
+# compile them once, in 2 s.
+_WORTH_COMPILING = 1.0
 
 
 def fit(
@@ -88,8 +92,10 @@ def fit(
     trainer = _Trainer(config, train, state, on_block, weights)
     trainer.threads = threads
     remaining_steps = trainer.steps * (config.epochs - state.epoch)
-    if remaining_steps * state.network.parameters.size > _WORTH_COMPILING:
-        state.optimizer.compile()
+    if remaining_steps * trainer.saved_by_compiling > _WORTH_COMPILING:
+        trainer.compile()
+    else:
+        _LOG.debug("kernels: NumPy, as the training is short")
     if threads is not None and remaining_steps > 0:
         threads.start(trainer.try_step, remaining_steps)
     while why_finished(config, state) is None:
@@ -170,16 +176,33 @@ class _Trainer:
             state.optimizer.flush_subnormals()
             if self.threads is not None:
                 seconds = time.perf_counter() - started
-                self.threads.watch(self.try_step, seconds, len(block.images))
+                self.threads.watch(self.try_step, seconds, len(block.labels))
             if self._on_block is not None:
                 means = metrics.loss, metrics.accuracy
-                self._on_block(Progress(state.epoch + 1, len(block.images), *means))
+                self._on_block(Progress(state.epoch + 1, len(block.labels), *means))
         state.epoch += 1
         state.gradient_norm = metrics.gradient_norm
         if infinite := divergence.overflowed(state.arrays()):
             what = f"it made {infinite} infinite"
             raise divergence.error(state.epoch, self.steps, what)
         return metrics
+
+    @property
+    def saved_by_compiling(self) -> float:
+        """About how many seconds compiled kernels save in a step, at least."""
+        network, optimizer = self._state.network, self._state.optimizer
+        saved = kernels.KERNELS[optimizer.kernel].saves * network.parameters.size
+        for name, width in zip(
+            ("scale_pixels", *network.activations), network.layer_sizes[:-1], strict=True
+        ):
+            saved += kernels.KERNELS[name].saves * self._batch_size * width
+        return 1e-9 * saved
+
+    def compile(self) -> None:
+        """Have Numba compile what is no matrix product, if it is installed; no bit changes."""
+        found = kernels.compiled()
+        if found is not None:
+            self._backpropagation.kernels = self._state.optimizer.kernels = found
 
     def try_step(self) -> None:
         """Compute a gradient as a step does, for the time that it takes; nothing is changed."""
@@ -190,14 +213,15 @@ class _Trainer:
     def _train_block(
         self, block: Block, metrics: EpochMetrics, dropout_random: np.random.Generator
     ) -> None:
-        count = len(block.images)
+        count = len(block.labels)
         for index, start in enumerate(range(0, count, self._batch_size)):
             batch = slice(start, min(start + self._batch_size, count))
             self._logits[batch] = self._backpropagation.run(
-                block.images[batch],
+                block.images,
                 block.targets[batch],
                 dropout_random,
                 None if block.weights is None else block.weights[batch],
+                block.rows[batch],
             )
             gradient = self._backpropagation.gradient
             norm = math.sqrt(float(gradient @ gradient))
@@ -236,7 +260,7 @@ class _Trainer:
         step = block.first_step + index + 1
         if divergence.overflowed({"weights": network.parameters}):
             raise divergence.error(epoch, step - 1, "it made weights infinite")
-        seen = slice(0, min((index + 1) * self._batch_size, len(block.images)))
+        seen = slice(0, min((index + 1) * self._batch_size, len(block.labels)))
         weights = None if block.weights is None else block.weights[seen]
         metrics.add(self._logits[seen], block.targets[seen], block.labels[seen], weights)
         if divergence.overflowed({"statistics": network.statistics}):

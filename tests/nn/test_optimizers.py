@@ -2,8 +2,6 @@
 
 import doctest
 import json
-import sys
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +9,9 @@ import pytest
 
 from dlcli.config.schema import Config
 from dlcli.nn import optimizers
-from dlcli.nn.kernels import adam, adam_kernel
 from dlcli.nn.losses import mean_loss, one_hot
 from dlcli.nn.network import Network
-from dlcli.nn.optimizers import OPTIMIZERS, Adam
+from dlcli.nn.optimizers import OPTIMIZERS
 from dlcli.training.builders import make_backpropagation, make_optimizer
 
 ORACLE = json.loads((Path(__file__).parents[1] / "oracle" / "pytorch_values.json").read_text())[
@@ -214,76 +211,3 @@ def test_a_changing_learning_rate_stays_out_of_the_velocity(name, rates):
     for gradient, rate in zip(gradients, rates, strict=True):
         optimizer.step(gradient, rate)
     np.testing.assert_allclose(parameters, expected, rtol=1e-12)
-
-
-# Compiled by Numba
-
-
-def hard_gradients(count, size):
-    """Ordinary gradients with some values that are 0, subnormal or huge."""
-    gradients = noisy_gradients(count, size)
-    gradients[:, :4] *= np.array([0, 1e-38, 1e-20, 1e15], np.float32)
-    return gradients
-
-
-@pytest.mark.parametrize("name", ["adam", "adamw"])
-def test_compiled_steps_change_no_bit(name, monkeypatch):
-    monkeypatch.setattr(optimizers, "_BLOCK", 300)
-    plain, compiled = (
-        make_optimizer(CONFIGS[name], np.ones(1000, np.float32), 700) for _ in range(2)
-    )
-    compiled.compile()
-    assert isinstance(compiled, Adam)
-    assert compiled.is_compiled
-    for gradient in hard_gradients(30, 1000):
-        plain.step(gradient, 0.01)
-        compiled.step(gradient, 0.01)
-    assert compiled.parameters.tobytes() == plain.parameters.tobytes()
-    assert all(compiled.state[key].tobytes() == plain.state[key].tobytes() for key in plain.state)
-
-
-def test_what_is_compiled_is_the_loop_that_can_be_read():
-    vectors = [np.abs(vector) for vector in noisy_gradients(4, 50)]
-    others = [vector.copy() for vector in vectors]
-    weights = tuple(np.array([0.9, 0.1, 0.999, 0.001], np.float32))
-    constants = tuple(np.array([1e-8, 0.01], np.float32))
-    compiled = adam_kernel()
-    assert compiled is not None
-    for kernel, (parameters, m, v, gradient) in ((adam, vectors), (compiled, others)):
-        kernel(parameters, m, v, gradient, weights, constants)
-    for vector, other in zip(vectors, others, strict=True):
-        assert vector.tobytes() == other.tobytes()
-
-
-def test_compiling_leaves_signals_to_the_main_thread(monkeypatch):
-    threads = []
-    monkeypatch.setattr(
-        "dlcli.nn.kernels._compile", lambda: threads.append(threading.current_thread())
-    )
-    adam_kernel()
-    assert threads[0] is not threading.main_thread()
-
-
-def test_without_numba_numpy_makes_the_steps(monkeypatch):
-    monkeypatch.setitem(sys.modules, "numba", None)
-    optimizer = make_optimizer(CONFIGS["adam"], np.ones(6, np.float32), 4)
-    optimizer.compile()
-    assert isinstance(optimizer, Adam)
-    assert not optimizer.is_compiled
-    optimizer.step(noisy_gradients(1)[0], 0.1)
-    assert (optimizer.parameters != 1).all()
-
-
-def test_only_single_precision_is_compiled():
-    optimizer = make_optimizer(CONFIGS["adam"], np.ones(6), 4)
-    optimizer.compile()
-    assert isinstance(optimizer, Adam)
-    assert not optimizer.is_compiled
-
-
-@pytest.mark.parametrize("name", CONFIGS)
-def test_every_optimizer_can_be_asked_to_compile(name):
-    optimizer = make_optimizer(CONFIGS[name], np.ones(6, np.float32), 4)
-    optimizer.compile()
-    optimizer.step(noisy_gradients(1)[0], 0.1)
-    assert (optimizer.parameters != 1).all()
