@@ -182,7 +182,12 @@ def test_it_reads_what_is_drawn_here_or_at_the_top_of_the_page(page):
     expect(reads).to_have_text("Nothing is drawn.")
 
 
-def test_a_learning_rate_that_is_far_too_high_is_explained(page):
+def test_a_learning_rate_that_is_too_high_is_explained(page):
+    choose(page, "digits", rate=10)
+    train(page, "digits", 0.5)
+    part(page, "digits", "play").click()
+    part(page, "digits", "play").click()
+    expect(part(page, "digits", "says")).to_contain_text("the learning rate may be too high")
     choose(page, "digits", activation="linear", rate=10, batch=1)
     part(page, "digits", "play").click()
     expect(part(page, "digits", "says")).to_contain_text("Choose a lower learning rate")
@@ -212,6 +217,10 @@ def test_points_are_added_by_click_and_by_keys(page):
     assert train(page, "plane", 200) == [1, None]
     labels = "dlcliDemo.lives.plane.task.examples.training.map(({ label }) => label)"
     assert page.evaluate(labels) == [0, 1]
+    choose(page, "plane", neurons=8)  # a new network for the same points
+    assert page.evaluate(labels) == [0, 1]
+    choose(page, "plane", points="spirals")
+    assert len(page.evaluate(labels)) == 200
 
 
 @pytest.mark.parametrize(

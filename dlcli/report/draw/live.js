@@ -23,6 +23,13 @@ const SPEEDS = { step: 'slow: a step a frame', full: 'fast' };
 
 const hiddenName = (layer, j) => `Neuron ${j + 1} of hidden layer ${layer + 1}`;
 
+/** The cost J if all outputs are alike. */
+function costOfGuessing(network) {
+  const classes = network.sizes[network.sizes.length - 1];
+  const alike = Array(classes).fill(1 / classes);
+  return LOSSES[network.loss].value(network, { logits: alike, outputs: alike }, alike.map((_, k) => (k ? 0 : 1)));
+}
+
 /** A network that trains, with its controls, curves and neurons. */
 class Live {
   /**
@@ -82,6 +89,7 @@ class Live {
     this.work = this.trainedAndMeasured();
     this.makeNeurons();
     this.measureNow();
+    if (!task.examples.training.length) this.setPlaying(false);
     this.say('A new network, with random weights. It has learned nothing yet.');
   }
 
@@ -94,11 +102,9 @@ class Live {
     if (!this.isPlaying) this.measureNow();
   }
 
-  /** Other examples are to be learned from now on. */
-  examplesChanged() {
+  /** One more example is to be learned from now on. */
+  exampleAdded() {
     const { length } = this.task.examples.training;
-    this.training.waiting = [];
-    if (this.isPlaying && !length) this.pause();
     if (!this.isPlaying) this.measureNow();
     this.say(`${thousands(length)} ${this.task.several} to train on.`);
   }
@@ -207,7 +213,9 @@ class Live {
     if (!training) return '';
     const { examples, several } = this.task;
     const other = unseen ? ` and ${percent(unseen.accuracy)} of ${thousands(examples.unseen.length)} unseen ones` : '';
-    return `Right: ${percent(training.accuracy)} of the ${several} trained on${other}.`;
+    const remark = training.cost > 1.05 * costOfGuessing(this.network)
+      ? ' That is worse than guessing: the learning rate may be too high.' : '';
+    return `Right: ${percent(training.accuracy)} of the ${several} trained on${other}.${remark}`;
   }
 
   show() {

@@ -5,7 +5,7 @@ const partOf = (host) => (name) => host.querySelector(`[data-part="${name}"]`);
 const lives = {};
 
 const planeHost = document.getElementById('live-plane');
-lives.plane = new Live(planeHost, new Plane(partOf(planeHost), () => lives.plane.examplesChanged()));
+lives.plane = new Live(planeHost, new Plane(partOf(planeHost), () => lives.plane.exampleAdded()));
 
 const digitsHost = document.getElementById('live-digits');
 storedExamples(stored.live).then((found) => {

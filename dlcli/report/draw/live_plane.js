@@ -52,7 +52,7 @@ const planeCells = Array.from({ length: PLANE_CELLS ** 2 }, (_, i) => {
 class Plane {
   /**
    * @param {function(string): HTMLElement} part - finds an element of the page by its name
-   * @param {function(): void} changed - called after points were added or removed
+   * @param {function(): void} changed - called after a point was added
    */
   constructor(part, changed) {
     Object.assign(this, {
@@ -76,9 +76,9 @@ class Plane {
     });
     canvas.addEventListener('keydown', (event) => this.press(event));
     part('empty').addEventListener('click', () => {
-      this.examples.training.length = 0; // the same arrays, which the training knows
-      this.examples.unseen.length = 0;
-      this.changed();
+      this.points = null;
+      part('points').value = 'own';
+      part('points').dispatchEvent(new Event('change'));
     });
     canvas.addEventListener('blur', () => {
       this.cursor = null;
@@ -92,7 +92,7 @@ class Plane {
 
   prepare({ points }, random) {
     const { place } = POINT_SETS[points];
-    if (points === this.points && !place) return; // a new network for the same points
+    if (points === this.points) return; // a new network for the same points
     this.points = points;
     const made = (count) => (place ? Array.from({ length: count }, (_, i) => pointExample(place(i % 2, random), i % 2)) : []);
     this.examples = { training: made(POINTS.training), unseen: made(POINTS.unseen) };
