@@ -24,7 +24,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 from tqdm import tqdm
 
-from dlcli.config.schema import Augmentation, Config
+from dlcli.config.augmentation import Augmentation
+from dlcli.config.schema import Config
 from dlcli.data import datasets, location
 from dlcli.data.datasets import Examples
 from dlcli.files import atomic_write

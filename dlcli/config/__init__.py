@@ -2,6 +2,7 @@
 
 - ``choices``      the names that the tables of ``nn`` offer, and what each does, in words
 - ``schema``       every key with its range, default and meaning
+- ``augmentation`` the keys of ``augmentation``
 - ``reference``    every key described, for editors and for the documentation
 - ``yaml_loader``  YAML text to plain values, each with its line
 - ``files``        config files in layers, shipped ones by name, ``--set``

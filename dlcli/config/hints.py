@@ -35,7 +35,7 @@ _SAME_KEY = {
     "optimizer": ("optim", "solver"),
     "schedule": ("lr_schedule", "lr_scheduler", "scheduler"),
     "seed": ("random_seed", "random_state"),
-    "validation_size": ("val_size", "val_split", "validation_fraction", "validation_split"),
+    "validation_size": ("val_size", "val_split", "validation_fraction"),
     "weight_averaging": ("ema", "ema_decay"),
     "weight_decay": ("alpha", "l2", "wd"),
 }
@@ -103,6 +103,9 @@ def hint_at_value(key: str, setting: Setting, kind: Any) -> str:
     """A hint at the value of type ``kind`` that was probably meant; empty if none is known."""
     for value in _allowed_candidates(setting.value, kind):
         return f"; did you mean {as_typed(key, value, setting.origin)}?"
+    if key == "validation_split" and isinstance(setting.value, int | float):  # Keras' name for it
+        size = as_typed("validation_size", setting.value, setting.origin)
+        return f"; did you mean {size if setting.origin == SET else f'validation_size: {size}'}?"
     if key == _MAPPING:
         return f"; for example {as_typed(key, {'rotation': 15}, setting.origin)}"
     return ""

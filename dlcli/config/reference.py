@@ -4,8 +4,9 @@ from typing import Any
 
 import msgspec
 
+from dlcli.config.augmentation import Augmentation
 from dlcli.config.messages import describe_allowed, shown
-from dlcli.config.schema import Augmentation, Config, key_types, to_builtins
+from dlcli.config.schema import Config, key_types, to_builtins
 from dlcli.config.yaml_loader import settings_of
 from dlcli.data.registry import DATASETS
 

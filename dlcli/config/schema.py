@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from dlcli.config.augmentation import Augmentation
 from dlcli.config.choices import (
     ActivationName,
     InitializerName,
@@ -33,6 +34,7 @@ from dlcli.vision import Preparation
 CLASS_WEIGHTS = "class_weights"
 """A key whose value may be a mapping with names of classes as keys."""
 
+SplitName = Literal["random", "writers"]
 KeepName = Literal["best_accuracy", "best_loss", "last"]
 
 _Fraction = Annotated[float, Meta(ge=0, lt=1)]
@@ -53,44 +55,6 @@ class DatasetPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 _Mixture = Annotated[
     tuple[_DatasetName | DatasetPart, ...], Meta(min_length=1, max_length=MAX_PARTS)
 ]
-
-
-class Augmentation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Random distortions of training images."""
-
-    rotation: Annotated[
-        float, Meta(ge=0, le=180, description="Largest rotation in either direction, in degrees.")
-    ] = 0.0
-    scale: Annotated[
-        float,
-        Meta(ge=0, le=0.9, description="Largest change of width and of height, as a fraction."),
-    ] = 0.0
-    shear: Annotated[
-        float, Meta(ge=0, le=2, description="Largest slant: pixels sideways for each pixel down.")
-    ] = 0.0
-    shift: Annotated[
-        float, Meta(ge=0, le=28, description="Largest horizontal and vertical shift, in pixels.")
-    ] = 0.0
-    elastic_alpha: Annotated[
-        float,
-        Meta(
-            ge=0,
-            le=1000,
-            description="Strength of the elastic distortion, which moves every pixel a little "
-            "differently from its neighbours; 34 to 38 is usual.",
-        ),
-    ] = 0.0
-    elastic_sigma: Annotated[
-        float, Meta(gt=0, le=28, description="Distance within which pixels move alike, in pixels.")
-    ] = 5.0
-    probability: Annotated[
-        float, Meta(gt=0, le=1, description="Fraction of the images that are distorted.")
-    ] = 1.0
-
-    @property
-    def distorts(self) -> bool:
-        """Whether any image can change."""
-        return any((self.rotation, self.scale, self.shear, self.shift, self.elastic_alpha))
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -308,6 +272,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "or a fraction below 1. With 0, the last epoch is kept."
         ),
     ] = 0.1
+    validation_split: Annotated[
+        SplitName,
+        Meta(
+            description="Which training images are held out: random ones, or all images of some "
+            "writers, whose hands are then new to the network as those of the test images are. "
+            "Only where a file says who wrote each image."
+        ),
+    ] = "random"
     train_size: Annotated[
         Annotated[int, Meta(ge=1, le=10_000_000)] | Annotated[float, Meta(gt=0, lt=1)] | None,
         Meta(

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from dlcli.config.augmentation import Augmentation
 from dlcli.config.choices import DEPENDENT_KEYS
 from dlcli.config.hints import did_you_mean, hint_at_value, meant_key
 from dlcli.config.messages import (
@@ -20,7 +21,7 @@ from dlcli.config.messages import (
     shortened,
     shown,
 )
-from dlcli.config.schema import CLASS_WEIGHTS, Augmentation, Config, key_types
+from dlcli.config.schema import CLASS_WEIGHTS, Config, key_types
 from dlcli.config.yaml_loader import Setting, Settings, settings_of
 from dlcli.data.classes import DIGITS
 from dlcli.data.registry import DATASETS

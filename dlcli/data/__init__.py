@@ -13,6 +13,7 @@
 - ``location``      where that is, if nobody says so
 - ``datasets``      a dataset in memory, or a mixture of several: ``load``
 - ``disputed``      images of MNIST whose labels people dispute
+- ``writers``       who wrote each training image, where a file says so
 - ``splits``        training and validation examples
 - ``augmentation``  distorted copies of training images
 - ``pictures``      images of a dataset as PNG files, for ``dlcli data export`` and ``show``

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlcli.data import idx, location
+from dlcli.data import idx, location, writers
 from dlcli.data.idx import IdxFile
 from dlcli.data.registry import DATASETS, FILES, DatasetInfo, downloadable, sha256
 from dlcli.errors import DatasetError
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # Where only the sums of the .gz files are published, those of the contents are recorded here
 # when a verified .gz file has been unpacked.
 _RECORDED_SUMS = "SHA256SUMS"
-_WRITTEN = (*FILES, _RECORDED_SUMS)
+_WRITTEN = (*FILES, _RECORDED_SUMS, writers.FILE)
 
 
 class UnavailableError(DatasetError):
@@ -95,6 +95,7 @@ def import_folder(name: str, source_dir: Path, data_dir: Path) -> list[Path]:
     """Copy a dataset from a folder into the cache; return the files read.
 
     ``source_dir`` holds the four IDX files, gzipped or not; they are verified like a download.
+    The file that names the writers (:mod:`dlcli.data.writers`) comes along if it is there.
 
     Raises
     ------
@@ -119,9 +120,16 @@ def import_folder(name: str, source_dir: Path, data_dir: Path) -> list[Path]:
             )
         paths.append(path)
         contents.append(content)
+    extended = writers.find(source_dir)
+    if extended is not None:
+        writers.read(extended, idx.parse_labels(contents[1], str(paths[1])))
+        paths.append(extended)
     with _locked(name, data_dir) as folder:
         for file, content in zip(FILES, contents, strict=True):
             _place(info, folder, file, content)
+        if extended is not None:
+            with atomic_write(folder / writers.FILE) as target:
+                target.write(idx.read_file(extended))
     return paths
 
 

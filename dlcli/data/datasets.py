@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from dlcli.data import cache, classes, idx, idx_folder, location
-from dlcli.data.classes import DIGITS, numbered, summary
+from dlcli.data import cache, classes, idx, idx_folder, location, writers
+from dlcli.data.classes import DIGITS, summary
 from dlcli.data.idx import IdxFile
 from dlcli.data.registry import DATASETS, FILES, sha256
 from dlcli.errors import ConfigError, DatasetError
 from dlcli.files import expand_home
 from dlcli.nn.dimensions import IMAGE_SIDE
-from dlcli.nn.types import Labels, Pixels
+from dlcli.nn.types import Labels, Pixels, Writers
 from dlcli.vision import Preparation, Preprocessing
 
 if TYPE_CHECKING:
@@ -47,12 +47,14 @@ Source: TypeAlias = str | Sequence[str | Part]
 class Examples:
     """Images, shape (n, 784), 0 (background) to 255 (foreground), and labels, shape (n,).
 
-    ``parts`` is the number of the part that each image of a mixture comes from, shape (n,).
+    ``parts`` is the number of the part that each image of a mixture comes from, shape (n,);
+    ``writers`` that of the writer of each image, where it is known.
     """
 
     images: Pixels
     labels: Labels
     parts: npt.NDArray[np.uint8] | None = None
+    writers: Writers | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -60,7 +62,8 @@ class Examples:
     def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> "Examples":
         """Some of the examples, by their numbers or a mask."""
         parts = None if self.parts is None else self.parts[rows]
-        return Examples(self.images[rows], self.labels[rows], parts)
+        writers = None if self.writers is None else self.writers[rows]
+        return Examples(self.images[rows], self.labels[rows], parts, writers)
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,8 @@ class Dataset:
         What the user should know about it, a line each.
     parts
         The datasets of a mixture, in order, without their images.
+    writers_checksum
+        The SHA-256 sum of the file that names the writers; None without one.
     """
 
     name: str
@@ -96,6 +101,7 @@ class Dataset:
     unusable: "tuple[Unusable, ...]" = ()
     notes: tuple[str, ...] = ()
     parts: "tuple[Dataset, ...]" = field(default=(), repr=False)
+    writers_checksum: str | None = None
 
     def of_classes(self, names: Sequence[object] | None) -> "Dataset":
         """The images of some of the classes, which keep their order; of all classes for None.
@@ -257,10 +263,11 @@ def _load_one(
     if info.embedded is not None:
         paths = tuple(idx.find(info.embedded, file) for file in FILES)
         files = idx_folder.read(idx_folder.Found(info.embedded, "", paths))
+        dataset = _parse(name, files)
     else:
         files = cache.read(name, data_dir, progress)
+        dataset = _with_writers(_parse(name, files), data_dir / name)
     preprocessing = preparation or info.preprocessing
-    dataset = _parse(name, files)
     return replace(dataset, class_names=info.class_names, preprocessing=preprocessing)
 
 
@@ -271,7 +278,8 @@ def _load_folder(
     folder = Path(expand_home(name))
     found = idx_folder.find(folder)
     if found is not None:
-        return replace(_load_idx(name, found), preprocessing=preparation or "digit")
+        dataset = _with_writers(_load_idx(name, found), found.folder)
+        return replace(dataset, preprocessing=preparation or "digit")
     if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises if a name is too long
         names = ", ".join(DATASETS)
         raise DatasetError(
@@ -299,11 +307,21 @@ def _load_folder(
     )
 
 
+def _with_writers(dataset: Dataset, folder: Path) -> Dataset:
+    """The dataset with the writers of its training images, if a file in the folder names them."""
+    path = writers.find(folder)
+    if path is None:
+        return dataset
+    found = writers.read(path, dataset.train.labels)
+    train = replace(dataset.train, writers=found.writers)
+    return replace(dataset, train=train, writers_checksum=found.sha256)
+
+
 def _load_idx(name: str, found: idx_folder.Found) -> Dataset:
     files = idx_folder.read(found)
     dataset = _parse(name, files)
     labels = (dataset.train.labels, dataset.test.labels)
-    names, first = _class_names(found, files, labels)
+    names, first = idx_folder.class_names(found, files, labels)
     train, test = (
         Examples(part.images, part.labels - np.uint8(first))
         for part in (dataset.train, dataset.test)
@@ -326,46 +344,6 @@ def _turned(examples: Examples) -> Examples:
     return replace(examples, images=np.ascontiguousarray(squares).reshape(examples.images.shape))
 
 
-def _class_names(
-    found: idx_folder.Found, files: list[IdxFile], labels: tuple[Labels, Labels]
-) -> tuple[tuple[str, ...], int]:
-    """The names of the classes, and the label of the first: 0, or 1 as in EMNIST's letters.
-
-    Raises
-    ------
-    DatasetError
-        The names are not as many as the labels.
-    """
-    low, high = (int(limit) for limit in (labels[0].min(), labels[0].max()))
-    path = found.names_file()
-    if path is None:
-        if low == 1 and high >= len(DIGITS) and labels[1].min() > 0:
-            numbers = _numbers(files[1], files[3], (labels[0] - 1, labels[1] - 1))
-            return tuple(str(int(number) + 1) for number in numbers), 1
-        return _numbers(files[1], files[3], labels), 0
-    if path.name.endswith("mapping.txt"):
-        names, first = classes.read_mapping(path)
-    else:
-        names = classes.read_names(path)
-        first = int(low == 1 and high == len(names))
-    known = set(labels[0].tolist())
-    for file, values in zip((files[1], files[3]), labels, strict=True):
-        wrong = (values < first) | (values >= first + len(names))
-        if wrong.any():
-            index = int(np.argmax(wrong))
-            raise DatasetError(
-                f"{path}: names {len(names)} classes, but label {index} of {file.name} "
-                f"is {values[index]}"
-            )
-    for number, name in enumerate(names, start=first):
-        if number not in known:
-            raise DatasetError(
-                f"{path}: names {len(names)} classes, but no training image has the label {number} "
-                f"({name})"
-            )
-    return names, first
-
-
 def _parse(name: str, files: list[IdxFile]) -> Dataset:
     splits = []
     for image_file, label_file in (files[:2], files[2:]):
@@ -379,26 +357,3 @@ def _parse(name: str, files: list[IdxFile]) -> Dataset:
         splits.append(Examples(images, labels))
     checksum = sha256("".join(file.sha256 for file in files).encode())
     return Dataset(name, splits[0], splits[1], checksum)
-
-
-def _numbers(train: IdxFile, test: IdxFile, labels: Sequence[Labels]) -> tuple[str, ...]:
-    """The names of classes that have none: the ten digits, or more numbers if labels are higher.
-
-    Raises
-    ------
-    DatasetError
-        A number is left out in training, as if by a label that is wrong.
-    """
-    known = set(labels[0].tolist())
-    for file, found in zip((train, test), labels, strict=True):
-        highest = int(found.max())
-        if highest < len(DIGITS):
-            continue
-        absent = next((n for n in range(highest + 1) if n not in known), None)
-        if absent is not None:
-            index = int(np.argmax(found))
-            raise DatasetError(
-                f"{file.name}: label {index} is {highest}, but no training image has the label "
-                f"{absent}"
-            )
-    return numbered(max(len(DIGITS), 1 + max(known)))

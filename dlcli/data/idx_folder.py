@@ -10,13 +10,18 @@ MNIST to handwritten letters", 2017).
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from dlcli.data import classes, idx
+from dlcli.data.classes import DIGITS, numbered
 from dlcli.data.idx import IdxFile
 from dlcli.data.registry import FILES, sha256
 from dlcli.errors import DatasetError
+from dlcli.nn.types import Labels
 
 _NAME = re.compile(
     r"(?P<prefix>.*?)[-_.]?(?P<split>train|t10k|test)[-_.](?P<kind>images|labels)"
@@ -113,3 +118,66 @@ def read(found: Found) -> list[IdxFile]:
         files.append(IdxFile(str(path), content, sha256(content)))
         remaining -= len(content)
     return files
+
+
+def class_names(
+    found: Found, files: list[IdxFile], labels: tuple[Labels, Labels]
+) -> tuple[tuple[str, ...], int]:
+    """The names of the classes, and the label of the first: 0, or 1 as in EMNIST's letters.
+
+    Raises
+    ------
+    DatasetError
+        The names are not as many as the labels.
+    """
+    low, high = (int(limit) for limit in (labels[0].min(), labels[0].max()))
+    path = found.names_file()
+    if path is None:
+        if low == 1 and high >= len(DIGITS) and labels[1].min() > 0:
+            numbers = _numbers(files[1], files[3], (labels[0] - 1, labels[1] - 1))
+            return tuple(str(int(number) + 1) for number in numbers), 1
+        return _numbers(files[1], files[3], labels), 0
+    if path.name.endswith("mapping.txt"):
+        names, first = classes.read_mapping(path)
+    else:
+        names = classes.read_names(path)
+        first = int(low == 1 and high == len(names))
+    known = set(labels[0].tolist())
+    for file, values in zip((files[1], files[3]), labels, strict=True):
+        wrong = (values < first) | (values >= first + len(names))
+        if wrong.any():
+            index = int(np.argmax(wrong))
+            raise DatasetError(
+                f"{path}: names {len(names)} classes, but label {index} of {file.name} "
+                f"is {values[index]}"
+            )
+    for number, name in enumerate(names, start=first):
+        if number not in known:
+            raise DatasetError(
+                f"{path}: names {len(names)} classes, but no training image has the label {number} "
+                f"({name})"
+            )
+    return names, first
+
+
+def _numbers(train: IdxFile, test: IdxFile, labels: Sequence[Labels]) -> tuple[str, ...]:
+    """The names of classes that have none: the ten digits, or more numbers if labels are higher.
+
+    Raises
+    ------
+    DatasetError
+        A number is left out in training, as if by a label that is wrong.
+    """
+    known = set(labels[0].tolist())
+    for file, found in zip((train, test), labels, strict=True):
+        highest = int(found.max())
+        if highest < len(DIGITS):
+            continue
+        absent = next((n for n in range(highest + 1) if n not in known), None)
+        if absent is not None:
+            index = int(np.argmax(found))
+            raise DatasetError(
+                f"{file.name}: label {index} is {highest}, but no training image has the label "
+                f"{absent}"
+            )
+    return numbered(max(len(DIGITS), 1 + max(known)))

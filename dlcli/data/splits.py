@@ -3,6 +3,7 @@
 import numpy as np
 
 from dlcli.data.datasets import Examples
+from dlcli.data.writers import FILE
 from dlcli.errors import ConfigError
 from dlcli.nn.random import random_stream
 from dlcli.nn.types import Labels
@@ -25,20 +26,57 @@ def split_validation(train: Examples, size: float, seed: int) -> tuple[Examples,
     ConfigError
         No example would be left to train on.
     """
-    count = int(size)
-    if 0 < size < 1:
-        count = max(1, round(size * len(train)))
+    count = _validation_count(train, size)
+    held_out = np.zeros(len(train), dtype=bool)
+    held_out[random_stream(seed, "validation").permutation(len(train))[:count]] = True
+    return train.take(~held_out), train.take(held_out)
+
+
+def split_writers(train: Examples, size: float, seed: int) -> tuple[Examples, Examples]:
+    """Divide training examples by their writers; no writer is in both parts.
+
+    Parameters
+    ----------
+    train
+        All training examples.
+    size
+        At least so many validation examples or, below 1, at least this fraction: all images of
+        one more writer are taken until there are enough.
+    seed
+        Decides which writers are taken; both parts keep the order of the whole.
+
+    Raises
+    ------
+    ConfigError
+        The writers are not known, or no example would be left to train on.
+    """
+    if train.writers is None:
+        raise ConfigError(
+            "validation_split writers: nothing says who wrote the training images; put "
+            f"{FILE} into the dataset's folder, or use validation_split: random"
+        )
+    count = _validation_count(train, size)
+    known, numbers = np.unique(train.writers, return_counts=True)
+    order = random_stream(seed, "validation").permutation(len(known))
+    before = np.concatenate([[0], np.cumsum(numbers[order])[:-1]])  # images of the writers before
+    held_out = np.isin(train.writers, known[order[before < count]])
+    if held_out.all():
+        raise ConfigError(
+            f"validation_size {size:g}: no writers would be left to train on; "
+            f"there are {len(known):,}"
+        )
+    return train.take(~held_out), train.take(held_out)
+
+
+def _validation_count(train: Examples, size: float) -> int:
+    """The number of validation examples."""
+    count = max(1, round(size * len(train))) if 0 < size < 1 else int(size)
     if count >= len(train):
         raise ConfigError(
             f"validation_size {size:g}: no images would be left to train on; "
             f"there are {len(train):,} training images"
         )
-    held_out = np.zeros(len(train), dtype=bool)
-    held_out[random_stream(seed, "validation").permutation(len(train))[:count]] = True
-    return (
-        train.take(~held_out),
-        train.take(held_out),
-    )
+    return count
 
 
 def stratified_subset(train: Examples, size: float, seed: int) -> Examples:

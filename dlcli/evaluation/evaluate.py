@@ -14,6 +14,7 @@ from dlcli.evaluation import metrics
 from dlcli.evaluation.metrics import ClassScores, Rejection
 from dlcli.nn.losses import mean_loss
 from dlcli.nn.types import Array, Counts, Labels, Pixels
+from dlcli.runs import training_data
 from dlcli.runs.checkpoint import Model
 from dlcli.training.builders import make_splits
 from dlcli.vision.test_time_augmentation import tta_variants
@@ -273,6 +274,10 @@ def select_split(model: Model, dataset: Dataset, split: str) -> Examples:
             f"--split {split}: the model was trained on other data than {dataset.name}; "
             "only --split test can be used with it"
         )
+    then, how = model.metadata.dataset, model.config.validation_split
+    problem = training_data.other_writers(how, then, dataset)
+    if problem is not None:
+        raise DatasetError(f"--split {split}: {problem}")
     train, validation = make_splits(model.config, dataset.train)
     if split == "train":
         return train

@@ -17,5 +17,8 @@ Labels: TypeAlias = npt.NDArray[np.unsignedinteger[Any]]
 Rows: TypeAlias = npt.NDArray[np.int64]
 """Indices of images, shape (n,)."""
 
+Writers: TypeAlias = npt.NDArray[np.int32]
+"""The number of the writer of each image, shape (n,)."""
+
 Counts: TypeAlias = npt.NDArray[np.int64]
 """How often something occurs."""

@@ -113,19 +113,22 @@ class DatasetIdentity:
     """Which data the model was trained on: the checksum says so, the rest are hints.
 
     ``folder`` is the absolute path at training time of a dataset that is named by its folder;
-    ``parts`` are the datasets of a mixture.
+    ``parts`` are the datasets of a mixture. ``writers`` is the SHA-256 sum of the file that names
+    the writers, which may decide what is held out for validation.
     """
 
     name: str
     checksum: str
     folder: str | None = None
     parts: "tuple[DatasetIdentity, ...]" = ()
+    writers: str | None = None
 
     @classmethod
     def of(cls, dataset: "Dataset") -> Self:
         """The identity of a dataset."""
         parts = tuple(map(cls.of, dataset.parts))
-        return cls(dataset.name, dataset.checksum, dataset.folder, parts)
+        writers = dataset.writers_checksum
+        return cls(dataset.name, dataset.checksum, dataset.folder, parts, writers)
 
     @classmethod
     def from_json(cls, values: Json) -> Self:
@@ -141,6 +144,8 @@ class DatasetIdentity:
             values["folder"] = self.folder
         if self.parts:
             values["parts"] = [part.to_json() for part in self.parts]
+        if self.writers is not None:
+            values["writers"] = self.writers
         return values
 
 
@@ -331,6 +336,7 @@ _PART: _Fields = {
     "name": (_is_path, None),
     "checksum": (lambda value: isinstance(value, str), None),
     "folder": (lambda value: value is None or _is_path(value), None),
+    "writers": (lambda value: value is None or isinstance(value, str), None),
 }
 _DATASET: _Fields = _PART | {"parts": (_are_parts, [])}
 _IMAGES: _Fields = {

@@ -87,6 +87,9 @@ class Resumption:
                 f"{dataset.folder or dataset.name} is now "
                 f"(checksum {short(dataset.checksum)}, then {short(then.checksum)})"
             )
+        problem = training_data.other_writers(self.config.validation_split, then, dataset)
+        if problem is not None:
+            raise ConfigError(f"{self.saved.path}: {problem}")
         dataset = dataset.of_classes(self.config.classes)
         return replace(dataset, class_names=self.saved.class_names)
 

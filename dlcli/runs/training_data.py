@@ -91,6 +91,17 @@ def load_common(models: Sequence[Model], load: Load) -> Dataset:
     return _for_model(dataset, model)
 
 
+def other_writers(split: str, then: DatasetIdentity, dataset: Dataset) -> str | None:
+    """Why other images would be held out than those of other writers then; None if the same are."""
+    if split != "writers" or dataset.writers_checksum == then.writers:
+        return None
+    now = "is gone" if dataset.writers_checksum is None else "has changed"
+    return (
+        f"validation_split writers: the file that names the writers of {dataset.name} {now} since "
+        f"the training (SHA-256 {short(then.writers or 'none')} then)"
+    )
+
+
 def load_named(name: str, models: Sequence[Model], load: Load) -> Dataset:
     """Load a dataset to score the models on.
 

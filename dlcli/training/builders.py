@@ -11,7 +11,7 @@ import numpy.typing as npt
 from dlcli.config.schema import Config
 from dlcli.data.classes import DIGITS
 from dlcli.data.datasets import Examples
-from dlcli.data.splits import split_validation, stratified_subset
+from dlcli.data.splits import split_validation, split_writers, stratified_subset
 from dlcli.errors import ConfigError
 from dlcli.nn import gradcheck
 from dlcli.nn.backpropagation import Backpropagation
@@ -52,7 +52,8 @@ def make_network(config: Config, classes: int, dtype: npt.DTypeLike = np.float32
 
 def make_splits(config: Config, train: Examples) -> tuple[Examples, Examples]:
     """The examples to train on and those to validate on, of all training examples."""
-    learning, validation = split_validation(train, config.validation_size, config.seed)
+    split = split_writers if config.validation_split == "writers" else split_validation
+    learning, validation = split(train, config.validation_size, config.seed)
     if config.train_size is not None:
         learning = stratified_subset(learning, config.train_size, config.seed)
     return learning, validation

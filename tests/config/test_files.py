@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from dlcli.config import files as config_files
-from dlcli.config.schema import Augmentation, Config, to_yaml
+from dlcli.config.augmentation import Augmentation
+from dlcli.config.schema import Config, to_yaml
 from dlcli.errors import ConfigError
 
 SHIPPED = config_files.shipped_configs()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from dlcli.config import reference, validation
 from dlcli.config import schema as configs
+from dlcli.config.augmentation import Augmentation
 from dlcli.config.messages import allowed_names
 from dlcli.config.schema import Config
 from dlcli.config.yaml_loader import parse
@@ -156,6 +157,6 @@ def test_the_reference_has_a_row_for_every_key():
     rows = reference.reference().splitlines()[2:]
     keys = [row.split("`")[1] for row in rows]
     assert [key for key in keys if "." not in key] == [field.name for field in FIELDS]
-    inner = [field.name for field in msgspec.structs.fields(configs.Augmentation)]
+    inner = [field.name for field in msgspec.structs.fields(Augmentation)]
     assert [key for key in keys if "." in key] == [f"augmentation.{name}" for name in inner]
     assert keys.index("augmentation.rotation") == keys.index("augmentation") + 1

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlcli.config.schema import Augmentation
+from dlcli.config.augmentation import Augmentation
 from dlcli.data.augmentation import Distortions
 
 ALL = Augmentation(rotation=15, scale=0.15, shear=0.15, shift=2, elastic_alpha=36)

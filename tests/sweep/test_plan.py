@@ -2,7 +2,7 @@
 
 import pytest
 
-from dlcli.config.schema import Augmentation
+from dlcli.config.augmentation import Augmentation
 from dlcli.errors import ConfigError
 from dlcli.sweep import plan as plans
 from dlcli.sweep.space import Choices, Range

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dlcli.config.schema import Augmentation, Config
+from dlcli.config.augmentation import Augmentation
+from dlcli.config.schema import Config
 from dlcli.data import datasets
 from dlcli.data.classes import DIGITS
 from dlcli.data.datasets import Examples
