@@ -80,16 +80,15 @@ def frame_pixels(components: Components, mask: Pixels) -> Pixels | None:
 
 def _frames(components: Components) -> Iterator[tuple[int, float]]:
     """The labels of components around others, and the height of the largest of these."""
-    x, y = components.left + components.right, components.top + components.bottom
     heights = components.bottom - components.top
     widths = components.right - components.left
     for label in np.flatnonzero(components.mass > 0).tolist():
         shorter = min(int(heights[label]), int(widths[label]))
         inside = (
-            (x > 2 * components.left[label])
-            & (x < 2 * components.right[label])
-            & (y > 2 * components.top[label])
-            & (y < 2 * components.bottom[label])
+            (components.left > components.left[label])
+            & (components.right < components.right[label])
+            & (components.top > components.top[label])
+            & (components.bottom < components.bottom[label])
             & (heights >= max(_MIN_CONTENT * shorter, 2))
             & (heights < heights[label])
             & (components.mass > 0)
