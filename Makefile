@@ -11,7 +11,7 @@ PIP_WITH_GROUPS := 'pip>=25.1'
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # two targets must not install into the same environment at once
-.PHONY: help train test lint format faults readme docs pictures dist photographs ablation numbers labels rejection world pretrained \
+.PHONY: help train test lint format faults readme docs pictures dist photographs ablation numbers labels rejection cuts world pretrained \
 	checkpoints oracle exports accuracy sweep bench lowest lock audit clean
 
 help: ## List the targets
@@ -68,6 +68,9 @@ ablation: .venv/installed-dev ## Measure what each rule and constant of vision i
 
 rejection: .venv/installed-dev ## Train the rejection network (15 minutes; MNIST)
 	$(BIN)/python -m tools.train_rejection
+
+cuts: .venv/installed-dev ## Train the network that judges cuts between digits (2 minutes; MNIST)
+	$(BIN)/python -m tools.train_cuts
 
 world: .venv/installed-dev ## Train MODEL further on the world's handwriting (25 minutes; MNIST)
 	$(BIN)/python -m tools.train_pretrained $(MODEL)

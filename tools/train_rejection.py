@@ -220,7 +220,7 @@ def _something_else(images: Marks, labels: Labels, random: Random) -> Marks:
 
 
 @cache
-def _digits(data_dir: Path) -> tuple[Examples, Examples]:
+def training_digits(data_dir: Path) -> tuple[Examples, Examples]:
     """MNIST's training images: those to learn from, and those for validation."""
     train = datasets.load("mnist", data_dir).train
     first, last = slice(0, -_VALIDATION_DIGITS), slice(-_VALIDATION_DIGITS, None)
@@ -231,15 +231,15 @@ def _digits(data_dir: Path) -> tuple[Examples, Examples]:
 
 
 def _photographed(data_dir: Path, number: int) -> list[Example]:
-    return photographed(number, _digits(data_dir)[number >= PHOTOGRAPHS])
+    return photographed(number, training_digits(data_dir)[number >= PHOTOGRAPHS])
 
 
 def _drawn(data_dir: Path, number: int) -> list[Example]:
-    return [drawn(number, _digits(data_dir)[0])]
+    return [drawn(number, training_digits(data_dir)[0])]
 
 
 def _written(data_dir: Path, number: int) -> list[Example]:
-    return [handwriting.example(number, _digits(data_dir)[0])]
+    return [handwriting.example(number, training_digits(data_dir)[0])]
 
 
 def collect(examples: Iterable[list[Example]]) -> Examples:
@@ -304,7 +304,7 @@ def make_examples(data_dir: Path) -> tuple[Examples, Examples]:
             make(_drawn, range(DRAWINGS)),
             make(_written, range(WRITTEN)),
         ]
-    plain, _ = _digits(data_dir)
+    plain, _ = training_digits(data_dir)
     parts = [Examples(plain.images[::MNIST_STEP], plain.labels[::MNIST_STEP]), *learned]
     images = np.concatenate([part.images for part in parts])
     return Examples(images, np.concatenate([part.labels for part in parts])), validation

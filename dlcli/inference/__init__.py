@@ -5,7 +5,8 @@
 - ``preparation``: pictures to what a model was trained on
 - ``parallel``: work on pictures in threads, with the results in order
 - ``predictor``: pictures to predictions
-- ``numeral_strings``: the candidates of a line to digits
+- ``numeral_lattice``: all ways to divide a line into digits, and the likeliest
+- ``numeral_strings``: the candidates of a page's lines to numbers
 - ``reading``: pictures to numbers
 - ``drawing``: pictures with what was read drawn in
 - ``classifier``: arrays of images to predictions, as a library

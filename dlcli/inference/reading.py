@@ -6,14 +6,16 @@ score: see ``vision.segmentation`` for the candidates and the literature.
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from dlcli.errors import CheckpointError, ImageError
-from dlcli.inference.numeral_strings import Recognizer, Scored, recognize
+from dlcli.inference.numeral_lattice import Numeral, Scored
+from dlcli.inference.numeral_strings import Recognizer, recognize, recognize_surely
 from dlcli.inference.parallel import available_cores, in_order
 from dlcli.inference.preparation import laid_out
 from dlcli.inference.sources import ImageSource
@@ -31,7 +33,6 @@ from dlcli.vision.decode import (
 from dlcli.vision.mnist_format import bounding_box
 from dlcli.vision.pipeline import preprocess
 from dlcli.vision.rejection import ood_scores, rejection_reason
-from dlcli.vision.test_time_augmentation import tta_variants
 
 if TYPE_CHECKING:
     from dlcli.vision.grid_cells import Cell
@@ -76,7 +77,7 @@ class Number:
     text
         Its digits, such as ``42``, or ``4?`` where one is doubtful.
     probability
-        That all digits are right.
+        That all digits are right, and that there are so many of them.
     box
         Left, top, right and bottom in the picture's pixels.
     line
@@ -236,18 +237,25 @@ def _numbers(model: Model, picture: Image.Image, options: ReadingOptions) -> tup
     page = segment(picture, options.lines)
     recognizer = Recognizer(model, page)
     lines = [line for line in recognizer.read(options.digits) if line]
-    digits = [digit for line in lines for number in line for digit in number]
+    digits = [digit for line in lines for number in line for digit in number.digits]
     again = iter(recognizer.look_again(digits))
-    lines = [[[next(again) for _ in number] for number in line] for line in lines]
+    lines = [
+        [replace(number, digits=tuple(islice(again, len(number.digits)))) for number in line]
+        for line in lines
+    ]
     if options.digits is None:
         lines = [[number for number in line if _is_legible(number)] for line in lines]
-    kept = [digit.span.labels for line in lines for number in line for digit in number]
+    kept = [digit.span.labels for line in lines for number in line for digit in number.digits]
     if kept and page.fraction(frozenset[int]().union(*kept)) < _MIN_FRACTION:
         return ()
     width, height = picture.info[FULL_SIZE]
     factors = width / page.size[0], height / page.size[1]
     numbers = [
-        _number([_digit(digit, factors, options.reject) for digit in number], line_number)
+        _number(
+            [_digit(digit, factors, options.reject) for digit in number.digits],
+            line_number,
+            number.certainty,
+        )
         for line_number, line in enumerate(filter(None, lines), 1)
         for number in line
     ]
@@ -296,13 +304,13 @@ def _rows(
 
 def _recognized(model: Model, images: Pixels) -> Iterator[tuple[Array, float]]:
     """The probabilities and OOD score of each cell's image, of doubtful ones over its variants."""
-    probabilities, scores = recognize(model, images)
-    sure = probabilities.max(axis=1) * (1 - np.asarray(scores)) >= _SURE
-    doubtful = set(np.flatnonzero(~sure)[:_MAX_LOOKS].tolist())
-    for place, (row, score) in enumerate(zip(probabilities, scores, strict=True)):
-        if place in doubtful:
-            rows, of_variants = recognize(model, tta_variants(images[place]))
-            row, score = rows.mean(axis=0), float(np.mean(of_variants))  # noqa: PLW2901 - a better one
+    found = list(zip(*recognize(model, images), strict=True))
+    unsure = [not row.max() * (1 - score) >= _SURE for row, score in found]
+    doubtful = np.flatnonzero(unsure)[:_MAX_LOOKS].tolist()
+    again = recognize_surely(model, [images[place] for place in doubtful])
+    for place, scores in zip(doubtful, again, strict=True):
+        found[place] = scores
+    for row, score in found:
         yield row, score * _OTHER_ODDS / (score * _OTHER_ODDS + 1 - score)
 
 
@@ -313,10 +321,10 @@ def _strokes_box(pixels: Pixels) -> Box:
     return columns.start, rows.start, columns.stop, rows.stop
 
 
-def _is_legible(number: list[Scored]) -> bool:
+def _is_legible(number: Numeral) -> bool:
     """Whether at least half of a number's digits are no doubtful ones."""
-    reasons = [rejection_reason(digit.ood_score, digit.probabilities) for digit in number]
-    return 2 * reasons.count(None) >= len(number)
+    reasons = [rejection_reason(digit.ood_score, digit.probabilities) for digit in number.digits]
+    return 2 * reasons.count(None) >= len(number.digits)
 
 
 def _digit(scored: Scored, factors: tuple[float, float], reject: float) -> ReadDigit:
@@ -332,11 +340,12 @@ def _read_digit(probabilities: Array, ood_score: float, box: Box, reject: float)
     return ReadDigit(int(probabilities.argmax()), probability, box)
 
 
-def _number(digits: list[ReadDigit], line: int) -> Number:
+def _number(digits: list[ReadDigit], line: int, certainty: float = 1.0) -> Number:
     text = "".join(map(_character, digits))
     left, top, right, bottom = zip(*(digit.box for digit in digits), strict=True)
     box = (min(left), min(top), max(right), max(bottom))
     probability = math.prod(digit.probability for digit in digits if _character(digit) != EMPTY)
+    probability *= certainty
     return Number(text, probability, box, line, tuple(digits))
 
 

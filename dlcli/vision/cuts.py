@@ -13,25 +13,31 @@ import numpy.typing as npt
 
 from dlcli.vision.candidate import Mask
 from dlcli.vision.components import Floats
-from dlcli.vision.morphology import resize, stroke_widths
+from dlcli.vision.morphology import label, resize, stroke_widths
 
 # Components are shrunk to this height first.
-_HEIGHT_PX = 40
+_HEIGHT_PX = 60
 # All lengths below are fractions of the component's height, or of the line's if that is larger.
 # Cuts start at columns this far apart. Once the component is upright, a cut moves no farther from
 # its start than one of these: straight ones part digits that overlap, free ones follow the gaps.
-_STEP = 0.05
-_REACHES = (0.08, 0.3)
+_STEP = 0.03
+_REACHES = (0.04, 0.15)
 # How much writing may lean to the right: columns a row. So many pixels tell by how much.
 _SLANTS = np.linspace(-0.3, 0.9, 13)
 _MAX_PIXELS_FOR_SLANT = 3_000
 # Two cuts of a reach are at least so far apart, in the mean over the rows, and any two so far.
-_MIN_DISTANCE = 0.1
-_MIN_DIFFERENCE = 0.04
+_MIN_DISTANCE = 0.06
+_MIN_DIFFERENCE = 0.025
 # A cut crosses no more than so many widths of a stroke.
-_MAX_CROSSED_WIDTHS = 3.0
+_MAX_CROSSED_WIDTHS = 5.0
 # A sideways step costs this much of a pixel of strokes, so that paths are straight where they may.
 _SIDEWAYS_COST = 0.05
+
+# A part of strokes that a cut leaves on one side is a stub of the other side's if it is this small,
+# as a fraction of the line's height, in both directions.
+_MAX_STUB_SIDE = 0.35
+
+Labelled = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,32 @@ def candidate_cuts(mask: Mask, line_height: float, lean: float) -> list[Cut]:
     ]
 
 
+def side_of_cut(mask: Mask, cut: Cut, line_height: float) -> Mask:
+    """What of a component is on the right of a cut.
+
+    Stubs, which a cut leaves of strokes that it crosses twice, are on the side that they came from.
+    """
+    is_right = np.arange(mask.shape[1]) >= cut.columns[:, np.newaxis]
+    max_side = _MAX_STUB_SIDE * line_height
+    whole = label(mask.view(np.uint8), connectivity=8)
+    stubs = [_stubs(mask & side, whole, max_side) for side in (is_right, ~is_right)]
+    return (is_right & ~stubs[0]) | stubs[1]
+
+
+def _stubs(side: Mask, whole: Labelled, max_side: float) -> Mask:
+    """The small parts on one side of a cut that continue on the other."""
+    labels, statistics = label(side.view(np.uint8), connectivity=8)
+    is_small = np.all(statistics[:, 2:4] <= max_side, axis=1)
+    is_small[[0, int(statistics[1:, -1].argmax()) + 1 if len(statistics) > 1 else 0]] = False
+    if not is_small.any():
+        return np.zeros(side.shape, np.bool_)
+    numbers = np.flatnonzero(is_small)
+    # Any pixel of a part tells which component it is of; parts that are whole ones stay.
+    where = np.array([np.flatnonzero((labels == number).reshape(-1))[0] for number in numbers])
+    areas = whole[1][whole[0].reshape(-1)[where], -1]
+    return np.isin(labels, numbers[areas > statistics[numbers, -1]])
+
+
 def _best(
     paths: npt.NDArray[np.intp], costs: Floats, max_cost: float, min_distance: float
 ) -> list[int]:
@@ -133,24 +165,37 @@ def _cheapest_paths(
     """For each start the cheapest path from top to bottom that stays near it, and its cost.
 
     Dynamic programming, row by row, in a strip around each start; outside the component there is
-    background.
+    background. In each row, a path may go sideways as far as the strip is wide.
     """
     height, _ = mask.shape
     padded = np.pad(mask, ((0, 0), (reach, reach))).astype(np.float64)
     strips = np.arange(2 * reach + 1) + starts[:, np.newaxis]
-    cost = padded[0][strips]
+    cost = np.zeros(strips.shape)
     came_from = np.zeros((height, *strips.shape), np.intp)
-    for row in range(1, height):
-        walled = np.pad(cost, ((0, 0), (1, 1)), constant_values=np.inf)
-        moves = np.stack([cost, walled[:, :-2] + _SIDEWAYS_COST, walled[:, 2:] + _SIDEWAYS_COST])
-        best = moves.argmin(axis=0)
-        came_from[row] = np.array([0, -1, 1])[best]
-        cost = np.take_along_axis(moves, best[np.newaxis], axis=0)[0] + padded[row][strips]
+    for row in range(height):
+        crossed = padded[row][strips]
+        # The cost of a walk along the row is the difference of these sums.
+        walk = np.cumsum(crossed + _SIDEWAYS_COST, axis=1)
+        before = walk - (crossed + _SIDEWAYS_COST)
+        right, from_left = _running_minimum(cost - before)
+        left, from_right = _running_minimum((cost + walk)[:, ::-1])
+        right, left = right + before + crossed, left[:, ::-1] - walk + crossed
+        from_right = 2 * reach - from_right[:, ::-1]
+        came_from[row] = np.where(right <= left, from_left, from_right)
+        cost = np.minimum(right, left)
     at = cost.argmin(axis=1)
     each = np.arange(len(strips))
     total = cost[each, at]
     paths = np.empty((len(strips), height), np.intp)
     for row in range(height - 1, -1, -1):
         paths[:, row] = strips[each, at] - reach
-        at = at + came_from[row][each, at]
+        at = came_from[row][each, at]
     return paths, total
+
+
+def _running_minimum(values: Floats) -> tuple[Floats, npt.NDArray[np.intp]]:
+    """The least value so far in each row of an array, and where it was."""
+    least = np.minimum.accumulate(values, axis=1)
+    is_new = values <= least
+    places = np.where(is_new, np.arange(values.shape[1]), 0)
+    return least, np.maximum.accumulate(places, axis=1)

@@ -18,7 +18,7 @@ from PIL import Image
 from dlcli.nn.types import Pixels
 from dlcli.vision.candidate import Box, FloatImage, Mask
 from dlcli.vision.components import Components, connected_components, strokes_of
-from dlcli.vision.cuts import candidate_cuts, slant
+from dlcli.vision.cuts import candidate_cuts, side_of_cut, slant
 from dlcli.vision.morphology import dilate, label
 from dlcli.vision.normalization import STROKE_LEVEL, normalize_digit
 from dlcli.vision.page_foreground import WINDOW, page_channels, page_foreground
@@ -162,7 +162,7 @@ class Page:
         for start in range(len(line.boundaries) - 1):
             parts: list[float] = []
             for end in range(start + 1, len(line.boundaries)):
-                span = self._span(line, start, end, tuple(parts))
+                span = self.span(line, start, end, tuple(parts))
                 if span is not None:
                     if span.width > _MAX_WIDTH and (parts or span.is_cut):
                         break
@@ -186,9 +186,10 @@ class Page:
         ]
         return min(heights) >= _MIN_HEIGHT_OF_DIGIT * line.height
 
-    def _span(self, line: Line, start: int, end: int, parts: tuple[float, ...]) -> Span | None:
+    def span(self, line: Line, start: int, end: int, parts: tuple[float, ...] = ()) -> Span | None:
+        """What stands on a line from one boundary to another; None between cuts that cross."""
         labels = line.labels(start, end)
-        if not labels:  # cuts that cross
+        if not labels:
             return None
         box = self.components.box(list(labels))
         left, top, right, bottom = box
@@ -301,8 +302,9 @@ class Page:
         rows, columns = np.nonzero(mask)
         hashes = np.random.default_rng(0).integers(2**64, size=len(cuts), dtype=np.uint64)
         codes = np.zeros(len(rows), np.uint64)
-        for cut, hashed in zip(cuts, hashes, strict=True):
-            codes[columns >= cut.columns[rows]] += hashed
+        is_right = [side_of_cut(mask, cut, line_height)[rows, columns] for cut in cuts]
+        for right_of_cut, hashed in zip(is_right, hashes, strict=True):
+            codes[right_of_cut] += hashed
         kinds, some, piece = np.unique(codes, return_index=True, return_inverse=True)
         first = len(components.mass)
         window[rows, columns] = first + piece
@@ -321,8 +323,8 @@ class Page:
         components.mass[atom] = 0
         self._components = _with_pieces(components, boxes, mass.tolist())
         on_left = [
-            frozenset((first + np.flatnonzero(columns[some] < cut.columns[rows[some]])).tolist())
-            for cut in cuts
+            frozenset((first + np.flatnonzero(~right_of_cut[some])).tolist())
+            for right_of_cut in is_right
         ]
         return (
             frozenset(range(first, first + len(kinds))),

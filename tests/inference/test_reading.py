@@ -80,6 +80,29 @@ def test_the_number_of_digits_decides_where_a_number_ends(model, page):
     assert texts(read_picture(model, picture, ReadingOptions(digits=2))) == ["38", "51", "42"]
 
 
+def test_gaps_that_are_clearly_wider_than_others_part_numbers(model, page):
+    picture = page(("3", 40, 40), ("15", 140, 40), ("8", 290, 40), ("24", 390, 40), pitch=36)
+    assert texts(read_picture(model, picture)) == ["3", "15", "8", "24"]
+
+
+def test_something_as_large_as_a_digit_that_is_none_is_doubtful(model, page):
+    picture = page(("42", 40, 40), ("58", 182, 40))
+    ImageDraw.Draw(picture).rectangle((140, 46, 172, 92), fill=0)
+    (number,) = read_picture(model, picture)
+    assert number.text == "42?58"
+    assert number.digits[2].digit is None
+
+
+def test_a_number_of_digits_that_touch_is_less_probable_than_its_digits(model, page):
+    (apart,) = read_picture(model, page(("385", 60, 200)))
+    (touching,) = read_picture(model, page(("385", 60, 200), pitch=33))
+    assert apart.text == touching.text == "385"
+    for number in (apart, touching):
+        of_digits = np.prod([digit.probability for digit in number.digits])
+        assert number.probability <= of_digits
+    assert touching.probability < np.prod([digit.probability for digit in touching.digits])
+
+
 def test_digits_that_touch_are_read(model, page):
     (number,) = read_picture(model, page(("3850", 60, 200), pitch=33))
     assert number.text == "3850"

@@ -85,7 +85,7 @@ def test_predict_uses_the_network_that_was_trained(sample, tmp_path, monkeypatch
     network = train(examples, examples, config)
     save(network, tmp_path / "rejection.npz")
     monkeypatch.setattr(rejection, "WEIGHTS_FILE", tmp_path / "rejection.npz")
-    used = rejection.network.__wrapped__()
+    used = rejection.network()
     assert used.layer_sizes == (784, 16, 11)
     _, expected = network.infer(examples.images)
     _, probabilities = used.infer(examples.images)

@@ -95,6 +95,14 @@ def test_the_box_around_a_number_is_removed_though_it_is_askew():
     assert len(line.members) == 5
 
 
+def test_the_detached_bar_of_a_digit_makes_no_frame_of_its_neighbours():
+    strokes = [[(100, 60), (100, 140)], [(100, 100), (150, 100)], [(150, 60), (150, 140)]]
+    bar = [[(115, y), (140, y)] for y in range(53, 70, 4)]
+    page = segment(drawn((400, 300), *strokes, *bar))
+    (line,) = page.lines
+    assert (98, 60, 153, 141) in boxes(page, line)
+
+
 def test_two_rings_that_touch_can_be_cut_where_they_touch():
     page = segment(drawn((300, 200), ring(100, 80), ring(123, 80)))
     (line,) = page.lines
