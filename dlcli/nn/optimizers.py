@@ -55,9 +55,9 @@ class Optimizer(ABC):
                 part *= np.abs(part) > _NEGLIGIBLE
 
     @property
-    @abstractmethod
-    def kernel(self) -> str:
-        """The name of the pass that makes a step."""
+    def kernel(self) -> str | None:
+        """The name of the pass that makes a step; None if it is not in the table of kernels."""
+        return None
 
     @abstractmethod
     def step(self, gradient: Array, learning_rate: float) -> None:

@@ -191,7 +191,9 @@ class _Trainer:
     def saved_by_compiling(self) -> float:
         """About how many seconds compiled kernels save in a step, at least."""
         network, optimizer = self._state.network, self._state.optimizer
-        saved = kernels.KERNELS[optimizer.kernel].saves * network.parameters.size
+        saved = 0.0
+        if optimizer.kernel is not None:
+            saved += kernels.KERNELS[optimizer.kernel].saves * network.parameters.size
         for name, width in zip(
             ("scale_pixels", *network.activations), network.layer_sizes[:-1], strict=True
         ):
