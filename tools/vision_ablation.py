@@ -30,6 +30,7 @@ from tqdm import tqdm
 from dlcli.cli import options
 from dlcli.data import datasets
 from dlcli.errors import DlcliError
+from dlcli.inference import predictor
 from dlcli.nn.types import Array, Pixels
 from dlcli.runs import lookup
 from dlcli.runs.checkpoint import Model
@@ -49,7 +50,7 @@ from tools.photograph_accuracy import Picture, files_of, pictures_in
 
 _MODULES = (
     *(components, foreground, localization, mnist_format, normalization, pipeline, rejection),
-    test_time_augmentation,
+    *(test_time_augmentation, predictor),
 )
 # So many pictures are one piece of work for a process.
 _BATCH = 20
@@ -88,7 +89,7 @@ RULES = (
     Change("_is_part", _never, "left out"),
     Change("_holes", lambda *_: 0, "left out"),
     Change("is_mnist_like", _never, "left out"),
-    Change("tta_variants", lambda pixels: pixels[np.newaxis], "the image alone"),
+    Change("tta_variants", lambda pixels, _=None: pixels[np.newaxis], "the image alone"),
 )
 
 
@@ -137,6 +138,7 @@ CONSTANTS = (
     *_values("STROKE_LEVEL", 0.35, 0.65),
     *_values("REJECTION_THRESHOLD", 0.5, 0.6, 0.8),
     *_values("SURE_OOD", -1, 1),
+    *_values("SURE_PROBABILITY", 0, 1),
     *_values("FIRST_VARIANTS", 1),
     *_values("ROTATIONS_DEGREES", (0,)),
     *_values("SCALES", (1.0,)),
@@ -196,7 +198,7 @@ def outcome(model: Remembered, scorer: Remembered, image: Image.Image, label: in
     found = pipeline.preprocess(image, "picture", scorer)
     if found.variants is None:
         return "?"
-    probabilities = model(found.variants).mean(axis=0)
+    (probabilities,) = predictor.mean_probabilities(model, [found])
     if found.ood_score is not None and rejection.rejection_reason(found.ood_score, probabilities):
         return "?"
     return "right" if int(probabilities.argmax()) == label else "wrong"

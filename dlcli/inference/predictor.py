@@ -16,7 +16,6 @@ from dlcli.runs.checkpoint import Model
 from dlcli.vision.candidate import Box, Located, PreprocessingTrace
 from dlcli.vision.decode import ignore_warnings, read_pages, to_grey_or_rgb
 from dlcli.vision.rejection import RejectionReason, rejection_reason
-from dlcli.vision.test_time_augmentation import FIRST_VARIANTS
 
 # Above this mean probability of its first variants a picture's others are not shown to the network.
 SURE_PROBABILITY = 0.98
@@ -116,13 +115,9 @@ def predict_image(model: Model, image: Image.Image, name: str, reject: float = 0
 def _classify(model: Model, batch: "list[Preprocessed]", reject: float) -> Iterator[Prediction]:
     """Predict a batch of pictures."""
     outputs = iter(
-        _probabilities(
-            model,
-            [
-                found.variants
-                for _, found in batch
-                if isinstance(found, Located) and found.variants is not None
-            ],
+        mean_probabilities(
+            lambda images: model.infer(images)[1],
+            [f for _, f in batch if isinstance(f, Located) and f.variants is not None],
         )
     )
     for name, found in batch:
@@ -146,25 +141,29 @@ def _classify(model: Model, batch: "list[Preprocessed]", reject: float) -> Itera
         )
 
 
-def _probabilities(model: Model, variants: list[Pixels]) -> list[Array]:
+def mean_probabilities(
+    classify: Callable[[Pixels], Array], found: Sequence[Located]
+) -> list[Array]:
     """The mean over each picture's variants, or over the first ones if that is sure."""
-    means = _means(model, [several[:FIRST_VARIANTS] for several in variants])
+    means = _means(classify, [located.variants for located in found])
     unsure = [
         index
         for index, mean in enumerate(means)
-        if len(variants[index]) > FIRST_VARIANTS and not mean.max() > SURE_PROBABILITY
+        if found[index].make_variants is not None and not mean.max() > SURE_PROBABILITY
     ]
-    for index, mean in zip(unsure, _means(model, [variants[i] for i in unsure]), strict=True):
+    others = _means(classify, [found[index].all_variants for index in unsure])
+    for index, mean in zip(unsure, others, strict=True):
         means[index] = mean
     return means
 
 
-def _means(model: Model, variants: list[Pixels]) -> list[Array]:
+def _means(classify: Callable[[Pixels], Array], variants: Sequence[Pixels | None]) -> list[Array]:
     """The mean over each picture's variants, by one forward pass for all pictures."""
-    if not variants:
+    images = [several for several in variants if several is not None]
+    if not images:
         return []
-    ends = np.cumsum([len(several) for several in variants])
-    outputs = np.split(model.infer(np.concatenate(variants))[1], ends[:-1])
+    ends = np.cumsum([len(several) for several in images])
+    outputs = np.split(classify(np.concatenate(images)), ends[:-1])
     return [output.mean(axis=0) if len(output) > 1 else output[0] for output in outputs]
 
 

@@ -20,7 +20,7 @@ from dlcli.vision import pipeline, plain
 from dlcli.vision.candidate import Located
 from dlcli.vision.mnist_format import bounding_box, centre_of_mass
 from dlcli.vision.rejection import indifferent_scores
-from dlcli.vision.test_time_augmentation import tta_variants
+from dlcli.vision.test_time_augmentation import FIRST_VARIANTS, tta_variants
 
 # What covers more of an image is its ground, and not thick strokes.
 _MIN_GROUND = 0.6
@@ -86,16 +86,21 @@ def _accepted(found: Located) -> Located:
     """A candidate that is not rejected for not being a digit, if anything was found."""
     if found.pixels is None:
         return found
-    variants = tta_variants(found.pixels) if found.variants is None else found.variants
-    return replace(found, rejection=None, variants=variants, ood_score=None)
+    accepted = replace(found, rejection=None, ood_score=None)
+    return accepted if found.variants is not None else _with_variants(accepted, found.pixels)
 
 
 def _laid_out(found: Located, trained: TrainingImages) -> Located:
     """A candidate as large and centred as the strokes of the training images."""
     if found.pixels is None or found.variants is None:
         return found
-    pixels = _laid_out_pixels(found.pixels, trained)
-    return replace(found, pixels=pixels, variants=tta_variants(pixels))
+    return _with_variants(found, _laid_out_pixels(found.pixels, trained))
+
+
+def _with_variants(found: Located, pixels: Pixels) -> Located:
+    """A candidate with other pixels."""
+    first, make_all = tta_variants(pixels, FIRST_VARIANTS), partial(tta_variants, pixels)
+    return replace(found, pixels=pixels, variants=first, make_variants=make_all)
 
 
 def _laid_out_pixels(pixels: Pixels, trained: TrainingImages) -> Pixels:
@@ -120,5 +125,10 @@ def _laid_out_pixels(pixels: Pixels, trained: TrainingImages) -> Pixels:
 def _inverted(found: Located) -> Located:
     if found.pixels is None:
         return found
-    variants = None if found.variants is None else 255 - found.variants
-    return replace(found, pixels=255 - found.pixels, variants=variants)
+    make = found.make_variants
+    return replace(
+        found,
+        pixels=255 - found.pixels,
+        variants=None if found.variants is None else 255 - found.variants,
+        make_variants=None if make is None else lambda: 255 - make(),
+    )

@@ -269,12 +269,13 @@ def _single(
 ) -> tuple[Number, ...]:
     """The only digit on a picture, as ``predict`` finds it, unless it finds several."""
     located = preprocess(picture, "picture")
-    if located.pixels is None or located.variants is None:
+    variants = located.all_variants
+    if located.pixels is None or variants is None:
         return tuple(otherwise)
-    probabilities = model.infer(laid_out(located.variants, model.metadata.images))[1].mean(axis=0)
+    probabilities = model.infer(laid_out(variants, model.metadata.images))[1].mean(axis=0)
     ood_score = located.ood_score
     if ood_score is None:  # a picture in MNIST's format
-        ood_score = float(ood_scores(located.variants).mean())
+        ood_score = float(ood_scores(variants).mean())
     if rejection_reason(ood_score, probabilities) is not None:
         return ()
     box = located.box or _strokes_box(located.pixels)

@@ -1,5 +1,6 @@
 """What may be the digit on a picture, and how it was found."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,9 +67,11 @@ class Located:
     rejection
         Why it is no single digit, as far as its shape tells.
     variants
-        To average over, shape (n, 784); None if it is rejected.
+        The first to average over, shape (n, 784); None if it is rejected.
+    make_variants
+        Makes all of them, for a digit that the first leave in doubt; None if there are no others.
     ood_score
-        The mean over the variants, or over the first ones if that is sure; None if none is
+        The mean over all variants, or over the first ones if that is sure; None if none is
         expected.
     box
         Where it lies, in pixels of the picture; None if nothing was found.
@@ -77,6 +80,12 @@ class Located:
     pixels: Pixels | None
     rejection: RejectionReason | None = None
     variants: Pixels | None = None
+    make_variants: Callable[[], Pixels] | None = None
     ood_score: float | None = None
     box: Box | None = None
     trace: PreprocessingTrace | None = None
+
+    @property
+    def all_variants(self) -> Pixels | None:
+        """All variants to average over; None if it is rejected."""
+        return self.variants if self.make_variants is None else self.make_variants()

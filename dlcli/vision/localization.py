@@ -9,6 +9,7 @@ tried in place of dark ones.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 from PIL import Image
@@ -85,11 +86,11 @@ def locate_digit(
         trace = PreprocessingTrace(picture, box, best.foreground)
     if best.has_neighbour:
         return Located(best.pixels, RejectionReason.SEVERAL_DIGITS, box=best.box, trace=trace)
-    variants = tta_variants(best.pixels)
-    ood_score = float(scorer(variants[:FIRST_VARIANTS]).mean())
+    first, make_all = tta_variants(best.pixels, FIRST_VARIANTS), partial(tta_variants, best.pixels)
+    ood_score = float(scorer(first).mean())
     if ood_score > SURE_OOD:
-        ood_score = float(scorer(variants).mean())
-    return Located(best.pixels, None, variants, ood_score, best.box, trace)
+        ood_score = float(scorer(make_all()).mean())
+    return Located(best.pixels, None, first, make_all, ood_score, best.box, trace)
 
 
 def _best(search: "Search", scorer: Scorer) -> Candidate | None:

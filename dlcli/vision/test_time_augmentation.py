@@ -27,12 +27,12 @@ FIRST_VARIANTS = 1 + len(ROTATIONS_DEGREES) * len(SCALES)
 Corners = tuple[npt.NDArray[np.intp], npt.NDArray[np.float32]]
 
 
-def tta_variants(pixels: Pixels) -> Pixels:
-    """Variants of a 28x28 image, shape (784,): an array of shape (46, 784).
+def tta_variants(pixels: Pixels, count: int | None = None) -> Pixels:
+    """The first variants of a 28x28 image, shape (784,), or all: an array of shape (46, 784).
 
     The first is the image; the mean over the first ``FIRST_VARIANTS`` is near that over all.
     """
-    corners, weights = _bilinear()
+    corners, weights = (of_all[: count and count - 1] for of_all in _bilinear())
     # One pixel of background at the end, for what comes from outside the image.
     levels = np.append(pixels, np.uint8(0)).astype(np.float32)
     transformed = np.einsum("vpc,vpc->vp", levels[corners], weights)

@@ -89,6 +89,7 @@ def test_a_photograph_becomes_dark_on_light_for_a_model_of_dark_digits(prepared)
     light, dark = (prepared(page("7"), images) for images in (MNIST, DARK))
     np.testing.assert_array_equal(dark.pixels, 255 - light.pixels)
     np.testing.assert_array_equal(dark.variants, 255 - light.variants)
+    np.testing.assert_array_equal(dark.all_variants, 255 - light.all_variants)
     assert dark.ood_score == light.ood_score
 
 
