@@ -32,8 +32,6 @@ class Candidate:
         pixels are seen, the more.
     has_neighbour
         Whether something that may be another digit stands beside it.
-    parts
-        The number of its connected components.
     """
 
     pixels: Pixels
@@ -41,7 +39,6 @@ class Candidate:
     foreground: Pixels
     penalty: float = 0.0
     has_neighbour: bool = False
-    parts: int = 1
 
 
 @dataclass(frozen=True)

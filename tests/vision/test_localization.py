@@ -216,14 +216,6 @@ def test_the_costlier_ways_find_no_slanting_bars_either(end):
     assert not search.unlikely(search.likely())
 
 
-def test_a_stroke_of_something_else_is_no_one():
-    """A square so large that the narrow window sees its sides alone, and one of them broken off."""
-    frame = ((60, 60, 90, 240), (210, 60, 240, 240), (90, 60, 200, 90), (90, 210, 210, 240))
-    boxes = boxes_of(Search(page(*frame)).likely())
-    assert any(is_near(box, (60, 60, 240, 240), 3) for box in boxes)
-    assert not any(box[2] - box[0] < 60 for box in boxes)
-
-
 FRAME = ((60, 30, 70, 270), (230, 30, 240, 270), (60, 30, 240, 40), (60, 260, 240, 270))
 
 
