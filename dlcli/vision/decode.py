@@ -72,6 +72,7 @@ _NEED_MORE_THAN_PILLOW = {".heic", ".heif", ".hif", ".avif"}
 
 def picture_suffixes() -> set[str]:
     """The endings of picture files, such as ``.png``, in lower case."""
+    Image.preinit()  # so that files are first tried as those of the usual formats
     Image.init()
     kinds = Image.registered_extensions().items()
     return {suffix for suffix, kind in kinds if kind in Image.OPEN} | _NEED_MORE_THAN_PILLOW

@@ -35,7 +35,7 @@ def normalize_digit(strokes: FloatImage) -> Pixels:
     rows, columns = bounding_box(mask)
     pixel = max(rows.stop - rows.start, columns.stop - columns.start) / DIGIT_SIDE_PX
     missing = round((MIN_STROKE_WIDTH_PX * pixel - float(stroke_widths(mask).mean())) / 2)
-    holes = _holes(mask, pixel)
+    holes = _holes(mask, pixel) if missing > 0 else 0
     while missing > 0:
         thick = thicken(strokes, missing)
         if _holes(thick >= STROKE_LEVEL, pixel) >= holes:
