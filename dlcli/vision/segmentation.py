@@ -19,7 +19,7 @@ from dlcli.nn.types import Pixels
 from dlcli.vision.candidate import Box, FloatImage, Mask
 from dlcli.vision.components import Components, connected_components, strokes_of
 from dlcli.vision.cuts import candidate_cuts, side_of_cut, slant
-from dlcli.vision.morphology import dilate, label
+from dlcli.vision.morphology import dilate, label, resize
 from dlcli.vision.normalization import STROKE_LEVEL, normalize_digit
 from dlcli.vision.page_foreground import WINDOW, page_channels, page_foreground
 from dlcli.vision.printed_lines import without_print
@@ -42,6 +42,8 @@ _MIN_HEIGHT_OF_DIGIT = 0.8
 _MAX_PART_HEIGHT = 0.5
 # Parts of a candidate with a smaller fraction of its area are scraps of other digits.
 _MIN_PART_AREA = 0.07
+# What is cut out is shrunk to this length first.
+_MAX_CUT_LENGTH_PX = 56
 # Digits do not begin or end at a gap this wide that is none: inside a component.
 _NO_GAP = -1.0
 
@@ -201,7 +203,7 @@ class Page:
     def pixels(self, span: Span) -> Pixels:
         """A candidate in MNIST's format, shape (784,)."""
         strokes = strokes_of(self.components, list(span.labels))
-        return normalize_digit(_without_scraps(strokes) if span.is_cut else strokes)
+        return normalize_digit(_without_scraps(_shrunk(strokes)) if span.is_cut else strokes)
 
     def mass(self, line: Line) -> list[float]:
         """The mass between each two boundaries, as a fraction of a usual digit's on the line."""
@@ -330,6 +332,15 @@ class Page:
             frozenset(range(first, first + len(kinds))),
             [(labels, cut.crossed) for labels, cut in zip(on_left, cuts, strict=True)],
         )
+
+
+def _shrunk(strokes: FloatImage) -> FloatImage:
+    """The strokes at a size that is enough for 28x28 pixels: there are many cuts."""
+    height, width = strokes.shape
+    scale = _MAX_CUT_LENGTH_PX / max(height, width)
+    if scale >= 1:
+        return strokes
+    return resize(strokes, max(1, round(width * scale)), max(1, round(height * scale)))
 
 
 def _without_scraps(strokes: FloatImage) -> FloatImage:
