@@ -1,11 +1,13 @@
 """The networks, batches and optimisers of the epoch benchmark."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from dlcli.config.schema import Config
 from dlcli.config.validation import from_builtins
 
+OURS = ("dlcli", "dlcli_compiled")
+Target: TypeAlias = tuple[str, str, float]
 LEARNING_RATES = {"sgd": 0.05, "adam": 0.001}
 MOMENTUM = 0.9
 
@@ -19,9 +21,9 @@ class Case:
     rounds
         Timed epochs, after a first one that is not timed.
     targets
-        By contender, the largest ratio of dlcli's time to its time.
+        Which of ours, a contender, and the largest ratio of their times.
     min_product_fraction
-        The smallest fraction of dlcli's time that the matrix products alone may take.
+        The smallest fraction of dlcli's time, with Numba, that the matrix products alone may take.
     variants
         Contenders that add a feature to dlcli's training, each with the largest ratio of its
         time to that without the feature, or None. Cases with variants leave out the frameworks.
@@ -31,7 +33,7 @@ class Case:
     optimizer: str
     batch_size: int = 128
     rounds: int = 9
-    targets: tuple[tuple[str, float], ...] = (("sklearn", 0.45),)
+    targets: tuple[Target, ...] = ()
     min_product_fraction: float | None = None
     variants: tuple[tuple[str, float | None], ...] = ()
 
@@ -61,31 +63,36 @@ class Case:
         return from_builtins(values | settings, "benchmarks/cases.py")
 
 
-_SKLEARN = ("sklearn", 0.45)
+def _targets(jax: float, *, numpy_to_jax: float | None = None) -> tuple[Target, ...]:
+    """The targets of a case: with Numba against JAX, and of NumPy alone, if it has one."""
+    found = [
+        ("dlcli_compiled", "jax", jax),
+        *((ours, "torch", 0.5) for ours in OURS),
+        *((ours, "sklearn", 0.45) for ours in OURS),
+    ]
+    if numpy_to_jax is not None:
+        found.insert(1, ("dlcli", "jax", numpy_to_jax))
+    return tuple(found)
+
 
 CASES = (
-    Case(
-        (128,), "sgd", targets=(("torch", 0.5), ("jax", 1.0), _SKLEARN), min_product_fraction=0.65
-    ),
-    Case((128,), "adam", targets=(("torch", 0.65), ("jax", 1.15), _SKLEARN)),
-    Case(
-        (512, 512), "adam", rounds=5, targets=(("torch", 0.9), _SKLEARN), min_product_fraction=0.65
-    ),
-    Case((128,), "sgd", batch_size=32, rounds=5),
-    Case((128,), "sgd", batch_size=512, rounds=5),
+    Case((128,), "sgd", targets=_targets(0.95, numpy_to_jax=1.15)),
+    Case((128,), "adam", targets=_targets(0.95, numpy_to_jax=1.15)),
+    Case((512, 512), "adam", rounds=7, targets=_targets(0.95), min_product_fraction=0.85),
+    Case((128,), "sgd", batch_size=32, rounds=7, targets=_targets(1.1)),
+    Case((128,), "sgd", batch_size=512, rounds=7, targets=_targets(0.95)),
     Case(
         (2500, 2000, 1500, 1000, 500),
         "sgd",
-        rounds=3,
-        targets=(("torch", 1.0), _SKLEARN),
-        min_product_fraction=0.8,
+        rounds=7,
+        targets=_targets(0.95),
+        min_product_fraction=0.88,
     ),
     Case(
         (1024, 1024, 1024),
         "adam",
         batch_size=256,
-        rounds=5,
-        targets=(),
-        variants=(("dlcli_augmented", 1.25), ("dlcli_normalised", None), ("dlcli_averaged", None)),
+        rounds=7,
+        variants=(("dlcli_augmented", 1.15), ("dlcli_normalised", None), ("dlcli_averaged", None)),
     ),
 )

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_info
+from threadpoolctl import ThreadpoolController, threadpool_info
 
 from benchmarks.cases import MOMENTUM, Case
 from dlcli.config import files as config_files
@@ -24,6 +24,7 @@ from dlcli.nn.kernels import NUMPY
 from dlcli.training.builders import make_network
 from dlcli.training.loop import fit
 from dlcli.training.state import initial_state
+from dlcli.training.threads import Threads, candidates
 
 Layers = list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
 
@@ -53,7 +54,10 @@ class Dlcli:
         config = case.config(**self.settings)
         self.state = initial_state(config, 10)
         nothing = Examples(train.images[:0], train.labels[:0])
-        self.epochs = fit(config, train, nothing, self.state)
+        blas = ThreadpoolController().select(user_api="blas")
+        most = max(pool["num_threads"] for pool in blas.info())
+        threads = Threads(candidates(most), None, blas)
+        self.epochs = fit(config, train, nothing, self.state, threads=threads)
 
     def epoch(self) -> float:
         return next(self.epochs).train_loss
@@ -149,29 +153,28 @@ class Torch:
                 linear.bias.copy_(torch.from_numpy(bias))
             self.network.extend([linear, torch.nn.ReLU()])
         self.network = self.network[:-1]
+        parameters, rate = self.network.parameters(), case.learning_rate
         if case.optimizer == "sgd":
             self.optimizer: Any = torch.optim.SGD(
-                self.network.parameters(), lr=case.learning_rate, momentum=MOMENTUM, fused=True
+                parameters, lr=rate, momentum=MOMENTUM, fused=True
             )
         else:
-            self.optimizer = torch.optim.Adam(
-                self.network.parameters(), lr=case.learning_rate, fused=True
-            )
-        self.cost = self._cost
+            self.optimizer = torch.optim.Adam(parameters, lr=rate, fused=True)
 
-    def _cost(self, images: Any, labels: Any) -> Any:
-        return self.torch.nn.functional.cross_entropy(self.network(images), labels)
+    def step(self, rows: Any) -> Any:
+        """Train on a batch; its loss. ``index_select`` takes a sixth of the time of ``[rows]``."""
+        images, labels = self.images.index_select(0, rows), self.labels.index_select(0, rows)
+        loss = self.torch.nn.functional.cross_entropy(self.network(images), labels)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach()
 
     def epoch(self) -> float:
         count = len(self.images)
-        order = self.torch.randperm(count)
         total = self.torch.zeros(())
-        for rows in order.split(self.batch_size):
-            loss = self.cost(self.images[rows], self.labels[rows])
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.optimizer.step()
-            total += loss.detach() * len(rows)
+        for rows in self.torch.randperm(count).split(self.batch_size):
+            total += self.step(rows) * len(rows)
         return float(total) / count
 
     def layers(self) -> Layers:
@@ -183,11 +186,43 @@ class Torch:
 
 
 class TorchCompiled(Torch):
-    """PyTorch with the cost and its gradient compiled by ``torch.compile``."""
+    """PyTorch with the whole step in one graph of ``torch.compile``, the optimiser included."""
 
     def __init__(self, case: Case, train: Examples) -> None:
         super().__init__(case, train)
-        self.cost = self.torch.compile(self._cost, dynamic=False)
+        torch, rate, network = self.torch, case.learning_rate, self.network
+        parameters = {name: p.detach() for name, p in network.named_parameters()}
+        mean, square = (
+            {name: torch.zeros_like(p) for name, p in parameters.items()} for _ in range(2)
+        )
+        steps = torch.zeros(())
+
+        def cost(parameters: Any, images: Any, labels: Any) -> Any:
+            logits = torch.func.functional_call(network, parameters, (images,))
+            return torch.nn.functional.cross_entropy(logits, labels)
+
+        def momentum(name: str, gradient: Any) -> None:
+            mean[name].mul_(MOMENTUM).add_(gradient)
+            parameters[name].sub_(rate * mean[name])
+
+        def adam(name: str, gradient: Any) -> None:
+            mean[name].lerp_(gradient, 0.1)
+            square[name].mul_(0.999).add_(0.001 * gradient * gradient)
+            corrected = mean[name] / (1 - 0.9**steps)
+            root = (square[name] / (1 - 0.999**steps)).sqrt()
+            parameters[name].sub_(rate * corrected / (root + 1e-8))
+
+        update = momentum if case.optimizer == "sgd" else adam
+
+        def step(rows: Any) -> Any:
+            images, labels = self.images.index_select(0, rows), self.labels.index_select(0, rows)
+            gradients, loss = torch.func.grad_and_value(cost)(parameters, images, labels)
+            steps.add_(1)
+            for name, gradient in gradients.items():
+                update(name, gradient)
+            return loss
+
+        self.step = torch.compile(step, dynamic=False)  # type: ignore[method-assign]
 
 
 class Jax:
@@ -199,7 +234,7 @@ class Jax:
 
         self.jax = jax
         self.images = jnp.asarray(train.images.astype(np.float32) / 255)
-        self.labels = jnp.asarray(train.labels.astype(np.int32))
+        self.targets = jnp.asarray(np.eye(10, dtype=np.float32)[train.labels])
         self.random = np.random.default_rng(0)
         parameters = [(jnp.asarray(w), jnp.asarray(b)) for w, b in _initial_layers(case)]
         mean, square = (jax.tree.map(jnp.zeros_like, parameters) for _ in range(2))
@@ -207,12 +242,12 @@ class Jax:
         count, size, rate = len(train), case.batch_size, case.learning_rate
         whole = count // size * size
 
-        def cost(parameters: Any, images: Any, labels: Any) -> Any:
+        def cost(parameters: Any, images: Any, targets: Any) -> Any:
             *hidden, (weight, bias) = parameters
             for w, b in hidden:
                 images = jax.nn.relu(images @ w + b)
             log_probabilities = jax.nn.log_softmax(images @ weight + bias)
-            return -jnp.mean(jnp.take_along_axis(log_probabilities, labels[:, None], axis=1))
+            return -jnp.mean(jnp.sum(targets * log_probabilities, axis=1))
 
         def momentum(state: Any, gradients: Any) -> Any:
             parameters, velocity, unused, steps = state
@@ -238,12 +273,13 @@ class Jax:
 
         update = momentum if case.optimizer == "sgd" else adam
 
-        def step(images: Any, labels: Any, state: Any, rows: Any) -> Any:
-            loss, gradients = jax.value_and_grad(cost)(state[0], images[rows], labels[rows])
+        def step(images: Any, targets: Any, state: Any, rows: Any) -> Any:
+            batch = [x.at[rows].get(mode="promise_in_bounds") for x in (images, targets)]
+            loss, gradients = jax.value_and_grad(cost)(state[0], *batch)
             return update(state, gradients), loss * len(rows)
 
-        def epoch(state: Any, images: Any, labels: Any, order: Any) -> Any:
-            one_step = functools.partial(step, images, labels)
+        def epoch(state: Any, images: Any, targets: Any, order: Any) -> Any:
+            one_step = functools.partial(step, images, targets)
             state, losses = jax.lax.scan(one_step, state, order[:whole].reshape(-1, size))
             total = losses.sum()
             if whole < count:
@@ -255,7 +291,7 @@ class Jax:
 
     def epoch(self) -> float:
         order = self.random.permutation(len(self.images)).astype(np.int32)
-        self.state, loss = self.compiled(self.state, self.images, self.labels, order)
+        self.state, loss = self.compiled(self.state, self.images, self.targets, order)
         return float(loss)
 
     def layers(self) -> Layers:

@@ -1,8 +1,10 @@
 """Time one epoch of every contender, in alternating rounds."""
 
 import multiprocessing
+import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -17,7 +19,6 @@ from benchmarks.contenders import CONTENDERS, TITLES, accuracy
 from benchmarks.verdicts import Verdict, at_least, at_most, same_work
 from dlcli.data import datasets
 
-OURS = ("dlcli", "dlcli_compiled")
 VARIANTS = {name for case in CASES for name, _ in case.variants}
 
 # Before each timed epoch: waiting threads of the contender before spin for a while.
@@ -66,18 +67,14 @@ class CaseResult:
         ]
         if self.case.variants:
             return found
-        for ours in OURS:
-            if ours not in self.times:
-                continue
-            who = "" if ours == "dlcli" else f" ({TITLES[ours]})"
-            for name, limit in self.case.targets:
-                if name in self.times:
-                    what = f"of the time of {TITLES[name]}{who}"
-                    found.append(at_most(limit, self.ratio(name, ours), what))
-            if self.case.min_product_fraction is not None:
-                fraction = self.product_fraction(ours)
-                limit = self.case.min_product_fraction
-                found.append(at_least(limit, fraction, f"of the limit{who}"))
+        for ours, name, limit in self.case.targets:
+            if {ours, name} <= self.times.keys():
+                what = f"of the time of {TITLES[name]} ({TITLES[ours]})"
+                found.append(at_most(limit, self.ratio(name, ours), what))
+        ours, fraction = "dlcli_compiled", self.case.min_product_fraction
+        if fraction is not None and ours in self.times:
+            what = f"of the limit ({TITLES[ours]})"
+            found.append(at_least(fraction, self.product_fraction(ours), what))
         reached = {TITLES[name]: times.accuracy for name, times in self.times.items()}
         found.append(same_work({name: a for name, a in reached.items() if a is not None}))
         return found
@@ -87,22 +84,27 @@ def takes_part(name: str, case: Case) -> bool:
     """Whether a contender takes part in a case."""
     if case.variants:
         return name in {"dlcli", "products", *dict(case.variants)}
-    if name in VARIANTS:
-        return False
-    return name != "dlcli_compiled" or case.optimizer == "adam"  # only Adam's step is compiled
+    return name not in VARIANTS
 
 
 def measure(
-    case: Case, names: Iterable[str], data_dir: Path, log: Callable[[str], None]
+    case: Case,
+    names: Iterable[str],
+    data_dir: Path,
+    log: Callable[[str], None],
+    cores: int | None = None,
 ) -> CaseResult:
-    """Run one case: a first epoch of each that is not timed, then alternating rounds."""
-    workers: dict[str, _Worker] = {}
+    """Run one case: a first epoch of each that is not timed, then alternating rounds.
+
+    ``cores`` is how many of them each contender may use; its threads are then as many.
+    """
+    workers: dict[str, Worker] = {}
     times: dict[str, Times] = {}
     try:
         for name in names:
             if not takes_part(name, case):
                 continue
-            workers[name] = _Worker(name, case, data_dir)
+            workers[name] = Worker(name, case, data_dir, cores)
             times[name] = Times()
             times[name].warm_up, _ = workers[name].epoch()
             log(f"  {TITLES[name]}: first epoch {times[name].warm_up:.2f} s")
@@ -122,40 +124,75 @@ def measure(
     return CaseResult(case, times)
 
 
-class _Worker:
+class Worker:
     """A contender in its own process, idle between requests."""
 
-    def __init__(self, name: str, case: Case, data_dir: Path) -> None:
+    def __init__(self, name: str, case: Case, data_dir: Path, cores: int | None = None) -> None:
+        """Start it, on so many of the cores that this process may use."""
         self.name = TITLES[name]
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, name, case, data_dir))
-        self.process.start()
+        with _on_cores(cores):
+            self.process.start()
         theirs.close()
 
     def epoch(self) -> tuple[float, float]:
         """Train one epoch; its seconds and its mean loss."""
-        seconds, loss = self._request("epoch")
+        self.begin()
+        return self.end()
+
+    def begin(self) -> None:
+        """Begin an epoch."""
+        self._send("epoch")
+
+    def end(self) -> tuple[float, float]:
+        """Wait for the end of an epoch; its seconds and its mean loss."""
+        seconds, loss = self._receive()
         return seconds, loss
 
     def verdict(self) -> tuple[float | None, str]:
         """Test accuracy, if the contender is a network, and versions."""
-        reached, versions = self._request("verdict")
+        self._send("verdict")
+        reached, versions = self._receive()
         return reached, versions
 
-    def _request(self, name: str) -> Any:
-        try:
-            self.connection.send(name)
+    def _send(self, request: str) -> None:
+        with self._failing():
+            self.connection.send(request)
+
+    def _receive(self) -> Any:
+        with self._failing():
             return self.connection.recv()
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
         except (EOFError, BrokenPipeError) as error:
             raise click.ClickException(
                 f"{self.name} failed, see above; to leave it out, name the others with --contender"
             ) from error
 
     def stop(self) -> None:
+        """End the process."""
         self.connection.close()
         self.process.join(10)
         self.process.kill()
+
+
+@contextmanager
+def _on_cores(count: int | None) -> Iterator[None]:
+    """Let the processes that are started in the block use so many cores."""
+    if count is None:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[:count])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def _serve(connection: Connection, name: str, case: Case, data_dir: Path) -> None:

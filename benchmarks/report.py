@@ -8,19 +8,27 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
+from typing import TypeAlias
 
+from benchmarks.cases import OURS
 from benchmarks.commands import CommandResult
 from benchmarks.contenders import TITLES
-from benchmarks.epochs import OURS, CaseResult
+from benchmarks.epochs import CaseResult
+from benchmarks.load import CASE, LoadResult
 from benchmarks.verdicts import Verdict
 
 _PACKAGES = ("numpy", "numba", "torch", "jax", "scikit-learn", "click", "pillow")
 _THREAD_VARIABLES = re.compile(r"(OPENBLAS|OMP|MKL|XLA|JAX)_|DLCLI_THREADS")
 
 
-def write(cases: Sequence[CaseResult], commands: Sequence[CommandResult], command: str) -> str:
+Result: TypeAlias = CaseResult | LoadResult | CommandResult
+
+
+def write(results: Sequence[Result], command: str) -> str:
     """The whole report."""
-    results: list[CaseResult | CommandResult] = [*cases, *commands]
+    cases = [result for result in results if isinstance(result, CaseResult)]
+    loads = [result for result in results if isinstance(result, LoadResult)]
+    commands = [result for result in results if isinstance(result, CommandResult)]
     verdicts = [v for result in results for v in result.verdicts]
     missed = sum(not verdict.is_met for verdict in verdicts)
     parts = [
@@ -40,11 +48,20 @@ def write(cases: Sequence[CaseResult], commands: Sequence[CommandResult], comman
             "validation. The first epoch, in which JAX and PyTorch compile, is not timed. "
             "`dlcli / it` is dlcli's time divided by that of the row. The matrix products alone "
             "are the limit: an epoch in which everything else costs nothing. Without Numba dlcli "
-            "uses NumPy alone; with Numba it compiles Adam's step. The loss is the mean over the "
-            "last epoch, the accuracy that on the test images after it."
+            "uses NumPy alone; with Numba it compiles all that is no matrix product. The loss is "
+            "the mean over the last epoch, the accuracy that on the test images after it."
         )
         parts.extend(map(_case, cases))
         parts.append(_versions(cases))
+    for load in loads:
+        parts.append("## Under load")
+        parts.append(
+            f"Some epochs of {CASE.name}: the seconds of one where nothing else runs, and how many "
+            "times as long it takes where two trainings run at once (a fair share would be 2), and "
+            "beside four processes that keep every core busy (with two threads, 3)."
+        )
+        header = ("", "alone, s", "two at once", "beside busy processes")
+        parts.append(_table(header, load.rows()) + _list(load.verdicts))
     if commands:
         parts.append("## Whole commands")
         parts.append("From the start of the process to its end, with the files in the disk cache.")
