@@ -93,9 +93,10 @@ accuracy: .venv/installed-dev ## Train and evaluate every config with three seed
 	$(BIN)/python -m benchmarks.accuracy
 	$(BIN)/python -m tools.generate_docs
 
-bench: benchmarks/.venv/installed ## Compare dlcli with PyTorch, JAX, scikit-learn (15 min; 5 GB)
+bench: benchmarks/.venv/installed .venv/installed-dev ## Compare with PyTorch, JAX, scikit-learn (1 hour; 5 GB)
 	benchmarks/.venv/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .
 	benchmarks/.venv/bin/python -m benchmarks --output benchmarks/RESULTS.md
+	$(BIN)/python -m tools.generate_docs
 
 sweep: .venv/installed-dev ## Measure searches, with pruning and a second job (11 minutes)
 	$(BIN)/python -m benchmarks.sweep --output benchmarks/SWEEP.md

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import re
 import sys
 from dataclasses import replace
@@ -9,10 +10,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks import accuracy, contenders, framework_script, report
+from benchmarks import accuracy, contenders, framework_script, report, speed
 from benchmarks.cases import CASES, Case
 from benchmarks.commands import CommandResult, alternate
-from benchmarks.epochs import VARIANTS, CaseResult, Times, takes_part
+from benchmarks.epochs import VARIANTS, CaseResult, Times, _on_cores, takes_part
 from benchmarks.load import LoadResult
 from benchmarks.sweep import Search, render
 from benchmarks.verdicts import at_least, at_most, same_work
@@ -196,7 +197,7 @@ def test_the_report_has_ratios_of_rounds_and_missed_targets(monkeypatch):
     assert "| PyTorch | 0.90 | 0.400 | 0.400 to 0.400 | 0.75 | 0.120 | 98.10% |" in text
     assert "The matrix products alone take 50% of the time of dlcli." in text
     assert "- MISSED: 0.75 of the time of PyTorch (dlcli); target: at most 0.5" in text
-    assert "| dlcli | 0.150 | 2.00 | 5.00 |" in text
+    assert "| dlcli | 0.240 | 2.00 | 5.00 |" in text
     assert "- met: 2 times as long as alone (dlcli), two at once; target: at most 2.6" in text
     assert "| `import` | 0.050 | 0.050 to 0.050 | 1.20 |  |" in text
 
@@ -212,3 +213,22 @@ def test_the_page_on_searches_shows_the_effect_of_pruning_and_a_second_job():
     verdicts = re.findall(r"^\| (.*); target: .* \| (yes|no) \|$", page, flags=re.MULTILINE)
     assert [met for _, met in verdicts] == ["yes", "yes", "yes", "yes", "no"]
     assert [text.split()[0] for text, _ in verdicts] == ["60", "97", "60", "97", "1.667"]
+
+
+def test_the_page_on_speed_has_every_case_of_the_results_whoever_wins():
+    text = speed.RESULTS.read_text(encoding="utf-8")
+    titles = re.findall(r"^### (\d.*)$", text, flags=re.MULTILINE)
+    compared = [title for title in titles if "PyTorch" in dict(speed.sections(text))[title]]
+    lines = speed.table().splitlines()
+    assert len(compared) >= 6
+    assert all(any(line.startswith(f"| {title} |") for line in lines) for title in compared)
+    processor = re.search(r"processor \| ([^(]*)\(", text)
+    assert processor is not None
+    assert processor[1] in lines[0]
+
+
+def test_processes_of_the_benchmark_use_the_cores_they_are_given():
+    before = os.sched_getaffinity(0)
+    with _on_cores(1):
+        assert len(os.sched_getaffinity(0)) == 1
+    assert os.sched_getaffinity(0) == before

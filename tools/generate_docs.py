@@ -1,7 +1,8 @@
 """Write the generated parts of the documentation, and the model card of the pretrained model.
 
 From: the config schema, the table of datasets, the import contract, and the recorded results of
-``make accuracy``, ``make exports``, ``make faults`` and ``make pretrained``. Takes a second.
+``make accuracy``, ``make bench``, ``make exports``, ``make faults`` and ``make pretrained``.
+Takes a second.
 
     make readme
 """
@@ -10,7 +11,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks import accuracy, exports
+from benchmarks import accuracy, exports, speed
 from dlcli.config.reference import reference
 from dlcli.data.registry import DATASETS
 from tests.faults import record
@@ -56,6 +57,7 @@ PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "export.md": {"exports": exports.table},
     "reliability.md": {"reliability": record.table},
     "results.md": {"results": accuracy.table},
+    "speed.md": {"speed": speed.table},
 }
 
 
