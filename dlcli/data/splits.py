@@ -27,6 +27,8 @@ def split_validation(train: Examples, size: float, seed: int) -> tuple[Examples,
         No example would be left to train on.
     """
     count = _validation_count(train, size)
+    if not count:  # a copy of all images would take as long as a fifth of an epoch
+        return train, train.take(np.arange(0))
     held_out = np.zeros(len(train), dtype=bool)
     held_out[random_stream(seed, "validation").permutation(len(train))[:count]] = True
     return train.take(~held_out), train.take(held_out)

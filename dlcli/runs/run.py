@@ -172,7 +172,7 @@ class Run:
 
     @cached_property
     def _images(self) -> TrainingImages:
-        return training_images.describe(self.dataset.train, self.dataset.class_names)
+        return training_images.of_dataset(self.dataset)
 
     def _metadata(
         self,

@@ -5,26 +5,31 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlcli.data.classes import are_digits
+from dlcli.data.classes import DIGITS, are_digits
+from dlcli.data.registry import DATASETS
 from dlcli.nn.dimensions import IMAGE_SIDE
 from dlcli.nn.types import Labels, Pixels
 from dlcli.runs.metadata import Centring, Polarity, TrainingImages
-from dlcli.vision import rejection
-from dlcli.vision.candidate import FloatImage, Mask
-from dlcli.vision.mnist_format import (
-    DIGIT_SIDE_PX,
-    bounding_box,
-    centre_of_mass,
-    is_mnist_like,
-    to_mnist_format,
-)
 
 if TYPE_CHECKING:
-    from dlcli.data.datasets import Examples
+    from dlcli.data.datasets import Dataset, Examples
+    from dlcli.vision.candidate import FloatImage, Mask
 
 _MOST = 1 / 2
 # Images that are looked at, evenly spaced: enough for a majority, and done in 50 ms.
 _SAMPLE = 500
+
+MNIST = TrainingImages("light_on_dark", True, True, 20, "mass")
+"""What :func:`describe` finds in MNIST."""
+
+
+def of_dataset(dataset: "Dataset") -> TrainingImages:
+    """What most of a dataset's training images are like; nobody has to look at MNIST's."""
+    info = DATASETS.get(dataset.name)
+    is_known = info is not None and dataset.folder is None and info.preprocessing == "digit"
+    if is_known and dataset.class_names == DIGITS:
+        return MNIST
+    return describe(dataset.train, dataset.class_names)
 
 
 def describe(train: "Examples", class_names: Sequence[str]) -> TrainingImages:
@@ -33,6 +38,8 @@ def describe(train: "Examples", class_names: Sequence[str]) -> TrainingImages:
     They show digits if the rejection network, which knows MNIST's, reads most of them as their
     classes are named. Of other signs in classes from 0 to 9 that happens to one in ten.
     """
+    from dlcli.vision.mnist_format import is_mnist_like
+
     chosen = np.linspace(0, len(train) - 1, min(_SAMPLE, len(train))).astype(int)
     images, labels = train.images[chosen], train.labels[chosen]
     polarity: Polarity = "dark_on_light" if light_fraction(images) > 1 / 2 else "light_on_dark"
@@ -51,9 +58,12 @@ def describe(train: "Examples", class_names: Sequence[str]) -> TrainingImages:
 
 
 def _show_digits(
-    squares: Pixels, formatted: Mask, labels: Labels, class_names: Sequence[str]
+    squares: Pixels, formatted: "Mask", labels: Labels, class_names: Sequence[str]
 ) -> bool:
     """Whether most images, light on dark, are read as the digit that their class is named."""
+    from dlcli.vision import rejection
+    from dlcli.vision.mnist_format import to_mnist_format
+
     mnist_like = np.stack(
         [
             square.reshape(-1)
@@ -67,8 +77,10 @@ def _show_digits(
     return bool((probabilities.argmax(axis=1) == digits).mean() >= _MOST)
 
 
-def _layout(images: list[FloatImage]) -> tuple[int, Centring]:
+def _layout(images: list["FloatImage"]) -> tuple[int, Centring]:
     """The median of the strokes' longer side, and which of their centres differs less."""
+    from dlcli.vision.mnist_format import DIGIT_SIDE_PX, bounding_box, centre_of_mass
+
     if not images:
         return DIGIT_SIDE_PX, "mass"
     boxes = [bounding_box(image >= 1 / 2) for image in images]
@@ -89,7 +101,7 @@ def light_fraction(images: Pixels) -> float:
     return float((images > middle).mean())
 
 
-def _without_ground(square: Pixels) -> FloatImage:
+def _without_ground(square: Pixels) -> "FloatImage":
     """An image that is not of one colour, from 0 at its darkest to 1 at its lightest."""
     levels: FloatImage = square.astype(np.float32)
     levels -= levels.min()

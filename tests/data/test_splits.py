@@ -122,3 +122,9 @@ def test_folds_are_equally_large_and_have_all_classes_alike():
         assert per_fold.max() - per_fold.min() <= 1
     assert folds.tolist() == stratified_folds(labels, 4, seed=0).tolist()
     assert folds.tolist() != stratified_folds(labels, 4, seed=1).tolist()
+
+
+def test_without_validation_images_nothing_is_copied(sample):
+    learning, validation = split_validation(sample.train, 0, seed=0)
+    assert learning is sample.train
+    assert len(validation) == 0

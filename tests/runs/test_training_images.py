@@ -1,5 +1,7 @@
 """Training records what its images look like, from the images alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,10 +10,6 @@ from dlcli.data.classes import DIGITS
 from dlcli.data.datasets import Examples
 from dlcli.runs import lookup, training_images
 from dlcli.runs.metadata import TrainingImages
-
-MNIST = TrainingImages(
-    polarity="light_on_dark", digits=True, mnist_format=True, side_px=20, centring="mass"
-)
 
 
 def describe(train: Examples) -> TrainingImages:
@@ -29,7 +27,15 @@ def filling(image: np.ndarray) -> np.ndarray:
 
 
 def test_mnist_is_digits_light_on_dark_in_its_own_format(sample):
-    assert describe(sample.train) == MNIST
+    assert describe(sample.train) == training_images.MNIST
+    assert training_images.of_dataset(sample) == training_images.MNIST
+
+
+def test_a_folder_is_looked_at_whatever_its_name(tiny, sample):
+    bars = replace(datasets.load(str(tiny)), name="mnist")
+    assert not training_images.of_dataset(bars).digits
+    few = sample.of_classes((3, 7))
+    assert training_images.of_dataset(few).digits
 
 
 def test_dark_digits_on_a_light_ground_are_noticed(sample):
@@ -63,7 +69,10 @@ def test_images_of_one_colour_are_described_like_any_others(level):
 
 
 def test_a_single_image_is_enough(sample):
-    assert describe(Examples(sample.train.images[:1], sample.train.labels[:1])) == MNIST
+    assert (
+        describe(Examples(sample.train.images[:1], sample.train.labels[:1]))
+        == training_images.MNIST
+    )
 
 
 def test_the_ground_is_what_covers_most_even_where_strokes_reach_the_border():
@@ -76,4 +85,4 @@ def test_the_ground_is_what_covers_most_even_where_strokes_reach_the_border():
 
 def test_a_run_records_it_in_its_checkpoints(trained_model):
     for name in ("best.npz", "last.npz"):
-        assert lookup.load_named(str(trained_model / name)).metadata.images == MNIST
+        assert lookup.load_named(str(trained_model / name)).metadata.images == training_images.MNIST
