@@ -12,12 +12,12 @@ RUN python -m venv /opt/dlcli \
 
 FROM python:3.13-slim
 COPY --from=build /opt/dlcli /opt/dlcli
-# /work is the folder of the host that is mounted. What a container downloads must outlast it.
+# /workdir is the folder of the host that is mounted. What a container downloads must outlast it.
 # Matplotlib's cache is where any user (docker run --user) may write.
-ENV PATH="/opt/dlcli/bin:${PATH}" DLCLI_DATA_DIR=/work/data MPLCONFIGDIR=/tmp/matplotlib
+ENV PATH="/opt/dlcli/bin:${PATH}" DLCLI_DATA_DIR=/workdir/data MPLCONFIGDIR=/tmp/matplotlib
 RUN useradd --create-home --uid 10001 dlcli \
-    && install --directory --owner=dlcli /work
+    && install --directory --owner=dlcli /workdir
 USER 10001
-WORKDIR /work
+WORKDIR /workdir
 ENTRYPOINT ["dlcli"]
 CMD ["--help"]

@@ -68,12 +68,12 @@ def test_the_image_is_small_and_does_not_run_as_root():
 
 def test_documented_commands_are_those_of_dlcli():
     assert last("ENTRYPOINT") == '["dlcli"]'
-    assert last("WORKDIR") == "/work"
+    assert last("WORKDIR") == "/workdir"
     page = (REPOSITORY / "docs" / "install.md").read_text(encoding="utf-8")
     runs = re.findall(r"^docker run (.*)$", page, flags=re.MULTILINE)
     assert len(runs) == 2
     for line in runs:
         words = shlex.split(line)
-        assert "$PWD:/work" in words
+        assert "$PWD:/workdir" in words
         command = words[words.index("dlcli") + 1]
         assert CliRunner().invoke(cli, [command, "--help"]).exit_code == 0
