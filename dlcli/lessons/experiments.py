@@ -231,14 +231,16 @@ class Trained:
         return int(layer) - 1 if layer > 0 else int(layer)
 
     def extreme_outputs(self, layer: float, *, start: bool = False) -> float:
-        """The fraction of a hidden layer's outputs near an end of the activation's range."""
+        """The fraction of a layer's outputs near an end of the activation's range."""
         network = self.network
         if start:
             network = initial_state(self.config, len(self.data.class_names)).network
-        index = self._index(layer, len(network.activations))
-        bounds = ACTIVATIONS[network.activations[index]].bounds
+        names = (*network.activations, network.output_activation)
+        index = self._index(layer, len(names))
+        activation = ACTIVATIONS.get(names[index])  # None for softmax
+        bounds = None if activation is None else activation.bounds
         if bounds is None:
-            raise FormulaError(f"{network.activations[index]} has no ends of its range")
+            raise FormulaError(f"{names[index]} has no ends of its range")
         outputs = network.layer_outputs(self.data.validation.images)[index]
         margin = _NEAR_END * (bounds[1] - bounds[0])
         near = (outputs < bounds[0] + margin) | (outputs > bounds[1] - margin)

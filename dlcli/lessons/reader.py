@@ -71,7 +71,8 @@ class Lesson:
                 if sum(other[key] == value for other in configs.values()) <= len(configs) / 2
             ]
             settings = f" ({', '.join(words)})" if words else ""
-            found.append(f"**{name}**: {each.label}{settings}")
+            label = "" if each.label.casefold() == name.casefold() else f": {each.label}"
+            found.append(f"**{name}**{label}{settings}")
         return found
 
 

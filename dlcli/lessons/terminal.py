@@ -17,6 +17,7 @@ _LABEL_COLUMNS = 9  # left of it
 _LEAST_PLOT_COLUMNS = 20
 _PICTURE_COLUMNS = 14  # half of an image's side: a character for two columns and four rows
 _GAP = 1
+_PLAIN_FROM, _PLAIN_TO = 999.5, 1e6  # values written without powers of ten, though .3g has them
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,11 @@ def shown(value: float, *, is_fraction: bool) -> str:
         return "undefined"
     if math.isinf(value):
         return "infinite"
-    return f"{100 * value:.1f} %" if is_fraction else f"{value:.3g}"
+    if is_fraction:
+        return f"{100 * value:.1f} %"
+    if _PLAIN_FROM <= abs(value) < _PLAIN_TO:  # 1,410 and not 1.41e+03
+        return f"{float(f'{value:.3g}'):,.0f}"
+    return f"{value:.3g}"
 
 
 class _Scale:

@@ -70,7 +70,8 @@ def _curves(chart: DrawnChart) -> Figure:
     _scale(axes, chart)
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], integer=True))
     axes.set_xlabel("epoch")
-    charts.add_legend(figure, drawn)
+    if len(drawn) > 1:  # the title says what a single line is
+        charts.add_legend(figure, drawn)
     return figure
 
 

@@ -120,6 +120,8 @@ def test_measures_of_other_networks_are_refused(trained, sample):
         _ = trained.stencil_likeness
     with pytest.raises(FormulaError, match="relu has no ends of its range"):
         trained.extreme_outputs(1)
+    with pytest.raises(FormulaError, match="softmax has no ends of its range"):
+        trained.extreme_outputs(-1)
     single = config(hidden_layers="[]", epochs=1)
     with pytest.raises(FormulaError, match="no hidden neuron"):
         Trained("single", single, select(sample, single)).accuracy_without(1, important=True)

@@ -68,11 +68,18 @@ def test_a_lesson_has_a_config_for_each_experiment():
 
 def test_what_differs_between_networks_is_described():
     slow, fast = read(MINE).descriptions()
-    assert (
-        slow == "**slow**: slow (`learning_rate: 0.001`, `augmentation: null`, `train_size: 200`)"
-    )
-    assert fast.startswith("**fast**: fast (`learning_rate: 0.1`, `augmentation: {rotation: 10.0")
+    assert slow == "**slow** (`learning_rate: 0.001`, `augmentation: null`, `train_size: 200`)"
+    assert fast.startswith("**fast** (`learning_rate: 0.1`, `augmentation: {rotation: 10.0")
     assert fast.endswith("`train_size: 300`)")
+
+
+def test_a_label_that_is_the_name_is_not_said_twice():
+    text = MINE.replace("label: slow", "label: Quick").replace(
+        "  fast:\n    label: fast", "  fast:\n    label: Fast"
+    )
+    slow, fast = read(text).descriptions()
+    assert slow.startswith("**slow**: Quick (")
+    assert fast.startswith("**fast** (")
 
 
 def test_set_changes_all_networks_or_one():

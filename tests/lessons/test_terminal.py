@@ -99,3 +99,17 @@ def test_an_encoding_without_blocks_gets_ascii(encoding, style):
     for chart in (LINES, BARS, PICTURES):
         if style is terminal.ASCII:
             "\n".join(draw(chart, style=style)).encode("ascii")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1410.3, "1,410"),
+        (999.7, "1,000"),
+        (0.0685, "0.0685"),
+        (7.87e-6, "7.87e-06"),
+        (2e7, "2e+07"),
+    ],
+)
+def test_values_are_short_and_those_of_thousands_without_powers_of_ten(value, text):
+    assert terminal.shown(value, is_fraction=False) == text

@@ -90,7 +90,8 @@ class Live {
     this.makeNeurons();
     this.measureNow();
     if (!task.examples.training.length) this.setPlaying(false);
-    this.say('A new network, with random weights. It has learned nothing yet.');
+    this.say(this.isPlaying ? 'Training a new network, which began with random weights.'
+      : 'A new network, with random weights. It has learned nothing yet.');
   }
 
   /** A setting has changed that needs no new network. */
@@ -267,7 +268,7 @@ class Live {
     this.part('all-on').disabled = this.network.off.every(({ size }) => !size);
     this.measureNow();
     const name = before.unseen ? 'unseen' : 'training';
-    const change = before[name] ? ` Right of the ${name} ${this.task.several}: ${percent(before[name].accuracy)} → `
+    const change = before[name] ? ` Accuracy on the ${name} ${this.task.several}: ${percent(before[name].accuracy)} → `
       + `${percent(this.history.last[name].accuracy)}.` : '';
     this.say(`${hiddenName(layer, j)} is ${isOn ? 'on again' : 'off'}.${change}`);
   }
