@@ -15,6 +15,7 @@ from dlcli.lessons.experiments import Picture, Trained, train_side_by_side
 from dlcli.lessons.formulas import Formula, FormulaError
 from dlcli.lessons.kinds import KINDS
 from dlcli.lessons.reader import Lesson
+from dlcli.lessons.schema import Chart
 
 
 @dataclass(frozen=True)
@@ -185,8 +186,7 @@ class _Measured:
         if chart.scores:
             names = chart.experiments or tuple(self.trained)
             pairs = [(name, score) for name in names for score in chart.scores]
-            several = len(chart.scores) > 1
-            return replace(drawn, lines=[self._line(*pair, names_score=several) for pair in pairs])
+            return replace(drawn, lines=[self._line(*pair, chart) for pair in pairs])
         if chart.bars is not None:
             key = f"charts[{number + 1}].bars"
             formulas = {label: self.lesson.bars[number, label] for label in chart.bars}
@@ -195,14 +195,15 @@ class _Measured:
         key = f"charts[{number + 1}].pictures"
         return replace(drawn, pictures=self.value(key, self.lesson.pictures[number]))
 
-    def _line(self, name: str, score: str, *, names_score: bool) -> Series:
+    def _line(self, name: str, score: str, chart: Chart) -> Series:
         trained = self.trained[name]
         points = [
             (scores.epoch, value)
             for scores, value in zip(trained.history, trained.scores(score), strict=True)
             if math.isfinite(value)
         ]
-        label = (
-            f"{trained.label}, {WHOSE[score.partition('_')[0]]}" if names_score else trained.label
-        )
+        label = trained.label
+        if len(chart.scores) > 1:
+            whose = WHOSE[score.partition("_")[0]]
+            label = whose if len(chart.experiments) == 1 else f"{label}, {whose}"
         return Series(label, [epoch for epoch, _ in points], [value for _, value in points])

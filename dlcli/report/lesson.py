@@ -16,6 +16,7 @@ from dlcli.report import charts, frame, svg, thumbnails
 from dlcli.report.charts import Chart
 
 _BAR_HEIGHT_PX = 30
+_BAR_COLOUR = f"C{svg.SERIES - 1}"  # grey: the colours of lines name networks
 
 
 def render(result: Result) -> bytes:
@@ -81,7 +82,7 @@ def _bars(chart: DrawnChart) -> Figure:
     axes = figure.subplots()
     axes.grid(visible=False)
     places = range(len(values))
-    drawn = axes.barh(places, values, color=[f"C{n % svg.SERIES}" for n in places])
+    drawn = axes.barh(places, values, color=_BAR_COLOUR)
     words = [f" {shown(value, is_fraction=chart.is_fraction)}" for value in values]
     axes.bar_label(drawn, words)
     axes.set_yticks(places, labels)
