@@ -205,5 +205,5 @@ class _Measured:
         label = trained.label
         if len(chart.scores) > 1:
             whose = WHOSE[score.partition("_")[0]]
-            label = whose if len(chart.experiments) == 1 else f"{label}, {whose}"
+            label = whose if len(chart.experiments or self.trained) == 1 else f"{label}, {whose}"
         return Series(label, [epoch for epoch, _ in points], [value for _, value in points])

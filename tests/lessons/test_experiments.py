@@ -139,3 +139,15 @@ def test_every_score_picture_and_measure_has_a_value(trained):
         if name not in unfit:
             arguments = [trained] * (1 + len(each.others)) + [1.0] * len(each.numbers)
             assert isinstance(measures.measure(name, arguments), float), name
+
+
+def test_a_line_is_named_by_what_tells_it_from_the_others(sample):
+    several = MINE.replace("curve: validation_accuracy", "curve: [train_loss, validation_loss]")
+    for text, labels in (
+        (several, ["training images", "unseen images"]),
+        (several.replace("    experiments: [fast]\n", ""), ["slow, training images"]),
+        (MINE, ["fast"]),
+    ):
+        result = engine.run(reader.parse(text, "mine", "mine.yaml"), lambda _: sample)
+        found = [line.label for line in result.charts[0].lines]
+        assert found[: len(labels)] == labels
