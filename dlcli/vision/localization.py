@@ -3,8 +3,8 @@
 No single way of finding strokes is right for all pictures. So each picture gives several
 candidates: foregrounds by windows of two sizes, and groups of connected components in each. The
 rejection network scores them, from the likeliest on, and the best is the digit; one that could not
-become the best is not made. Where none is accepted, printed lines are removed, and light strokes
-tried in place of dark ones.
+become the best is not made. Where none is accepted, printed lines are removed, the colours in which
+the pen is darker than the paper tried alone, and light strokes in place of dark ones.
 """
 
 import math
@@ -118,8 +118,8 @@ class Search:
 
     def __init__(self, picture: Image.Image, size: Size | None = None) -> None:
         self.size = size or picture.size
-        self._channels = working_channels(picture)
-        self._is_dark_on_light = is_dark_on_light(self._channels)
+        channels = working_channels(picture)
+        self._channels = channels if is_dark_on_light(channels) else invert(channels)
         self.is_blank = True
 
     def likely(self) -> list[Candidate]:
@@ -128,32 +128,29 @@ class Search:
 
     def likely_below(self, limit: Callable[[], float]) -> Iterator[Candidate]:
         """Those whose penalty alone is below a limit, which may fall while they are asked for."""
-        return self._in_windows(limit, inverted=False)
+        return self._in_windows(self._channels, 0, limit)
 
     def unlikely(self, likely: list[Candidate]) -> list[Candidate]:
         """More candidates, by ways that cost more and are seldom right."""
         found: list[Candidate] = []
-        for foreground in _foregrounds(self._dark_on_light(inverted=False)):
-            for erased in without_lines(foreground):
-                found += self._in_foreground(erased, 2)
-        dark = dark_on_light_alone(self._dark_on_light(inverted=False))
-        if 0 < len(dark) < len(self._channels):
-            for foreground in _foregrounds(dark):
+        for window in WINDOWS:
+            for foreground in without_lines(local_foreground(self._channels, window)):
                 found += self._in_foreground(foreground, 2)
+        dark = dark_on_light_alone(self._channels)
+        if 0 < len(dark) < len(self._channels):
+            found += self._in_windows(dark, 2)
         if not likely or _is_page(likely[0]):
-            found += self._in_windows(lambda: math.inf, inverted=True)
+            found += self._in_windows(invert(self._channels), 2)
         # What is left of a line or an edge looks like a 1.
         return [candidate for candidate in found if not _is_bar(candidate)]
 
-    def _dark_on_light(self, *, inverted: bool) -> Sequence[Pixels]:
-        """The channels, inverted if they are light on dark; if asked for, the other way round."""
-        return self._channels if self._is_dark_on_light != inverted else invert(self._channels)
-
-    def _in_windows(self, limit: Callable[[], float], *, inverted: bool) -> Iterator[Candidate]:
-        foregrounds = _foregrounds(self._dark_on_light(inverted=inverted))
-        for number in range(len(WINDOWS)):
-            if _FOREGROUND_PENALTY * (number + 2 * inverted) < limit():
-                yield from self._in_foreground(next(foregrounds), number + 2 * inverted, limit)
+    def _in_windows(
+        self, channels: Sequence[Pixels], first: int, limit: Callable[[], float] = lambda: math.inf
+    ) -> Iterator[Candidate]:
+        """The candidates in the foregrounds of channels, numbered from the first on."""
+        for number, window in enumerate(WINDOWS, first):
+            if _FOREGROUND_PENALTY * number < limit():
+                yield from self._in_foreground(local_foreground(channels, window), number, limit)
 
     def _in_foreground(
         self, foreground: Pixels, number: int, limit: Callable[[], float] = lambda: math.inf
@@ -178,10 +175,6 @@ class Search:
                     penalty,
                     has_neighbour(components, members),
                 )
-
-
-def _foregrounds(channels: Sequence[Pixels]) -> Iterator[Pixels]:
-    return (local_foreground(channels, window) for window in WINDOWS)
 
 
 def _scaled(box: Box, size: Size, new: Size) -> Box:
