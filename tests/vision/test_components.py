@@ -304,6 +304,17 @@ def test_noise_of_any_strength_has_no_components(noise):
     assert connected_components(noisy(np.full((200, 280), 200), noise)) is None
 
 
+def test_a_faint_stroke_needs_a_cleaner_page():
+    levels = np.full((100, 120), 8, np.uint8)
+    levels[20:80, 50:58] = 36
+    assert connected_components(levels) is not None
+    levels[levels == 8] = 9
+    assert connected_components(levels) is None
+    levels[levels == 36] = 72
+    levels[levels == 9] = 18
+    assert connected_components(levels) is not None
+
+
 def test_a_stroke_is_found_in_noise():
     page = np.full((200, 280), 200)
     page[50:150, 130:142] = 60
