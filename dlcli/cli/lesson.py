@@ -66,7 +66,7 @@ def command(
     """Learn one idea by an experiment that runs here.
 
     Without NAME, lists the lessons in order. With the name or number of one, says what will be
-    tried, asks what you expect, trains two or three small networks on the embedded sample, shows
+    tried, asks what you expect, trains a few small networks on the embedded sample, shows
     what happened, and writes a page about it (needs the extra "report"). NAME may also be the
     file of a lesson that you wrote. --set changes a key of all its networks, or of one:
     --set NETWORK.KEY=VALUE. Exits with 1 if something did not happen as the lesson claims.

@@ -10,7 +10,12 @@ from dlcli.config.yaml_loader import dump
 
 def shown(value: Any) -> str:
     """A value about as the user wrote it, at no more than 60 characters."""
-    return shortened(dump(value, flow=True, ascii_only=False).removesuffix("...\n").strip())
+    return shortened(written(value))
+
+
+def written(value: Any) -> str:
+    """A value about as the user wrote it."""
+    return dump(value, flow=True, ascii_only=False).removesuffix("...\n").strip()
 
 
 def shortened(text: str) -> str:

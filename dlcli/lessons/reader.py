@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlcli.config import files
 from dlcli.config.hints import did_you_mean
-from dlcli.config.messages import shortened, shown
+from dlcli.config.messages import shortened, written
 from dlcli.config.schema import to_builtins
 from dlcli.config.validation import resolve
 from dlcli.config.yaml_loader import (
@@ -66,7 +66,7 @@ class Lesson:
         found = []
         for name, each in self.file.experiments.items():
             words = [
-                f"`{key}: {shown(value)}`"
+                f"`{key}: {written(value)}`"
                 for key, value in configs[name].items()
                 if sum(other[key] == value for other in configs.values()) <= len(configs) / 2
             ]

@@ -70,7 +70,7 @@ def test_what_differs_between_networks_is_described():
     slow, fast = read(MINE).descriptions()
     assert slow == "**slow** (`learning_rate: 0.001`, `augmentation: null`, `train_size: 200`)"
     assert fast.startswith("**fast** (`learning_rate: 0.1`, `augmentation: {rotation: 10.0")
-    assert fast.endswith("`train_size: 300`)")
+    assert fast.endswith("probability: 1.0}`, `train_size: 300`)")
 
 
 def test_a_label_that_is_the_name_is_not_said_twice():
