@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlcli.data.classes import DIGITS, are_digits
-from dlcli.data.registry import DATASETS
 from dlcli.nn.dimensions import IMAGE_SIDE
 from dlcli.nn.types import Labels, Pixels
 from dlcli.runs.metadata import Centring, Polarity, TrainingImages
@@ -25,6 +24,8 @@ MNIST = TrainingImages("light_on_dark", True, True, 20, "mass")
 
 def of_dataset(dataset: "Dataset") -> TrainingImages:
     """What most of a dataset's training images are like; nobody has to look at MNIST's."""
+    from dlcli.data.registry import DATASETS
+
     info = DATASETS.get(dataset.name)
     is_known = info is not None and dataset.folder is None and info.preprocessing == "digit"
     if is_known and dataset.class_names == DIGITS:

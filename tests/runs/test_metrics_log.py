@@ -26,6 +26,7 @@ def test_the_log_holds_a_line_for_each_epoch(tmp_path, dataset):
         "seconds",
         "samples_per_second",
         "layers",
+        "threads",
     ]
     assert list(json.loads(lines[0])["layers"][0]) == [
         "gradient_norm",
