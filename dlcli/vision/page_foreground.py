@@ -21,6 +21,8 @@ _MIN_SHORT_SIDE_PX = 64
 WINDOW = 0.12
 # The size at which the background is estimated.
 _BACKGROUND_SIDE_PX = 250
+# A page is coloured if the difference of two channels varies by so many levels, of 255, at a size.
+_MIN_COLOUR, _COLOUR_SIDE_PX = 40, 250
 # Darker backgrounds, of 255, hold more noise than light.
 _MIN_BACKGROUND = 64
 
@@ -45,9 +47,18 @@ def page_channels(page: Image.Image) -> Sequence[Pixels]:
     ]
     if not is_dark_on_light(channels):
         channels = invert(channels)
-    if len(channels) == 1:
+    if not _is_coloured(channels):
         return channels
     return [channel for channel in channels if is_dark_on_light([channel])] or channels
+
+
+def _is_coloured(channels: Sequence[Pixels]) -> bool:
+    """Whether the channels differ by more than noise; then one may be the inverse of another."""
+    height, width = channels[0].shape
+    scale = min(1.0, _COLOUR_SIDE_PX / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    first, *others = (resize(channel, *size).astype(np.int16) for channel in channels)
+    return any(np.ptp(other - first) >= _MIN_COLOUR for other in others)
 
 
 def page_foreground(channels: Sequence[Pixels], window: float) -> Pixels:

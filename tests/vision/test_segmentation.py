@@ -5,6 +5,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from dlcli.vision.cuts import candidate_cuts, slant
+from dlcli.vision.page_foreground import page_channels
 from dlcli.vision.segmentation import segment
 
 
@@ -136,6 +137,13 @@ def test_a_pen_lighter_than_the_paper_in_some_colours_leaves_gaps_between_digits
         draw.line(ring(80 + 50 * column, 70, 36, 60), fill=pen, width=7)
     (line,) = segment(page).lines
     assert len(line.members) == 6
+
+
+def test_noise_on_blank_paper_leaves_out_no_colour():
+    noise = np.random.default_rng(0).normal(210, 3, (200, 300, 3))
+    page = Image.fromarray(np.clip(noise, 0, 255).astype(np.uint8))
+    assert len(page_channels(page)) == 3
+    assert not segment(page).lines
 
 
 def test_a_blank_page_has_no_lines():
