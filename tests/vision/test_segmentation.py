@@ -139,6 +139,17 @@ def test_a_pen_lighter_than_the_paper_in_some_colours_leaves_gaps_between_digits
     assert len(line.members) == 6
 
 
+def test_thin_strokes_on_a_large_page_are_not_taken_for_its_ground():
+    page = drawn(
+        (1000, 750), *(ring(150 + 160 * column, 250, 50, 70) for column in range(3)), width=4
+    )
+    y, x = np.mgrid[:750, :1000]
+    light = 1 - 0.4 * np.clip(np.hypot(x - 558, y - 605) / 600, 0, 1)
+    lit = Image.fromarray(((100 + np.asarray(page) / 2) * light).astype(np.uint8))
+    (line,) = segment(lit).lines
+    assert len(line.members) == 3
+
+
 def test_noise_on_blank_paper_leaves_out_no_colour():
     noise = np.random.default_rng(0).normal(210, 3, (200, 300, 3))
     page = Image.fromarray(np.clip(noise, 0, 255).astype(np.uint8))
