@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -31,9 +32,11 @@ IS_WINDOWS = os.name == "nt"
 def quoted(*words: str | Path) -> str:
     """Words as they must be typed in a shell: that of Unix, or PowerShell and cmd."""
     if IS_WINDOWS:
-        import subprocess
-
-        return subprocess.list2cmdline(words)
+        plain = re.compile(r"[\w./\\:=@+-]+")
+        return " ".join(
+            word if plain.fullmatch(word) else '"{}"'.format(word.replace('"', '\\"'))
+            for word in map(str, words)
+        )
     import shlex  # takes 1 ms
 
     return shlex.join(map(str, words))

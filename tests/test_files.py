@@ -242,6 +242,7 @@ def test_paths_are_quoted_as_the_shell_of_the_system_reads_them(monkeypatch):
     monkeypatch.setattr(files, "IS_WINDOWS", True)
     assert quoted(r"runs\a") == r"runs\a"
     assert quoted(r"my runs\a", "b") == r'"my runs\a" b'
+    assert quoted("", 'a"b', "a&b") == r'"" "a\"b" "a&b"'
 
 
 def test_on_windows_folders_are_not_flushed(tmp_path, monkeypatch):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # Digits with a higher cost, at most so many of a page, are looked at again.
 _MAX_SURE_COST = 0.02
-_MAX_LOOKS = 24
+_MAX_REPEATED = 24
 # A component no wider than the first of a pair, a fraction of the line's height, is not cut if its
 # cost is up to the second: what is narrow is seldom two digits.
 _MAX_COSTS_UNCUT = ((0.7, 1.0), (1.1, 0.3), (1.4, 0.05))
@@ -85,7 +85,7 @@ class Recognizer:
                 if digit.cost > _MAX_SURE_COST and not digit.is_unread
             ),
             key=lambda place: -found[place].cost,
-        )[:_MAX_LOOKS]
+        )[:_MAX_REPEATED]
         spans = [found[place].span for place in doubtful]
         again = list(found)
         scored = _for_each_kind(spans, self._recognize_surely)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from dlcli.vision.grid_cells import Cell
 
 # Digits of a grid that are less surely read, at most so many, are looked at again.
-_SURE, _MAX_LOOKS = 0.98, 200
+_SURE, _MAX_REPEATED = 0.98, 200
 # What stands in a cell of a grid is a digit more often than what the rejection network was trained
 # on: the odds that it is none are lower by this factor (Saerens, Latinne and Decaestecker,
 # "Adjusting the outputs of a classifier to new a priori probabilities", 2002).
@@ -307,7 +307,7 @@ def _recognized(model: Model, images: Pixels) -> Iterator[tuple[Array, float]]:
     """The probabilities and OOD score of each cell's image, of doubtful ones over its variants."""
     found = list(zip(*recognize(model, images), strict=True))
     unsure = [not row.max() * (1 - score) >= _SURE for row, score in found]
-    doubtful = np.flatnonzero(unsure)[:_MAX_LOOKS].tolist()
+    doubtful = np.flatnonzero(unsure)[:_MAX_REPEATED].tolist()
     again = recognize_surely(model, [images[place] for place in doubtful])
     for place, scores in zip(doubtful, again, strict=True):
         found[place] = scores
