@@ -36,7 +36,7 @@ learning_rate: {{choices: [0.05, 0.1, 0.2, 0.4]}}
 seed: {{low: 0, high: 2}}
 batch_size: 16
 validation_size: 20
-epochs: 12
+epochs: 25
 sweep: {{sampler: grid, pruner: median, trials: 1000, worker_timeout: 6}}
 """
 COMBINATIONS = set(itertools.product(["[4]", "[8]"], [0.05, 0.1, 0.2, 0.4], [0, 1, 2]))
