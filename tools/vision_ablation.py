@@ -102,7 +102,7 @@ CONSTANTS = (
     *_values("_MAX_SIDE_PX", 200),
     *_values("_MIN_SIDE_PX", 1),
     *_values("_MIN_SHORT_SIDE_PX", 1),
-    *_values("_POLARITY_SIDE_PX", 32, 128),
+    *_values("_POLARITY_SIDE_PX", 32, 64),
     *_values("_BORDER_WEIGHT", 0, 100),
     *_values("_MIN_BACKGROUND", 1),
     *_values("_MIN_LINE_LENGTH", 0.25, 0.6),

@@ -120,16 +120,16 @@ def import_folder(name: str, source_dir: Path, data_dir: Path) -> list[Path]:
             )
         paths.append(path)
         contents.append(content)
-    extended = writers.find(source_dir)
-    if extended is not None:
-        writers.read(extended, idx.parse_labels(contents[1], str(paths[1])))
-        paths.append(extended)
+    extended, beside = None, writers.find(source_dir)
+    if beside is not None:
+        extended = writers.read(beside, idx.parse_labels(contents[1], str(paths[1])))
+        paths.append(beside)
     with _locked(name, data_dir) as folder:
         for file, content in zip(FILES, contents, strict=True):
             _place(info, folder, file, content)
         if extended is not None:
             with atomic_write(folder / writers.FILE) as target:
-                target.write(idx.read_file(extended))
+                target.write(extended.content)
     return paths
 
 

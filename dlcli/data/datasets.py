@@ -314,7 +314,7 @@ def _with_writers(dataset: Dataset, folder: Path) -> Dataset:
         return dataset
     found = writers.read(path, dataset.train.labels)
     train = replace(dataset.train, writers=found.writers)
-    return replace(dataset, train=train, writers_checksum=found.sha256)
+    return replace(dataset, train=train, writers_checksum=sha256(found.content))
 
 
 def _load_idx(name: str, found: idx_folder.Found) -> Dataset:

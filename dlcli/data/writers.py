@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from dlcli.data import idx
-from dlcli.data.registry import sha256
 from dlcli.errors import DatasetError
 from dlcli.nn.types import Labels, Writers
 
@@ -30,10 +29,10 @@ _MAX_BYTES = 64_000_000  # a row for each of two million images
 
 
 class ExtendedLabels(NamedTuple):
-    """The writer of each training image, shape (n,), and the SHA-256 sum of the file's content."""
+    """The writer of each training image, shape (n,), and the content that says so."""
 
     writers: Writers
-    sha256: str
+    content: "Content"
 
 
 def find(folder: Path) -> Path | None:
@@ -53,7 +52,7 @@ def read(path: Path, labels: Labels) -> ExtendedLabels:
         It cannot be read, or describes other images.
     """
     content = idx.read_file(path, _MAX_BYTES)
-    return ExtendedLabels(_parse(content, path, labels), sha256(content))
+    return ExtendedLabels(_parse(content, path, labels), content)
 
 
 def _parse(content: "Content", path: Path, labels: Labels) -> Writers:

@@ -21,8 +21,6 @@ _MIN_SHORT_SIDE_PX = 64
 WINDOW = 0.12
 # The size at which the background is estimated.
 _BACKGROUND_SIDE_PX = 250
-# The size at which the polarity is found: thin strokes on a large page vanish at smaller ones.
-_POLARITY_SIDE_PX = 128
 # A page is coloured if the difference of two channels varies by so many levels, of 255, at a size.
 _MIN_COLOUR, _COLOUR_SIDE_PX = 40, 250
 # Darker backgrounds, of 255, hold more noise than light.
@@ -47,11 +45,11 @@ def page_channels(page: Image.Image) -> Sequence[Pixels]:
     channels: Sequence[Pixels] = [
         np.ascontiguousarray(channel) for channel in np.atleast_3d(levels).transpose(2, 0, 1)
     ]
-    if not is_dark_on_light(channels, _POLARITY_SIDE_PX):
+    if not is_dark_on_light(channels):
         channels = invert(channels)
     if not _is_coloured(channels):
         return channels
-    return dark_on_light_alone(channels, _POLARITY_SIDE_PX) or channels
+    return dark_on_light_alone(channels) or channels
 
 
 def _is_coloured(channels: Sequence[Pixels]) -> bool:
