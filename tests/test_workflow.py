@@ -30,6 +30,12 @@ def test_every_python_that_is_supported_is_tried_on_linux():
     assert os.access(REPOSITORY / ".ci" / "run", os.X_OK)
 
 
+def test_the_coverage_is_checked():
+    assert ".ci/run coverage" in LINES
+    ci = (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
+    assert ci.endswith('\nmake "${1:-test}"\n')
+
+
 def test_macos_and_windows_are_tried_too():
     assert JOBS["quick"]["strategy"]["matrix"]["system"] == ["macos-latest", "windows-latest"]
     (line,) = [line for line in LINES if "pytest" in line]
