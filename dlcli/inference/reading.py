@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
 # Digits of a grid that are less surely read, at most so many, are looked at again.
 _SURE, _MAX_REPEATED = 0.98, 200
-# What stands in a cell of a grid is a digit more often than what the rejection network was trained
-# on: the odds that it is none are lower by this factor (Saerens, Latinne and Decaestecker,
-# "Adjusting the outputs of a classifier to new a priori probabilities", 2002).
+# What stands in a cell of a grid, or in a number, is a digit more often than what the rejection
+# network was trained on: the odds that it is none are lower by this factor (Saerens, Latinne and
+# Decaestecker, "Adjusting the outputs of a classifier to new a priori probabilities", 2002).
 _OTHER_ODDS = 0.1
 # Digits that cover less of what is drawn on a picture than this are details of something else.
 _MIN_FRACTION = 0.15
@@ -252,7 +252,10 @@ def _numbers(model: Model, picture: Image.Image, options: ReadingOptions) -> tup
     factors = width / page.size[0], height / page.size[1]
     numbers = [
         _number(
-            [_digit(digit, factors, options.reject) for digit in number.digits],
+            [
+                _digit(digit, factors, options.reject, is_alone=len(number.digits) == 1)
+                for digit in number.digits
+            ],
             line_number,
             number.certainty,
         )
@@ -312,7 +315,12 @@ def _recognized(model: Model, images: Pixels) -> Iterator[tuple[Array, float]]:
     for place, scores in zip(doubtful, again, strict=True):
         found[place] = scores
     for row, score in found:
-        yield row, score * _OTHER_ODDS / (score * _OTHER_ODDS + 1 - score)
+        yield row, _among_digits(score)
+
+
+def _among_digits(ood_score: float) -> float:
+    """The OOD score of what stands where digits are expected."""
+    return ood_score * _OTHER_ODDS / (ood_score * _OTHER_ODDS + 1 - ood_score)
 
 
 def _strokes_box(pixels: Pixels) -> Box:
@@ -328,9 +336,12 @@ def _is_legible(number: Numeral) -> bool:
     return 2 * reasons.count(None) >= len(number.digits)
 
 
-def _digit(scored: Scored, factors: tuple[float, float], reject: float) -> ReadDigit:
+def _digit(
+    scored: Scored, factors: tuple[float, float], reject: float, *, is_alone: bool
+) -> ReadDigit:
     box = _scaled(scored.span.box, factors)
-    return _read_digit(scored.probabilities, scored.ood_score, box, reject)
+    ood_score = scored.ood_score if is_alone else _among_digits(scored.ood_score)
+    return _read_digit(scored.probabilities, ood_score, box, reject)
 
 
 def _read_digit(probabilities: Array, ood_score: float, box: Box, reject: float) -> ReadDigit:

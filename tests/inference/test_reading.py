@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from dlcli.inference.reading import Reading, ReadingOptions, read, read_picture
 from dlcli.inference.sources import ImageSource
 from dlcli.runs.lookup import load_named
+from dlcli.vision.rejection import ood_scores
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +92,21 @@ def test_something_as_large_as_a_digit_that_is_none_is_doubtful(model, page):
     (number,) = read_picture(model, picture)
     assert number.text == "42?58"
     assert number.digits[2].digit is None
+
+
+def test_a_digit_that_looks_like_none_is_read_between_others(model, digits, sample):
+    """``predict`` would reject these on their own."""
+    images = sample.test.images
+    doubtful = np.argsort(-ood_scores(images))[1:8].tolist()  # the first is hardly a digit
+    read = 0
+    for index in doubtful:
+        sheet = np.zeros((150, 400), np.uint8)
+        for place, image in enumerate([digits[4], digits[2], images[index], digits[5], digits[8]]):
+            digit = Image.fromarray(image.reshape(28, 28)).resize((56, 56))
+            sheet[40:96, 40 + 46 * place : 96 + 46 * place] |= np.asarray(digit)
+        (number,) = read_picture(model, Image.fromarray(255 - sheet))
+        read += number.text == f"42{sample.test.labels[index]}58"
+    assert read >= len(doubtful) - 2
 
 
 def test_a_number_of_digits_that_touch_is_less_probable_than_its_digits(model, page):
