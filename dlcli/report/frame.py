@@ -1,6 +1,7 @@
 """The frame of every page: Jinja2 templates and a strict Content-Security-Policy."""
 
 import base64
+import functools
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,6 +43,7 @@ def asset(name: str) -> str:
     return (_TEMPLATES / name).read_text(encoding="utf-8")
 
 
+@functools.cache
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader([_TEMPLATES, _DRAW]),

@@ -64,6 +64,11 @@ def inline(
     """
     buffer = io.BytesIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        # Matplotlib would draw everything once more to lay it out.
+        layout.execute(figure)
+        figure.set_layout_engine(None)
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         figure.savefig(buffer, format="svg", metadata=nothing, transparent=True)
     root = ET.fromstring(buffer.getvalue())  # noqa: S314 - Matplotlib wrote it just now

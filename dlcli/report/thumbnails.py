@@ -1,8 +1,9 @@
 """Small pictures as WebP in base64, for ``data:`` URLs."""
 
 import base64
+import functools
 import io
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,9 @@ from PIL import Image
 
 from dlcli.nn.dimensions import IMAGE_SIDE
 from dlcli.nn.types import Array
+
+if TYPE_CHECKING:
+    from matplotlib.colors import Colormap
 
 # Weights below 0 are blue and those above 0 orange, which colour-blind people can tell apart.
 _WEIGHTS = ("#0b5496", "#f4f2ee", "#c44e0a")
@@ -40,10 +44,15 @@ def digit_sheet(images: npt.NDArray[np.uint8], columns: int) -> Sheet:
 
 
 def _grey(images: npt.NDArray[np.uint8]) -> Colours:
+    found: Colours = _grey_shades()[np.rint(images / 255 * (_SHADES - 1)).astype(int)]
+    return found
+
+
+@functools.cache
+def _grey_shades() -> Colours:
     from matplotlib import colormaps  # here, because the page to draw on needs no Matplotlib
 
-    shades = np.rint(images / 255 * (_SHADES - 1)).astype(int)
-    found: Colours = colormaps["gray_r"].resampled(_SHADES)(shades, bytes=True)
+    found: Colours = colormaps["gray_r"].resampled(_SHADES)(range(_SHADES), bytes=True)
     return found
 
 
@@ -61,11 +70,18 @@ def weight_sheet(values: Array, limit: float, columns: int) -> Sheet:
 
 
 def _signed(values: Array, limit: float, shades: int) -> Colours:
-    from matplotlib.colors import CenteredNorm, LinearSegmentedColormap
+    from matplotlib.colors import CenteredNorm
 
-    colours = LinearSegmentedColormap.from_list("weights", _WEIGHTS, N=2 * shades - 1)
-    found: Colours = colours(CenteredNorm(halfrange=limit, clip=True)(values), bytes=True)
+    position = CenteredNorm(halfrange=limit, clip=True)
+    found: Colours = _weight_colours(shades)(position(values), bytes=True)
     return found
+
+
+@functools.cache
+def _weight_colours(shades: int) -> "Colormap":
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("weights", _WEIGHTS, N=2 * shades - 1)
 
 
 def _sheet(colours: Colours, columns: int, gap: int) -> Sheet:
