@@ -49,6 +49,9 @@ def pytest_addoption(parser):
     parser.addoption(
         "--long", action="store_true", help="try every fault, and read more photographs"
     )
+    parser.addoption(
+        "--screenshots", action="store_true", help="leave pictures of pages in build/screenshots"
+    )
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -161,6 +164,29 @@ def mnist_dir() -> Path:
 def make_idx_folder() -> Callable[..., Path]:
     """A function that writes small datasets: ``make_idx_folder(folder, train=60, test=20)``."""
     return write_idx_folder
+
+
+@pytest.fixture
+def without_workers(monkeypatch) -> Callable[[], None]:
+    """From a call of this on, ``dlcli sweep`` runs its trials in this process, one by one.
+
+    It is for tests of what surrounds the trials: a process would begin with a second of imports.
+    """
+
+    def run_trials(plan, location, study, numbers, stop, warn):
+        for number in numbers:
+            Worker(plan, location, load_study(plan, location, number), stop.is_set).work()
+        yield Progress(plan, study.get_trials(deepcopy=False))
+
+    def replace_workers() -> None:
+        monkeypatch.setattr(processes, "run_workers", run_trials)
+
+    from dlcli.sweep import processes
+    from dlcli.sweep.results import Progress
+    from dlcli.sweep.storage import load_study
+    from dlcli.sweep.worker import Worker
+
+    return replace_workers
 
 
 @pytest.fixture(scope="session")

@@ -106,8 +106,7 @@ def test_everybody_builds_the_same_bytes(dist, tmp_path):
 
 def test_the_installed_wheel_trains_evaluates_and_predicts_in_an_empty_folder(installed, tmp_path):
     assert run(installed, "--version", cwd=tmp_path).startswith("dlcli ")
-    for name in shipped_configs():
-        run(installed, "config", "show", "--config", name, cwd=tmp_path)
+    run(installed, "config", "check", *shipped_configs(), cwd=tmp_path)
     run(installed, "data", "export", "--dataset", "sample", "--limit", 3, "-o", "d", cwd=tmp_path)
     digits = [line[0] for line in run(installed, "predict", "d", cwd=tmp_path).splitlines()]
     assert digits == [path.stem[-1] for path in sorted((tmp_path / "d").iterdir())]

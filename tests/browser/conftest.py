@@ -16,7 +16,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-# Screenshots to look at; git ignores them.
+# Screenshots to look at, with --screenshots; git ignores them.
 SCREENSHOTS = Path(__file__).parent.parent.parent / "build" / "screenshots"
 # How long to wait for what a page should do, so that a busy machine fails no test.
 PATIENCE_MS = 60_000
@@ -101,12 +101,16 @@ def page(open_page) -> Page:
 
 @pytest.fixture
 def keep_screenshot(request) -> Callable[..., Path]:
-    """Save a screenshot of a page or an element: ``keep_screenshot(page, "light")``."""
+    """Save a screenshot of a page or an element, if asked to: ``keep_screenshot(page, "light")``.
+
+    To draw a long page as a picture takes longer than most tests.
+    """
 
     def keep(target, name: str, **options: object) -> Path:
         test = re.sub(r"\W+", "-", request.node.name).strip("-")
         path = SCREENSHOTS / f"{test}-{name}.png"
-        target.screenshot(path=path, **options)
+        if request.config.option.screenshots:
+            target.screenshot(path=path, **options)
         return path
 
     return keep

@@ -299,14 +299,14 @@ def test_a_finger_draws_on_a_phone(open_page, page_file, keep_screenshot):
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 @pytest.mark.parametrize(("scheme", "is_dark"), [("light", False), ("dark", True)])
 def test_everything_is_in_its_place_and_readable_in_light_and_dark(
-    open_page, page_file, keep_screenshot, size, scheme, is_dark
+    open_page, page_file, size, scheme, is_dark
 ):
     page = ready(open_page(page_file, viewport=size, color_scheme=scheme))
     page.get_by_label("Example of a 5").click()
     prediction(page)
     page.locator("#demo-take").click()
     prediction(page)
-    with Image.open(keep_screenshot(page, "page", full_page=True)) as picture:
+    with Image.open(io.BytesIO(page.screenshot(full_page=True))) as picture:
         assert picture.width == size["width"]
         assert (np.median(np.asarray(picture.convert("L"))) < 128) == is_dark
     assert page.evaluate(MISPLACED) == []

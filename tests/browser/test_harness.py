@@ -25,10 +25,13 @@ def test_forbidden_behaviour_of_a_page_is_noticed(page, faults, tmp_path, html, 
     faults.clear()
 
 
-def test_a_good_page_opens_and_its_screenshot_is_saved(open_page, keep_screenshot, tmp_path):
+def test_a_good_page_opens_and_its_screenshot_is_saved(
+    open_page, keep_screenshot, tmp_path, monkeypatch, request
+):
     path = tmp_path / "page.html"
     path.write_text("<!doctype html><title>good</title><p>Hello", encoding="utf-8")
     page = open_page(path, color_scheme="dark", viewport={"width": 390, "height": 844})
     assert page.title() == "good"
     assert page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    monkeypatch.setattr(request.config.option, "screenshots", True)
     assert keep_screenshot(page, "dark").stat().st_size

@@ -305,7 +305,7 @@ def test_models_of_two_datasets_are_not_scored_on_that_of_the_first(dlcli, of_ti
     result = dlcli(*given)
     assert (result.code, result.stdout) == (3, "")
     assert re.search(r"different data \(tiny \w{12}\.\.\., sample \w{12}\.\.\.\)", result.stderr)
-    assert dlcli(*given, "--dataset", "sample").code == 0
+    assert dlcli(*given, "--dataset", "tiny").code == 0
 
 
 def test_a_run_is_used_from_any_folder_and_with_moved_data(dlcli, of_tiny, tiny, monkeypatch):

@@ -76,7 +76,8 @@ def test_the_cache_may_be_in_the_home_folder(dlcli, home, monkeypatch):
     assert rows[0]["folder"] == f"{home}/cache/mnist"
 
 
-def test_a_search_may_be_in_the_home_folder(dlcli, home, tiny, monkeypatch):
+def test_a_search_may_be_in_the_home_folder(dlcli, home, tiny, monkeypatch, without_workers):
+    without_workers()
     monkeypatch.setenv("DLCLI_STORAGE", "sqlite:///~/study.db")
     space = ["--set", "learning_rate={choices: [0.1]}", "--set", "hidden_layers=[]"]
     data = ["--set", f"dataset={tiny}", "--set", "validation_size=20", "--set", "epochs=1"]

@@ -10,6 +10,9 @@ from typing import IO
 
 import pytest
 
+from dlcli.sweep import plan as plans
+from dlcli.sweep.storage import StudyLocation, address, create_study, load_study
+from dlcli.sweep.worker import Worker
 from tests.patience import PATIENCE_SECONDS
 
 # Every command that writes a file that the user names, and the file's ending.
@@ -28,10 +31,11 @@ COMMANDS = {
 def searched(tmp_path_factory) -> Path:
     """A folder with a search of one trial."""
     folder = tmp_path_factory.mktemp("searched")
-    settings = ["dataset=sample", "hidden_layers=[]", "epochs=1", "learning_rate={choices: [0.1]}"]
-    arguments = [f"--set={setting}" for setting in settings]
-    command = [sys.executable, "-m", "dlcli", "sweep", "--trials", "1", *arguments]
-    subprocess.run([*command, "--runs-dir", folder], check=True, capture_output=True)
+    settings = ["hidden_layers=[]", "epochs=1", "learning_rate={choices: [0.1]}"]
+    plan = plans.load([], ["dataset=sample", *settings], 1)
+    location = StudyLocation(address(None, folder), "s", folder, folder)
+    create_study(plan, location)
+    Worker(plan, location, load_study(plan, location, 0), lambda: False).work()
     return folder
 
 

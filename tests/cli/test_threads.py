@@ -17,12 +17,12 @@ from dlcli.vision.preview import write_image
 SETTINGS = ("--set=dataset=sample", "--set=hidden_layers=[8]", "--set=epochs=1")
 COMMANDS = {
     "train": ("train", *SETTINGS),
-    "eval": ("eval", "model"),
-    "compare": ("compare", "model", "model"),
+    "eval": ("eval", "model", "--dataset=tiny"),
+    "compare": ("compare", "model", "model", "--dataset=tiny"),
     "predict": ("predict", "a.png", "-m", "model"),
-    "gradcheck": ("gradcheck", *SETTINGS),
-    "report": ("report", "model", "-o", "report.html"),
-    "plot": ("plot", "model", "--what=confusion", "-o", "plot.svg"),
+    "gradcheck": ("gradcheck", *SETTINGS, "--set=batch_size=2"),
+    "report": ("report", "model", "--dataset=tiny", "-o", "report.html"),
+    "plot": ("plot", "model", "--dataset=tiny", "--what=confusion", "-o", "plot.svg"),
 }
 
 
@@ -45,9 +45,9 @@ def used(monkeypatch) -> set[int]:
 
 
 @pytest.fixture
-def model(workdir, trained_model, sample):
-    """A trained model by the name ``model``, and a digit for it."""
-    (workdir / "model").symlink_to(trained_model)
+def model(workdir, trained_model, tiny, sample):
+    """The checkpoint ``model``, whose page has no curves; a digit and a small dataset for it."""
+    (workdir / "model").symlink_to(trained_model / "best.npz")
     write_image(sample.test.images[0], workdir / "a.png")
 
 
@@ -62,9 +62,9 @@ def test_threads_are_those_that_were_asked_for(dlcli, model, used, monkeypatch, 
     assert used == {2}
 
 
-@pytest.mark.parametrize("name", ["eval", "predict"])
-def test_threads_change_no_prediction(dlcli, model, used, name):
-    one, two = (dlcli(*COMMANDS[name], "--threads", count).stdout for count in (1, 2))
+@pytest.mark.parametrize("command", [["eval", "model"], COMMANDS["predict"]])
+def test_threads_change_no_prediction(dlcli, model, used, command):
+    one, two = (dlcli(*command, "--threads", count).stdout for count in (1, 2))
     assert one == two
     assert used == {1, 2}
 

@@ -9,8 +9,6 @@ from matplotlib import pyplot as plt
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
 
-from dlcli.report import search
-
 KEYS = {
     "hidden_layers": CategoricalDistribution(["[200]", "[400, 200]"]),
     "learning_rate": FloatDistribution(0.01, 0.5, log=True),
@@ -52,6 +50,8 @@ def render(study: optuna.Study, importances: dict[str, float], caveat: str | Non
         for trial in study.trials
     ]
     best = rows[study.best_trial.number]
+    from dlcli.report import search  # here, because it imports scikit-learn: a second
+
     return search.render(study, rows, best, importances, caveat).decode()
 
 

@@ -1,5 +1,6 @@
 """Searches for the tests: plans, locations and workers."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from sqlalchemy.pool import NullPool
 
 from dlcli.sweep import plan as plans
 from dlcli.sweep.plan import Plan
-from dlcli.sweep.storage import StudyLocation, address, create_study, load_study
+from dlcli.sweep.samplers import make_pruner, make_sampler
+from dlcli.sweep.storage import FILE, StudyLocation, address, connect, create_study, load_study
 from dlcli.sweep.worker import Worker
 
 SEARCH = """
@@ -34,10 +36,19 @@ def make_plan(workdir, tiny) -> Callable[..., Plan]:
     return make
 
 
+@pytest.fixture(scope="session")
+def new_database(tmp_path_factory) -> Path:
+    """A SQLite file with Optuna's tables and nothing in them, to copy: to make one takes longer."""
+    folder = tmp_path_factory.mktemp("database")
+    connect(address(None, folder))
+    return folder / FILE
+
+
 @pytest.fixture
-def location(workdir) -> StudyLocation:
+def location(workdir, new_database) -> StudyLocation:
     """A study named ``s`` in a new SQLite file."""
     (workdir / "runs").mkdir()
+    shutil.copyfile(new_database, workdir / "runs" / FILE)
     url = address(None, workdir / "runs")
     return StudyLocation(url, "s", workdir / "runs", workdir / "data")
 
@@ -51,6 +62,14 @@ def open_study(location) -> Callable[..., optuna.Study]:
         return load_study(plan, location, worker)
 
     return load
+
+
+@pytest.fixture
+def study_in_memory() -> Callable[[Plan], optuna.Study]:
+    """A study with the sampler and the pruner of a plan, and without a database: it is faster."""
+    return lambda plan: optuna.create_study(
+        direction="maximize", sampler=make_sampler(plan, 0), pruner=make_pruner(plan)
+    )
 
 
 @pytest.fixture

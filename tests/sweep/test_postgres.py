@@ -33,13 +33,13 @@ SEARCH = """
 dataset: {tiny}
 hidden_layers: {{choices: [[4], [8]]}}
 learning_rate: {{choices: [0.05, 0.1, 0.2, 0.4]}}
-seed: {{low: 0, high: 2}}
+seed: {{low: 0, high: 1}}
 batch_size: 16
 validation_size: 20
 epochs: 25
 sweep: {{sampler: grid, pruner: median, trials: 1000, worker_timeout: 6}}
 """
-COMBINATIONS = set(itertools.product(["[4]", "[8]"], [0.05, 0.1, 0.2, 0.4], [0, 1, 2]))
+COMBINATIONS = set(itertools.product(["[4]", "[8]"], [0.05, 0.1, 0.2, 0.4], [0, 1]))
 
 
 def programs() -> Path | None:
@@ -170,10 +170,10 @@ def test_six_workers_two_killed_and_the_server_restarted(server, tmp_path, tiny)
         wait_until(lambda: has_study(server.url))
         study = optuna.load_study(study_name="grid", storage=connect(address(server.url, tmp_path)))
         killed = []
-        for least in (3, 6):
+        for least in (2, 4):
             wait_until(lambda: len(finished(study)) >= least)  # noqa: B023 - called at once
             killed.append(kill_in_mid_trial(study, alive))
-        wait_until(lambda: len(finished(study)) >= 9)
+        wait_until(lambda: len(finished(study)) >= 6)
         server.stop()
         time.sleep(1.5)
         server.start()

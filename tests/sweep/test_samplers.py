@@ -41,10 +41,10 @@ def test_workers_propose_different_values(make_plan, sampler):
     assert len(set(rates)) == 15
 
 
-def test_a_search_finds_what_has_a_high_accuracy(make_plan, open_study):
+def test_a_search_finds_what_has_a_high_accuracy(make_plan, study_in_memory):
     """Rates are proposed near the best ones, and the best trial has the highest accuracy."""
     plan = make_plan("sweep: {pruner: none}", trials=40)
-    study = open_study(plan)
+    study = study_in_memory(plan)
 
     def accuracy(trial):
         for key, space in plan.space.items():

@@ -12,7 +12,8 @@ TOO_SMALL = 1e-6  # with this learning rate nothing is learned in a few epochs
 GOOD = 0.3
 
 
-def test_the_best_config_is_the_one_that_learns_best(dlcli, tiny, workdir):
+def test_the_best_config_is_the_one_that_learns_best(dlcli, tiny, workdir, without_workers):
+    without_workers()
     (workdir / "rates.yaml").write_text(
         f"dataset: {tiny}\nhidden_layers: [16]\nbatch_size: 8\nepochs: 8\nvalidation_size: 20\n"
         f"learning_rate: {{choices: [{TOO_SMALL}, {GOOD}, {2 * TOO_SMALL}]}}\n"
@@ -45,8 +46,8 @@ def test_a_trial_that_learns_more_than_earlier_ones_is_complete(start):
 
 
 @pytest.mark.parametrize("pruner", ["median", "hyperband"])
-def test_pruners_keep_the_trials_of_higher_accuracy(make_plan, open_study, pruner):
-    study = open_study(make_plan(f"epochs: 9\nsweep: {{pruner: {pruner}, sampler: random}}"))
+def test_pruners_keep_the_trials_of_higher_accuracy(make_plan, study_in_memory, pruner):
+    study = study_in_memory(make_plan(f"epochs: 9\nsweep: {{pruner: {pruner}, sampler: random}}"))
     pruned = {"low": 0, "high": 0}
 
     def train(trial: optuna.Trial) -> float:
@@ -62,9 +63,9 @@ def test_pruners_keep_the_trials_of_higher_accuracy(make_plan, open_study, prune
     assert pruned["low"] > pruned["high"]
 
 
-def test_tpe_proposes_more_of_what_gave_high_accuracies(make_plan, open_study):
+def test_tpe_proposes_more_of_what_gave_high_accuracies(make_plan, study_in_memory):
     plan = make_plan("hidden_layers: [4]", trials=40)
-    study = open_study(plan)
+    study = study_in_memory(plan)
     study.optimize(lambda trial: suggest(trial, "learning_rate", plan.space["learning_rate"]), 40)
     rates = [trial.params["learning_rate"] for trial in study.trials]
     assert sum(rates[-10:]) > 1.5 * sum(rates[:10])
