@@ -104,9 +104,9 @@ def find_images(folder: Path) -> Iterator[Path]:
         for parent, folders, files in os.walk(folder, onerror=unreadable.append):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             for file in sorted(files):
-                path = Path(parent, file)
-                if file.startswith(".") or path.suffix.lower() not in suffixes:
+                if file.startswith(".") or os.path.splitext(file)[1].lower() not in suffixes:  # noqa: PTH122 - a third of a path's time
                     continue
+                path = Path(parent, file)
                 # A named pipe could block for ever.
                 if not path.is_fifo():
                     found = True

@@ -83,15 +83,9 @@ def centre_digit(digit: FloatImage) -> Pixels:
 
 
 def bounding_box(mask: Mask) -> tuple[slice, slice]:
-    """The rows and columns of the smallest box around the mask."""
-    top, bottom = _first_and_end(np.any(mask, axis=1))
-    left, right = _first_and_end(np.any(mask, axis=0))
-    return slice(top, bottom), slice(left, right)
-
-
-def _first_and_end(line: Mask) -> tuple[int, int]:
-    """The place of the first true value and the one after the last; some value must be true."""
-    return int(line.argmax()), len(line) - int(line[::-1].argmax())
+    """The rows and columns of the smallest box around a mask; some value must be true."""
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def centre_of_mass(levels: npt.NDArray[Any]) -> tuple[float, float]:
