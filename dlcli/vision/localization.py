@@ -9,6 +9,7 @@ the pen is darker than the paper tried alone, and light strokes in place of dark
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -27,6 +28,7 @@ from dlcli.vision.components import (
 from dlcli.vision.foreground import (
     WINDOWS,
     dark_on_light_alone,
+    foregrounds,
     invert,
     is_dark_on_light,
     local_foreground,
@@ -46,6 +48,9 @@ Size = tuple[int, int]  # width, height
 # each foreground after the first: of two candidates alike, the likelier one is taken.
 _GROUP_PENALTY = 0.04
 _FOREGROUND_PENALTY = 0.05
+# And for each bar in a foreground after the first: what a narrow window leaves of a thick 7, and of
+# a line or an edge, looks like a 1.
+_BAR_PENALTY = 0.3
 # Up to this OOD score a candidate is the digit, and no other ways are tried.
 MAX_OOD_ACCEPTED = 0.3
 # Up to this mean OOD score of its first variants a candidate's others are not scored.
@@ -148,9 +153,9 @@ class Search:
         self, channels: Sequence[Pixels], first: int, limit: Callable[[], float] = lambda: math.inf
     ) -> Iterator[Candidate]:
         """The candidates in the foregrounds of channels, numbered from the first on."""
-        for number, window in enumerate(WINDOWS, first):
+        for number, foreground in enumerate(foregrounds(channels), first):
             if _FOREGROUND_PENALTY * number < limit():
-                yield from self._in_foreground(local_foreground(channels, window), number, limit)
+                yield from self._in_foreground(foreground(), number, limit)
 
     def _in_foreground(
         self, foreground: Pixels, number: int, limit: Callable[[], float] = lambda: math.inf
@@ -168,13 +173,16 @@ class Search:
         for rank, members in enumerate(groups):
             penalty = _GROUP_PENALTY * rank + _FOREGROUND_PENALTY * number
             if penalty < limit():
-                yield Candidate(
+                candidate = Candidate(
                     normalize_digit(strokes_of(components, members)),
                     _scaled(components.box(members), (width, height), self.size),
                     foreground,
                     penalty,
                     has_neighbour(components, members),
                 )
+                if number and _is_bar(candidate):
+                    candidate = replace(candidate, penalty=penalty + _BAR_PENALTY)
+                yield candidate
 
 
 def _scaled(box: Box, size: Size, new: Size) -> Box:
