@@ -45,7 +45,10 @@ _MAX_MAIN = 2
 _MIN_MAIN_MASS = 0.1
 # Strokes at the first fraction of the pen's level are background, and at the second full
 # foreground; grey in between, as the antialiased edges of MNIST's strokes are.
-_BACKGROUND_LEVEL, _FULL_LEVEL = 0.15, 0.65
+_LEVELS = (0.15, 0.65)
+# Enlarged pictures are grey where a pixel is a stroke in part: 27 more of 1,797 digits of 8x8
+# pixels, scikit-learn's, are read with all of their levels.
+_LEVELS_OF_ENLARGED = (0.0, 1.0)
 # The pen's level is the median of the levels above this fraction of the strongest.
 _PEN_LEVEL_FRACTION = 0.6
 # The grey edge of a stroke reaches so many pixels beyond its mask.
@@ -197,7 +200,9 @@ def _near(components: Components, main: int) -> list[int]:
     return [main, *(part for part in np.flatnonzero(near).tolist() if part != main)]
 
 
-def strokes_of(components: Components, members: list[int]) -> FloatImage:
+def strokes_of(
+    components: Components, members: list[int], *, is_enlarged: bool = False
+) -> FloatImage:
     """The strokes of some components, 0 to 1, cut out of the foreground."""
     left, top, right, bottom = components.box(members)
     rows = slice(max(0, top - _SOFT_EDGE_PX), bottom + _SOFT_EDGE_PX)
@@ -208,8 +213,9 @@ def strokes_of(components: Components, members: list[int]) -> FloatImage:
     foreground = components.foreground[rows, columns]
     levels = foreground[mask]
     pen_level = np.median(levels[levels >= _PEN_LEVEL_FRACTION * levels.max()])
-    grey = foreground.astype(np.float32) / np.float32(pen_level) - np.float32(_BACKGROUND_LEVEL)
-    grey /= np.float32(_FULL_LEVEL - _BACKGROUND_LEVEL)
+    low, high = _LEVELS_OF_ENLARGED if is_enlarged else _LEVELS
+    grey = foreground.astype(np.float32) / np.float32(pen_level) - np.float32(low)
+    grey /= np.float32(high - low)
     side = 2 * _SOFT_EDGE_PX + 1
     strokes: FloatImage = np.clip(grey, 0, 1) * dilate(mask.view(np.uint8), side, side)
     return strokes

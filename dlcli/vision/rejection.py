@@ -24,7 +24,7 @@ CUTS_FILE = Path(__file__).with_name("cut_digits.npz")
 OOD_CLASS = 10  # after those of the ten digits
 # A picture is rejected if the probability that it shows no digit plus the probability that it
 # shows another digit exceeds this; benchmarks/PHOTOGRAPHS.md counts how many are.
-REJECTION_THRESHOLD = 0.7
+REJECTION_THRESHOLD = 0.75
 # Scores nearer to 0 and 1 than this are no surer.
 _MIN_SCORE = 1e-6
 

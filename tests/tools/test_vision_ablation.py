@@ -25,9 +25,9 @@ def test_every_change_concerns_something_that_exists(change):
 
 
 def test_a_change_is_made_wherever_the_name_is_imported():
-    with applied(Change("WINDOWS", (0.2,), "")):
-        assert vars(foreground)["WINDOWS"] == (0.2,)
-        assert vars(localization)["WINDOWS"] == (0.2,)
+    with applied(Change("foregrounds", dict, "")):
+        assert vars(foreground)["foregrounds"] is dict
+        assert vars(localization)["foregrounds"] is dict
 
 
 def test_nothing_is_computed_twice():

@@ -113,6 +113,30 @@ def test_a_stroke_counts_as_much_in_the_shadow_as_in_the_light():
     assert int(lit) == pytest.approx(int(dark), abs=3)
 
 
+def test_an_even_background_needs_no_window_first():
+    """A stroke wider than each window is whole, as it is nowhere else."""
+    (wide,) = sheet(220, 1)
+    wide[20:100, 20:140] = 40
+    ways = foreground.foregrounds([wide])
+    assert list(ways) == [0, 6, 7]
+    found = ways[0]()
+    assert (found[wide == 220] == 0).all()
+    assert (found[wide == 40] == round(255 * 180 / 220)).all()
+    assert (ways[6]()[55:65, 75:85] == 0).all()
+
+
+@pytest.mark.parametrize("levels", [(235, 205), (90, 200)], ids=["gradient", "shadow"])
+def test_windows_come_first_on_an_uneven_background(levels):
+    low, high = levels
+    ramp = np.clip(np.linspace(low, high, WIDTH), 0, 255)
+    channels = shaded(with_stroke(40, 255), np.tile(ramp, (HEIGHT, 1)) / 255)
+    assert list(foreground.foregrounds(channels)) == [0, 1]
+
+
+def test_a_blank_picture_is_searched_by_windows():
+    assert list(foreground.foregrounds(sheet(0, 3))) == [0, 1]
+
+
 def test_a_gradient_of_light_is_background():
     light = np.linspace(0.4, 1, WIDTH)
     found = foreground.local_foreground(shaded(with_stroke(70), light), WINDOWS[1])

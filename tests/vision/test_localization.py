@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from dlcli.vision.candidate import Candidate
 from dlcli.vision.localization import MAX_OOD_ACCEPTED, Search, locate_digit
@@ -137,8 +137,8 @@ def test_costlier_ways_are_tried_only_if_nothing_is_accepted(monkeypatch):
     assert asked == []
     locate_digit(lined, rejects)
     assert len(asked) == 1
-    likely = Search(lined).likely()
-    assert rejects.counts[: len(likely)] == [1] * len(likely)
+    assert rejects.counts[: asked[0]] == [1] * asked[0]
+    assert rejects.counts[asked[0]] > 1
 
 
 def test_one_candidate_that_is_accepted_is_enough(monkeypatch):
@@ -311,3 +311,40 @@ def test_boxes_are_rounded_outwards(size):
     assert top <= box[1]
     assert right >= box[2]
     assert bottom >= box[3]
+
+
+@pytest.mark.parametrize(("pen", "side"), [(4, 15), (5, 17), (6, 15)])
+@pytest.mark.parametrize("is_inverted", [False, True])
+def test_a_six_with_a_filled_loop_wider_than_a_window_is_no_one(pen, side, is_inverted):
+    picture = Image.new("L", (28, 28), 255)
+    draw = ImageDraw.Draw(picture)
+    draw.line([(4, 1), (4, 26 - side // 2)], fill=0, width=pen)
+    draw.ellipse([3, 28 - side, 3 + side, 26], fill=0)
+    found = locate_digit(ImageOps.invert(picture) if is_inverted else picture)
+    assert found.pixels is not None
+    strokes = found.pixels.reshape(28, 28) > 127
+    assert np.count_nonzero(strokes.any(axis=0)) >= 10  # a bar is narrower
+
+
+def test_what_a_window_leaves_of_a_thick_seven_is_no_one():
+    """Its background is uneven, so windows are all there is."""
+    picture = page((60, 60, 200, 130), (150, 60, 200, 260))
+    levels = np.asarray(picture) * np.linspace(0.7, 1, 300)
+    found = locate_digit(Image.fromarray(levels.astype(np.uint8)), is_no_bar_or_likely)
+    assert is_near(found.box, (60, 60, 200, 260), 6)
+
+
+def is_no_bar_or_likely(images: np.ndarray) -> np.ndarray:
+    """A score that likes bars better than whatever else it takes for a digit."""
+    return 0.25 * is_no_bar(images)
+
+
+def test_the_grey_of_an_enlarged_picture_is_kept():
+    """Pixels that are strokes in part keep their level; in larger pictures they become strokes."""
+    small = np.zeros((28, 28), np.uint8)
+    small[4:24, 10:18] = np.array([90, 170, 255, 255, 255, 255, 170, 90], np.uint8)
+    large = np.kron(small, np.ones((8, 8), np.uint8))
+    grey, sharp = (locate_digit(Image.fromarray(levels), accept_all) for levels in (small, large))
+    assert grey.pixels is not None
+    assert sharp.pixels is not None
+    assert int(grey.pixels.sum()) < 0.9 * int(sharp.pixels.sum())

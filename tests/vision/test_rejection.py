@@ -85,9 +85,9 @@ def test_digits_on_photographs_are_accepted(sample):
 @pytest.mark.parametrize(
     ("ood_score", "highest", "reason"),
     [
-        (0.75, 1.0, RejectionReason.NOT_A_DIGIT),
+        (0.8, 1.0, RejectionReason.NOT_A_DIGIT),
         (0.4, 0.5, RejectionReason.AMBIGUOUS),
-        (0.0, 0.25, RejectionReason.AMBIGUOUS),
+        (0.0, 0.2, RejectionReason.AMBIGUOUS),
         (0.2, 0.6, None),
         (0.0, 1.0, None),
     ],
