@@ -234,6 +234,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "mapping of the keys below."
         ),
     ] = None
+    half_size_epochs: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=100_000,
+            description="Train the first so many epochs on images of half the size (14x14), which "
+            "takes a fraction of the time; the weights are spread over all pixels after each.",
+        ),
+    ] = 0
     schedule: Annotated[
         ScheduleName, Meta(description=f"How the learning rate changes. {summaries(SCHEDULES)}.")
     ] = "constant"

@@ -205,12 +205,27 @@ def _contradictions_of_the_training(config: Config) -> Iterable[tuple[tuple[str,
     if warmup and SCHEDULES[config.schedule].has_warmup:
         problem = f"schedule {config.schedule} has a warm-up of its own; leave out warmup_epochs"
         yield ("warmup_epochs", "schedule"), problem
+    if config.half_size_epochs:
+        yield from _contradictions_of_half_size(config)
     if config.early_stopping is not None and config.validation_size == 0:
         problem = "needs validation images; set validation_size above 0"
         yield ("early_stopping", "validation_size"), problem
     if config.early_stopping is not None and config.keep == "last":
         problem = "does not work with keep: last; use keep: best_accuracy or best_loss"
         yield ("early_stopping", "keep"), problem
+
+
+def _contradictions_of_half_size(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:
+    """What does not go with images of half the size (see ``training.half_size``)."""
+    if config.optimizer != "sgd":
+        problem = f"works with optimizer: sgd, not {config.optimizer}, whose steps depend on pixels"
+        yield ("half_size_epochs", "optimizer"), problem
+    if config.augmentation is not None:
+        yield ("half_size_epochs", "augmentation"), "distorted images have the whole size"
+    if config.freeze_layers:
+        yield ("half_size_epochs", "freeze_layers"), "would blur the frozen weights"
+    if config.init_from is not None:
+        yield ("half_size_epochs", "init_from"), "would blur the weights to start from"
 
 
 def warnings(config: Config) -> list[str]:

@@ -89,7 +89,7 @@ class Backpropagation:
 
     def run(
         self,
-        images: Pixels,
+        images: Pixels | Array,
         targets: Array,
         random: np.random.Generator,
         weights: Array | None = None,
@@ -97,7 +97,8 @@ class Backpropagation:
     ) -> Array:
         """Compute the gradient of a batch's cost; return the logits, which the next run overwrites.
 
-        The images have shape (n, 784), 0 to 255; targets and logits have shape (n, classes). With
+        The images have shape (n, inputs), uint8 from 0 to 255, or the network's floats as they are;
+        targets and logits have shape (n, classes). With
         ``weights``, shape (n,), the cost is the mean of the images' costs times their weights.
         With ``rows``, shape (n,), the batch is made of these of the images.
         """
@@ -106,7 +107,7 @@ class Backpropagation:
         return logits
 
     def forward(
-        self, images: Pixels, random: np.random.Generator, rows: Rows | None = None
+        self, images: Pixels | Array, random: np.random.Generator, rows: Rows | None = None
     ) -> Array:
         """Compute the logits of a batch, with dropout and the batch's own mean and variance."""
         network, count = self.network, len(images if rows is None else rows)
@@ -114,11 +115,13 @@ class Backpropagation:
         before = self._inputs
         if rows is None:
             scale_pixels(images, before)
-        else:
+        elif images.dtype == np.uint8:
             gathered = self._gathered[:count]
             # With mode="raise", NumPy would first gather into a temporary array.
             np.take(images, rows, axis=0, out=gathered, mode="clip")
             self.kernels["scale_pixels"](gathered, before)
+        else:  # scaled already
+            np.take(images, rows, axis=0, out=before, mode="clip")
         if self.input_dropout:
             self._drop(self.input_dropout, random, before)
         for layer, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):

@@ -39,7 +39,7 @@ class Block:
     """
 
     first_step: int
-    images: Pixels
+    images: Pixels | Array
     rows: Rows
     labels: Labels
     targets: Array
@@ -58,9 +58,18 @@ class Batches:
     """
 
     def __init__(
-        self, config: Config, train: Examples, network: Network, class_weights: Array | None
+        self,
+        config: Config,
+        train: Examples,
+        network: Network,
+        class_weights: Array | None,
+        images: Pixels | Array | None = None,
     ) -> None:
-        """``class_weights`` has one weight a class, if they do not count alike."""
+        """``class_weights`` has one weight a class, if they do not count alike.
+
+        ``images`` are those to show to the network, if not the examples'.
+        """
+        self._images = train.images if images is None else images
         self.steps = steps_per_epoch(config, len(train))
         self.size = min(config.batch_size, len(train))
         self._config, self._train = config, train
@@ -78,9 +87,9 @@ class Batches:
         for first_step in range(0, self.steps, self._block_steps):
             last_step = min(first_step + self._block_steps, self.steps)
             rows = order[first_step * self.size : last_step * self.size]
-            images, labels, rows_of_images = self._train.images, self._train.labels[rows], rows
+            images, labels, rows_of_images = self._images, self._train.labels[rows], rows
             if self._distortions is not None:
-                images = self._distortions.apply(images[rows], augmentation_random)
+                images = self._distortions.apply(self._train.images[rows], augmentation_random)
                 rows_of_images = np.arange(len(rows))
             targets = one_hot(labels, self._classes, self._dtype)
             targets = smooth(targets, self._config.label_smoothing)

@@ -136,7 +136,7 @@ def _train(
                     state.network.limit_norms(config.max_norm, config.freeze_layers)
 
 
-def _split(block: Block, size: int) -> Iterator[tuple[Pixels, Array, Array | None]]:
+def _split(block: Block, size: int) -> Iterator[tuple[Pixels | Array, Array, Array | None]]:
     for start in range(0, len(block.labels), size):
         batch = slice(start, start + size)
         weights = None if block.weights is None else block.weights[batch]

@@ -24,6 +24,7 @@ from dlcli.training import class_weights, diagnosis, divergence
 from dlcli.training.batches import Batches, Block
 from dlcli.training.builders import make_backpropagation, make_learning_rates
 from dlcli.training.epoch_metrics import EpochMetrics, EpochRecord
+from dlcli.training.half_size import HalfSize
 from dlcli.training.kept_epoch import Scores, replaces_kept
 from dlcli.training.layer_metrics import MAX_IMAGES, LayerMetrics
 from dlcli.training.state import TrainingState, why_finished
@@ -89,16 +90,10 @@ def fit(
     """
     names = class_names or numbered(state.network.layer_sizes[-1])
     weights = class_weights.of_config(config, train.labels, names)
-    trainer = _Trainer(config, train, state, on_block, weights)
-    trainer.threads = threads
-    remaining_steps = trainer.steps * (config.epochs - state.epoch)
-    if remaining_steps * trainer.saved_by_compiling > _WORTH_COMPILING:
-        trainer.compile()
-    else:
-        _LOG.debug("kernels: NumPy, as the training is short")
-    if threads is not None and remaining_steps > 0:
-        threads.start(trainer.try_step, remaining_steps)
+    trainer = _start(config, train, state, on_block, weights, threads)
     while why_finished(config, state) is None:
+        if trainer.is_half_size and state.epoch >= config.half_size_epochs:
+            trainer = _start(config, train, state, on_block, weights, threads)
         started = time.perf_counter()
         # NumPy need not warn of overflow: infinite values are looked for and raise an error.
         try:
@@ -127,8 +122,33 @@ def fit(
         )
 
 
+def _start(
+    config: Config,
+    train: Examples,
+    state: TrainingState,
+    on_block: OnBlock | None,
+    weights: Array | None,
+    threads: Threads | None,
+) -> "_Trainer":
+    """What trains the next epochs, with the fastest kernels and number of threads for them."""
+    if state.epoch < config.half_size_epochs:
+        half = HalfSize(config, train.images, state)
+        trainer = _Trainer(config, train, half.state, on_block, weights, half)
+    else:
+        trainer = _Trainer(config, train, state, on_block, weights)
+    trainer.threads = threads
+    remaining_steps = trainer.steps * (config.epochs - state.epoch)
+    if remaining_steps * trainer.saved_by_compiling > _WORTH_COMPILING:
+        trainer.compile()
+    else:
+        _LOG.debug("kernels: NumPy, as the training is short")
+    if threads is not None and remaining_steps > 0:
+        threads.start(trainer.try_step, remaining_steps)
+    return trainer
+
+
 class _Trainer:
-    """Everything that a step needs besides the state, made once for all epochs.
+    """Everything that a step needs besides the state, made once for all epochs of a size.
 
     ``steps`` is the number of batches in an epoch, ``learning_rate`` that of the latest step;
     ``layers`` has the measurements of the latest epoch.
@@ -141,8 +161,11 @@ class _Trainer:
         state: TrainingState,
         on_block: OnBlock | None,
         weights: Array | None,
+        half: HalfSize | None = None,
     ) -> None:
-        self._batches = Batches(config, train, state.network, weights)
+        self._half = half
+        images = train.images if half is None else half.images
+        self._batches = Batches(config, train, state.network, weights, images)
         self.steps = self._batches.steps
         self.learning_rate = 0.0
         self._config, self._state, self._on_block = config, state, on_block
@@ -154,7 +177,7 @@ class _Trainer:
         self.threads: Threads | None = None
         first = slice(self._batch_size)
         classes = state.network.layer_sizes[-1]
-        self._trial = train.images[first], one_hot(train.labels[first], classes)
+        self._trial = images[first], one_hot(train.labels[first], classes)
         if config.weight_averaging is not None and state.average is not None:
             self._averaging = WeightAveraging(state.network, state.average, config.weight_averaging)
         # Stored class by class, like the logits of a network (see Buffers).
@@ -182,10 +205,17 @@ class _Trainer:
                 self._on_block(Progress(state.epoch + 1, len(block.labels), *means))
         state.epoch += 1
         state.gradient_norm = metrics.gradient_norm
+        if self._half is not None:
+            self._half.finish_epoch()
         if infinite := divergence.overflowed(state.arrays()):
             what = f"it made {infinite} infinite"
             raise divergence.error(state.epoch, self.steps, what)
         return metrics
+
+    @property
+    def is_half_size(self) -> bool:
+        """Whether the images have half the size."""
+        return self._half is not None
 
     @property
     def saved_by_compiling(self) -> float:

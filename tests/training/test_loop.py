@@ -288,6 +288,7 @@ def test_equal_seeds_give_equal_training_and_others_do_not(settings, data):
         {"early_stopping": 2, "min_gradient_norm": 1e-6},
         {"batch_norm": True, "schedule": "one_cycle", "label_smoothing": 0.1},
         {"batch_norm": True, "weight_averaging": 0.95, "max_norm": 1.0},
+        {"half_size_epochs": 3, "batch_norm": True, "weight_averaging": 0.95, "nesterov": True},
     ],
     ids=str,
 )

@@ -1,0 +1,84 @@
+"""Images of half the size train the same network, in a fraction of the time."""
+
+import numpy as np
+import pytest
+
+from dlcli.data.datasets import Examples
+from dlcli.training.half_size import halved, pooled_weights, spread_weights
+from dlcli.training.loop import fit
+from dlcli.training.state import initial_state
+from tests.training.trainings import NOTHING, accuracy, small, train
+
+
+def blurred(images: np.ndarray) -> np.ndarray:
+    """Images that are even in each block of 2x2 pixels: each pixel becomes the top left one."""
+    corners = images.reshape(-1, 14, 2, 14, 2)[:, :, :1, :, :1]
+    return np.broadcast_to(corners, (len(images), 14, 2, 14, 2)).reshape(-1, 784).copy()
+
+
+def test_an_input_is_half_the_sum_of_four_pixels():
+    images = np.zeros((1, 784), np.uint8)
+    images.reshape(28, 28)[2:4, 6:8] = [[255, 255], [255, 51]]
+    inputs = halved(images).reshape(14, 14)
+    assert inputs.dtype == np.float32
+    assert inputs[1, 3] == pytest.approx(3.2 / 2)
+    assert np.count_nonzero(inputs) == 1
+
+
+def test_spread_weights_are_pooled_to_the_same_bits():
+    weights = np.random.default_rng(0).normal(size=(196, 5)).astype(np.float32)
+    assert (pooled_weights(spread_weights(weights)) == weights).all()
+
+
+def test_spread_weights_give_the_same_sums():
+    random = np.random.default_rng(0)
+    images = random.integers(256, size=(3, 784)).astype(np.uint8)
+    weights = random.normal(size=(196, 5)).astype(np.float32)
+    sums = images / np.float32(255) @ spread_weights(weights)
+    np.testing.assert_allclose(halved(images) @ weights, sums, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"momentum": 0.9, "nesterov": True, "schedule": "cosine", "warmup_epochs": 1},
+        {"weight_decay": 0.1, "gradient_clip": 0.5, "max_norm": 0.5, "momentum": 0.0},
+        {"batch_norm": True, "weight_averaging": 0.9, "hidden_layers": (12, 8)},
+    ],
+    ids=lambda settings: next(iter(settings)),
+)
+def test_it_is_the_descent_of_the_whole_network_on_images_even_in_blocks(settings, data):
+    train_images = Examples(blurred(data.train.images), data.train.labels)
+    states = []
+    for epochs in (0, 2):
+        config = small(epochs=2, half_size_epochs=epochs, **settings)
+        state = initial_state(config, 10)
+        for network in filter(None, (state.network, state.average)):
+            first = network.weights[0]
+            first[...] = spread_weights(pooled_weights(first))
+        list(fit(config, train_images, NOTHING, state))
+        states.append(state.arrays())
+    for name, expected in states[0].items():
+        np.testing.assert_allclose(states[1][name], expected, atol=2e-4, err_msg=name)
+
+
+def test_whole_images_follow_and_the_kept_network_has_784_inputs(data):
+    config = small(half_size_epochs=3, epochs=5)
+    records, state = train(config, data)
+    first = state.network.weights[0]
+    assert state.network.layer_sizes[0] == 784
+    assert state.epoch == 5
+    assert [record.epoch for record in records] == [1, 2, 3, 4, 5]
+    assert not np.allclose(first, spread_weights(pooled_weights(first)))
+    assert records[-1].train_loss < records[0].train_loss
+    assert records[-1].validation_accuracy == accuracy(state.network, data.test)
+
+
+def test_each_epoch_of_half_size_leaves_equal_weights_in_each_block(data):
+    config = small(half_size_epochs=2, epochs=2, momentum=0.9)
+    state = initial_state(config, 10)
+    for record in fit(config, data.train, data.test, state):
+        first = state.network.weights[0]
+        assert (first == spread_weights(pooled_weights(first))).all()
+        assert record.validation_accuracy == accuracy(state.network, data.test)
+        assert record.gradient_norm == state.gradient_norm
