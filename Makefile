@@ -60,7 +60,7 @@ dist: .venv/installed-dev ## Build the sdist and the wheel, in dist/
 	$(BIN)/python -m build --no-isolation
 
 photographs: .venv/installed-dev ## Count the photographs that MODEL reads, and those in FOLDER (20 minutes; MNIST)
-	$(BIN)/pytest --long tests/tools/test_photographs.py
+	$(BIN)/pytest --long tests/tools/test_photographs.py tests/vision/test_pipeline.py
 	$(BIN)/python -m tools.photograph_accuracy $(MODEL) $(if $(FOLDER),--folder "$(FOLDER)") --output benchmarks/PHOTOGRAPHS.md
 
 numbers: .venv/installed-dev ## Count the numbers that MODEL reads, and those in FOLDER (30 minutes; MNIST)

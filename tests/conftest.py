@@ -59,6 +59,24 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
+# Files that take longest begin first, so that no process waits at the end for another one.
+LONGEST = (
+    "test_documentation.py",
+    "sweep/test_postgres.py",
+    "browser/test_demo.py",
+    "cli/test_sweep.py",
+    "test_package.py",
+    "lessons/test_shipped.py",
+    "browser/test_report.py",
+)
+
+
+def pytest_collection_modifyitems(items) -> None:
+    """Put the files of ``LONGEST`` at the beginning."""
+    places = {REPOSITORY / "tests" / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
 def pytest_collection_finish() -> None:
     """Spare the garbage collector the tests and modules, which live until the end."""
     gc.collect()

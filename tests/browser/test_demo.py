@@ -47,6 +47,20 @@ def board(open_page, page_file):
     return ready(open_page(page_file, viewport=DESK))
 
 
+@pytest.fixture(scope="module")
+def light_file(tmp_path_factory, trained_model):
+    """The page of a smaller model: it opens and predicts faster."""
+    path = tmp_path_factory.mktemp("demo") / "light.html"
+    path.write_bytes(demo.page(lookup.load_named(str(trained_model))))
+    return path
+
+
+@pytest.fixture
+def light_board(open_page, light_file):
+    """That page, ready to draw on."""
+    return ready(open_page(light_file, viewport=DESK))
+
+
 def ready(page):
     page.wait_for_selector("#demo[data-predicted]")
     return page
@@ -151,15 +165,15 @@ def test_a_thousand_mnist_images_get_the_probabilities_that_predict_gives(board,
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
-def test_the_examples_are_saved_as_they_are(board, sample):
-    board.get_by_label("Example of a 7").click()
+def test_the_examples_are_saved_as_they_are(light_board, sample):
+    light_board.get_by_label("Example of a 7").click()
     index = np.flatnonzero(sample.test.labels == 7)[0]
-    saved = np.asarray(Image.open(png(board)).convert("L")).reshape(-1)
+    saved = np.asarray(Image.open(png(light_board)).convert("L")).reshape(-1)
     np.testing.assert_array_equal(255 - saved, sample.test.images[index])
 
 
 @pytest.mark.parametrize(("output", "loss"), list(itertools.product(OUTPUT_ACTIVATIONS, LOSSES)))
-def test_gradients_are_those_of_backpropagation(board, sample, output, loss):
+def test_gradients_are_those_of_backpropagation(light_board, sample, output, loss):
     for activation in ACTIVATIONS:
         network = Network([784, 6, 5, 10], [activation] * 2, output)
         network.initialize("glorot_normal", 0.1, np.random.default_rng(SEEDED))
@@ -167,7 +181,7 @@ def test_gradients_are_those_of_backpropagation(board, sample, output, loss):
         pixels, label = sample.test.images[:1], sample.test.labels[:1]
         logits = back.run(pixels, one_hot(label, 10), np.random.default_rng(0))
         value = LOSSES[loss].value(output, logits, one_hot(label, 10))
-        result = board.evaluate(
+        result = light_board.evaluate(
             "([network, pixels, digit]) =>"
             " dlcliDemo.gradient(network, Uint8Array.from(pixels), digit)",
             [_stored(network) | {"loss": loss}, pixels[0].tolist(), int(label[0])],
@@ -208,22 +222,24 @@ def test_the_walkthrough_explains_every_network(
     expect(page.locator("#demo-step-result")).to_contain_text("Step 1 is taken. Probability of 3:")
 
 
-def test_a_step_raises_the_probability_of_the_target_and_can_be_taken_back(board, keep_screenshot):
-    board.get_by_label("Example of a 4").click()
-    before = prediction(board)
-    board.locator("#demo-target").select_option("9")
-    board.locator("#demo-rate").select_option("0.01")
-    board.locator("#demo-take").click()
-    message = board.locator("#demo-step-result")
+def test_a_step_raises_the_probability_of_the_target_and_can_be_taken_back(
+    light_board, keep_screenshot
+):
+    light_board.get_by_label("Example of a 4").click()
+    before = prediction(light_board)
+    light_board.locator("#demo-target").select_option("9")
+    light_board.locator("#demo-rate").select_option("0.01")
+    light_board.locator("#demo-take").click()
+    message = light_board.locator("#demo-step-result")
     expect(message).to_contain_text("Step 1 is taken. Probability of 9:")
-    changed = prediction(board)
+    changed = prediction(light_board)
     assert changed["probabilities"][9] > before["probabilities"][9] + 0.01
-    assert "changed by 1 of your steps" in board.locator("#demo-state").text_content()
-    expect(board.locator("#demo-target")).to_have_value("9")
-    keep_screenshot(board.locator("#demo-walkthrough"), "taken")
-    board.locator("#demo-reset").click()
+    assert "changed by 1 of your steps" in light_board.locator("#demo-state").text_content()
+    expect(light_board.locator("#demo-target")).to_have_value("9")
+    keep_screenshot(light_board.locator("#demo-walkthrough"), "taken")
+    light_board.locator("#demo-reset").click()
     expect(message).to_have_text("The network is as it was.")
-    assert prediction(board) == before
+    assert prediction(light_board) == before
 
 
 def test_the_keyboard_is_enough(board, pretrained):
@@ -268,8 +284,8 @@ def test_predict_reads_the_saved_picture(board, pretrained, tmp_path):
     assert re.fullmatch(r"1-\d+\.png", saving.value.suggested_filename)
 
 
-def test_a_finger_draws_on_a_phone(open_page, page_file, keep_screenshot):
-    page = ready(open_page(page_file, viewport=PHONE, has_touch=True, is_mobile=True))
+def test_a_finger_draws_on_a_phone(open_page, light_file, keep_screenshot):
+    page = ready(open_page(light_file, viewport=PHONE, has_touch=True, is_mobile=True))
     box = page.locator("#demo-canvas").bounding_box()
     session = page.context.new_cdp_session(page)
 
@@ -329,41 +345,41 @@ def test_the_page_begins_with_an_example_which_the_first_stroke_replaces(
     expect(board.locator("#demo-hint")).to_be_hidden()
 
 
-def test_an_8_has_the_right_article(board):
-    board.get_by_label("Example of an 8").click()
-    prediction(board)
-    expect(board.locator("#demo-says")).to_contain_text("This is an 8")
-    expect(board.locator("#demo-certain")).to_contain_text("almost certain that this is an 8")
-    assert not re.search(r"\ba 8\b", board.content())
+def test_an_8_has_the_right_article(light_board):
+    light_board.get_by_label("Example of an 8").click()
+    prediction(light_board)
+    expect(light_board.locator("#demo-says")).to_contain_text("This is an 8")
+    expect(light_board.locator("#demo-certain")).to_contain_text("almost certain that this is an 8")
+    assert not re.search(r"\ba 8\b", light_board.content())
 
 
 @pytest.mark.parametrize("keys", ["Control+z", "Meta+z"])
-def test_undo_by_keys_works_wherever_the_focus_is(board, keys):
-    before = prediction(board)
-    draw(board, [[(0.5, 0.2), (0.5, 0.8)]])
-    prediction(board)
-    board.locator("#demo-clear").click()
-    board.keyboard.press(keys)
-    assert digit_of(prediction(board)) == "1"
-    board.locator("#demo-canvas").focus()
-    board.keyboard.press(keys)
-    assert prediction(board) == before
+def test_undo_by_keys_works_wherever_the_focus_is(light_board, keys):
+    before = prediction(light_board)
+    draw(light_board, [[(0.5, 0.2), (0.5, 0.8)]])
+    prediction(light_board)
+    light_board.locator("#demo-clear").click()
+    light_board.keyboard.press(keys)
+    assert digit_of(prediction(light_board)) == "1"
+    light_board.locator("#demo-canvas").focus()
+    light_board.keyboard.press(keys)
+    assert prediction(light_board) == before
 
 
-def test_a_stroke_that_is_undone_while_it_is_drawn_is_gone(board):
-    before = prediction(board)
-    box = board.locator("#demo-canvas").bounding_box()
-    board.mouse.move(box["x"] + 99, box["y"] + 50)
-    board.mouse.down()
-    board.mouse.move(box["x"] + 99, box["y"] + 90)
-    board.keyboard.press("Control+z")
-    board.mouse.move(box["x"] + 99, box["y"] + 200)
-    board.mouse.up()
-    assert prediction(board) == before
+def test_a_stroke_that_is_undone_while_it_is_drawn_is_gone(light_board):
+    before = prediction(light_board)
+    box = light_board.locator("#demo-canvas").bounding_box()
+    light_board.mouse.move(box["x"] + 99, box["y"] + 50)
+    light_board.mouse.down()
+    light_board.mouse.move(box["x"] + 99, box["y"] + 90)
+    light_board.keyboard.press("Control+z")
+    light_board.mouse.move(box["x"] + 99, box["y"] + 200)
+    light_board.mouse.up()
+    assert prediction(light_board) == before
 
 
-def test_how_to_draw_with_the_keyboard_can_be_read(board):
-    help_text = board.locator("#demo-keys")
+def test_how_to_draw_with_the_keyboard_can_be_read(light_board):
+    help_text = light_board.locator("#demo-keys")
     expect(help_text).to_be_visible()
     expect(help_text).to_contain_text("arrow keys move the pen")
     assert help_text.bounding_box()["height"] > 10
@@ -388,8 +404,8 @@ def test_the_table_shows_how_each_weight_changes(board, rate):
 
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
-def test_the_changed_prediction_is_in_sight_after_a_step(open_page, page_file, size):
-    page = ready(open_page(page_file, viewport=size))
+def test_the_changed_prediction_is_in_sight_after_a_step(open_page, light_file, size):
+    page = ready(open_page(light_file, viewport=size))
     expect(page.locator("#demo-changed")).to_be_hidden()
     page.locator("#demo-target").select_option("9")
     page.locator("#demo-take").click()
@@ -405,6 +421,6 @@ def test_the_changed_prediction_is_in_sight_after_a_step(open_page, page_file, s
     expect(changed).to_be_hidden()
 
 
-def test_a_link_leads_to_how_it_learns(board):
-    board.get_by_role("link", name="how it learns").click()
-    expect(board.locator("#demo-walkthrough-title")).to_be_in_viewport()
+def test_a_link_leads_to_how_it_learns(light_board):
+    light_board.get_by_role("link", name="how it learns").click()
+    expect(light_board.locator("#demo-walkthrough-title")).to_be_in_viewport()

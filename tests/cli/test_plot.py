@@ -29,7 +29,7 @@ def test_curves_are_the_default_and_take_several_runs(dlcli, trained_model):
     assert f"<!-- {trained_model} -->" in text
 
 
-@pytest.mark.parametrize("what", ["curves", "weights"])
+@pytest.mark.parametrize("what", ["curves", "confusion"])
 def test_the_latest_run_is_the_default(dlcli, trained_model, what):
     Path("runs").mkdir()
     Path("runs/latest").symlink_to(trained_model)
