@@ -31,6 +31,7 @@ from dlcli.training.epoch_metrics import EpochRecord
 # Charts of a page are as wide as a phone, so that their text is readable there and on a desktop.
 PAGE_WIDTH, PAGE_HEIGHT = 420, 240
 PIXELS_PER_INCH = 72
+_STRIP_WIDTH, _STRIP_MARGIN = 140, 8
 _LEGEND_ROW_PX = 18
 _LETTER_PX = 7.5  # the width of a letter of 12 px, about
 _LEGEND_HANDLE_LETTERS = 6  # the line before a name, and the space after it
@@ -255,13 +256,20 @@ def strip(
     marks: Sequence[tuple[float, str, str]],
 ) -> Figure:
     """A cell of a table: an interval between two limits, and marks: value, marker and colour."""
-    figure = page_figure(140, 16, layout="none")
-    axes = figure.add_axes((8 / 140, 0, 124 / 140, 1), xlim=limits, ylim=(-1, 1))
-    axes.set_axis_off()
-    axes.hlines([0], *limits, color=COLOURS["grid"], linewidth=1)
-    axes.hlines([0], *interval, color=colour)
+    figure = page_figure(_STRIP_WIDTH, 16, layout="none")
+    low, high = limits
+
+    def draw(*values: float, **style: Any) -> None:
+        inner = _STRIP_WIDTH - 2 * _STRIP_MARGIN
+        places = [_STRIP_MARGIN + inner * (value - low) / (high - low) for value in values]
+        # A line of the figure: axes would take ten times as long as all the rest.
+        line = Line2D([place / _STRIP_WIDTH for place in places], [0.5] * len(places), **style)
+        figure.add_artist(line)
+
+    draw(*limits, color=COLOURS["grid"], linewidth=1, solid_capstyle="butt")
+    draw(*interval, color=colour, solid_capstyle="butt")
     for value, marker, mark_colour in marks:
-        axes.plot([value], [0], marker, color=mark_colour, markersize=8, clip_on=False)
+        draw(value, color=mark_colour, marker=marker, markersize=8, linestyle="none")
     return figure
 
 
