@@ -78,6 +78,23 @@ def files_of(kind: str, digits: Examples, numbers: range) -> Iterator[tuple[byte
             yield photograph(images[0], scene, random), int(digits.labels[chosen[0]])
 
 
+def small_scans() -> list[Picture]:
+    """The 1,797 digits of 8x8 pixels that come with scikit-learn, as PNG files.
+
+    They are scans of forms that 13 people filled in, of 32x32 pixels, counted in blocks of 4x4
+    (Alpaydin and Kaynak, "Optical recognition of handwritten digits", UCI, 1998).
+    """
+    from sklearn.datasets import load_digits
+
+    scans = load_digits()
+    found: list[Picture] = []
+    for levels, label in zip(scans.images, scans.target, strict=True):
+        file = io.BytesIO()
+        Image.fromarray((levels * (255 / 16)).astype(np.uint8)).save(file, "png")
+        found.append((file.getvalue(), int(label)))
+    return found
+
+
 def pictures_in(folder: Path) -> Groups:
     """The pictures of a folder by subfolder, those whose names begin with no digit apart."""
     labelled: dict[str, list[Picture]] = {}
@@ -216,6 +233,7 @@ Written by `{command}`.
 [tools/conditions.py](../tools/conditions.py) and [tools/photographs.py](../tools/photographs.py)
 make synthetic photographs from the test images of MNIST and fixed seeds. The network is
 {sizes}, trained on {model.metadata.dataset.name}. Rows in bold sum up those below.
+The scans are scikit-learn's digits, of other writers (UCI, 1998).
 
 `?` means that `predict` refused to answer and said why: rightly where there is no digit, or more
 than one. The last two columns are ways that always answer: `predict` without rejection, and a
@@ -249,6 +267,7 @@ def main(model: str, count: int, folder: Path | None, data_dir: Path, output: Te
     """Count how many pictures of each kind MODEL reads, for a page in Markdown."""
     command = f"python -m tools.photograph_accuracy {model} --count {count}"
     groups: Groups = {name: dict.fromkeys(kinds, range(count)) for name, kinds in _KINDS.items()}
+    groups["scans"] = {"8x8 pixels": small_scans() if count else []}
     try:
         if folder is not None:
             command += " --folder FOLDER"

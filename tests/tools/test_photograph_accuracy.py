@@ -20,6 +20,7 @@ from tools.photograph_accuracy import (
     label_of,
     main,
     pictures_in,
+    small_scans,
     table,
 )
 
@@ -77,6 +78,15 @@ def test_pictures_are_counted_by_subfolder_and_by_whether_they_show_a_digit(tmp_
         "b": [(tmp_path / "b/2_a.png", 2), (tmp_path / "b/2_b.png", 2)],
     }
     assert others == {"b": [(tmp_path / "b/letter.png", None)]}
+
+
+def test_small_scans_of_other_writers_are_read():
+    scans = small_scans()
+    assert len(scans) == 1797
+    model = lookup.load_named("pretrained")
+    counts = count(model, scans[::9])
+    assert counts["pictures"] == 200
+    assert counts["right"] >= 182
 
 
 def test_the_baseline_centres_a_digit_of_either_polarity(page):
