@@ -216,7 +216,7 @@ def _contradictions_of_the_training(config: Config) -> Iterable[tuple[tuple[str,
 
 
 def _contradictions_of_half_size(config: Config) -> Iterable[tuple[tuple[str, ...], str]]:
-    """What does not go with images of half the size (see ``training.half_size``)."""
+    """What does not go with images of half the size (see ``training.fewer_inputs``)."""
     if config.optimizer != "sgd":
         problem = f"works with optimizer: sgd, not {config.optimizer}, whose steps depend on pixels"
         yield ("half_size_epochs", "optimizer"), problem

@@ -24,7 +24,7 @@ from dlcli.training import class_weights, diagnosis, divergence
 from dlcli.training.batches import Batches, Block
 from dlcli.training.builders import make_backpropagation, make_learning_rates
 from dlcli.training.epoch_metrics import EpochMetrics, EpochRecord
-from dlcli.training.half_size import HalfSize
+from dlcli.training.fewer_inputs import FewerInputs, fewer_inputs
 from dlcli.training.kept_epoch import Scores, replaces_kept
 from dlcli.training.layer_metrics import MAX_IMAGES, LayerMetrics
 from dlcli.training.state import TrainingState, why_finished
@@ -90,9 +90,10 @@ def fit(
     """
     names = class_names or numbered(state.network.layer_sizes[-1])
     weights = class_weights.of_config(config, train.labels, names)
+    start = state.epoch
     trainer = _start(config, train, state, on_block, weights, threads)
     while why_finished(config, state) is None:
-        if trainer.is_half_size and state.epoch >= config.half_size_epochs:
+        if state.epoch == config.half_size_epochs != start:
             trainer = _start(config, train, state, on_block, weights, threads)
         started = time.perf_counter()
         # NumPy need not warn of overflow: infinite values are looked for and raise an error.
@@ -131,11 +132,12 @@ def _start(
     threads: Threads | None,
 ) -> "_Trainer":
     """What trains the next epochs, with the fastest kernels and number of threads for them."""
-    if state.epoch < config.half_size_epochs:
-        half = HalfSize(config, train.images, state)
-        trainer = _Trainer(config, train, half.state, on_block, weights, half)
-    else:
+    inputs = fewer_inputs(config, train.images, state.network.layer_sizes, state.epoch)
+    if inputs is None:
         trainer = _Trainer(config, train, state, on_block, weights)
+    else:
+        fewer = FewerInputs(config, inputs, state)
+        trainer = _Trainer(config, train, fewer.state, on_block, weights, fewer)
     trainer.threads = threads
     remaining_steps = trainer.steps * (config.epochs - state.epoch)
     if remaining_steps * trainer.saved_by_compiling > _WORTH_COMPILING:
@@ -161,10 +163,10 @@ class _Trainer:
         state: TrainingState,
         on_block: OnBlock | None,
         weights: Array | None,
-        half: HalfSize | None = None,
+        fewer: FewerInputs | None = None,
     ) -> None:
-        self._half = half
-        images = train.images if half is None else half.images
+        self._fewer = fewer
+        images = train.images if fewer is None else fewer.images
         self._batches = Batches(config, train, state.network, weights, images)
         self.steps = self._batches.steps
         self.learning_rate = 0.0
@@ -205,17 +207,12 @@ class _Trainer:
                 self._on_block(Progress(state.epoch + 1, len(block.labels), *means))
         state.epoch += 1
         state.gradient_norm = metrics.gradient_norm
-        if self._half is not None:
-            self._half.finish_epoch()
+        if self._fewer is not None:
+            self._fewer.finish_epoch()
         if infinite := divergence.overflowed(state.arrays()):
             what = f"it made {infinite} infinite"
             raise divergence.error(state.epoch, self.steps, what)
         return metrics
-
-    @property
-    def is_half_size(self) -> bool:
-        """Whether the images have half the size."""
-        return self._half is not None
 
     @property
     def saved_by_compiling(self) -> float:
