@@ -1,16 +1,12 @@
-"""Pictures in, digits out: every way to name them, every format, and every broken file."""
+"""``dlcli predict``: its answers in every format."""
 
 import csv
 import io
 import json
 import os
-import struct
 import subprocess
 import sys
-import zlib
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pillow_heif
@@ -19,50 +15,14 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dlcli.data import idx
 from dlcli.data.registry import FILES
-from dlcli.runs import checkpoint
 from dlcli.vision import preview
 from dlcli.vision.mnist_format import to_mnist_format
-
-
-@pytest.fixture
-def model(make_checkpoint):
-    return checkpoint.load(make_checkpoint("model.npz"))
-
-
-@pytest.fixture
-def predict(dlcli, model):
-    """Run ``dlcli predict`` with a small model, in a folder that is empty but for it."""
-
-    def invoke(*arguments: object, **options):
-        return dlcli("predict", "--model", "model.npz", *arguments, **options)
-
-    return invoke
-
-
-@pytest.fixture
-def digit(sample) -> Callable[..., np.ndarray]:
-    """Write a test image as a PNG file and return its pixels: ``digit("a.png", 0)``."""
-
-    def write(path: str | bytes, index: int = 0) -> np.ndarray:
-        pixels = sample.test.images[index]
-        with open(path, "wb") as file:  # noqa: PTH123 - the name may be bytes
-            Image.fromarray(pixels.reshape(28, 28)).save(file, "PNG")
-        return pixels
-
-    return write
+from tests.cli.predictions import drawing, lines_of, objects_of
 
 
 def answer_to(model, pixels) -> tuple[int, float]:
     _, outputs = model.infer(pixels[np.newaxis])
     return int(outputs[0].argmax()), float(outputs[0].max())
-
-
-def lines_of(result) -> list[list[str]]:
-    return [line.split("\t") for line in result.stdout.splitlines()]
-
-
-def objects_of(result) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in result.stdout.splitlines()]
 
 
 def test_text_is_digit_probability_and_path_in_order(predict, model, digit):
@@ -135,167 +95,11 @@ def test_csv_has_a_column_a_digit(predict, model, digit):
     assert float(row["probability"]) == float(row[f"p{best}"]) == pytest.approx(share, rel=1e-5)
 
 
-def test_a_picture_comes_from_stdin(predict, digit):
-    digit("a.png")
-    by_name = predict("a.png")
-    by_stdin = predict("-", stdin=Path("a.png").read_bytes())
-    assert by_stdin.stdout == by_name.stdout.replace("a.png", "-")
-
-
-@pytest.mark.parametrize("arguments", [["-", "-"], ["-", "--from-file", "-"]])
-def test_stdin_is_read_only_once(predict, arguments):
-    result = predict(*arguments)
-    assert result.code == 2
-    assert "stdin (-) can be read only once" in result.stderr
-
-
-def test_pictures_must_be_named(dlcli):
-    result = dlcli("predict")
-    assert result.code == 2
-    assert "Missing argument 'IMAGE...'" in result.stderr
-
-
-def test_folders_are_searched(predict, digit):
-    Path("scans/more").mkdir(parents=True)
-    for name in ("z.png", "scans/b.png", "scans/a.png", "scans/more/c.png"):
-        digit(name)
-    Path("scans/notes.txt").write_text("no picture")
-    result = predict("z.png", "scans", "z.png")
-    paths = [cells[2] for cells in lines_of(result)]
-    assert paths == ["z.png", "scans/a.png", "scans/b.png", "scans/more/c.png", "z.png"]
-    assert result.code == 0
-
-
-@pytest.mark.parametrize("separator", ["\n", "\0"])
-@pytest.mark.parametrize("end", [True, False])
-@pytest.mark.parametrize("by_stdin", [True, False])
-def test_lists_name_pictures(predict, digit, separator, end, by_stdin):
-    Path("scans").mkdir()
-    names = ["b.png", "a b.png", "scans/c.png"]
-    for index, name in enumerate(names):
-        digit(name, index)
-    listed = separator.join(["b.png", "a b.png", "scans"]) + (separator if end else "")
-    Path("list").write_text(listed)
-    if by_stdin:
-        result = predict("--recursive", "--from-file", "-", stdin=listed.encode())
-    else:
-        result = predict("--recursive", "--from-file", "list")
-    assert [cells[2] for cells in lines_of(result)] == names
-    assert result.code == 0
-
-
-def test_a_list_that_powershell_wrote_names_its_pictures_and_no_others(predict, digit):
-    digit("a.png")
-    digit("b.png", 1)
-    listed = predict("--from-file", "-", stdin="a.png\r\n".encode("utf-16"))
-    assert (listed.code, [cells[2] for cells in lines_of(listed)]) == (0, ["a.png"])
-    unmarked = predict("-q", "--from-file", "-", stdin="./a.png\n".encode("utf-16-le"))
-    assert (unmarked.code, unmarked.stdout) == (4, "")
-    assert unmarked.stderr.startswith("Error: -: no list of paths: UTF-16 without")
-
-
-def test_a_folder_on_a_list_is_not_walked_unless_asked_for(predict, digit):
-    Path("scans").mkdir()
-    digit("scans/a.png")
-    result = predict("-q", "--from-file", "-", stdin=b".\nscans/a.png\n")
-    assert (result.code, [cells[2] for cells in lines_of(result)]) == (4, ["scans/a.png"])
-    assert result.stderr == "Error: .: a folder; --recursive searches folders on lists\n"
-    searched = predict("-r", "--from-file", "-", stdin=b".\n")
-    assert [cells[2] for cells in lines_of(searched)] == ["scans/a.png"]
-
-
 def test_a_second_model_is_refused_with_the_command_that_takes_several(dlcli, model, digit):
     digit("a.png")
     result = dlcli("predict", "-m", "a b.npz", "--model", "model.npz", "a.png")
     assert (result.code, result.stdout) == (2, "")
     assert "for an ensemble: dlcli eval 'a b.npz' model.npz" in result.stderr
-
-
-def test_empty_lines_in_a_list_name_nothing(predict, digit):
-    digit("a.png")
-    assert len(lines_of(predict("--from-file", "-", stdin=b"\na.png\n\n\na.png\n\n"))) == 2
-
-
-def test_an_empty_list_names_nothing(predict):
-    result = predict("--from-file", "-", "--format", "csv")
-    assert result.code == 0
-    assert result.stdout.splitlines() == [
-        "path,digit,probability," + ",".join(f"p{number}" for number in range(10))
-    ]
-
-
-def test_lists_longer_than_a_block_are_read_whole(predict, digit):
-    digit("a.png")
-    names = "".join(f"./{'./' * (number % 50)}a.png\n" for number in range(1500))
-    assert len(names) > 1 << 16
-    result = predict("--from-file", "-", stdin=names.encode())
-    assert [cells[2] for cells in lines_of(result)] == names.splitlines()
-
-
-def test_several_lists_follow_the_named_pictures(predict, digit):
-    for name in ("a.png", "b.png", "c.png"):
-        digit(name)
-    Path("one").write_text("b.png\n")
-    Path("two").write_text("c.png\n")
-    result = predict("--from-file", "one", "a.png", "--from-file", "two")
-    assert [cells[2] for cells in lines_of(result)] == ["a.png", "b.png", "c.png"]
-
-
-@pytest.mark.parametrize("fault", ["missing", "folder"])
-def test_a_list_that_cannot_be_read_is_told_and_the_rest_goes_on(predict, digit, fault):
-    digit("a.png")
-    if fault == "folder":
-        Path("list").mkdir()
-    Path("good").write_text("a.png")
-    result = predict("a.png", "--from-file", "list", "--from-file", "good", "-q")
-    assert result.code == 4
-    assert result.stderr.startswith("Error: list: cannot be read: ")
-    assert len(lines_of(result)) == 2
-
-
-NAMES = {
-    b"a b.png": "a b.png",
-    b"a\nb.png": "a\\nb.png",
-    b"a\tb.png": "a\\tb.png",
-    b"a\rb.png": "a\\rb.png",
-    b"\x1b[31mred.png": "\\x1b[31mred.png",
-    b"bell\x07.png": "bell\\x07.png",
-    "sieben \N{BLACK HEART SUIT} \N{LATIN SMALL LETTER U WITH DIAERESIS}.png".encode(): (
-        "sieben \N{BLACK HEART SUIT} \N{LATIN SMALL LETTER U WITH DIAERESIS}.png"
-    ),
-    "a\N{RIGHT-TO-LEFT OVERRIDE}gnp.png".encode(): "a\\u202egnp.png",
-    b"\xff\xfe.png": "\\udcff\\udcfe.png",
-    b"-7.png": "-7.png",
-    b"--help": "--help",
-    b"~": "~",
-    b"$HOME.png": "$HOME.png",
-    b"*.png": "*.png",
-    b"a,\"b'.png": "a,\"b'.png",
-    b"x" * 251 + b".png": "x" * 251 + ".png",
-}
-
-
-@pytest.mark.parametrize("name", NAMES, ids=ascii)
-def test_any_name_is_read_and_shown_safely(predict, digit, name):
-    digit(name)
-    argument, shown = os.fsdecode(name), NAMES[name]
-    result = predict("--show-preprocessed", "seen", "--", argument)
-    assert (result.code, lines_of(result)[0][2]) == (0, shown)
-    assert len(list(Path("seen").iterdir())) == 1
-    (found,) = objects_of(predict("--format", "json", "--", argument))
-    assert os.fsencode(found["path"]) == name
-    (row,) = csv.DictReader(io.StringIO(predict("--format", "csv", "--", argument).stdout))
-    assert row["path"] == shown
-    by_list = predict("--from-file", "-", "--format", "json", stdin=name + b"\0")
-    assert objects_of(by_list) == [found]
-
-
-@pytest.mark.parametrize("name", NAMES, ids=ascii)
-def test_any_name_is_told_safely_in_an_error(predict, name):
-    Path(os.fsdecode(name)).write_bytes(b"no picture")
-    result = predict("-q", "--", os.fsdecode(name))
-    assert result.code == 4
-    assert result.stderr == f"Error: {NAMES[name]}: not a picture that Pillow can read\n"
 
 
 def test_what_the_network_saw_can_be_looked_at(predict, digit, sample):
@@ -469,208 +273,6 @@ def test_a_photograph_in_heic_is_read_or_named_with_what_to_install(
     else:
         assert [line.split("\t")[-1] for line in finished.stdout.splitlines()] == paths
         assert (finished.returncode, finished.stderr) == (0, "")
-
-
-# Broken pictures.
-
-
-def drawing(mode: str = "L") -> Image.Image:
-    """A picture with enough detail for every format to need some bytes."""
-    random = np.random.default_rng(0)
-    levels = random.integers(200, 256, (90, 90), dtype=np.uint8)
-    levels[20:70, 40:50] = random.integers(0, 60, (50, 10), dtype=np.uint8)
-    return Image.fromarray(levels).convert(mode)
-
-
-def encoded(kind: str, **options) -> bytes:
-    file = io.BytesIO()
-    drawing("RGB").save(file, kind, **options)
-    return file.getvalue()
-
-
-def truncated(kind: str, share: float = 0.5, **options) -> Callable[[Path], object]:
-    content = encoded(kind, **options)
-    return lambda path: path.write_bytes(content[: int(share * len(content))])
-
-
-def flipped(kind: str, offset: int) -> Callable[[Path], object]:
-    content = bytearray(encoded(kind))
-    content[offset] ^= 0x10
-    return lambda path: path.write_bytes(content)
-
-
-def holding(content: bytes) -> Callable[[Path], object]:
-    return lambda path: path.write_bytes(content)
-
-
-def flat(mode: str, colour: float | str | tuple[int, ...]) -> Callable[[Path], object]:
-    return lambda path: Image.new(mode, (60, 50), colour).save(path, "PNG")
-
-
-def png(width: int, height: int) -> bytes:
-    """A PNG file of a few bytes whose header promises any size."""
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        checksum = struct.pack(">I", zlib.crc32(kind + content))
-        return struct.pack(">I", len(content)) + kind + content + checksum
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    content = zlib.compress(b"\0" * 1000)
-    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", content) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + chunks
-
-
-def gif(width: int, height: int) -> bytes:
-    size = struct.pack("<HH", width, height)
-    image = b"," + bytes(4) + size + b"\0" + b"\x02\x02\x4c\x01\0"
-    return b"GIF89a" + size + b"\x80\0\0" + b"\xff\xff\xff\0\0\0" + image + b";"
-
-
-def text_only_folder(path: Path) -> None:
-    path.mkdir()
-    (path / "readme.txt").write_text("no picture")
-
-
-def link_to_itself(path: Path) -> None:
-    path.symlink_to(path.name)
-
-
-def locked(path: Path) -> None:
-    drawing().save(path, "PNG")
-    path.chmod(0)
-
-
-PILLOW = "not a picture that Pillow can read"
-UNREADABLE = "cannot be read: "
-DAMAGED = ""  # Pillow's words differ
-LARGE = "more than 120,000,000 pixels; make it smaller"
-BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
-    "missing": (lambda _path: None, "no such file"),
-    "empty folder": (Path.mkdir, "holds no pictures"),
-    "folder of texts": (text_only_folder, "holds no pictures"),
-    "link to nothing": (lambda path: path.symlink_to("nowhere"), "no such file"),
-    "link to itself": (link_to_itself, UNREADABLE),
-    "empty": (Path.touch, "an empty file"),
-    "text": (holding(b"a digit: 7\n"), PILLOW),
-    "web page": (holding(b"<!doctype html><title>404</title>"), PILLOW),
-    "pdf": (holding(b"%PDF-1.7\n1 0 obj\n"), "a PDF; make pictures of its pages first, as in: pdf"),
-    "zeros": (holding(bytes(5000)), PILLOW),
-    "PNG signature alone": (holding(b"\x89PNG\r\n\x1a\n"), DAMAGED),
-    "PNG truncated": (truncated("PNG"), UNREADABLE),
-    "PNG almost whole": (truncated("PNG", 0.98), UNREADABLE),
-    "JPEG truncated": (truncated("JPEG"), UNREADABLE),
-    "JPEG header alone": (truncated("JPEG", 0.01), DAMAGED),
-    "GIF truncated": (truncated("GIF"), DAMAGED),
-    "BMP truncated": (truncated("BMP"), UNREADABLE),
-    "TIFF truncated": (truncated("TIFF"), DAMAGED),
-    "TIFF with LZW truncated": (truncated("TIFF", compression="tiff_lzw"), DAMAGED),
-    "WEBP truncated": (truncated("WEBP"), DAMAGED),
-    "WEBP without loss truncated": (truncated("WEBP", lossless=True), DAMAGED),
-    "PPM truncated": (truncated("PPM"), DAMAGED),
-    "PNG with a flipped bit in its pixels": (flipped("PNG", 1000), DAMAGED),
-    "PNG with a flipped bit in its header": (flipped("PNG", 18), DAMAGED),
-    "PNG that promises too much": (holding(png(50_000, 50_000)), LARGE),
-    "PNG that promises far too much": (holding(png(2**31 - 1, 2**31 - 1)), LARGE),
-    "GIF that promises too much": (holding(gif(65535, 65535)), LARGE),
-    "PNG without width": (holding(png(0, 50)), DAMAGED),
-    "PNG without height": (holding(png(50, 0)), DAMAGED),
-    "GIF without width": (holding(gif(0, 5)), DAMAGED),
-    "PNG of too few rows": (holding(png(5000, 5000)), DAMAGED),
-    **({"locked": (locked, UNREADABLE)} if os.geteuid() else {}),  # nothing is locked for root
-}
-
-
-@pytest.mark.parametrize("kind", BROKEN)
-def test_a_broken_picture_is_told_and_the_others_are_predicted(predict, digit, kind):
-    make, fault = BROKEN[kind]
-    make(Path("bad.png"))
-    digit("a.png", 0)
-    digit("b.png", 1)
-    result = predict("a.png", "bad.png", "b.png", "-q")
-    assert result.code == 4
-    assert [cells[2] for cells in lines_of(result)] == ["a.png", "b.png"]
-    assert result.stderr.startswith("Error: bad.png: ")
-    assert fault in result.stderr
-    assert result.stderr.count("\n") == 1
-    first, bad, second = objects_of(predict("a.png", "bad.png", "b.png", "--format", "json"))
-    assert (first["path"], second["path"]) == ("a.png", "b.png")
-    assert bad == {"path": "bad.png", "error": result.stderr[len("Error: ") : -1]}
-
-
-EMPTY = {
-    "white": flat("L", 255),
-    "black": flat("L", 0),
-    "grey": flat("L", 128),
-    "one colour": flat("RGB", (250, 240, 215)),
-    "transparent": flat("RGBA", (0, 0, 0, 0)),
-    "black and white, all white": flat("1", 1),
-}
-
-
-@pytest.mark.parametrize("kind", EMPTY)
-def test_a_blank_picture_gets_a_question_mark_and_a_reason(predict, digit, kind):
-    EMPTY[kind](Path("blank.png"))
-    digit("a.png", 0)
-    result = predict("blank.png", "a.png")
-    assert result.code == 0
-    assert result.stdout.startswith("?\t-\tblank.png\n")
-    assert "Warning: blank.png: the picture is blank\n" in result.stderr
-    assert [cells[-1] for cells in lines_of(predict("blank.png", "a.png", "--top", 3))] == [
-        "blank.png",
-        "a.png",
-    ]
-    blank, _ = objects_of(predict("blank.png", "a.png", "--format", "json"))
-    assert blank == {
-        "path": "blank.png",
-        "label": None,
-        "digit": None,
-        "probability": None,
-        "probabilities": None,
-        "reason": "blank",
-        "message": "the picture is blank",
-        "box": None,
-        "model": "model.npz",
-    }
-    rows = list(csv.DictReader(io.StringIO(predict("blank.png", "--format", "csv").stdout)))
-    assert rows[0]["digit"] == "?"
-    assert rows[0]["probability"] == rows[0]["p0"] == ""
-
-
-@pytest.mark.parametrize("name", ["x" * 300 + ".png", "a.png/below.png", "/dev/null"])
-def test_a_path_that_cannot_be_followed_is_told_and_the_others_are_predicted(predict, digit, name):
-    digit("a.png")
-    result = predict(name, "a.png", "-q")
-    assert result.code == 4
-    assert [cells[2] for cells in lines_of(result)] == ["a.png"]
-    assert result.stderr.startswith(f"Error: {name}: ")
-    assert result.stderr.count("\n") == 1
-
-
-def test_broken_pictures_in_a_folder_and_on_stdin_are_told(predict, digit):
-    Path("scans").mkdir()
-    digit("scans/a.png")
-    Path("scans/b.png").write_bytes(b"")
-    digit("scans/c.png")
-    result = predict("scans", "-", "-q", stdin=b"")
-    assert result.code == 4
-    assert [cells[2] for cells in lines_of(result)] == ["scans/a.png", "scans/c.png"]
-    assert result.stderr.splitlines() == [
-        "Error: scans/b.png: an empty file",
-        "Error: -: an empty file",
-    ]
-
-
-def test_csv_leaves_broken_pictures_out(predict, digit):
-    digit("a.png")
-    result = predict("bad.png", "a.png", "--format", "csv")
-    assert result.code == 4
-    assert [row["path"] for row in csv.DictReader(io.StringIO(result.stdout))] == ["a.png"]
-
-
-def test_what_the_network_saw_is_numbered_as_its_answers_are(predict, digit):
-    digit("a.png")
-    predict("bad.png", "a.png", "--show-preprocessed", "seen")
-    assert [path.name for path in Path("seen").iterdir()] == ["00000-a.png"]
 
 
 def test_the_exported_test_images_are_predicted_as_eval_says(dlcli, trained_model, monkeypatch):

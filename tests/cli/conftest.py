@@ -1,0 +1,48 @@
+"""Fixtures for several files of tests of the command line."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dlcli.runs import checkpoint
+from tests.cli.trainings import QUICK
+
+
+@pytest.fixture
+def train(dlcli, tiny):
+    """Run ``dlcli train`` on 60 images."""
+
+    def invoke(*arguments, **options):
+        return dlcli("train", "--set", f"dataset={tiny}", *QUICK, *arguments, **options)
+
+    return invoke
+
+
+@pytest.fixture
+def model(make_checkpoint):
+    return checkpoint.load(make_checkpoint("model.npz"))
+
+
+@pytest.fixture
+def predict(dlcli, model):
+    """Run ``dlcli predict`` with a small model, in a folder that is empty but for it."""
+
+    def invoke(*arguments: object, **options):
+        return dlcli("predict", "--model", "model.npz", *arguments, **options)
+
+    return invoke
+
+
+@pytest.fixture
+def digit(sample) -> Callable[..., np.ndarray]:
+    """Write a test image as a PNG file and return its pixels: ``digit("a.png", 0)``."""
+
+    def write(path: str | bytes, index: int = 0) -> np.ndarray:
+        pixels = sample.test.images[index]
+        with open(path, "wb") as file:  # noqa: PTH123 - the name may be bytes
+            Image.fromarray(pixels.reshape(28, 28)).save(file, "PNG")
+        return pixels
+
+    return write
