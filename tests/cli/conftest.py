@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from dlcli.runs import checkpoint
+from tests.cli.datasets import write_folder
 from tests.cli.trainings import QUICK
 
 
@@ -46,3 +47,10 @@ def digit(sample) -> Callable[..., np.ndarray]:
         return pixels
 
     return write
+
+
+@pytest.fixture
+def cache(mirror, workdir):
+    """A complete mnist in the cache, made without a request."""
+    write_folder(workdir / "data" / "mnist", mirror.contents)
+    return workdir / "data" / "mnist"
