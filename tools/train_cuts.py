@@ -1,10 +1,11 @@
 """Train the network that judges cuts, ``dlcli/vision/cut_digits.npz``.
 
 ``dlcli read`` cuts digits that touch in more places than needed. What stands between two cuts is a
-digit, or part of one, or of two: this network tells which. It learns from strings of MNIST's
-training digits, of digits as the world writes them, and of letters, most of them touching, cut as
-``dlcli.vision.segmentation`` cuts a page. The same seeds give the same strings. Takes about two
-minutes on two cores.
+digit, or part of one, or of two: this network tells which, and which digit it is. It sees the
+candidate and the strokes around it, so that a cut need not be exact. It learns from strings of
+MNIST's training digits, of digits as the world writes them, and of letters, most of them touching,
+cut as ``dlcli.vision.segmentation`` cuts a page. The same seeds give the same strings. Takes about
+four minutes on two cores.
 
     make cuts
 """
@@ -12,7 +13,7 @@ minutes on two cores.
 import argparse
 import os
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from itertools import chain
 from multiprocessing import Pool
 from pathlib import Path
@@ -20,6 +21,7 @@ from pathlib import Path
 # Each process has a core to itself; BLAS threads would only be in its way.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
@@ -27,65 +29,87 @@ from tqdm import tqdm
 from dlcli.config.augmentation import Augmentation
 from dlcli.config.schema import Config
 from dlcli.data import location
+from dlcli.data.augmentation import Distortions
 from dlcli.data.datasets import Examples
+from dlcli.nn.dimensions import IMAGE_SIZE
+from dlcli.nn.network import Network
+from dlcli.nn.random import random_stream
 from dlcli.nn.types import Pixels
+from dlcli.training.builders import make_optimizer
+from dlcli.training.loop import fit as fit_network
+from dlcli.training.state import TrainingState
 from dlcli.vision.components import connected_components
+from dlcli.vision.line_image import LineImage
 from dlcli.vision.rejection import ACTIVATION, CUTS_FILE, OOD_CLASS
-from dlcli.vision.segmentation import Page, Span
+from dlcli.vision.segmentation import Line, Page, Span
 from tools import handwriting, non_digits
 from tools.number_layout import COVERED, Digit, Placed, Plan, fit
 from tools.photographs import Marks, Scene, canvas_size
-from tools.train_rejection import save, train, training_digits
+from tools.train_rejection import save, training_digits
+from tools.writers import Writer, Writers
 
-STRINGS, VALIDATION = 1_000, 100
-# So many of MNIST's digits are learned as they are.
-PLAIN = 10_000
+STRINGS, VALIDATION = 5_500, 500
 # Fractions of the strings: of letters, and of those of digits the ones of the world's.
-_LETTERS, _WORLDS = 0.12, 0.25
-_LENGTH = (2, 5)
-# Neighbours that touch overlap by up to this fraction of a digit's height; others are apart.
-_TOUCHING = 0.7
+_LETTERS, _WORLDS = 0.13, 0.2
+# MNIST's digits of a string are in one hand; so many digits are compared to make hands.
+_DIGITS_OF_HANDS = 10_000
+_LENGTH = (2, 7)
+# The fraction of neighbours that touch is one of these; those overlap by up to a fraction of a
+# digit's height, and others are apart.
+_TOUCHING = (0.4, 0.7, 1.0)
 _OVERLAP, _GAP = (-0.1, 0.0), (0.02, 0.2)
-_HEIGHT_SPREAD, _OFF_LINE = 0.08, 0.05
+_HEIGHT_SPREAD, _OFF_LINE = 0.06, 0.04
+_LETTER_HEIGHT = (0.6, 1.1)
 _PEN_WIDTH, _AS_WRITTEN = (0.04, 0.16), 0.5
-_CANVAS = (500, 150)
-# Wider digits of MNIST's would be larger than their neighbours.
-_MAX_ASPECT = 1.2
+# Width for each digit, and height.
+_CANVAS = (110, 150)
+# How many strings are blurred, by up to how much of a digit's height, and have rests of lines.
+_BLURRED, _MAX_BLUR, _RESTS = 0.4, 0.03, 0.15
+# Components of one digit that are cut as well.
+_CUT_ALONE = 0.4
 # A candidate is a digit if it has at least the first fraction of its pixels, and at least so many
 # of its own pixels are the digit's; it is none if one of the two is below the second fraction.
-_MIN_DIGIT, _MAX_NO_DIGIT = 0.92, 0.8
-# So many of a string's candidates that are no digit are learned for each that is one.
-_NO_DIGITS = 2
+# Where cuts are bad, the candidates of the best division are the digits, if they have at least the
+# third fraction.
+_MIN_DIGIT, _MAX_NO_DIGIT, _MIN_BEST = 0.88, 0.72, 0.6
+# For each digit of a string no more candidates are learned that are a digit, and that are none.
+_PER_DIGIT, _NO_DIGITS = 4, 6
+# So many distorted copies of each candidate are learned, too.
+_COPIES = 1
+_DISTORTIONS = Augmentation(rotation=6, scale=0.08, shear=0.15, shift=1.5)
 CONFIG = Config(
     hidden_layers=(256, 64),
     activation=ACTIVATION,
     batch_norm=True,
-    dropout=0.1,
+    dropout=0.15,
     optimizer="adamw",
     learning_rate=0.003,
     weight_decay=0.05,
     schedule="cosine",
     warmup_epochs=1,
-    epochs=16,
+    batch_size=256,
+    epochs=5,
     weight_averaging=0.999,
     keep="last",
-    augmentation=Augmentation(rotation=5, scale=0.05, shear=0.1, shift=1),
 )
 
 Random = np.random.Generator
 Example = tuple[Pixels, int]
 
 
-def string(digits: Examples, random: Random) -> tuple[Plan, list[int]]:
+def string(hands: Writers, random: Random) -> tuple[Plan, list[int]]:
     """A string of digits or letters that is to be written, and its labels."""
     length = int(random.integers(_LENGTH[0], _LENGTH[1] + 1))
-    source = _source(digits, random)
+    source = _source(hands, random)
+    touching = random.choice(_TOUCHING)
     written, labels = [], []
     for position in range(length):
         marks, label = source()
-        touches = random.random() < _TOUCHING
+        touches = random.random() < touching
         gap = random.uniform(*(_OVERLAP if touches else _GAP)) if position else 0.0
         height = 1 + float(np.clip(random.normal(0, _HEIGHT_SPREAD), -0.2, 0.2))
+        if label == OOD_CLASS:
+            height *= random.uniform(*_LETTER_HEIGHT)
         off_line = random.normal(0, _OFF_LINE)
         written.append(Digit(position, marks, height, off_line, gap, 0, 0))
         labels.append(label)
@@ -93,19 +117,22 @@ def string(digits: Examples, random: Random) -> tuple[Plan, list[int]]:
     return Plan(tuple(written), pen, random.uniform(-0.05, 0.05), 2.0, 0.0, False), labels
 
 
-def _source(digits: Examples, random: Random) -> Callable[[], tuple[Marks, int]]:
+def _source(hands: Writers, random: Random) -> Callable[[], tuple[Marks, int]]:
     """Draws the digits, or the letters, of one string."""
     if random.random() < _LETTERS:
-        return lambda: (_letter(random), OOD_CLASS)
+        letter = _LETTER_KINDS[random.integers(len(_LETTER_KINDS))]
+        return lambda: (letter(random), OOD_CLASS)
     if random.random() < _WORLDS:
         return lambda: _worlds(random)
-    return lambda: _mnists(digits, random)
+    writer = hands.any_writer(random)
+    return lambda: _mnists(writer, random)
 
 
-def _letter(random: Random) -> Marks:
-    if random.random() < 0.5:
-        return non_digits.traced(random)
+def _written_letter(random: Random) -> Marks:
     return handwriting.cropped(handwriting.drawing(non_digits.letter(random), random))
+
+
+_LETTER_KINDS = (_written_letter, non_digits.traced, non_digits.typed)
 
 
 def _worlds(random: Random) -> tuple[Marks, int]:
@@ -113,46 +140,108 @@ def _worlds(random: Random) -> tuple[Marks, int]:
     return handwriting.marks(kind, random), kind.digit
 
 
-def _mnists(digits: Examples, random: Random) -> tuple[Marks, int]:
-    while True:
-        chosen = random.integers(len(digits))
-        marks = handwriting.cropped(digits.images[chosen].reshape(28, 28) / np.float32(255))
-        if marks.shape[1] <= _MAX_ASPECT * marks.shape[0]:
-            return marks, int(digits.labels[chosen])
+def _mnists(writer: Writer, random: Random) -> tuple[Marks, int]:
+    digit = int(random.integers(10))
+    return writer.write(digit, random), digit
 
 
-def examples(number: int, digits: Examples) -> list[Example]:
-    """The candidates of a string, with their labels."""
-    random = np.random.default_rng([3, number])
-    plan, labels = string(digits, random)
-    scene = Scene(size=_CANVAS, digit=1.0, place=(random.random(), random.random()))
+def examples(number: int, hands: Writers) -> list[Example]:
+    """The candidates of a string, as they stand on their line, with their labels."""
+    random = np.random.default_rng([4, number])
+    plan, labels = string(hands, random)
+    size = (_CANVAS[0] * (len(labels) + 1), _CANVAS[1])
+    scene = Scene(size=size, digit=1.0, place=(random.random(), random.random()))
     placed = fit(plan, scene, 0.0, random).placed
     pen, owners = _drawn(placed, canvas_size(scene)[::-1])
+    _disturb(pen, placed, random)
     components = connected_components(pen)
     if components is None:
         return []
     page = Page(components, pen.shape[::-1], None)
-    totals = np.bincount(owners[owners >= 0], minlength=len(labels))
     found: list[Example] = []
     for line in page.lines:
-        for cut in (False, True):
-            divided = page.cut(line, range(len(line.members))) if cut else line
-            owned = _owned(page, owners, len(labels))
-            spans = page.spans(divided)
-            labelled = [(span, _label(span, owned, totals, labels)) for span in spans]
-            chosen = _chosen(labelled, _NO_DIGITS * len(labels), random)
-            found += [(page.pixels(span), label) for span, label in chosen]
+        to_cut = _to_cut(page, line, owners, random)
+        if not to_cut:
+            continue
+        divided = page.cut(line, to_cut)
+        image, owned = _image_and_owned(divided, owners, len(labels))
+        chosen = _chosen(page.spans(divided), owned, labels, random)
+        images = image.in_context([span.labels for span, _ in chosen])
+        found += [(image, label) for image, (_, label) in zip(images, chosen, strict=True)]
     return found
 
 
+def _disturb(pen: Pixels, placed: list[Placed], random: Random) -> None:
+    """Blur a string, and leave rests of printed lines on it, as photographs do."""
+    height = placed[0].patch.shape[0]
+    if random.random() < _RESTS:
+        for _ in range(int(random.integers(1, 4))):
+            x, y = random.uniform(0, pen.shape[1]), random.uniform(0, pen.shape[0])
+            length, turn = random.uniform(0.3, 1.5) * height, int(random.integers(2))
+            end = (x + length, y) if turn else (x, y + length)
+            thickness = max(1, round(height * random.uniform(0.015, 0.045)))
+            ends = ((round(x), round(y)), (round(end[0]), round(end[1])))
+            rest = cv2.line(np.zeros_like(pen), *ends, color=255, thickness=thickness)
+            np.maximum(pen, rest, out=pen)
+    if random.random() < _BLURRED:
+        pen[...] = cv2.GaussianBlur(pen, (0, 0), max(0.3, height * random.uniform(0, _MAX_BLUR)))
+
+
+def _to_cut(page: Page, line: Line, owners: npt.NDArray[np.intp], random: Random) -> list[int]:
+    """The components of several digits, and some of one digit."""
+    places = []
+    for place, members in enumerate(line.members):
+        owning = np.unique(owners[np.isin(page.components.labels, list(members))])
+        if np.count_nonzero(owning >= 0) > 1 or random.random() < _CUT_ALONE:
+            places.append(place)
+    return places
+
+
 def _chosen(
-    labelled: list[tuple[Span, int | None]], most: int, random: Random
+    spans: list[Span], owned: npt.NDArray[np.intp], labels: list[int], random: Random
 ) -> list[tuple[Span, int]]:
-    """All candidates that are digits, and at most so many that are not."""
-    sure = [(span, label) for span, label in labelled if label is not None]
-    others = [place for place, (_, label) in enumerate(sure) if label == OOD_CLASS]
-    left_out = set(random.permutation(others)[most:].tolist())
-    return [candidate for place, candidate in enumerate(sure) if place not in left_out]
+    """Some candidates that are digits and some that are not, with their labels.
+
+    ``owned`` has the pixels of each component and piece that belong to each digit.
+    """
+    counts = np.stack([owned[list(span.labels)].sum(axis=0) for span in spans])
+    totals = np.maximum(owned.sum(axis=0), 1)
+    digits = counts.argmax(axis=1)
+    common = np.maximum(totals[digits], counts.sum(axis=1))
+    quality = counts.max(axis=1) / np.maximum(common, 1)
+    division = _best_division(spans, digits, quality)
+    is_letter = np.array([labels[digit] == OOD_CLASS for digit in digits])
+    is_good = (quality >= _MIN_DIGIT) & ~is_letter
+    chosen = [place for place in division if not is_letter[place]]
+    for digit in range(len(labels)):
+        good = np.setdiff1d(np.flatnonzero(is_good & (digits == digit)), chosen)
+        chosen += random.permutation(good)[: _PER_DIGIT - 1].tolist()
+    none = np.setdiff1d(np.flatnonzero((quality < _MAX_NO_DIGIT) | is_letter), chosen)
+    others = random.permutation(none)[: _NO_DIGITS * len(labels)]
+    found = [(spans[place], labels[digits[place]]) for place in chosen]
+    return found + [(spans[place], OOD_CLASS) for place in others]
+
+
+def _best_division(
+    spans: list[Span], digits: npt.NDArray[np.intp], quality: npt.NDArray[np.float64]
+) -> list[int]:
+    """The candidates, each beginning where one ends, that show most of the digits best."""
+    good: dict[int, list[int]] = {}
+    for place in np.flatnonzero(quality >= _MIN_BEST).tolist():
+        good.setdefault(spans[place].start, []).append(place)
+    best: dict[tuple[int, int], tuple[float, list[int]]] = {(0, -1): (0.0, [])}
+    for boundary in range(1 + max(good, default=-1)):
+        for state in [state for state in best if state[0] == boundary]:
+            value, way = best[state]
+            steps = [((boundary + 1, state[1]), value, way)]  # leaves out what stands there
+            for place in good.get(boundary, ()):
+                end = spans[place].end, int(digits[place])
+                if end[1] > state[1]:
+                    steps.append((end, value + quality[place], [*way, place]))
+            for end, new, whole in steps:
+                if new > best.get(end, (-1.0,))[0]:
+                    best[end] = (new, whole)
+    return max(best.values(), key=lambda found: found[0])[1]
 
 
 def _drawn(placed: list[Placed], size: tuple[int, int]) -> tuple[Pixels, npt.NDArray[np.intp]]:
@@ -167,30 +256,33 @@ def _drawn(placed: list[Placed], size: tuple[int, int]) -> tuple[Pixels, npt.NDA
     return pen, owners
 
 
-def _owned(page: Page, owners: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
-    """How many pixels of each component and piece belong to each digit."""
-    components = len(page.components.mass)
-    codes = page.components.labels.astype(np.intp) * count + owners
-    found = np.bincount(codes[owners >= 0], minlength=components * count)
-    return found.reshape(components, count)
+def _image_and_owned(
+    line: Line, owners: npt.NDArray[np.intp], count: int
+) -> tuple[LineImage, npt.NDArray[np.intp]]:
+    """The image of a line, and how many pixels of each of its pieces belong to each digit."""
+    if line.image is None:
+        raise ValueError("nothing on the line is cut")
+    labels, owner = line.image.labels, line.image.sampled(owners)
+    is_owned = (labels > 0) & (owner >= 0)
+    codes = labels[is_owned].astype(np.intp) * count + owner[is_owned]
+    members = 1 + max(int(labels.max()), *map(max, line.members))
+    owned = np.bincount(codes, minlength=members * count).reshape(members, count)
+    return line.image, owned
 
 
-def _label(
-    span: Span, owned: npt.NDArray[np.intp], totals: npt.NDArray[np.intp], labels: list[int]
-) -> int | None:
-    """The digit that a candidate is, that it is none, or None if that is hard to say."""
-    counts = owned[list(span.labels)].sum(axis=0)
-    if not counts.any():
-        return OOD_CLASS
-    place = int(counts.argmax())
-    least = counts[place] / max(totals[place], counts.sum())
-    if labels[place] == OOD_CLASS or least < _MAX_NO_DIGIT:
-        return OOD_CLASS
-    return labels[place] if least >= _MIN_DIGIT else None
+@cache
+def _hands(data_dir: Path, part: int) -> Writers:
+    """Hands made of one part of the training digits; the last part is for validation."""
+    learned, validation = training_digits(data_dir)
+    if part < 0:
+        return Writers(validation)
+    digits = np.s_[part * _DIGITS_OF_HANDS : (part + 1) * _DIGITS_OF_HANDS]
+    return Writers(Examples(learned.images[digits], learned.labels[digits]))
 
 
 def _examples(data_dir: Path, number: int) -> list[Example]:
-    return examples(number, training_digits(data_dir)[number >= STRINGS])
+    parts = len(training_digits(data_dir)[0]) // _DIGITS_OF_HANDS
+    return examples(number, _hands(data_dir, number % parts if number < STRINGS else -1))
 
 
 def make_examples(data_dir: Path, numbers: range) -> Examples:
@@ -201,13 +293,37 @@ def make_examples(data_dir: Path, numbers: range) -> Examples:
     return Examples(np.stack(pixels), np.array(labels, np.uint8))
 
 
-def with_plain(examples: Examples, digits: Examples) -> Examples:
-    """The examples, and some of MNIST's digits as they are."""
-    images, labels = digits.images[:PLAIN], digits.labels[:PLAIN]
-    return Examples(
-        np.concatenate([images.reshape(len(images), -1), examples.images]),
-        np.concatenate([labels, examples.labels]),
+def with_copies(examples: Examples) -> Examples:
+    """The candidates, and distorted copies: each with its neighbours, in the same way."""
+    distortions = Distortions(_DISTORTIONS)
+    images = [examples.images]
+    for copy in range(_COPIES):
+        halves = [
+            distortions.apply(np.ascontiguousarray(half), np.random.default_rng(copy))
+            for half in np.split(examples.images, 2, axis=1)
+        ]
+        images.append(np.concatenate(halves, axis=1))
+    return Examples(np.concatenate(images), np.tile(examples.labels, len(images)))
+
+
+def train(learned: Examples, validation: Examples, config: Config = CONFIG) -> Network:
+    """A network with twice as many inputs as an image has pixels, and eleven outputs."""
+    network = Network(
+        (2 * IMAGE_SIZE, *config.hidden_layers, OOD_CLASS + 1),
+        config.activations,
+        config.output_activation,
+        batch_norm=config.batch_norm,
     )
+    random = random_stream(config.seed, "initial_weights")
+    network.initialize(config.initializer, config.initializer_stddev, random)
+    average = network.like()
+    average.parameters[...] = network.parameters
+    average.statistics[...] = network.statistics
+    optimizer = make_optimizer(config, network.parameters, network.weight_count)
+    state = TrainingState(network, optimizer, average)
+    for record in fit_network(config, learned, validation, state):
+        print(record)
+    return state.evaluated_network.fuse_batch_norm()
 
 
 def main() -> None:
@@ -215,9 +331,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--data-dir", type=Path, default=location.default().path)
     data_dir = parser.parse_args().data_dir
-    cut_out = make_examples(data_dir, range(STRINGS))
+    learned = make_examples(data_dir, range(STRINGS))
     validation = make_examples(data_dir, range(STRINGS, STRINGS + VALIDATION))
-    save(train(with_plain(cut_out, training_digits(data_dir)[0]), validation, CONFIG), CUTS_FILE)
+    save(train(with_copies(learned), validation), CUTS_FILE)
 
 
 if __name__ == "__main__":

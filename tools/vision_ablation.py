@@ -86,7 +86,7 @@ RULES = (
     Change("has_neighbour", _never, "left out"),
     Change("_is_page", _never, "left out"),
     Change("_is_bar", _never, "left out"),
-    Change("_holes", lambda *_: 0, "left out"),
+    Change("count_holes", lambda *_: 0, "left out"),
     Change("is_mnist_like", _never, "left out"),
     Change("tta_variants", lambda pixels, _=None: pixels[np.newaxis], "the image alone"),
 )

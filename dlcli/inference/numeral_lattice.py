@@ -1,8 +1,8 @@
 """All ways to divide a line into digits, and the likeliest of them.
 
 Each candidate has a cost in nats: minus the logarithm of the probability that it is a digit and
-that the recogniser names it rightly. Cuts through strokes, digits of separate parts, and strokes
-that are left out cost as well. Dynamic programming finds the cheapest way from the left end of a
+that the recogniser names it rightly. Digits of separate parts, and strokes that are left out, cost
+as well. Dynamic programming finds the cheapest way from the left end of a
 line to the right (Fujisawa, Nakano and Kurino, 1992; see ``vision.segmentation``).
 """
 
@@ -28,9 +28,6 @@ _ANY_DIGIT = np.full(10, 0.1, np.float32)
 # What is less probable is as bad.
 _MIN_PROBABILITY = 1e-6
 # The costs below were tuned, one after another, on 170 generated pages of training digits.
-# The cost of a cut, and more for each width of a stroke that it crosses; the second was tuned on 65
-# generated strings, most of them touching.
-_CUT_COST, _CROSSING_COST = 0.3, 0.5
 # The cost of a digit of separate parts, and more for each height of a digit between them.
 _PARTS_COST, _PARTS_GAP_COST = 0.3, 4.0
 # What stands over another part by more than this belongs to it.
@@ -52,12 +49,14 @@ _GAP_COST, _MISSING_COST = 3.0, 4.0
 # Digits have at least this fraction of the mass of a number: letters with a digit among them are no
 # number.
 _MIN_DIGITS_MASS = 0.5
-# A number whose digits have a higher mean cost and a higher mean OOD score is one of letters: on 40
-# lines of words in 20 fonts these are at least 1.2 and 0.09. Of 210 lines of digits of all kinds,
-# 5 % cost so much, half of them for rests of ruled lines, which have low scores.
+# What is of letters, tuned on lines of words in 20 fonts and on generated numbers. A number whose
+# digits have a higher mean cost and a higher mean OOD score than these:
 _MAX_COST_OF_DIGITS, _MIN_OOD_OF_LETTERS = 1.3, 0.08
-# So is one of which so many digits are cut out and look like a 1, with a higher mean cost.
-_MIN_BARS, _MAX_COST_WITH_BARS = 0.4, 0.7
+# One that is cut, with two or more digits, at least this fraction of all, that cost more than this:
+_MIN_COSTLY, _COSTLY = 1 / 3, 0.5
+# One with so many digits between cuts, or all, if these have a higher mean cost than this, or than
+# half of it where this fraction of them look like a 1, as strokes of letters do:
+_MIN_CUT, _MAX_COST_OF_CUT, _MIN_BARS = 3, 0.3, 0.3
 
 
 @dataclass(frozen=True)
@@ -105,8 +104,14 @@ class Part:
         is_costly = self.cost > _MAX_COST_OF_DIGITS * count
         if count > 1 and is_costly and ood_score > _MIN_OOD_OF_LETTERS * count:
             return True
-        bars = sum(digit.span.is_cut and _name(digit) == 1 for digit in self.digits)
-        return bars >= max(2, _MIN_BARS * count) and self.cost > _MAX_COST_WITH_BARS * count
+        cut = [digit for digit in self.digits if digit.span.is_cut]
+        costly = sum(digit.cost > _COSTLY for digit in self.digits)
+        if cut and costly >= max(2, _MIN_COSTLY * count):
+            return True
+        bars = sum(_name(digit) == 1 for digit in cut)
+        max_cost = _MAX_COST_OF_CUT * (0.5 if bars >= max(2, _MIN_BARS * len(cut)) else 1)
+        are_enough = len(cut) >= max(2, min(_MIN_CUT, count))
+        return are_enough and sum(digit.cost for digit in cut) > max_cost * len(cut)
 
     def is_number(self, page: "Page", line: "Line") -> bool:
         """Whether its digits have most of its mass."""
@@ -191,7 +196,6 @@ class Lattice:
         if place == len(self.line.boundaries) - 1:
             _improve(best[place], 0, cost + missing, _Step(step.before, step.candidate, ends=True))
             return
-        cost += self._cut_cost(place)
         wider = boundary.gap - self._max_gap
         if self._digits is None:
             _improve(best[place], 0, cost, _Step(step.before, step.candidate, ends=wider > 0))
@@ -204,10 +208,6 @@ class Lattice:
             cost + missing + _GAP_COST * max(0.0, -wider),
             _Step(step.before, step.candidate, ends=True),
         )
-
-    def _cut_cost(self, place: int) -> float:
-        crossed = self.line.boundaries[place].crossed
-        return _CUT_COST + _CROSSING_COST * crossed if crossed else 0.0
 
     def numeral(self, part: Part) -> Numeral:
         """A number, with ``is_unread`` digits where something as large is left out."""
@@ -239,13 +239,12 @@ class Lattice:
                 if end > part.end:
                     continue
                 there = weights[end - part.start]
-                cost = step_cost + self._cut_cost(end)
                 if name is None or names is None:
-                    np.logaddexp(there, here - cost, out=there)
+                    np.logaddexp(there, here - step_cost, out=there)
                     continue
                 for count, expected in enumerate(names):
                     if expected == name:
-                        there[count + 1] = np.logaddexp(there[count + 1], here[count] - cost)
+                        there[count + 1] = np.logaddexp(there[count + 1], here[count] - step_cost)
         return float(weights[-1, -1])
 
 

@@ -3,20 +3,22 @@
 Lines are read as they are first. What is no good digit then is cut, and the line is read again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from dlcli.inference.numeral_lattice import Lattice, Numeral, Part, Scored
 from dlcli.inference.preparation import laid_out
 from dlcli.nn.types import Array, Pixels
 from dlcli.runs.checkpoint import Model
-from dlcli.vision.rejection import cut_scores, ood_scores
+from dlcli.vision.rejection import OOD_CLASS, cut_probabilities, ood_scores
 from dlcli.vision.test_time_augmentation import tta_variants
 
 if TYPE_CHECKING:
-    from dlcli.vision.localization import Scorer
+    from dlcli.vision.line_image import LineImage
     from dlcli.vision.segmentation import Line, Page, Span
 
 # Digits with a higher cost, at most so many of a page, are looked at again.
@@ -26,25 +28,25 @@ _MAX_REPEATED = 24
 # cost is up to the second: what is narrow is seldom two digits.
 _MAX_COSTS_UNCUT = ((0.7, 1.0), (1.1, 0.3), (1.4, 0.05))
 _MIN_WIDTH_TO_CUT = 0.4
+# What is cut out and more probably no digit than this is not shown to the recogniser and the
+# rejection network. For others, their probabilities and odds count with these weights (geometric
+# means), and none is taken for less than the last number.
+_MAX_OOD_SCORE, _MODEL_WEIGHT, _REJECTION_WEIGHT, _LEAST = 0.98, 0.5, 0.4, np.float32(1e-6)
 
 
-def recognize(
-    model: Model, images: Pixels, scorer: "Scorer" = ood_scores
-) -> tuple[Array, list[float]]:
+def recognize(model: Model, images: Pixels) -> tuple[Array, list[float]]:
     """The probabilities of the ten digits for images in MNIST's format, and their OOD scores."""
     probabilities = model.infer(laid_out(images, model.metadata.images))[1]
-    return probabilities, scorer(images).tolist()
+    return probabilities, ood_scores(images).tolist()
 
 
-def recognize_surely(
-    model: Model, images: Sequence[Pixels], scorer: "Scorer" = ood_scores
-) -> list[tuple[Array, float]]:
+def recognize_surely(model: Model, images: Sequence[Pixels]) -> list[tuple[Array, float]]:
     """The same for each image, as the means over its variants (test-time augmentation)."""
     if not images:
         return []
     variants = np.stack([tta_variants(pixels) for pixels in images])
     shape = variants.shape[:2]
-    probabilities, scores = recognize(model, variants.reshape(-1, variants.shape[-1]), scorer)
+    probabilities, scores = recognize(model, variants.reshape(-1, variants.shape[-1]))
     means = probabilities.reshape(*shape, -1).mean(axis=1)
     return list(zip(means, np.reshape(scores, shape).mean(axis=1).tolist(), strict=True))
 
@@ -62,19 +64,46 @@ class Recognizer:
         spans = [self._page.spans(line) for line in lines]
         new = {span.labels: span for line in spans for span in line}
         unknown = [span for labels, span in new.items() if labels not in self._known]
-        scored = _for_each_kind(unknown, self._recognize)
-        self._known.update(
-            {span.labels: scores for span, scores in zip(unknown, scored, strict=True)}
-        )
+        for kind, recognize_all in ((False, self._recognize), (True, self._recognize_cut)):
+            spans_of_kind = [span for span in unknown if span.is_cut is kind]
+            if spans_of_kind:
+                scored = recognize_all(spans_of_kind)
+                labels = [span.labels for span in spans_of_kind]
+                self._known.update(zip(labels, scored, strict=True))
         return [[Scored(span, *self._known[span.labels]) for span in line] for line in spans]
 
-    def _recognize(self, spans: list["Span"], scorer: "Scorer") -> list[tuple[Array, float]]:
+    def _recognize(self, spans: list["Span"]) -> list[tuple[Array, float]]:
         images = np.stack([self._page.pixels(span) for span in spans])
-        return list(zip(*recognize(self._model, images, scorer), strict=True))
+        return list(zip(*recognize(self._model, images), strict=True))
 
-    def _recognize_surely(self, spans: list["Span"], scorer: "Scorer") -> list[tuple[Array, float]]:
-        images = [self._page.pixels(span) for span in spans]
-        return recognize_surely(self._model, images, scorer)
+    def _recognize_cut(self, spans: list["Span"]) -> list[tuple[Array, float]]:
+        """The scores of candidates of what was cut, by the network for these and the recogniser.
+
+        Most are no digits: the recogniser is asked about the others alone.
+        """
+        by_line = sorted(range(len(spans)), key=lambda place: id(spans[place].image))
+        spans_by_line = [spans[place] for place in by_line]
+        found = np.concatenate(
+            [
+                cut_probabilities(image.in_context([span.labels for span in of_line]))
+                for image, of_line in _grouped(spans_by_line)
+            ]
+        )
+        ood = found[:, OOD_CLASS].astype(np.float64)
+        digits = found[:, :OOD_CLASS] + _LEAST
+        likely = np.flatnonzero(ood < _MAX_OOD_SCORE)
+        if likely.size:
+            images = np.stack([self._page.pixels(spans_by_line[place]) for place in likely])
+            named, scores = recognize(self._model, images)
+            digits[likely] = (named + _LEAST) ** _MODEL_WEIGHT * digits[likely] ** (
+                1 - _MODEL_WEIGHT
+            )
+            odds = _odds(ood[likely]) ** (1 - _REJECTION_WEIGHT)
+            odds = odds * _odds(np.array(scores)) ** _REJECTION_WEIGHT
+            ood[likely] = odds / (1 + odds)
+        digits /= digits.sum(axis=1, keepdims=True)
+        scored = dict(zip(by_line, zip(digits, ood.tolist(), strict=True), strict=True))
+        return [scored[place] for place in range(len(spans))]
 
     def look_again(self, found: list[Scored]) -> list[Scored]:
         """The doubtful ones among digits with the means over variants of their images."""
@@ -82,15 +111,15 @@ class Recognizer:
             (
                 place
                 for place, digit in enumerate(found)
-                if digit.cost > _MAX_SURE_COST and not digit.is_unread
+                if digit.cost > _MAX_SURE_COST and not digit.is_unread and not digit.span.is_cut
             ),
             key=lambda place: -found[place].cost,
         )[:_MAX_REPEATED]
-        spans = [found[place].span for place in doubtful]
+        images = [self._page.pixels(found[place].span) for place in doubtful]
         again = list(found)
-        scored = _for_each_kind(spans, self._recognize_surely)
-        for place, span, scores in zip(doubtful, spans, scored, strict=True):
-            again[place] = Scored(span, *scores)
+        scored = recognize_surely(self._model, images)
+        for place, scores in zip(doubtful, scored, strict=True):
+            again[place] = Scored(found[place].span, *scores)
         return again
 
     def read(self, digits: int | None) -> list[list[Numeral]]:
@@ -124,19 +153,16 @@ class Recognizer:
         ]
 
 
-def _for_each_kind(
-    spans: list["Span"],
-    recognizer: Callable[[list["Span"], "Scorer"], list[tuple[Array, float]]],
-) -> list[tuple[Array, float]]:
-    """The recogniser's scores of candidates, of those between cuts by the network for these."""
-    found: list[tuple[Array, float]] = [(np.zeros(0), 0.0)] * len(spans)
-    for is_cut, scorer in ((False, ood_scores), (True, cut_scores)):
-        places = [place for place, span in enumerate(spans) if span.is_cut is is_cut]
-        if places:
-            scored = recognizer([spans[place] for place in places], scorer)
-            for place, scores in zip(places, scored, strict=True):
-                found[place] = scores
-    return found
+def _odds(probabilities: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    bounded = np.clip(probabilities, _LEAST, 1 - _LEAST)
+    return np.asarray(bounded / (1 - bounded))
+
+
+def _grouped(spans: list["Span"]) -> Iterator[tuple["LineImage", list["Span"]]]:
+    """Candidates of what was cut, those of each line's image together."""
+    for image, of_line in groupby(spans, key=lambda span: span.image):
+        if image is not None:
+            yield image, list(of_line)
 
 
 def _to_cut(line: "Line", page: "Page", path: list[Part]) -> list[int]:

@@ -17,6 +17,7 @@ The modules, in reading order: each imports only those above it.
 - ``printed_lines``           ruled and squared paper, and the frames of forms
 - ``text_lines``              which components stand beside each other
 - ``cuts``                    paths between digits that touch
+- ``line_image``              a line whose digits touch: its pieces, and images of candidates
 - ``segmentation``            a page's lines, words, and candidates for their digits
 - ``grid_cells``              the cells of a grid, and the strokes in each
 - ``pipeline``                all of these for one picture

@@ -6,28 +6,28 @@ separate digits is for the recogniser to say: more are made than needed.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from dlcli.vision.candidate import Mask
 from dlcli.vision.components import Floats
-from dlcli.vision.morphology import label, resize, stroke_widths
+from dlcli.vision.morphology import label, stroke_widths
 
-# Components are shrunk to this height first.
-_HEIGHT_PX = 60
 # All lengths below are fractions of the component's height, or of the line's if that is larger.
 # Cuts start at columns this far apart. Once the component is upright, a cut moves no farther from
 # its start than one of these: straight ones part digits that overlap, free ones follow the gaps.
 _STEP = 0.03
-_REACHES = (0.04, 0.15)
+_REACHES = (0.04, 0.12, 0.25, 0.45)
+_FREE = 0.2
 # How much writing may lean to the right: columns a row. So many pixels tell by how much.
 _SLANTS = np.linspace(-0.3, 0.9, 13)
 _MAX_PIXELS_FOR_SLANT = 3_000
 # Two cuts of a reach are at least so far apart, in the mean over the rows, and any two so far.
 _MIN_DISTANCE = 0.06
 _MIN_DIFFERENCE = 0.025
+# What has wider strokes than this is a blot.
+_MAX_STROKE = 0.35
 # A cut crosses no more than so many widths of a stroke.
 _MAX_CROSSED_WIDTHS = 5.0
 # A sideways step costs this much of a pixel of strokes, so that paths are straight where they may.
@@ -40,20 +40,9 @@ _MAX_STUB_SIDE = 0.35
 Labelled = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]
 
 
-@dataclass(frozen=True)
-class Cut:
-    """A path through a component.
-
-    Attributes
-    ----------
-    columns
-        Where it lies in each row: pixels to the left of it belong to the left part.
-    crossed
-        The pixels of strokes it crosses, in widths of a stroke.
-    """
-
-    columns: npt.NDArray[np.intp]
-    crossed: float
+# A path through a component: where it lies in each row. Pixels to the left of it belong to the left
+# part.
+Cut = npt.NDArray[np.intp]
 
 
 def slant(masks: Iterable[Mask]) -> float:
@@ -66,6 +55,8 @@ def slant(masks: Iterable[Mask]) -> float:
     scores = np.zeros(len(_SLANTS))
     for mask in masks:
         rows, columns = np.nonzero(mask)
+        if not rows.size:
+            continue
         every = -(-rows.size // _MAX_PIXELS_FOR_SLANT)
         rows, columns = rows[::every], columns[::every]
         for index, lean in enumerate(_SLANTS):
@@ -76,48 +67,39 @@ def slant(masks: Iterable[Mask]) -> float:
 
 def candidate_cuts(mask: Mask, line_height: float, lean: float) -> list[Cut]:
     """The cuts of a component that cross the least, from left to right."""
-    full_height, full_width = mask.shape
-    scale = min(1.0, _HEIGHT_PX / full_height)
-    height, width = max(1, round(full_height * scale)), max(1, round(full_width * scale))
-    small = mask
-    if scale < 1:
-        small = resize(mask.view(np.uint8) * np.uint8(255), width, height) > 127
-    unit = max(height, line_height * scale)
-    if not small.any():
+    unit = max(float(mask.shape[0]), line_height)
+    if not mask.any():
         return []
-    upright, shifts = _upright(small, lean)
+    upright, shifts = _upright(mask, lean)
     inner = np.flatnonzero(upright.any(axis=0))
-    stroke = max(1.0, float(stroke_widths(small).mean()))
+    stroke = max(1.0, float(stroke_widths(mask).mean()))
+    if stroke > _MAX_STROKE * unit:
+        return []
     starts = np.arange(inner[0] + stroke, inner[-1] - stroke, max(1, _STEP * unit)).astype(int)
     if not starts.size:
         return []
     paths, costs = [], []
     for reach in _REACHES:
-        found, crossed = _cheapest_paths(upright, starts, max(1, round(reach * unit)))
+        # Free cuts find their way from anywhere.
+        some = starts if reach < _FREE else starts[::2]
+        found, crossed = _cheapest_paths(upright, some, max(1, round(reach * unit)))
         for index in _best(found, crossed, _MAX_CROSSED_WIDTHS * stroke, _MIN_DISTANCE * unit):
             paths.append(found[index])
             costs.append(crossed[index])
     chosen = _best(np.array(paths), np.array(costs), np.inf, _MIN_DIFFERENCE * unit)
     chosen.sort(key=lambda index: float(paths[index].mean()))
-    rows = np.minimum((np.arange(full_height) * scale).astype(int), height - 1)
-    return [
-        Cut(
-            np.rint((paths[index] - shifts)[rows] / scale).astype(np.intp),
-            float(costs[index] / stroke),
-        )
-        for index in chosen
-    ]
+    return [paths[index] - shifts for index in chosen]
 
 
-def side_of_cut(mask: Mask, cut: Cut, line_height: float) -> Mask:
+def side_of_cut(mask: Mask, cut: Cut, line_height: float, parts: Labelled) -> Mask:
     """What of a component is on the right of a cut.
 
     Stubs, which a cut leaves of strokes that it crosses twice, are on the side that they came from.
+    The parts are those of the mask that are connected.
     """
-    is_right = np.arange(mask.shape[1]) >= cut.columns[:, np.newaxis]
+    is_right = np.arange(mask.shape[1]) >= cut[:, np.newaxis]
     max_side = _MAX_STUB_SIDE * line_height
-    whole = label(mask.view(np.uint8), connectivity=8)
-    stubs = [_stubs(mask & side, whole, max_side) for side in (is_right, ~is_right)]
+    stubs = [_stubs(mask & side, parts, max_side) for side in (is_right, ~is_right)]
     return (is_right & ~stubs[0]) | stubs[1]
 
 
@@ -140,11 +122,11 @@ def _best(
 ) -> list[int]:
     """The paths that cost the least and are some distance from each other."""
     chosen: list[int] = []
+    is_free = (costs >= 1) & (costs <= max_cost)  # less than a pixel: it goes around
     for index in np.argsort(costs).tolist():
-        if not 1 <= costs[index] <= max_cost:  # less than a pixel: it goes around
-            continue
-        if all(np.abs(paths[index] - paths[other]).mean() >= min_distance for other in chosen):
+        if is_free[index]:
             chosen.append(index)
+            is_free &= np.abs(paths - paths[index]).mean(axis=1) >= min_distance
     return chosen
 
 
@@ -168,34 +150,29 @@ def _cheapest_paths(
     background. In each row, a path may go sideways as far as the strip is wide.
     """
     height, _ = mask.shape
-    padded = np.pad(mask, ((0, 0), (reach, reach))).astype(np.float64)
+    padded = np.pad(mask, ((0, 0), (reach, reach))).astype(np.float32)
+    # The cost of a walk along a row is the difference of these sums: to the right from the column
+    # where it begins, and to the left.
+    to_left = np.cumsum(padded + _SIDEWAYS_COST, axis=1, dtype=np.float32)
+    to_right = to_left - (padded + np.float32(_SIDEWAYS_COST))
     strips = np.arange(2 * reach + 1) + starts[:, np.newaxis]
-    cost = np.zeros(strips.shape)
-    came_from = np.zeros((height, *strips.shape), np.intp)
+    costs = np.zeros((height + 1, *strips.shape), np.float32)
     for row in range(height):
-        crossed = padded[row][strips]
-        # The cost of a walk along the row is the difference of these sums.
-        walk = np.cumsum(crossed + _SIDEWAYS_COST, axis=1)
-        before = walk - (crossed + _SIDEWAYS_COST)
-        right, from_left = _running_minimum(cost - before)
-        left, from_right = _running_minimum((cost + walk)[:, ::-1])
-        right, left = right + before + crossed, left[:, ::-1] - walk + crossed
-        from_right = 2 * reach - from_right[:, ::-1]
-        came_from[row] = np.where(right <= left, from_left, from_right)
-        cost = np.minimum(right, left)
-    at = cost.argmin(axis=1)
+        right, left, before = to_right[row][strips], to_left[row][strips], costs[row]
+        from_left = np.minimum.accumulate(before - right, axis=1) + right
+        from_right = np.minimum.accumulate((before + left)[:, ::-1], axis=1)[:, ::-1] - left
+        costs[row + 1] = np.minimum(from_left, from_right) + padded[row][strips]
+    at = costs[-1].argmin(axis=1)
     each = np.arange(len(strips))
-    total = cost[each, at]
+    total = costs[-1, each, at].astype(np.float64)
     paths = np.empty((len(strips), height), np.intp)
     for row in range(height - 1, -1, -1):
-        paths[:, row] = strips[each, at] - reach
-        at = came_from[row][each, at]
+        columns = strips[each, at]
+        paths[:, row] = columns - reach
+        right, left = to_right[row], to_left[row]
+        walked = np.maximum(
+            right[columns][:, np.newaxis] - right[strips],
+            left[strips] - left[columns][:, np.newaxis],
+        )
+        at = (costs[row] + walked).argmin(axis=1)
     return paths, total
-
-
-def _running_minimum(values: Floats) -> tuple[Floats, npt.NDArray[np.intp]]:
-    """The least value so far in each row of an array, and where it was."""
-    least = np.minimum.accumulate(values, axis=1)
-    is_new = values <= least
-    places = np.where(is_new, np.arange(values.shape[1]), 0)
-    return least, np.maximum.accumulate(places, axis=1)

@@ -35,16 +35,16 @@ def normalize_digit(strokes: FloatImage) -> Pixels:
     rows, columns = bounding_box(mask)
     pixel = max(rows.stop - rows.start, columns.stop - columns.start) / DIGIT_SIDE_PX
     missing = round((MIN_STROKE_WIDTH_PX * pixel - float(stroke_widths(mask).mean())) / 2)
-    holes = _holes(mask, pixel) if missing > 0 else 0
+    holes = count_holes(mask, pixel) if missing > 0 else 0
     while missing > 0:
         thick = thicken(strokes, missing)
-        if _holes(thick >= STROKE_LEVEL, pixel) >= holes:
+        if count_holes(thick >= STROKE_LEVEL, pixel) >= holes:
             return to_mnist_format(thick)
         missing //= 2
     return to_mnist_format(strokes)
 
 
-def _holes(mask: Mask, pixel: float) -> int:
+def count_holes(mask: Mask, pixel: float) -> int:
     """The number of holes in the strokes as wide as a pixel of MNIST's."""
     # The background around the strokes is as wide as a pixel, too, and so counts everywhere.
     background = pad((~mask).view(np.uint8), math.ceil(pixel), 1)

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from dlcli.nn.dimensions import IMAGE_SIZE
 from dlcli.nn.network import Network
 from dlcli.nn.types import Array, Pixels
 
@@ -25,8 +24,6 @@ OOD_CLASS = 10  # after those of the ten digits
 # A picture is rejected if the probability that it shows no digit plus the probability that it
 # shows another digit exceeds this; benchmarks/PHOTOGRAPHS.md counts how many are.
 REJECTION_THRESHOLD = 0.75
-# Scores nearer to 0 and 1 than this are no surer.
-_MIN_SCORE = 1e-6
 
 
 class RejectionReason(StrEnum):
@@ -51,21 +48,14 @@ def ood_scores(images: Pixels) -> npt.NDArray[np.floating]:
     return probabilities[:, OOD_CLASS]
 
 
-def cut_scores(images: Pixels) -> npt.NDArray[np.floating]:
-    """The same for what was cut out of strokes that touch, with a network that knows such cuts.
+def cut_probabilities(images: Pixels) -> Array:
+    """The probabilities that candidates are each digit, and none: shape (n, 11).
 
-    It has learned from strings of digits and of letters, cut in all ways that ``vision.cuts``
-    knows: few of these leave a digit whole (``tools/train_cuts.py`` trains it). The two networks
-    make different mistakes, and the mean of their log odds is better than either.
+    The images, shape (n, 1568), show each candidate and its neighbours, as
+    ``vision.line_image`` makes them. The network has learned from strings of digits and of
+    letters, cut in all ways that ``vision.cuts`` knows (``tools/train_cuts.py`` trains it).
     """
-    of_cuts = cut_network().infer(images)[1][:, OOD_CLASS]
-    odds = np.sqrt(_odds(of_cuts) * _odds(ood_scores(images)))
-    return np.asarray(odds / (1 + odds))
-
-
-def _odds(probabilities: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    bounded = np.clip(probabilities, _MIN_SCORE, 1 - _MIN_SCORE)
-    return np.asarray(bounded / (1 - bounded))
+    return cut_network().infer(images)[1]
 
 
 def indifferent_scores(images: Pixels) -> npt.NDArray[np.floating]:
@@ -96,7 +86,10 @@ def cut_network() -> Network:
 def _loaded(path: Path) -> Network:
     with np.load(path, allow_pickle=False) as arrays:
         layers = range(len(arrays) // 2)
-        sizes = [IMAGE_SIZE, *(arrays[f"layers.{layer}.bias"].size for layer in layers)]
+        sizes = [
+            len(arrays["layers.0.weight"]),
+            *(arrays[f"layers.{layer}.bias"].size for layer in layers),
+        ]
         loaded = Network(sizes, [ACTIVATION] * (len(layers) - 1), "softmax")
         for layer in layers:
             loaded.weights[layer][...] = arrays[f"layers.{layer}.weight"]

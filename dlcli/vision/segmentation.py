@@ -9,18 +9,17 @@ Fujisawa, "Effects of classifier structures and training regimes on integrated s
 recognition of handwritten numeral strings" (2004) compare the recognisers.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
 
 from dlcli.nn.types import Pixels
-from dlcli.vision.candidate import Box, FloatImage, Mask
+from dlcli.vision.candidate import Box
 from dlcli.vision.components import Components, connected_components, strokes_of
-from dlcli.vision.cuts import candidate_cuts, side_of_cut, slant
-from dlcli.vision.morphology import dilate, label, resize
-from dlcli.vision.normalization import STROKE_LEVEL, normalize_digit
+from dlcli.vision.line_image import LineImage, Pieces
+from dlcli.vision.normalization import normalize_digit
 from dlcli.vision.page_foreground import WINDOW, page_channels, page_foreground
 from dlcli.vision.printed_lines import without_print
 from dlcli.vision.text_lines import TextLine, find_lines
@@ -40,10 +39,6 @@ _MIN_HEIGHT_OF_DIGIT = 0.8
 
 # Parts lower than this fraction of the line's height belong to what they stand over, if it is cut.
 _MAX_PART_HEIGHT = 0.5
-# Parts of a candidate with a smaller fraction of its area are scraps of other digits.
-_MIN_PART_AREA = 0.07
-# What is cut out is shrunk to this length first.
-_MAX_CUT_LENGTH_PX = 56
 # Digits do not begin or end at a gap this wide that is none: inside a component.
 _NO_GAP = -1.0
 
@@ -62,14 +57,11 @@ class Boundary:
     gap
         The distance of the component from all before it, as a fraction of the line's height: below
         0 if it begins before they end, or is cut here.
-    crossed
-        How many widths of a stroke the cut crosses.
     """
 
     member: int
     left: frozenset[int] = frozenset()
     gap: float = 0.0
-    crossed: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -88,6 +80,8 @@ class Span:
         Of the box, as fractions of the height of the line's digits; the width once upright.
     is_cut
         Whether it begins or ends at a cut.
+    image
+        Of its line, if that is cut.
     """
 
     start: int
@@ -98,6 +92,7 @@ class Span:
     height: float
     width: float
     is_cut: bool
+    image: LineImage | None = None
 
 
 @dataclass(frozen=True)
@@ -112,14 +107,19 @@ class Line:
         From the left end to the right.
     height
         The usual height of its digits in pixels.
-    lean
-        How much they lean to the right, columns a row; 0 if nothing is cut.
+    image
+        None if nothing is cut.
     """
 
     members: tuple[frozenset[int], ...]
     boundaries: tuple[Boundary, ...]
     height: float
-    lean: float = 0.0
+    image: LineImage | None = None
+
+    @property
+    def lean(self) -> float:
+        """How much the digits lean to the right, columns a row; 0 if nothing is cut."""
+        return 0.0 if self.image is None else self.image.lean
 
     def labels(self, start: int, end: int) -> frozenset[int]:
         """The components and pieces from one boundary to another."""
@@ -136,6 +136,8 @@ class Page:
     ) -> None:
         self.size = size  # of the foreground: width, height
         self._components = components
+        self._whole: dict[int, int] = {}  # the component of each piece
+        self._boxes: list[Box] = _boxes(components) if components is not None else []
         self.lines: list[Line] = []
         if components is not None:
             self.lines = [self._line(line) for line in find_lines(components, lines)]
@@ -193,17 +195,19 @@ class Page:
         labels = line.labels(start, end)
         if not labels:
             return None
-        box = self.components.box(list(labels))
-        left, top, right, bottom = box
+        lefts, tops, rights, bottoms = zip(*(self._boxes[member] for member in labels), strict=True)
+        left, top, right, bottom = box = min(lefts), min(tops), max(rights), max(bottoms)
         height = (bottom - top) / line.height
         width = (right - left) / line.height - abs(line.lean) * height
         is_cut = bool(line.boundaries[start].left or line.boundaries[end].left)
-        return Span(start, end, labels, parts, box, height, max(width, 0.0), is_cut)
+        return Span(start, end, labels, parts, box, height, max(width, 0.0), is_cut, line.image)
 
     def pixels(self, span: Span) -> Pixels:
         """A candidate in MNIST's format, shape (784,)."""
-        strokes = strokes_of(self.components, list(span.labels))
-        return normalize_digit(_without_scraps(_shrunk(strokes)) if span.is_cut else strokes)
+        if span.is_cut and span.image is not None:
+            return span.image.pixels(span.labels)
+        members = {self._whole.get(member, member) for member in span.labels}
+        return normalize_digit(strokes_of(self.components, list(members)))
 
     def mass(self, line: Line) -> list[float]:
         """The mass between each two boundaries, as a fraction of a usual digit's on the line."""
@@ -247,15 +251,27 @@ class Page:
             for part in self._parts_over(atom, whole, line.height):
                 self._join(atom, part)
                 whole.remove(part)
-        lean = slant(self._mask(atom) for atom in whole)
+        image = LineImage(self.components, whole, line.height)
         plain = self._line(TextLine(whole, line.height))
         members, boundaries = list(plain.members), []
         for place, atom in enumerate(whole):
             boundaries.append(plain.boundaries[place])
+            pieces = None
             if atom in to_cut:
-                members[place], cuts = self._cut(atom, line.height, lean)
-                boundaries += [Boundary(place, left, _NO_GAP, crossed) for left, crossed in cuts]
-        return Line(tuple(members), (*boundaries, plain.boundaries[-1]), line.height, lean)
+                pieces = image.cut(self.components, atom, len(self.components.mass))
+            if pieces is not None:
+                self._add(atom, pieces)
+                members[place] = frozenset(pieces.labels)
+                boundaries += [Boundary(place, left, _NO_GAP) for left in pieces.on_left]
+        boundaries.append(plain.boundaries[-1])
+        return Line(tuple(members), tuple(boundaries), line.height, image)
+
+    def _add(self, atom: int, pieces: Pieces) -> None:
+        """Add the pieces of a component to the components."""
+        self._whole.update(dict.fromkeys(pieces.labels, atom))
+        self.components.mass[atom] = 0
+        self._boxes += pieces.boxes
+        self._components = _with_pieces(self.components, pieces.boxes, pieces.mass)
 
     def _parts_over(self, atom: int, others: list[int], line_height: float) -> list[int]:
         """Small components whose middle stands over or in a component."""
@@ -282,78 +298,9 @@ class Page:
             strict=True,
         ):
             array[atom] = edge
+        self._boxes[atom] = joined
         components.mass[atom] += components.mass[part]
         components.mass[part] = 0
-
-    def _mask(self, atom: int) -> Mask:
-        left, top, right, bottom = self.components.box([atom])
-        return np.asarray(self.components.labels[top:bottom, left:right] == atom, np.bool_)
-
-    def _cut(
-        self, atom: int, line_height: float, lean: float
-    ) -> tuple[frozenset[int], list[tuple[frozenset[int], float]]]:
-        """The pieces of a component; those to the left of each cut, and what it crosses."""
-        components = self.components
-        left, top, right, bottom = components.box([atom])
-        window = components.labels[top:bottom, left:right]
-        mask = self._mask(atom)
-        cuts = candidate_cuts(mask, line_height, lean)
-        if not cuts:
-            return frozenset((atom,)), []
-        # Pixels on the right of the same cuts are a piece: the sum of their cuts' hashes is equal.
-        rows, columns = np.nonzero(mask)
-        hashes = np.random.default_rng(0).integers(2**64, size=len(cuts), dtype=np.uint64)
-        codes = np.zeros(len(rows), np.uint64)
-        is_right = [side_of_cut(mask, cut, line_height)[rows, columns] for cut in cuts]
-        for right_of_cut, hashed in zip(is_right, hashes, strict=True):
-            codes[right_of_cut] += hashed
-        kinds, some, piece = np.unique(codes, return_index=True, return_inverse=True)
-        first = len(components.mass)
-        window[rows, columns] = first + piece
-        levels = components.foreground[top:bottom, left:right][rows, columns].astype(np.float64)
-        mass = np.bincount(piece, levels)
-        mass *= components.mass[atom] / mass.sum()
-        boxes = [
-            (
-                left + int(columns[piece == kind].min()),
-                top + int(rows[piece == kind].min()),
-                left + int(columns[piece == kind].max()) + 1,
-                top + int(rows[piece == kind].max()) + 1,
-            )
-            for kind in range(len(kinds))
-        ]
-        components.mass[atom] = 0
-        self._components = _with_pieces(components, boxes, mass.tolist())
-        on_left = [
-            frozenset((first + np.flatnonzero(~right_of_cut[some])).tolist())
-            for right_of_cut in is_right
-        ]
-        return (
-            frozenset(range(first, first + len(kinds))),
-            [(labels, cut.crossed) for labels, cut in zip(on_left, cuts, strict=True)],
-        )
-
-
-def _shrunk(strokes: FloatImage) -> FloatImage:
-    """The strokes at a size that is enough for 28x28 pixels: there are many cuts."""
-    height, width = strokes.shape
-    scale = _MAX_CUT_LENGTH_PX / max(height, width)
-    if scale >= 1:
-        return strokes
-    return resize(strokes, max(1, round(width * scale)), max(1, round(height * scale)))
-
-
-def _without_scraps(strokes: FloatImage) -> FloatImage:
-    """The strokes without small parts, as cuts leave them of the digits beside."""
-    mask = (strokes >= STROKE_LEVEL).view(np.uint8)
-    labels, statistics = label(mask, connectivity=8)
-    if len(statistics) <= 2:
-        return strokes
-    areas = statistics[1:, -1]
-    scraps = 1 + np.flatnonzero(areas < _MIN_PART_AREA * areas.sum())
-    if not scraps.size:
-        return strokes
-    return np.where(dilate(np.isin(labels, scraps).view(np.uint8), 3, 3), np.float32(0), strokes)
 
 
 def segment(picture: Image.Image, lines: int | None = None) -> Page:
@@ -366,7 +313,13 @@ def segment(picture: Image.Image, lines: int | None = None) -> Page:
     return Page(components, (width, height), lines)
 
 
-def _with_pieces(components: Components, boxes: list[Box], mass: list[float]) -> Components:
+def _boxes(components: Components) -> list[Box]:
+    """The box of each component, as numbers of Python: a page has many candidates."""
+    edges = components.left, components.top, components.right, components.bottom
+    return list(zip(*(edge.tolist() for edge in edges), strict=True))
+
+
+def _with_pieces(components: Components, boxes: Sequence[Box], mass: Sequence[float]) -> Components:
     """The components and pieces of them, which have the labels that follow."""
     left, top, right, bottom = np.array(boxes, components.left.dtype).T
     return replace(
