@@ -3,7 +3,7 @@
 - ``builders``       a network, an optimiser and learning rates from a config
 - ``state``          what training changes, and the rules that end it
 - ``batches``        the batches of an epoch
-- ``fewer_inputs``   a network without the pixels that are always 0
+- ``fewer_inputs``   without pixels that are always 0, and at half the size
 - ``class_weights``  the weight of each class in the cost
 - ``loop``           ``fit()``: yields a record of each epoch
 - ``threads``        how many threads compute: pinned, or as many as are fastest now
