@@ -53,10 +53,10 @@ _MIN_DIGITS_MASS = 0.5
 # digits have a higher mean cost and a higher mean OOD score than these:
 _MAX_COST_OF_DIGITS, _MIN_OOD_OF_LETTERS = 1.3, 0.08
 # One that is cut, with two or more digits, at least this fraction of all, that cost more than this:
-_MIN_COSTLY, _COSTLY = 1 / 3, 0.5
+_MIN_COSTLY, _COSTLY = 0.4, 0.5
 # One with so many digits between cuts, or all, if these have a higher mean cost than this, or than
 # half of it where this fraction of them look like a 1, as strokes of letters do:
-_MIN_CUT, _MAX_COST_OF_CUT, _MIN_BARS = 3, 0.3, 0.3
+_MIN_CUT, _MAX_COST_OF_CUT, _MIN_BARS = 3, 0.45, 0.3
 
 
 @dataclass(frozen=True)
