@@ -17,11 +17,11 @@ import numpy as np
 from PIL import Image
 
 from dlcli.nn.types import Pixels
-from dlcli.vision.candidate import Mask
 from dlcli.vision.components import HYSTERESIS
 from dlcli.vision.morphology import (
     close,
     dilate,
+    level_counts,
     opened,
     otsu_threshold,
     resize,
@@ -120,36 +120,37 @@ def _background_variation(grey: Pixels) -> float:
 def foregrounds(channels: Sequence[Pixels]) -> dict[int, Callable[[], Pixels]]:
     """The ways to find strokes on a picture, by how unlikely they are to be right."""
     windows = [partial(local_foreground, channels, window) for window in WINDOWS]
-    if not is_even(channels):
+    background = even_background(channels)
+    if background is None:
         return dict(enumerate(windows))
-    whole = partial(global_foreground, channels)
+    whole = partial(_foreground, channels, background)
     return {0: whole, **dict(enumerate(windows, _WINDOWS_AFTER_GLOBAL))}
 
 
-def is_even(channels: Sequence[Pixels]) -> bool:
-    """Whether something stands out from a background of one colour.
+def even_background(channels: Sequence[Pixels]) -> list[int] | None:
+    """The level of each channel, if something stands out from a background of one colour.
 
     The background is the lighter side of Otsu's threshold.
     """
-    grey, background = _mean(channels), _background(channels)
-    if not _MIN_EVEN_AREA < background.mean() < 1:
-        return False
-    if np.median(grey[background]) - np.median(grey[~background]) < _MIN_CONTRAST:
-        return False
-    for channel in channels:
-        levels = channel[background].astype(np.int16)
-        differences = np.abs(levels - np.int16(np.median(levels)))
-        if np.mean(differences <= _MAX_DIFFERENCE) < _EVEN_FRACTION:
-            return False
-    return True
+    channels = [np.ascontiguousarray(channel[::2, ::2]) for channel in channels]  # are enough
+    grey = _mean(channels)
+    mask = (grey > otsu_threshold(grey)).view(np.uint8)
+    if not _MIN_EVEN_AREA < mask.mean() < 1:
+        return None
+    if _median(grey, mask) - _median(grey, 1 - mask) < _MIN_CONTRAST:
+        return None
+    levels = [_median(channel, mask) for channel in channels]
+    for channel, level in zip(channels, levels, strict=True):
+        histogram = level_counts(channel, mask)
+        near = histogram[max(0, level - _MAX_DIFFERENCE) : level + _MAX_DIFFERENCE + 1]
+        if near.sum() < _EVEN_FRACTION * histogram.sum():
+            return None
+    return levels
 
 
-def global_foreground(channels: Sequence[Pixels]) -> Pixels:
-    """The part of an even background's light that is missing at each pixel."""
-    background = _background(channels)
-    return _foreground(
-        channels, lambda channel: np.full_like(channel, np.median(channel[background]))
-    )
+def _median(levels: Pixels, mask: Pixels) -> int:
+    counts = level_counts(levels, mask).cumsum()
+    return int(np.searchsorted(counts, counts[-1] / 2))
 
 
 def local_foreground(channels: Sequence[Pixels], window: float) -> Pixels:
@@ -157,22 +158,18 @@ def local_foreground(channels: Sequence[Pixels], window: float) -> Pixels:
 
     The window of the closing is a fraction of the longer side; strokes must be narrower.
     """
-    return _foreground(channels, lambda channel: close(channel, _window_side(channel, window)))
+    backgrounds = [close(channel, _window_side(channel, window)) for channel in channels]
+    return _foreground(channels, backgrounds)
 
 
-def _foreground(channels: Sequence[Pixels], background_of: Callable[[Pixels], Pixels]) -> Pixels:
+def _foreground(channels: Sequence[Pixels], backgrounds: Sequence[Pixels | int]) -> Pixels:
     strongest = np.zeros_like(channels[0])
-    for channel in channels:
-        background = background_of(channel)
-        light = np.maximum(background, _MIN_BACKGROUND)
-        missing = cv2.divide(cv2.subtract(background, channel), light, scale=255)
+    for channel, background in zip(channels, backgrounds, strict=True):
+        full = np.broadcast_to(np.asarray(background, np.uint8), channel.shape)
+        light = np.maximum(full, _MIN_BACKGROUND)
+        missing = cv2.divide(cv2.subtract(full, channel), light, scale=255)
         np.maximum(strongest, missing, out=strongest)
     return strongest
-
-
-def _background(channels: Sequence[Pixels]) -> Mask:
-    grey = _mean(channels)
-    return np.asarray(grey > otsu_threshold(grey))
 
 
 def without_lines(foreground: Pixels) -> Iterator[Pixels]:

@@ -53,6 +53,11 @@ def pad(image: Image, margin: int, value: int = 0) -> Image:
     return cast("Image", cv2.copyMakeBorder(image, *sides, cv2.BORDER_CONSTANT, value=value))
 
 
+def level_counts(levels: Pixels, mask: Pixels) -> npt.NDArray[np.float32]:
+    """How often each of the 256 levels occurs where the mask is not 0."""
+    return np.asarray(cv2.calcHist([levels], [0], mask, [256], [0, 256]), np.float32).reshape(-1)
+
+
 def otsu_threshold(levels: Pixels) -> float:
     """The threshold that divides levels into the two most uniform classes.
 
