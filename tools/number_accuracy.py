@@ -109,10 +109,13 @@ def by_tesseract(text: Text) -> list[str]:
     command = ["tesseract", "stdin", "stdout", "--psm", _LINE if text.is_line else _BLOCK]
     command += ["-c", "tessedit_char_whitelist=0123456789"]
     environment = os.environ | {"OMP_THREAD_LIMIT": "1"}
+    # Killed by a signal, as Tesseract 5.3 is by some pages, it has read nothing.
     done = subprocess.run(
-        command, input=text.content, capture_output=True, env=environment, check=True
+        command, input=text.content, capture_output=True, env=environment, check=False
     )
-    return done.stdout.decode().split()
+    if done.returncode > 0:
+        raise subprocess.CalledProcessError(done.returncode, command, done.stdout, done.stderr)
+    return done.stdout.decode().split() if done.returncode == 0 else []
 
 
 def tesseract_version() -> str | None:

@@ -5,7 +5,7 @@ digit, or part of one, or of two: this network tells which, and which digit it i
 candidate and the strokes around it, so that a cut need not be exact. It learns from strings of
 MNIST's training digits, of digits as the world writes them, and of letters, most of them touching,
 cut as ``dlcli.vision.segmentation`` cuts a page. The same seeds give the same strings. Takes about
-four minutes on two cores.
+seven minutes on two cores.
 
     make cuts
 """
@@ -48,7 +48,7 @@ from tools.photographs import Marks, Scene, canvas_size
 from tools.train_rejection import save, training_digits
 from tools.writers import Writer, Writers
 
-STRINGS, VALIDATION = 5_500, 500
+STRINGS, VALIDATION = 12_000, 500
 # Fractions of the strings: of letters, and of those of digits the ones of the world's.
 _LETTERS, _WORLDS = 0.13, 0.2
 # MNIST's digits of a string are in one hand; so many digits are compared to make hands.
