@@ -15,7 +15,8 @@ from typing import Any
 _SPAN_SECONDS = 0.25
 # A span that takes so many times as long as the fastest block is slow.
 _SLOW = 1.5
-# Another count is chosen if its steps take at most this fraction of the present one's time.
+# More threads are worth it if their steps take less than this fraction of the time: half as many
+# leave a core to others.
 _FASTER = 0.9
 # The least time between two calibrations. It doubles each time, so that they take no time on a
 # machine that changes all the time.
@@ -62,10 +63,9 @@ class ThreadPolicy:
         self._seconds, self._images = 0.0, 0  # of the present span
 
     def choose(self, seconds: Mapping[int, float]) -> int:
-        """Note what a step takes with each count, and choose one; the present one if in doubt."""
-        fastest = min(self.counts, key=lambda count: seconds[count])
-        if seconds[fastest] <= _FASTER * seconds[self.count]:
-            self.count = fastest
+        """Note what a step takes with each count, and choose one: the fewest of those alike."""
+        fastest = min(seconds[count] for count in self.counts)
+        self.count = next(c for c in self.counts if _FASTER * seconds[c] <= fastest)
         if self._since_calibration < math.inf:
             self._patience = min(2 * self._patience, _MAX_PATIENCE)
         self._since_calibration = 0.0
