@@ -164,7 +164,6 @@ class FewerInputs:
         if whole.average is not None and state.average is not None:
             whole.average.statistics[...] = state.average.statistics
         whole.epoch, whole.gradient_norm = state.epoch, state.gradient_norm
-        whole.optimizer.kernels = state.optimizer.kernels
 
     def _vectors(self) -> list[tuple[Array, tuple[Array, Array]]]:
         """Each vector laid out like parameters, and the whole one: its first layer and the rest."""
