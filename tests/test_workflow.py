@@ -33,7 +33,13 @@ def test_every_python_that_is_supported_is_tried_on_linux():
 def test_the_coverage_is_checked():
     assert ".ci/run coverage" in LINES
     ci = (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
-    assert ci.endswith('\nmake "${1:-test}"\n')
+    *_, condition, test, _, other, end = ci.splitlines()
+    assert [condition, test.strip(), other.strip(), end] == [
+        "if [ $# -eq 0 ]; then",
+        "make test",
+        'make "$@"',
+        "fi",
+    ]
 
 
 def test_macos_and_windows_are_tried_too():
