@@ -8,7 +8,6 @@ API experimental.
 import copy
 import json
 import warnings
-import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -34,7 +33,7 @@ from dlcli.sweep.samplers import make_pruner, make_sampler
 FILE = "sweeps.db"
 MAX_RETRIES = 5  # a trial that needs too much memory kills each worker that tries it
 SQLITE_TIMEOUT_SECONDS = 60  # for which a process waits while others write to the file
-_SERVER_ARGUMENTS = {"connect_timeout": 10}  # in seconds
+CONNECT_TIMEOUT_SECONDS = 10
 CREATION_LOCK = 0x646C636C69  # "dlcli"; an arbitrary number that PostgreSQL knows the lock by
 _PLAN = "dlcli:plan"
 _WORKERS = "dlcli:workers"
@@ -131,7 +130,7 @@ def connect(url: str, worker_timeout: int = 60) -> HeartbeatStorage:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         with explained(url):
-            storage = HeartbeatStorage(
+            return HeartbeatStorage(
                 url,
                 _engine_options(url),
                 heartbeat_interval=max(worker_timeout // 4, 1),
@@ -140,8 +139,6 @@ def connect(url: str, worker_timeout: int = 60) -> HeartbeatStorage:
             )
     except (ImportError, RuntimeError, exc.ArgumentError) as error:
         raise ConfigError(f"--storage {shown(url)}: {error}") from error
-    weakref.finalize(storage, storage.engine.dispose)  # closes the connection that is kept
-    return storage
 
 
 def create_study(
@@ -208,14 +205,10 @@ def retry_history(trial: FrozenTrial) -> list[int]:
 
 
 def _engine_options(url: str) -> dict[str, Any]:
-    """A file is opened anew for each operation; a connection to a server is kept.
-
-    To connect takes a server longer than what is asked of it. Before each operation the connection
-    is tried, and made anew if the server has restarted.
-    """
+    """Without a pool, each operation has its own connection: none can be stale or left open."""
     if make_url(url).get_backend_name() == "sqlite":
         return {"poolclass": NullPool, "connect_args": {"timeout": SQLITE_TIMEOUT_SECONDS}}
-    return {"pool_size": 1, "pool_pre_ping": True, "connect_args": _SERVER_ARGUMENTS}
+    return {"poolclass": NullPool, "connect_args": {"connect_timeout": CONNECT_TIMEOUT_SECONDS}}
 
 
 @contextmanager
@@ -226,7 +219,7 @@ def _creation_lock(url: str) -> Iterator[None]:
         with lock(Path(f"{database.database}.lock")):
             yield
     elif database.get_backend_name() == "postgresql":
-        engine = create_engine(url, poolclass=NullPool, connect_args=_SERVER_ARGUMENTS)
+        engine = create_engine(url, **_engine_options(url))
         with engine.connect() as connection:  # the lock ends with the connection
             connection.execute(text(f"SELECT pg_advisory_lock({CREATION_LOCK})"))
             yield
