@@ -1,6 +1,7 @@
 """Background subtraction: how far each pixel of a picture is from the background around it.
 
-The background is estimated by grey-scale closing: dark details narrower than a window vanish
+Where the background is even, its colour is the median of what is lighter than Otsu's threshold.
+Elsewhere it is estimated by grey-scale closing: dark details narrower than a window vanish
 (Serra, "Image analysis and mathematical morphology", 1982). Shadows, which are wider, cancel in the
 ratio of picture and background, as in document binarisation (Gatos, Pratikakis and Perantonis,
 "Adaptive degraded document image binarization", 2006). Each colour channel is treated alone and

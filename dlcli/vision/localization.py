@@ -1,10 +1,11 @@
 """Localisation: the digit on a picture, as the networks tell it from everything else.
 
 No single way of finding strokes is right for all pictures. So each picture gives several
-candidates: foregrounds by windows of two sizes, and groups of connected components in each. The
-rejection network scores them, from the likeliest on, and the best is the digit; one that could not
-become the best is not made. Where none is accepted, printed lines are removed, the colours in which
-the pen is darker than the paper tried alone, and light strokes in place of dark ones.
+candidates: foregrounds by one threshold, where the background is even, and by windows of two sizes,
+and groups of connected components in each. The rejection network scores them, from the likeliest
+on, and the best is the digit; one that could not become the best is not made. Where none is
+accepted, printed lines are removed, the colours in which the pen is darker than the paper tried
+alone, and light strokes in place of dark ones.
 """
 
 import math

@@ -1,10 +1,8 @@
 """Two models on the same test images, and whether their difference is chance."""
 
-import json
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
@@ -13,6 +11,7 @@ import pytest
 from dlcli.evaluation import evaluate
 from dlcli.nn.network import Network
 from dlcli.runs import checkpoint
+from tests.cli.evaluations import json_of
 
 KEYS = [
     "first",
@@ -27,11 +26,6 @@ KEYS = [
     "both_wrong",
     "p_value",
 ]
-
-
-def json_of(result) -> dict[str, Any]:
-    assert result.code == 0, result.stderr
-    return json.loads(result.stdout)
 
 
 @pytest.fixture
