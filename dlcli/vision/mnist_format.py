@@ -44,7 +44,7 @@ def is_mnist_like(image: Pixels) -> bool:
     """Whether an image of shape (28, 28), light on dark, is in MNIST's format already."""
     if image.max() < _MIN_LEVEL:
         return False
-    total, row, column, edges = map(float, image.reshape(-1).astype(np.float64) @ _MOMENTS)
+    total, row, column, edges = (image.reshape(-1).astype(np.float64) @ _MOMENTS).tolist()
     if edges / (4 * IMAGE_SIDE) > _MAX_BORDER_LEVEL:
         return False
     if max(abs(row / total - CENTRE_PX), abs(column / total - CENTRE_PX)) > _MAX_OFF_CENTRE_PX:
@@ -84,8 +84,13 @@ def centre_digit(digit: FloatImage) -> Pixels:
 
 def bounding_box(mask: Mask) -> tuple[slice, slice]:
     """The rows and columns of the smallest box around a mask; some value must be true."""
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+    rows, columns = (np.logical_or.reduce(mask, axis=axis) for axis in (1, 0))
+    return _extent(rows), _extent(columns)
+
+
+def _extent(mask: Mask) -> slice:
+    """From the first to the last of a line that is true; argmax stops at the first."""
+    return slice(int(mask.argmax()), len(mask) - int(mask[::-1].argmax()))
 
 
 def centre_of_mass(levels: npt.NDArray[Any]) -> tuple[float, float]:
