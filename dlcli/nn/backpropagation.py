@@ -118,10 +118,10 @@ class Backpropagation:
         elif images.dtype == np.uint8:
             gathered = self._gathered[:count]
             # With mode="raise", NumPy would first gather into a temporary array.
-            np.take(images, rows, axis=0, out=gathered, mode="clip")
+            images.take(rows, axis=0, out=gathered, mode="clip")
             self.kernels["scale_pixels"](gathered, before)
         else:  # scaled already
-            np.take(images, rows, axis=0, out=before, mode="clip")
+            images.take(rows, axis=0, out=before, mode="clip")
         if self.input_dropout:
             self._drop(self.input_dropout, random, before)
         for layer, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):

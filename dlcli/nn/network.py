@@ -262,10 +262,9 @@ class Network:
 
 def scale_pixels(images: npt.NDArray[np.uint8] | Array, out: Array) -> None:
     """Write pixels scaled from 0..255 to 0..1, or floats as they are, into ``out``."""
+    np.copyto(out, images, casting="same_kind")
     if images.dtype == np.uint8:
-        np.multiply(images, out.dtype.type(1 / 255), out=out)
-    else:
-        np.copyto(out, images, casting="same_kind")
+        out *= out.dtype.type(1 / 255)
 
 
 def count_parameters(layer_sizes: Sequence[int]) -> int:
