@@ -34,6 +34,11 @@ _PARTS_COST, _PARTS_GAP_COST = 0.3, 4.0
 _MIN_PARTS_GAP = -0.15
 # Digits between cuts cost so much for each height that they are wider than this, once upright.
 _USUAL_WIDTH, _WIDTH_COST = 0.7, 8.0
+# Of all candidates that overlap, one is a digit and the others are none: one between cuts that is
+# taken need not be none, and so costs less by this fraction of what that would cost. Otherwise ways
+# with fewer digits would be cheaper: a 1 would count as a part of its neighbour. No OOD score is
+# taken for less than the second.
+_NONE_WEIGHT, _LEAST_OOD = 0.4, 1e-3
 # Digits lower than this fraction of their line's height cost so much for each height they miss.
 _USUAL_HEIGHT, _HEIGHT_COST = 0.7, 6.0
 # A number ends at a wide gap: the narrowest one of the page that is at least so many heights of a
@@ -155,6 +160,7 @@ class Lattice:
         cost = _HEIGHT_COST * max(0.0, _USUAL_HEIGHT - candidate.span.height)
         if candidate.span.is_cut:
             cost += _WIDTH_COST * max(0.0, candidate.span.width - _USUAL_WIDTH)
+            cost += _NONE_WEIGHT * math.log(max(candidate.ood_score, _LEAST_OOD))
         for gap in candidate.span.parts:
             if gap > _MIN_PARTS_GAP:
                 cost += _PARTS_COST + _PARTS_GAP_COST * max(0.0, gap)

@@ -204,11 +204,12 @@ class LineImage:
         sheared[at], sheared_labels[at] = strokes, labels
         return sheared, sheared_labels
 
-    def in_context(self, candidates: Sequence[Iterable[int]]) -> Pixels:
+    def in_context(self, candidates: Sequence[Iterable[int]], shift: int = 0) -> Pixels:
         """Candidates, and the strokes around each, shape (n, 2 * 784).
 
         The line's digits are 20 pixels high, and upright; the middle of the candidate's box is in
-        the middle of the image. The first half shows the candidate and the second its neighbours.
+        the middle of the image, or so many pixels to the right. The first half shows the candidate
+        and the second its neighbours.
         """
         strokes, labels = self.upright()
         found, index = np.unique(labels, return_inverse=True)
@@ -224,6 +225,7 @@ class LineImage:
         end = np.where(is_member, high[:, np.newaxis], -1).max(axis=2)
         middles = np.where(end < 0, IMAGE_SIDE, (start + end + 1) // 2)
         left, top = middles - IMAGE_SIDE // 2
+        left -= shift
         windows = (IMAGE_SIDE, IMAGE_SIDE)
         levels = np.rint(strokes * 255).astype(np.uint8)
         shown = np.lib.stride_tricks.sliding_window_view(levels, windows)[top, left]

@@ -53,6 +53,13 @@ def test_a_candidate_is_shown_with_its_neighbours(scale):
     assert neighbours[:, -5:].any()
 
 
+def test_a_shifted_candidate_is_shown_farther_right_with_its_neighbours():
+    page, line = cut_page(rings(100, 128, 156))
+    labels = [span.labels for span in spans_near(page, line, 128, 158)]
+    shown, shifted = (line.image.in_context(labels, shift).reshape(-1, 28, 28) for shift in (0, 1))
+    np.testing.assert_array_equal(shifted[..., 1:], shown[..., :-1])
+
+
 def test_a_candidate_alone_is_in_the_format_of_mnist():
     page, line = cut_page(rings(100, 128))
     for span in spans_near(page, line, 100, 130):
