@@ -1,6 +1,8 @@
 """Programs that make what ships with dlcli, its documentation and fixtures; each is a make target.
 
 - ``train_rejection``      the network that tells digits from other things
+- ``train_cuts``           the network that judges cuts between touching digits
+- ``train_pretrained``     a model of MNIST further, on the handwriting of the world
 - ``publish_pretrained``   the pretrained model and its card
 - ``photograph_accuracy``  how many synthetic photographs a model reads
 - ``number_accuracy``      how many numbers a model reads on synthetic pages
@@ -21,6 +23,7 @@ They draw their pictures with these modules, which the tests use too:
 - ``forms``                rules, squares and boxes that are printed on a page
 - ``characters``           letters, digits and signs as strokes of a pen
 - ``handwriting``          digits as the world writes them
+- ``scans``                digits and other marks in few pixels
 - ``non_digits``           drawings of what is no digit
 - ``shapes``               stars, faces, doodles and invented characters as strokes of a pen
 """

@@ -35,7 +35,11 @@ Levels = npt.NDArray[np.float32]  # of a canvas, 0 to 1, shape (CANVAS_SIDE_PX, 
 CANVAS_SIDE_PX = 160
 DIGIT_LENGTH_PX = 100
 # The pen's radius, as a fraction of the digit's length: from a ballpoint pen to a broad brush.
-PEN_RADIUS = (0.01, 0.12)
+PEN_RADIUS = (0.01, 0.15)
+# The side in pixels of a canvas in which each pixel can be seen: a digit is 7 to 25 pixels long.
+# Pictures so small are enlarged by squares, straight lines or curves, as ``predict`` does.
+COARSE_SIDES_PX = (11, 40)
+COARSE_METHODS = (cv2.INTER_NEAREST, cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC)
 # How much a digit leans (shear), is turned, and is narrower or wider than its form.
 SHEAR, TURN_DEGREES, ASPECT = (-0.25, 0.3), (-10, 10), (0.45, 1.25)
 
@@ -46,7 +50,15 @@ SPECIAL: dict[str, tuple[str, tuple[str, ...]]] = {
     "dotted 0": ("0", ("~20 02 04 26 44 42 20|23 23", "~20 01 05 26 45 41 20|23 24")),
     "open 0": ("0", ("~31 20 02 04 26 44 42 30", "~20 11 03 16 36 43 31 10")),
     "looped 2": ("2", ("~01 20 41 23 06 04 15 46", "~02 10 30 42 15 05 14 26 46")),
+    "2 with a small hook": (
+        "2",
+        ("~01 10 21 22 14 06|06 46", "~11 20 31 32 23 16|16 56", "~02 20 31 23 06|06 36"),
+    ),
     "flat 3": ("3", ("00 40 23|~23 34 45 26 05", "00 40 22|~22 43 45 26 06")),
+    "4 with a short stem": (
+        "4",
+        ("30 05 55|43 38", "40 05 65|43 46", "30 04 54|42 37", "20 04 44|32 37", "40 04 54|32 28"),
+    ),
     "open 4": ("4", ("10 03 43|30 36", "00 03 43|40 46", "00 04 44|31 37", "10 03 43|31 36")),
     "closed 4": ("4", ("30 04 44|30 36", "20 04 54|20 26", "30 03 43|30 36", "30 04 34|30 36")),
     "5 with a detached bar": (
@@ -76,8 +88,16 @@ SPECIAL: dict[str, tuple[str, tuple[str, ...]]] = {
             "30 10 13|~13 33 45 26 06 05",
         ),
     ),
+    "narrow 5": (
+        "5",
+        ("40 10 13|~13 23 25 06", "50 10 13|~13 24 25 16 07", "40 00 13|~13 24 15 06"),
+    ),
     "6 with a small loop": ("6", ("~20 03 05 17 37 45 34 15 06", "~30 12 05 07 18 27 26 16 07")),
     "9 with a small loop": ("9", ("~30 10 01 12 22 31 30|30 38", "~20 10 02 13 22 20|~20 24 28")),
+    "9 with a tail to the right": (
+        "9",
+        ("~31 10 01 13 32|~32 34 48", "~30 10 02 13 31|31 35 47", "~41 20 01 13 32 41|~41 43 58"),
+    ),
     "straight 9": (
         "9",
         ("~41 23 01 20 41|41 46", "~30 10 02 13 32 40|40 36", "~41 20 02 23 42|42 26"),
@@ -248,12 +268,13 @@ def streaky(levels: Levels, random: Random) -> Levels:
 
 def coarse(levels: Levels, random: Random) -> Levels:
     """Drawn in so few pixels that each can be seen, with or without grey edges."""
-    side = int(random.integers(14, 40))
+    side = round(float(np.exp(random.uniform(*np.log(COARSE_SIDES_PX)))))
     small = cv2.resize(levels, (side, side), interpolation=cv2.INTER_AREA)
     if random.random() < 0.6:
         small = (small > min(0.4, small.max() / 2)).astype(np.float32)
-    method = cv2.INTER_NEAREST if random.random() < 0.7 else cv2.INTER_LINEAR
-    return cv2.resize(small, levels.shape[::-1], interpolation=method).astype(np.float32)
+    method = COARSE_METHODS[random.integers(len(COARSE_METHODS))]
+    enlarged = cv2.resize(small, levels.shape[::-1], interpolation=method)
+    return np.clip(enlarged, 0, 1).astype(np.float32)
 
 
 def blurred(levels: Levels, random: Random) -> Levels:

@@ -48,8 +48,6 @@ PHOTOGRAPHS = 14_000
 DRAWINGS = 80_000
 # Digits as the world writes them, never photographed (``tools.handwriting``).
 WRITTEN = 50_000
-# One in so many of MNIST's digits is learned as it is.
-MNIST_STEP = 1
 # Photographs for validation; they show the last of MNIST's training digits.
 VALIDATION = 1_500
 _VALIDATION_DIGITS = 5_000
@@ -305,7 +303,7 @@ def make_examples(data_dir: Path) -> tuple[Examples, Examples]:
             make(_written, range(WRITTEN)),
         ]
     plain, _ = training_digits(data_dir)
-    parts = [Examples(plain.images[::MNIST_STEP], plain.labels[::MNIST_STEP]), *learned]
+    parts = [plain, *learned]
     images = np.concatenate([part.images for part in parts])
     return Examples(images, np.concatenate([part.labels for part in parts])), validation
 
