@@ -79,6 +79,13 @@ class Scored:
         likely = float(self.probabilities.max()) * (1 - self.ood_score)
         return -math.log(max(likely, _MIN_PROBABILITY))
 
+    @property
+    def saved(self) -> float:
+        """What is saved by taking it, as it need not be no digit then; 0 if it is not cut out."""
+        if not self.span.is_cut:
+            return 0.0
+        return -_NONE_WEIGHT * math.log(max(self.ood_score, _LEAST_OOD))
+
 
 def _name(scored: Scored) -> int:
     return int(scored.probabilities.argmax())
@@ -106,7 +113,8 @@ class Part:
         """Whether so much had to be cut or left out, of such shapes, that it is hardly a number."""
         count = len(self.digits)
         ood_score = sum(digit.ood_score for digit in self.digits)
-        is_costly = self.cost > _MAX_COST_OF_DIGITS * count
+        cost = self.cost + sum(digit.saved for digit in self.digits)
+        is_costly = cost > _MAX_COST_OF_DIGITS * count
         if count > 1 and is_costly and ood_score > _MIN_OOD_OF_LETTERS * count:
             return True
         cut = [digit for digit in self.digits if digit.span.is_cut]
@@ -148,7 +156,7 @@ class Lattice:
         self._digits = digits
         self._starting: list[list[tuple[Scored, float]]] = [[] for _ in line.boundaries]
         for candidate in scored:
-            cost = candidate.cost + self._shape_cost(candidate)
+            cost = candidate.cost - candidate.saved + self._shape_cost(candidate)
             self._starting[candidate.span.start].append((candidate, cost))
         self._mass = page.mass(line)
         self._left_out = [
@@ -160,7 +168,6 @@ class Lattice:
         cost = _HEIGHT_COST * max(0.0, _USUAL_HEIGHT - candidate.span.height)
         if candidate.span.is_cut:
             cost += _WIDTH_COST * max(0.0, candidate.span.width - _USUAL_WIDTH)
-            cost += _NONE_WEIGHT * math.log(max(candidate.ood_score, _LEAST_OOD))
         for gap in candidate.span.parts:
             if gap > _MIN_PARTS_GAP:
                 cost += _PARTS_COST + _PARTS_GAP_COST * max(0.0, gap)
