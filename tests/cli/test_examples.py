@@ -12,7 +12,7 @@ import pytest
 
 from dlcli.cli.hints import _called
 from dlcli.cli.main import cli
-from tests.cli.test_main import ALL_COMMANDS
+from tests.cli.test_help import ALL_COMMANDS
 
 REPOSITORY = Path(__file__).parents[2]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
