@@ -104,8 +104,8 @@ def assert_lines_are_whole(text: str) -> None:
     assert text.count("epoch 6/6") % PROCESSES == 0
 
 
-def test_a_run_is_refused_while_another_process_trains_it(dlcli, tally):
-    training = start(Path(), train_on("hidden_layers=[8]", "epochs=100000"))
+def test_a_run_is_refused_while_another_process_trains_it(dlcli, tiny, tally):
+    training = start(Path(), train_on(tiny, "hidden_layers=[8]", "epochs=100000"))
     try:
         while not Path("runs/r/best.npz").exists():
             assert training.poll() is None
@@ -114,7 +114,7 @@ def test_a_run_is_refused_while_another_process_trains_it(dlcli, tally):
             refused = dlcli("train", "--resume", "runs/r")
             assert (refused.code, refused.stdout) == (2, "")
             assert refused.stderr == "Error: runs/r: another process is training in it\n"
-        named = dlcli(*train_on("hidden_layers=[8]"))
+        named = dlcli(*train_on(tiny, "hidden_layers=[8]"))
         assert (named.code, named.stdout) == (2, "")
         assert "runs/r: exists already" in named.stderr
         assert training.poll() is None
@@ -130,10 +130,10 @@ def test_a_run_is_refused_while_another_process_trains_it(dlcli, tally):
 
 
 def test_one_of_several_processes_gets_a_new_run_with_their_common_name(
-    dlcli, workdir, long, tally
+    dlcli, workdir, tiny, long, tally
 ):
     """All may find the name free; the lock decides, and the others change nothing."""
-    arguments = train_on("hidden_layers=[8]", "epochs=2")
+    arguments = train_on(tiny, "hidden_layers=[8]", "epochs=2")
     for attempt in range(10 if long else 1):
         folder = workdir / str(attempt)
         results = [finish(process) for process in [start(folder, arguments) for _ in range(4)]]

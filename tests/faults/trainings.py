@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.conftest import write_idx_folder
 from tests.faults.processes import Call, Fault, Shim, calls_in, finish, start, temporary_files
 
 RUN = Path("runs", "r")
@@ -22,9 +23,9 @@ RICH = (
 )
 
 
-def train_on(*settings: str) -> list[str]:
-    """The arguments of a quick training on the sample."""
-    pairs = ("dataset=sample", "batch_size=500", *settings)
+def train_on(dataset: Path, *settings: str) -> list[str]:
+    """The arguments of a quick training."""
+    pairs = (f"dataset={dataset}", "batch_size=50", *settings)
     return ["train", "-q", "--name", RUN.name, *(f"--set={pair}" for pair in pairs)]
 
 
@@ -88,7 +89,9 @@ def _scores(run: Path) -> list[dict[str, Any]]:
 
 def begun(shim: Shim, folder: Path, settings: Sequence[str]) -> Training:
     """A training that is disturbed from its start."""
-    whole, command = folder / "whole", train_on(*settings)
+    # Twenty steps in an epoch, and a tenth of the time that the sample takes.
+    dataset = write_idx_folder(folder / "dataset", train=1200, test=100)
+    whole, command = folder / "whole", train_on(dataset, *settings)
     assert finish(start(whole, command, shim)).returncode == 0
     calls = calls_in(whole)
     assert {call.name for call in calls} == CALLS
