@@ -1,10 +1,13 @@
 """Fixtures for all tests: dlcli as a function, a working folder, small and full datasets."""
 
+import contextlib
 import gc
+import importlib
 import io
 import itertools
 import os
 import signal
+import stat
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -59,22 +62,53 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
-# Files that take longest begin first, so that no process waits at the end for another one.
+# Files that take longest begin first and short ones come last, so that no process waits at the
+# end for another one.
 LONGEST = (
     "test_documentation.py",
     "sweep/test_postgres.py",
-    "browser/test_demo.py",
     "cli/test_sweep.py",
+    "browser/test_demo.py",
     "test_package.py",
     "lessons/test_shipped.py",
+    "faults/test_kills.py",
+    "faults/test_failing_calls.py",
     "browser/test_report.py",
+    "faults/test_cache.py",
+    "faults/test_images.py",
+    "nn/test_kernels.py",
+    "vision/test_pipeline.py",
+    "vision/test_segmentation.py",
+    "inference/test_reading.py",
+    "tools/test_photographs.py",
+    "report/test_page.py",
 )
+SHORT = ("config", "data", "evaluation")  # folders
 
 
 def pytest_collection_modifyitems(items) -> None:
-    """Put the files of ``LONGEST`` at the beginning."""
+    """Put the files of ``LONGEST`` at the beginning and those of ``SHORT`` at the end."""
     places = {REPOSITORY / "tests" / name: place for place, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: places.get(item.path, len(places)))
+    last = {REPOSITORY / "tests" / name for name in SHORT}
+    items.sort(key=lambda item: (places.get(item.path, len(places)), item.path.parent in last))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session) -> None:
+    """Import all test files, in each worker from another one on, before they are collected.
+
+    In a fresh clone, a worker then compiles some of them and finds the others compiled; all
+    workers would otherwise compile the same file at the same time. What fails here fails again
+    when it is collected, and is reported there.
+    """
+    worker, count = (os.environ.get(f"PYTEST_XDIST_WORKER{end}") for end in ("", "_COUNT"))
+    if not worker or not count or session.config.args != session.config.getini("testpaths"):
+        return
+    files = sorted((REPOSITORY / "tests").rglob("test_*.py"))
+    begin = len(files) * int(worker.removeprefix("gw")) // int(count)
+    for file in files[begin:] + files[:begin]:
+        with contextlib.suppress(Exception):
+            importlib.import_module(".".join(file.relative_to(REPOSITORY).with_suffix("").parts))
 
 
 def pytest_collection_finish() -> None:
@@ -97,6 +131,22 @@ def clean_environment(monkeypatch, tmp_path_factory):
     for variable in [name for name in os.environ if name.startswith("DLCLI_")]:
         if variable != "DLCLI_TEST_MNIST":
             monkeypatch.delenv(variable)
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch):
+    """Files and folders are not flushed to the disk, which would take longer than most tests.
+
+    Tests of flushing replace ``os.fsync``, and the processes that tests start flush everything.
+    """
+    fsync = os.fsync
+
+    def flush(descriptor: int) -> None:
+        mode = os.fstat(descriptor).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", flush)
 
 
 @pytest.fixture
@@ -241,7 +291,7 @@ def mirror(tmp_path_factory, httpserver, monkeypatch) -> Mirror:
 
 
 @pytest.fixture
-def make_checkpoint(tmp_path) -> Callable[..., Path]:
+def make_checkpoint(tmp_path, sample) -> Callable[..., Path]:
     """Write an untrained softmax regression, as in ``make_checkpoint("a.npz", epoch=2)``.
 
     Keywords replace entries of its metadata; ``network`` is another network to save.
@@ -254,7 +304,7 @@ def make_checkpoint(tmp_path) -> Callable[..., Path]:
         values = {
             "config": {"dataset": "sample"},
             "epoch": 1,
-            "dataset": {"name": "sample", "checksum": datasets.load("sample").checksum},
+            "dataset": {"name": "sample", "checksum": sample.checksum},
             "preprocessing": "digit",
         }
         path = tmp_path / name

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -275,8 +274,7 @@ def test_a_photograph_in_heic_is_read_or_named_with_what_to_install(
         assert (finished.returncode, finished.stderr) == (0, "")
 
 
-def test_the_exported_test_images_are_predicted_as_eval_says(dlcli, trained_model, monkeypatch):
-    monkeypatch.setattr(os, "fsync", lambda _file: None)  # 4,000 times, it would take long
+def test_the_exported_test_images_are_predicted_as_eval_says(dlcli, trained_model):
     export = dlcli("data", "export", "--dataset", "sample", "--split", "test", "-o", "digits")
     assert export.code == 0
     result = dlcli("predict", "digits", "--model", trained_model, "--format", "json")
@@ -307,10 +305,9 @@ def letters(count: int, *, mnist_format: bool) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("inverted", [False, True])
 @pytest.mark.parametrize("kind", ["digits", "letters", "large letters"])
 def test_a_model_reads_pictures_like_those_it_was_trained_on(
-    dlcli, workdir, sample, monkeypatch, kind, inverted
+    dlcli, workdir, sample, kind, inverted
 ):
     """As `dlcli eval` says, with no ?, whatever they show and whichever is the background."""
-    monkeypatch.setattr(os, "fsync", lambda _file: None)  # the pictures are many
     images, labels = sample.train.images[:1500], sample.train.labels[:1500]
     if kind != "digits":
         images, labels = letters(600, mnist_format=kind == "letters")

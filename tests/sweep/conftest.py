@@ -1,12 +1,14 @@
 """Searches for the tests: plans, locations and workers."""
 
 import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 import optuna
 import pytest
 from optuna.storages import RDBStorage
+from sqlalchemy import Engine, event
 from sqlalchemy.pool import NullPool
 
 from dlcli.sweep import plan as plans
@@ -22,6 +24,13 @@ batch_size: 16
 epochs: 2
 validation_size: 20
 """
+
+
+@event.listens_for(Engine, "connect")
+def no_waiting_for_the_disk(connection: object, _record: object) -> None:
+    """Let SQLite flush nothing: to wait for the disk would take longer than most tests."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous = OFF")
 
 
 @pytest.fixture
