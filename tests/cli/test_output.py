@@ -85,9 +85,11 @@ def test_any_path_is_printed_in_any_encoding(pictures, encoding):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "ascii"])
-def test_the_path_of_a_run_goes_to_the_next_command_as_the_bytes_that_it_is(workdir, encoding):
+def test_the_path_of_a_run_goes_to_the_next_command_as_the_bytes_that_it_is(
+    workdir, tiny, encoding
+):
     runs_dir = b"r\xff\xe9"
-    settings = ("--set=dataset=sample", "--set=hidden_layers=[4]", "--set=epochs=1")
+    settings = (f"--set=dataset={tiny}", "--set=hidden_layers=[4]", "--set=epochs=1")
     finished = run_apart(
         *("train", "-q", *settings, "--name=a", "--runs-dir", runs_dir),
         stdout=subprocess.PIPE,

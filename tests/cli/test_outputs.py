@@ -17,12 +17,12 @@ from tests.patience import PATIENCE_SECONDS
 
 # Every command that writes a file that the user names, and the file's ending.
 COMMANDS = {
-    "export": ("onnx", ["export", "{model}", "--format", "onnx", "-o"]),
-    "eval": ("csv", ["eval", "{model}", "--dataset", "{tiny}", "--predictions"]),
+    "export": ("onnx", ["export", "{bare}", "--format", "onnx", "-o"]),
+    "eval": ("csv", ["eval", "{bare}", "--dataset", "{tiny}", "--predictions"]),
     "data show": ("png", ["data", "show", "--set", "dataset={tiny}", "-o"]),
-    "report": ("html", ["report", "{model}", "--dataset", "{tiny}", "-o"]),
-    "report --demo": ("html", ["report", "{model}", "--demo", "-o"]),
-    "plot": ("png", ["plot", "{model}", "-o"]),
+    "report": ("html", ["report", "{bare}", "--dataset", "{tiny}", "-o"]),
+    "report --demo": ("html", ["report", "{bare}", "--demo", "-o"]),
+    "plot": ("png", ["plot", "{run}", "-o"]),
     "sweep report": ("html", ["sweep", "report", "--runs-dir", "{searched}", "--output"]),
 }
 
@@ -47,10 +47,13 @@ def output(request, workdir) -> Path:
 
 
 @pytest.fixture
-def write(request, output, dlcli, trained_model, tiny, searched):
+def write(request, output, dlcli, make_checkpoint, trained_model, tiny, searched):
     """Run the command with more arguments."""
     _, words = COMMANDS[request.node.callspec.params["output"]]
-    given = [word.format(model=trained_model, tiny=tiny, searched=searched) for word in words]
+    inputs = {"run": trained_model, "tiny": tiny, "searched": searched}
+    if "{bare}" in words:  # of which a page is made faster than of a run
+        inputs["bare"] = make_checkpoint("bare.npz")
+    given = [word.format(**inputs) for word in words]
     return lambda *more: dlcli(*given, output, *more)
 
 

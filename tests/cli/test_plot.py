@@ -9,10 +9,22 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from dlcli.cli.main import run
+
+
+@pytest.fixture(scope="module")
+def small_run(tmp_path_factory) -> Path:
+    """A run with the sample whose ten neurons take less time to draw than more."""
+    runs_dir = tmp_path_factory.mktemp("runs")
+    settings = ("dataset=sample", "hidden_layers=[10]", "epochs=2")
+    options = [word for setting in settings for word in ("--set", setting)]
+    assert run(["train", "-q", *options, "--runs-dir", str(runs_dir), "--name", "small"]) == 0
+    return runs_dir / "small"
+
 
 @pytest.mark.parametrize("what", ["curves", "confusion", "weights", "errors"])
-def test_each_kind_of_plot_of_a_run(dlcli, trained_model, what):
-    result = dlcli("plot", trained_model, "--what", what, "-o", "plot.png", "-q")
+def test_each_kind_of_plot_of_a_run(dlcli, small_run, what):
+    result = dlcli("plot", small_run, "--what", what, "-o", "plot.png", "-q")
     assert (result.code, result.stdout, result.stderr) == (0, "plot.png\n", "")
     with Image.open("plot.png") as picture:
         assert min(picture.size) > 500
@@ -45,8 +57,9 @@ def test_curves_need_only_the_config_and_the_log(dlcli, trained_model):
 
 
 @pytest.mark.parametrize("what", ["confusion", "weights", "errors"])
-def test_models_without_a_run_directory_can_be_drawn(dlcli, what):
-    result = dlcli("plot", "pretrained", "--what", what, "--dataset", "sample", "-o", "plot.pdf")
+def test_models_without_a_run_directory_can_be_drawn(dlcli, make_checkpoint, what):
+    model = make_checkpoint("bare.npz")
+    result = dlcli("plot", model, "--what", what, "--dataset", "sample", "-o", "plot.pdf")
     assert result.code == 0
     assert Path("plot.pdf").read_bytes().startswith(b"%PDF")
 

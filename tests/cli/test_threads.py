@@ -6,7 +6,7 @@ The tests themselves compute with one (see ``conftest.py``), so that another num
 import json
 
 import pytest
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from dlcli.nn.backpropagation import Backpropagation
 from dlcli.nn.network import Network
@@ -30,11 +30,11 @@ COMMANDS = {
 def used(monkeypatch) -> set[int]:
     """The numbers of threads that BLAS had whenever a network computed."""
     found: set[int] = set()
+    pools = ThreadpoolController().select(user_api="blas").lib_controllers
 
     def counting(function):
         def count(*arguments, **options):
-            pools = threadpool_info()
-            found.update(pool["num_threads"] for pool in pools if pool["user_api"] == "blas")
+            found.update(pool.num_threads for pool in pools)
             return function(*arguments, **options)
 
         return count

@@ -266,7 +266,7 @@ def test_the_advice_after_divergence_is_kept_for_resuming(train, dlcli):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_run_stopped_by_a_signal_can_be_resumed_bit_identically(dlcli, number, code):
-    settings = ["--set", "dataset=sample", "--set", "hidden_layers=[16]", "--set", "batch_size=8"]
+    settings = ["--set", "dataset=sample", "--set", "hidden_layers=[16]", "--set", "batch_size=32"]
     command = ["train", *settings, "--set", "dropout=0.1", "--set"]
     with subprocess.Popen(
         [sys.executable, "-m", "dlcli", *command, "epochs=100000", "--name", "stopped"],

@@ -96,17 +96,29 @@ def test_a_checkpoint_without_a_run_has_no_film_and_without_hidden_layers_no_map
     assert "map-sheet" not in re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
 
 
-def test_names_are_escaped_everywhere(entry, sample):
-    summary = msgspec.structs.replace(entry.summary, versions={HOSTILE: HOSTILE})
+@pytest.fixture(scope="module")
+def unusual(entry, sample) -> str:
+    """The page of two models with unusual names, one stopped early and the other unfinished."""
+    summary = msgspec.structs.replace(
+        entry.summary, versions={HOSTILE: HOSTILE}, stopped_by="early_stopping"
+    )
     config = msgspec.structs.replace(entry.config, dataset=HOSTILE)
     hostile = replace(entry, name=HOSTILE, summary=summary, config=config)
-    no_text = replace(entry, name="\udcff")
-    text = page.render([hostile, no_text], HOSTILE, sample.test).decode()
-    assert "<img src=x" not in text
-    assert "onerror=alert(1)&gt;" in text
-    assert "{{ 7 * 7 }}" in text
-    assert text.count("</script>") == 3
-    assert "&#56575;" in text  # of a name that is no text
+    no_text = replace(entry, name="\udcff", summary=None)
+    return page.render([hostile, no_text], HOSTILE, sample.test).decode()
+
+
+def test_names_are_escaped_everywhere(unusual):
+    assert "<img src=x" not in unusual
+    assert "onerror=alert(1)&gt;" in unusual
+    assert "{{ 7 * 7 }}" in unusual
+    assert unusual.count("</script>") == 3
+    assert "&#56575;" in unusual  # of a name that is no text
+
+
+def test_how_the_training_ended_is_said(unusual, entry):
+    for said in ("; unfinished", "; ended by early stopping"):
+        assert unusual.count(f"epoch {entry.model.metadata.epoch} of 4 kept{said}") == 1
 
 
 def test_what_a_bare_checkpoint_lacks_is_said(make_checkpoint, sample):
@@ -115,14 +127,6 @@ def test_what_a_bare_checkpoint_lacks_is_said(make_checkpoint, sample):
     assert "there is no metrics log" in text
     assert "How it learned" not in text
     assert "There is no hidden layer" in text
-
-
-def test_how_the_training_ended_is_said(entry, sample):
-    early = msgspec.structs.replace(entry.summary, stopped_by="early_stopping")
-    both = [replace(entry, name="a", summary=None), replace(entry, name="b", summary=early)]
-    text = page.render(both, "sample", sample.test).decode()
-    for said in ("; unfinished", "; ended by early stopping"):
-        assert text.count(f"epoch {entry.model.metadata.epoch} of 4 kept{said}") == 1
 
 
 def test_a_few_images_without_an_error_are_enough(make_checkpoint):
