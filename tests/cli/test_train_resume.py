@@ -264,12 +264,16 @@ def test_the_advice_after_divergence_is_kept_for_resuming(train, dlcli):
     assert old.endswith("--config runs/r/config.yaml --set learning_rate=0.09\n")
 
 
+# To compile kernels takes longer than the epochs until it is stopped.
+WITHOUT_NUMBA = "import sys; sys.modules['numba'] = None; from dlcli.cli.main import main; main()"
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_run_stopped_by_a_signal_can_be_resumed_bit_identically(dlcli, number, code):
     settings = ["--set", "dataset=sample", "--set", "hidden_layers=[16]", "--set", "batch_size=32"]
     command = ["train", *settings, "--set", "dropout=0.1", "--set"]
     with subprocess.Popen(
-        [sys.executable, "-m", "dlcli", *command, "epochs=100000", "--name", "stopped"],
+        [sys.executable, "-c", WITHOUT_NUMBA, *command, "epochs=100000", "--name", "stopped"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from dlcli.runs import checkpoint
-from tests.faults.processes import finish, start, temporary_files
+from tests.faults.processes import PROGRAM, finish, start, temporary_files
 from tests.faults.stand_in import stand_in_program
 from tests.faults.trainings import train_on
 
@@ -105,7 +105,9 @@ def assert_lines_are_whole(text: str) -> None:
 
 
 def test_a_run_is_refused_while_another_process_trains_it(dlcli, tiny, tally):
-    training = start(Path(), train_on(tiny, "hidden_layers=[8]", "epochs=100000"))
+    # To compile kernels for so many epochs would take longer than the test.
+    program = f"import sys; sys.modules['numba'] = None; {PROGRAM}"
+    training = start(Path(), train_on(tiny, "hidden_layers=[8]", "epochs=100000"), program=program)
     try:
         while not Path("runs/r/best.npz").exists():
             assert training.poll() is None
