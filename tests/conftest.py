@@ -1,8 +1,6 @@
 """Fixtures for all tests: dlcli as a function, a working folder, small and full datasets."""
 
-import contextlib
 import gc
-import importlib
 import io
 import itertools
 import os
@@ -91,24 +89,6 @@ def pytest_collection_modifyitems(items) -> None:
     places = {REPOSITORY / "tests" / name: place for place, name in enumerate(LONGEST)}
     last = {REPOSITORY / "tests" / name for name in SHORT}
     items.sort(key=lambda item: (places.get(item.path, len(places)), item.path.parent in last))
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection(session) -> None:
-    """Import all test files, in each worker from another one on, before they are collected.
-
-    In a fresh clone, a worker then compiles some of them and finds the others compiled; all
-    workers would otherwise compile the same file at the same time. What fails here fails again
-    when it is collected, and is reported there.
-    """
-    worker, count = (os.environ.get(f"PYTEST_XDIST_WORKER{end}") for end in ("", "_COUNT"))
-    if not worker or not count or session.config.args != session.config.getini("testpaths"):
-        return
-    files = sorted((REPOSITORY / "tests").rglob("test_*.py"))
-    begin = len(files) * int(worker.removeprefix("gw")) // int(count)
-    for file in files[begin:] + files[:begin]:
-        with contextlib.suppress(Exception):
-            importlib.import_module(".".join(file.relative_to(REPOSITORY).with_suffix("").parts))
 
 
 def pytest_collection_finish() -> None:
