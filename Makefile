@@ -32,7 +32,7 @@ coverage: .venv/installed-dev ## Run the tests, and check that they reach 95 % o
 lint: .venv/installed-dev ## Check style, types and the import contract
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy --num-workers auto
+	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 format: .venv/installed-dev ## Format the code and fix what the linter can fix
