@@ -23,6 +23,7 @@ They draw their pictures with these modules, which the tests use too:
 - ``forms``                rules, squares and boxes that are printed on a page
 - ``characters``           letters, digits and signs as strokes of a pen
 - ``handwriting``          digits as the world writes them
+- ``damages``              what goes wrong with strokes on paper and on screens
 - ``scans``                digits and other marks in few pixels
 - ``non_digits``           drawings of what is no digit
 - ``shapes``               stars, faces, doodles and invented characters as strokes of a pen

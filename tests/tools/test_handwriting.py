@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from dlcli.vision.mnist_format import is_mnist_like
-from tools import handwriting
-from tools.handwriting import CANVAS_SIDE_PX, DAMAGES, DIGIT_LENGTH_PX, KINDS
+from tools import damages, handwriting
+from tools.damages import DAMAGES
+from tools.handwriting import CANVAS_SIDE_PX, DIGIT_LENGTH_PX, KINDS
 
 MIDDLE = CANVAS_SIDE_PX / 2
 
@@ -103,7 +104,7 @@ def test_damage_changes_a_digit_and_does_not_erase_it(damage, random, seven):
 
 
 def test_gaps_only_take_away(random, seven):
-    damaged = handwriting.with_gaps(seven, random)
+    damaged = damages.with_gaps(seven, random)
     assert (damaged <= seven).all()
     assert 0 < (seven - damaged).sum() < 0.3 * seven.sum()
 
