@@ -178,8 +178,6 @@ KINDS: dict[str, Kind] = {
     "plain 7": Kind(7, seven, 4),
     "barred 7": Kind(7, lambda random: seven(random, barred=True), 3),
     **{name: Kind(int(SPECIAL[name][0]), _form(name), 1) for name in SPECIAL},
-    # Of 1,797 digits of 8x8 pixels, 17 of these were read as 6 when it was as rare as the others.
-    "4 with a short stem": Kind(4, _form("4 with a short stem"), 3),
     **{f"{digit} as at school": Kind(int(digit), partial(_school, digit), 2.5) for digit in SCHOOL},
 }
 

@@ -40,9 +40,7 @@ from tools.train_rejection import Example
 # Digits written, photographed and scanned in few pixels, beside MNIST's 57,000.
 WRITTEN = 40_000
 PHOTOGRAPHS = 12_000
-SCANS = 24_000
-# Fraction of the scans that shows digits of ``tools.handwriting``; the others show MNIST's.
-_WRITTEN_SCANNED = 0.5
+SCANS = 12_000
 # Of MNIST's training images, as in ``best``.
 VALIDATION = 3_000
 # The learning rate starts at a sixth of that of ``best``: higher ones forget more of MNIST than the
@@ -50,7 +48,7 @@ VALIDATION = 3_000
 LEARNING_RATE, EPOCHS = 5e-4, 30
 # The pretrained model was trained once more when scans and four hands were added (``make world
 # MODEL=pretrained``): a model that knows the rest needs less.
-LEARNING_RATE_AGAIN, EPOCHS_AGAIN, PHOTOGRAPHS_AGAIN = 2e-4, 10, 4_000
+LEARNING_RATE_AGAIN, EPOCHS_AGAIN = 2e-4, 10
 
 
 def further(config: Config) -> Config:
@@ -87,16 +85,12 @@ def _photographed(data_dir: Path, seed: int, number: int) -> list[Example]:
 def _scanned(data_dir: Path, seed: int, number: int) -> list[Example]:
     digits = _digits(data_dir, seed)
     random = np.random.default_rng([3, number])
-    if random.random() < _WRITTEN_SCANNED:
-        kind = handwriting.any_kind(random)
-        marks, label = handwriting.marks(kind, random), kind.digit
-    else:
-        chosen = random.integers(len(digits))
-        marks, label = digits.images[chosen].reshape(IMAGE_SIDE, IMAGE_SIDE), digits.labels[chosen]
-    return [(pixels, int(label)) for pixels in scans.found(marks, random)]
+    chosen = random.integers(len(digits))
+    marks = digits.images[chosen].reshape(IMAGE_SIDE, IMAGE_SIDE)
+    return [(pixels, int(digits.labels[chosen])) for pixels in scans.found(marks, random)]
 
 
-def examples(data_dir: Path, seed: int, photographs: int) -> Examples:
+def examples(data_dir: Path, seed: int) -> Examples:
     """The digits to learn beside MNIST's, none of which shows a validation image of the seed."""
     with Pool() as pool:
 
@@ -107,7 +101,7 @@ def examples(data_dir: Path, seed: int, photographs: int) -> Examples:
             return list(tqdm(made, total=len(numbers), desc=function.__name__.strip("_")))
 
         first = train_rejection.FIRST_UNUSED_PHOTOGRAPH
-        photographed = make(_photographed, range(first, first + photographs))
+        photographed = make(_photographed, range(first, first + PHOTOGRAPHS))
         scanned = make(_scanned, range(SCANS))
         return train_rejection.collect([*make(_written, range(WRITTEN)), *photographed, *scanned])
 
@@ -123,8 +117,7 @@ def main() -> None:
     config = further(model.config)
     dataset = datasets.load("mnist", arguments.data_dir)
     train, validation = split_validation(dataset.train, VALIDATION, config.seed)
-    photographs = PHOTOGRAPHS if model.config.batch_norm else PHOTOGRAPHS_AGAIN
-    world = examples(arguments.data_dir, config.seed, photographs)
+    world = examples(arguments.data_dir, config.seed)
     train = Examples(
         np.concatenate([train.images, world.images]), np.concatenate([train.labels, world.labels])
     )
