@@ -38,25 +38,7 @@ class Augmentation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         float, Meta(gt=0, le=1, description="Fraction of the images that are distorted.")
     ] = 1.0
 
-    fade: Annotated[
-        float,
-        Meta(
-            ge=0,
-            le=1,
-            description="Last fraction of the epochs, in which the distortions weaken evenly to "
-            "none: the network ends on images as the test images are. 0.15 is usual.",
-        ),
-    ] = 0.0
-
     @property
     def distorts(self) -> bool:
         """Whether any image can change."""
         return any((self.rotation, self.scale, self.shear, self.shift, self.elastic_alpha))
-
-    def strength_in(self, epoch: int, epochs: int) -> float:
-        """The distortions of an epoch, counted from 0 of so many, as a fraction of the full ones.
-
-        1 until the fade begins; the last epoch has a small rest, the one after it would have none.
-        """
-        fading = self.fade * epochs
-        return min((epochs - epoch) / fading, 1.0) if fading else 1.0

@@ -73,7 +73,7 @@ class Distortions:
         numbers = np.arange(_BLOCK_IMAGES, dtype=np.int32)[:, np.newaxis]
         self._first_index = numbers * (_PADDED_SIDE - 1) ** 2
 
-    def apply(self, images: Pixels, random: np.random.Generator, strength: float = 1.0) -> Pixels:
+    def apply(self, images: Pixels, random: np.random.Generator) -> Pixels:
         """Distort each image by a random map of its own.
 
         Parameters
@@ -82,8 +82,6 @@ class Distortions:
             Shape (n, 784).
         random
             Draws the maps, and which images stay unchanged.
-        strength
-            What all ranges are multiplied by; the draws are the same for any strength.
 
         Returns
         -------
@@ -93,35 +91,35 @@ class Distortions:
         result = np.empty_like(images)
         for start in range(0, len(images), _BLOCK_IMAGES):
             block = slice(start, start + _BLOCK_IMAGES)
-            points = self._draw_points(len(images[block]), random, strength)
+            points = self._draw_points(len(images[block]), random)
             result[block] = self._interpolate(images[block], points)
         if self._settings.probability < 1:
             unchanged = random.random(len(images)) >= self._settings.probability
             result[unchanged] = images[unchanged]
         return result
 
-    def _draw_points(self, count: int, random: np.random.Generator, strength: float) -> Floats:
+    def _draw_points(self, count: int, random: np.random.Generator) -> Floats:
         """Where in the original each pixel comes from: x and y, shape (2, count, 784)."""
-        maps = self._draw_maps(count, random, strength)
+        maps = self._draw_maps(count, random)
         points: Floats = np.matmul(maps.reshape(-1, 3), self._grid).reshape(2, count, -1)
         if self._settings.elastic_alpha:
             noise = random.random((2 * count * IMAGE_SIDE, IMAGE_SIDE), dtype=np.float32)
             noise -= np.float32(0.5)
             # Uniform from -1 to 1, times alpha.
-            noise *= np.float32(2 * strength * self._settings.elastic_alpha)
+            noise *= np.float32(2 * self._settings.elastic_alpha)
             # The blur is separable: along the rows, then transposed, along the columns.
             blurred = np.matmul(noise, self._blur).reshape(-1, IMAGE_SIDE, IMAGE_SIDE)
             transposed = blurred.transpose(0, 2, 1).reshape(-1, IMAGE_SIDE)
             points += np.matmul(transposed, self._blur).reshape(points.shape)
         return np.clip(points, 0, _PADDED_SIDE - 2, out=points)
 
-    def _draw_maps(self, count: int, random: np.random.Generator, strength: float) -> Floats:
+    def _draw_maps(self, count: int, random: np.random.Generator) -> Floats:
         """Affine maps from the distorted image to the original, shape (2, count, 3)."""
         settings = self._settings
-        angle = np.radians(settings.rotation) * strength * random.uniform(-1, 1, count)
-        width, height = 1 + settings.scale * strength * random.uniform(-1, 1, (2, count))
-        shear = settings.shear * strength * random.uniform(-1, 1, count)
-        shift = settings.shift * strength * random.uniform(-1, 1, (2, count))
+        angle = np.radians(settings.rotation) * random.uniform(-1, 1, count)
+        width, height = 1 + settings.scale * random.uniform(-1, 1, (2, count))
+        shear = settings.shear * random.uniform(-1, 1, count)
+        shift = settings.shift * random.uniform(-1, 1, (2, count))
         cosine, sine = np.cos(angle), np.sin(angle)
         maps = np.empty((2, count, 3), np.float32)
         maps[0, :, 0], maps[0, :, 1] = cosine / width, (shear * cosine - sine) / height

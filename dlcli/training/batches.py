@@ -75,7 +75,6 @@ class Batches:
         self._config, self._train = config, train
         self._weights = _weights(config, train, class_weights)
         self._classes, self._dtype = network.layer_sizes[-1], network.parameters.dtype
-        self._augmentation = config.augmentation
         self._distortions = Distortions(config.augmentation) if config.augmentation else None
         self._block_steps = max(_BLOCK_ROWS // self.size, 1)
         self.rows = self._block_steps * self.size
@@ -89,10 +88,8 @@ class Batches:
             last_step = min(first_step + self._block_steps, self.steps)
             rows = order[first_step * self.size : last_step * self.size]
             images, labels, rows_of_images = self._images, self._train.labels[rows], rows
-            if self._augmentation is not None and self._distortions is not None:
-                strength = self._augmentation.strength_in(epoch, self._config.epochs)
-                images = self._train.images[rows]
-                images = self._distortions.apply(images, augmentation_random, strength)
+            if self._distortions is not None:
+                images = self._distortions.apply(self._train.images[rows], augmentation_random)
                 rows_of_images = np.arange(len(rows))
             targets = one_hot(labels, self._classes, self._dtype)
             targets = smooth(targets, self._config.label_smoothing)

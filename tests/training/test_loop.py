@@ -10,7 +10,6 @@ import pytest
 
 from dlcli.config.augmentation import Augmentation
 from dlcli.config.schema import Config
-from dlcli.data.augmentation import Distortions
 from dlcli.data.datasets import Examples
 from dlcli.nn.backpropagation import Backpropagation
 from dlcli.nn.kernels import NUMPY
@@ -251,18 +250,6 @@ def test_each_epoch_draws_distortions_of_its_own(data, monkeypatch):
     assert (first != second).any()
 
 
-def test_distortions_weaken_over_the_last_epochs(data, monkeypatch):
-    seen, apply = [], Distortions.apply
-
-    def spy(distortions, images, random, strength):
-        seen.append(strength)
-        return apply(distortions, images, random, strength)
-
-    monkeypatch.setattr(Distortions, "apply", spy)
-    train(small(augmentation=Augmentation(rotation=30, fade=0.5), epochs=4, batch_size=60), data)
-    assert seen == [1, 1, 1, 0.5]
-
-
 def test_each_epoch_drops_anew(data, monkeypatch):
     states, run = [], Backpropagation.run
 
@@ -297,7 +284,7 @@ def test_equal_seeds_give_equal_training_and_others_do_not(settings, data):
         {"optimizer": "adam", "dropout": 0.3, "weight_decay": 0.01},
         {"optimizer": "adamw", "weight_decay": 0.1, "gradient_clip": 0.5},
         {"schedule": "cosine", "warmup_epochs": 1.5, "learning_rate": 0.03},
-        {"augmentation": Augmentation(rotation=20, elastic_alpha=30, probability=0.8, fade=0.5)},
+        {"augmentation": Augmentation(rotation=20, elastic_alpha=30, probability=0.8)},
         {"early_stopping": 2, "min_gradient_norm": 1e-6},
         {"batch_norm": True, "schedule": "one_cycle", "label_smoothing": 0.1},
         {"batch_norm": True, "weight_averaging": 0.95, "max_norm": 1.0},
