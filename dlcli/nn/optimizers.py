@@ -48,9 +48,11 @@ class Optimizer(ABC):
         fades until it is a subnormal float (below 1e-38), which processors multiply a hundred
         times more slowly: from its third epoch on, the config ``fast`` took 1.5 times as long.
         """
+        from dlcli.nn.kernels import BLOCK
+
         for values in self.state.values():
-            for start in range(0, values.size, self._scratch.size):
-                part = values[start : start + self._scratch.size]
+            for start in range(0, values.size, BLOCK):
+                part = values[start : start + BLOCK]
                 part *= np.abs(part) > _NEGLIGIBLE
 
     @property
