@@ -22,7 +22,7 @@ _BLOCK_PX = 4
 _COUNTED, _GREY = 0.6, 0.25
 # Rows and columns of background at each side, at most.
 _MAX_MARGIN_PX = 2
-# Marks are darker than half of what the scanner divides at.
+# Where a scanner divides ink from paper, as a fraction of full ink.
 _THRESHOLDS = (0.3, 0.6)
 
 
