@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 from dlcli.config.schema import Config, differences
 from dlcli.errors import DivergenceError
-from dlcli.evaluation import metrics
 from dlcli.lessons.data import Data
 from dlcli.lessons.formulas import FormulaError
+from dlcli.lessons.predictions import Predictions
 from dlcli.nn.activations import ACTIVATIONS
 from dlcli.nn.losses import mean_loss
 from dlcli.nn.network import Network
-from dlcli.nn.types import Array, Labels, Pixels
+from dlcli.nn.types import Array, Pixels
 from dlcli.training.batches import steps_per_epoch
 from dlcli.training.loop import fit
 from dlcli.training.measurements import Measurements, measure
@@ -48,39 +48,6 @@ class EpochScores:
     validation_loss: float
     validation_accuracy: float
     gradient_norm: float = math.nan
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """The probabilities of each class for images, shape (n, classes), and their labels."""
-
-    probabilities: Array
-    labels: Labels
-
-    @property
-    def accuracy(self) -> float:
-        """The fraction that is right."""
-        return float(self._is_right.mean())
-
-    @property
-    def confidence(self) -> float:
-        """The mean probability of the predictions."""
-        return float(self.probabilities.max(axis=1).mean())
-
-    @property
-    def calibration_error(self) -> float:
-        """How far the probabilities are from how often the predictions are right."""
-        return metrics.expected_calibration_error(self.probabilities, self.labels)
-
-    def right_from(self, probability: float) -> float:
-        """The accuracy of the predictions with at least this probability; NaN without any."""
-        chosen = self._is_right[self.probabilities.max(axis=1) >= probability]
-        return float(chosen.mean()) if chosen.size else math.nan
-
-    @property
-    def _is_right(self) -> npt.NDArray[np.bool_]:
-        right: npt.NDArray[np.bool_] = self.probabilities.argmax(axis=1) == self.labels
-        return right
 
 
 @dataclass(eq=False)

@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,6 +62,11 @@ def rewrite(path: Path, change: Callable[[Arrays], Arrays]) -> None:
     with np.load(path) as arrays:
         changed = change(dict(arrays))
     np.savez(path, allow_pickle=True, **changed)
+
+
+def replaced(name: str, change: Callable[[np.ndarray], Any]) -> Callable[[Arrays], Arrays]:
+    """Change one array of a checkpoint."""
+    return lambda arrays: arrays | {name: change(arrays[name])}
 
 
 W0, B0, W1 = "layers.0.weight", "layers.0.bias", "layers.1.weight"
