@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pillow_heif
 import pytest
-from PIL import Image, TiffImagePlugin
+from PIL import Image, TiffImagePlugin, features
 
 from dlcli.errors import ImageError
 from dlcli.vision import decode
@@ -39,7 +39,7 @@ def pages_of(content: bytes, name: str = "x") -> list[tuple[str, Image.Image]]:
 
 @pytest.mark.parametrize("kind", ["TIFF", "GIF", "PNG", "WEBP", "AVIF", "HEIF"])
 def test_every_page_and_frame_is_a_picture_of_its_own(kind):
-    if kind not in Image.SAVE and kind != "HEIF":
+    if kind == "AVIF" and not features.check("avif"):
         pytest.skip("this build of Pillow has no AVIF")
     pages = pages_of(with_pages(kind), "a b.x")
     assert [name for name, _ in pages] == ["a b.x", "a b.x#2", "a b.x#3"]
