@@ -234,7 +234,7 @@ Written by `{command}`.
 make synthetic photographs from the test images of MNIST and fixed seeds. The network is
 {sizes}, trained on {model.metadata.dataset.name}. Rows in bold sum up those below.
 The scans are scikit-learn's digits, of other writers (UCI, 1998). No network has learned them, but
-four hands of tools/handwriting.py were drawn after a look at those that were misread, and settings
+five hands of tools/handwriting.py were drawn after a look at those that were misread, and settings
 and models were chosen with this count in view: on scans of other writers expect less.
 
 `?` means that `predict` refused to answer and said why: rightly where there is no digit, or more

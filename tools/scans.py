@@ -13,9 +13,14 @@ from dlcli.vision.localization import Search
 from dlcli.vision.mnist_format import bounding_box
 from tools.photographs import Marks
 
-# The longer side of the marks, in pixels, and how much wider they are made (1: not at all).
+# The longer side of the marks, in pixels: the few are as frequent as the many, by their logarithm.
 SIDES_PX = (7, 16)
-WIDENING = (0.9, 1.5)
+# How much wider the marks are made (1: not at all).
+WIDENING = (0.9, 1.6)
+# How many marks are written with a broad pen, and by how much at most each edge moves, as a
+# fraction of the longer side. A bar, at most so wide for its height, stays a 1 with any pen.
+_THICKENED, _THICKER, _THICKER_BAR = 0.15, 0.06, 0.2
+_MAX_BAR_ASPECT = 0.35
 # The bitmap from which the pixels of a scan are counted is so much larger.
 _BLOCK_PX = 4
 # Fractions of the scans: of a bitmap, with grey levels, and themselves of black and white alone.
@@ -29,7 +34,9 @@ _THRESHOLDS = (0.3, 0.6)
 def scan(marks: Marks, random: np.random.Generator) -> Image.Image:
     """A scan of marks of any size, light on dark (0 to 255): a picture of 7 to 20 pixels."""
     marks = marks[bounding_box(marks > 0)]
-    side = int(random.integers(SIDES_PX[0], SIDES_PX[1] + 1))
+    if random.random() < _THICKENED:
+        marks = _thickened(marks, random)
+    side = round(float(np.exp(random.uniform(*np.log(SIDES_PX)))))
     scale = side / max(marks.shape)
     height = max(2, round(marks.shape[0] * scale))
     width = min(max(2, round(marks.shape[1] * scale * random.uniform(*WIDENING))), side)
@@ -47,6 +54,15 @@ def scan(marks: Marks, random: np.random.Generator) -> Image.Image:
     margins = random.integers(0, _MAX_MARGIN_PX + 1, (2, 2)).tolist()
     pixels = np.rint(np.pad(levels, margins) * 255).astype(np.uint8)
     return Image.fromarray(255 - pixels if random.random() < 0.5 else pixels)
+
+
+def _thickened(marks: Marks, random: np.random.Generator) -> Marks:
+    """Marks as written with a broader pen."""
+    height, width = marks.shape
+    largest = _THICKER_BAR if width <= _MAX_BAR_ASPECT * height else _THICKER
+    radius = max(1, round(random.uniform(0, largest) * max(marks.shape)))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    return np.asarray(cv2.dilate(np.pad(marks, radius), disc), np.uint8)
 
 
 def found(marks: Marks, random: np.random.Generator) -> list[Pixels]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dlcli.vision.mnist_format import is_mnist_like
+from dlcli.vision.mnist_format import bounding_box, is_mnist_like
 from tools import scans
 
 
@@ -37,3 +37,19 @@ def test_what_predict_finds_on_a_scan_is_in_mnists_format(sample, random):
     found = [scans.found(image.reshape(28, 28), random) for image in sample.train.images[:20]]
     assert sum(map(len, found)) >= 18
     assert all(is_mnist_like(pixels.reshape(28, 28)) for (pixels,) in filter(None, found))
+
+
+def test_a_broad_pen_makes_a_bar_much_wider_and_other_marks_a_little(random):
+    ring = np.zeros((28, 28), np.uint8)
+    ring[4:24, 6:22] = 255
+    ring[10:18, 10:18] = 0
+    bar = np.zeros((28, 28), np.uint8)
+    bar[4:24, 13:16] = 255
+
+    def widest(marks: np.ndarray) -> float:
+        cropped = marks[bounding_box(marks > 0)]
+        found = [scans._thickened(cropped, random) for _ in range(50)]
+        return max(marks[bounding_box(marks > 0)].shape[1] / cropped.shape[1] for marks in found)
+
+    assert widest(bar) > 3
+    assert 1 < widest(ring) < 1.3
