@@ -15,6 +15,7 @@ A lesson is a YAML file with Markdown in it: what to train, what to measure, wha
 - ``by_hand_figures``  the names of those numbers
 - ``data``         the images of an experiment
 - ``experiments``  the networks: trained side by side, then measured
+- ``predictions``  what a network says of images, and how often it is right
 - ``engine``       a lesson run: figures, claims, charts
 - ``texts``        figures in texts, and Markdown
 - ``terminal``     charts and pictures in a terminal

@@ -196,7 +196,9 @@ def test_six_workers_two_killed_and_the_server_restarted(server, tmp_path, tiny)
     assert {tuple(trial.params.values()) for trial in ended} == COMBINATIONS
     assert len(ended) <= len(COMBINATIONS) + WORKERS
     assert all(trials[number].state is TrialState.FAIL for number in killed)
-    assert set(killed) <= {number for trial in ended for number in retry_history(trial)}
+    # When the later one is killed, another worker may be trying its values already, and end the
+    # search before it is tried again.
+    assert killed[0] in {number for trial in ended for number in retry_history(trial)}
     running = [trial for trial in trials if trial.state is TrialState.RUNNING]
     assert not [trial for trial in running if worker_of(trial)]
     for trial in ended:  # what the database says is what the run directory holds
