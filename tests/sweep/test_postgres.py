@@ -194,7 +194,9 @@ def test_six_workers_two_killed_and_the_server_restarted(server, tmp_path, tiny)
     assert len(alive) == 4
     ended = finished(study)
     assert {tuple(trial.params.values()) for trial in ended} == COMBINATIONS
-    assert len(ended) <= len(COMBINATIONS) + WORKERS
+    # At the end, workers without work try values that others are still at; how often depends on how
+    # long the killed ones are waited for.
+    assert len(ended) < 2 * len(COMBINATIONS)
     assert all(trials[number].state is TrialState.FAIL for number in killed)
     # When the later one is killed, another worker may be trying its values already, and end the
     # search before it is tried again.
