@@ -142,6 +142,8 @@ CONSTANTS = (
     *_values("_MAX_LENGTH_PX", 50),
     *_values("STROKE_LEVEL", 0.35, 0.65),
     *_values("REJECTION_THRESHOLD", 0.6, 0.7, 0.8),
+    *_values("FEW_PIXELS", 0, 16),
+    *_values("FEW_PIXELS_THRESHOLD", 0.85, 1),
     *_values("SURE_OOD", -1, 1),
     *_values("SURE_PROBABILITY", 0, 1),
     *_values("FIRST_VARIANTS", 1),
@@ -204,7 +206,9 @@ def outcome(model: Remembered, scorer: Remembered, image: Image.Image, label: in
     if found.variants is None:
         return "?"
     (probabilities,) = predictor.mean_probabilities(model, [found])
-    if found.ood_score is not None and rejection.rejection_reason(found.ood_score, probabilities):
+    threshold = rejection.rejection_threshold(found.box)
+    score = found.ood_score
+    if score is not None and rejection.rejection_reason(score, probabilities, threshold):
         return "?"
     return "right" if int(probabilities.argmax()) == label else "wrong"
 

@@ -15,7 +15,7 @@ from dlcli.nn.types import Array, Pixels
 from dlcli.runs.checkpoint import Model
 from dlcli.vision.candidate import Box, Located, PreprocessingTrace
 from dlcli.vision.decode import ignore_warnings, read_pages, to_grey_or_rgb
-from dlcli.vision.rejection import RejectionReason, rejection_reason
+from dlcli.vision.rejection import RejectionReason, rejection_reason, rejection_threshold
 
 # Above this mean probability of its first variants a picture's others are not shown to the network.
 SURE_PROBABILITY = 0.98
@@ -173,7 +173,7 @@ def _rejection(
     """Why a candidate is rejected by its scores, if it is."""
     reason = None
     if found.ood_score is not None:
-        reason = rejection_reason(found.ood_score, probabilities)
+        reason = rejection_reason(found.ood_score, probabilities, rejection_threshold(found.box))
     if reason is None and not probabilities.max() >= min_probability:  # true for nan as well
         reason = RejectionReason.LOW_CONFIDENCE
     return reason

@@ -32,7 +32,7 @@ from dlcli.vision.decode import (
 )
 from dlcli.vision.mnist_format import bounding_box
 from dlcli.vision.pipeline import preprocess
-from dlcli.vision.rejection import ood_scores, rejection_reason
+from dlcli.vision.rejection import ood_scores, rejection_reason, rejection_threshold
 
 if TYPE_CHECKING:
     from dlcli.vision.grid_cells import Cell
@@ -279,7 +279,8 @@ def _single(
     ood_score = located.ood_score
     if ood_score is None:  # a picture in MNIST's format
         ood_score = float(ood_scores(variants).mean())
-    if rejection_reason(ood_score, probabilities) is not None:
+    threshold = rejection_threshold(located.box)
+    if rejection_reason(ood_score, probabilities, threshold) is not None:
         return ()
     box = located.box or _strokes_box(located.pixels)
     return (_number([_read_digit(probabilities, ood_score, box, reject)], 1),)
@@ -346,8 +347,8 @@ def _digit(
 
 def _read_digit(probabilities: Array, ood_score: float, box: Box, reject: float) -> ReadDigit:
     probability = float(probabilities.max())
-    # The second is true for nan as well.
-    if rejection_reason(ood_score, probabilities) is not None or not probability >= reject:
+    reason = rejection_reason(ood_score, probabilities, rejection_threshold(box))
+    if reason is not None or not probability >= reject:  # the second is true for nan as well
         return ReadDigit(None, probability, box)
     return ReadDigit(int(probabilities.argmax()), probability, box)
 

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Generator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from dlcli.errors import Terminated
 from dlcli.inference import parallel, predictor
 from dlcli.inference.sources import ImageSource
 from dlcli.runs import checkpoint, lookup
-from dlcli.vision import decode, pipeline
+from dlcli.vision import decode, pipeline, rejection
 from dlcli.vision.rejection import RejectionReason
 from dlcli.vision.test_time_augmentation import FIRST_VARIANTS, tta_variants
 from tests.patience import PATIENCE_SECONDS
@@ -201,6 +202,20 @@ def test_an_ambiguous_prediction_is_rejected(trained, monkeypatch):
     prediction = prediction_for(trained, ONE)
     assert prediction.reason == "ambiguous: 7 or 3"
     assert prediction.rejection == RejectionReason.AMBIGUOUS
+
+
+@pytest.mark.parametrize(("side", "is_read"), [(8, True), (9, False)])
+def test_digits_of_few_pixels_are_rejected_less_often(trained, monkeypatch, side, is_read):
+    score = (rejection.REJECTION_THRESHOLD + rejection.FEW_PIXELS_THRESHOLD) / 2
+    scores, sure = np.full(11, score), np.eye(10, dtype=np.float32)[1]
+    network = SimpleNamespace(infer=lambda images: (None, np.tile(scores, (len(images), 1))))
+    monkeypatch.setattr(rejection, "network", lambda: network)
+    monkeypatch.setattr(checkpoint.Model, "infer", lambda _, v: (None, np.tile(sure, (len(v), 1))))
+    picture = Image.new("L", (14, 14), "white")
+    picture.paste("black", (6, 1, 7, 1 + side))
+    prediction = prediction_for(trained, picture)
+    assert prediction.box == (5, 0, 8, side + 2)  # with its soft edges
+    assert prediction.rejection == (None if is_read else RejectionReason.NOT_A_DIGIT)
 
 
 def test_a_trace_is_kept_if_asked_for(trained):

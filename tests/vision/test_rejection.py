@@ -97,6 +97,29 @@ def test_scores_are_rejected_above_the_threshold(ood_score, highest, reason):
     assert rejection.rejection_reason(ood_score, probabilities) == reason
 
 
+@pytest.mark.parametrize(
+    ("box", "threshold"),
+    [
+        (None, rejection.REJECTION_THRESHOLD),
+        ((3, 2, 14, 12), rejection.REJECTION_THRESHOLD),
+        ((3, 2, 5, 13), rejection.REJECTION_THRESHOLD),
+        ((3, 2, 13, 12), rejection.FEW_PIXELS_THRESHOLD),
+        ((0, 0, 6, 8), rejection.FEW_PIXELS_THRESHOLD),
+    ],
+)
+def test_the_threshold_is_higher_for_few_pixels(box, threshold):
+    assert rejection.rejection_threshold(box) == threshold
+
+
+def test_what_is_rejected_depends_on_the_threshold():
+    probabilities = np.array([0.9, 0.1])
+    assert rejection.rejection_reason(0.8, probabilities) == RejectionReason.NOT_A_DIGIT
+    higher = rejection.FEW_PIXELS_THRESHOLD
+    assert rejection.rejection_reason(0.8, probabilities, higher) is None
+    assert rejection.rejection_reason(0.9, probabilities, higher) == RejectionReason.AMBIGUOUS
+    assert rejection.rejection_reason(0.96, probabilities, higher) == RejectionReason.NOT_A_DIGIT
+
+
 @pytest.mark.parametrize("reason", RejectionReason)
 def test_a_reason_has_a_code_and_a_sentence(reason):
     assert reason.code == reason.name.lower()
