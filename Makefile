@@ -75,8 +75,9 @@ ablation: .venv/installed-dev ## Measure what each rule and constant of vision i
 rejection: .venv/installed-dev ## Train the rejection network (15 minutes; MNIST)
 	$(BIN)/python -m tools.train_rejection
 
-cuts: .venv/installed-dev ## Train the network that judges cuts between digits (25 minutes; MNIST)
+cuts: .venv/installed-dev ## Train the network that judges cuts between digits (80 minutes; MNIST)
 	$(BIN)/python -m tools.train_cuts
+	$(BIN)/python -m tools.train_strings
 
 world: .venv/installed-dev ## Train MODEL further on the world's handwriting (25 minutes; MNIST)
 	$(BIN)/python -m tools.train_pretrained $(MODEL)

@@ -12,7 +12,8 @@ cut as ``dlcli.vision.segmentation`` cuts a page. The same seeds give the same s
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache, partial
 from itertools import chain
 from multiprocessing import Pool
@@ -145,9 +146,28 @@ def _mnists(writer: Writer, random: Random) -> tuple[Marks, int]:
     return writer.write(digit, random), digit
 
 
-def examples(number: int, hands: Writers) -> list[Example]:
-    """The candidates of a string, as they stand on their line, with their labels."""
-    random = np.random.default_rng([4, number])
+@dataclass(frozen=True)
+class CutString:
+    """A line of a string, cut as ``dlcli read`` cuts it, and what is written there.
+
+    Attributes
+    ----------
+    owned
+        The pixels of each component and piece that belong to each digit or letter.
+    labels
+        Of the digits of the string; all are ``OOD_CLASS`` if it is one of letters.
+    """
+
+    page: Page
+    line: Line
+    spans: list[Span]
+    image: LineImage
+    owned: npt.NDArray[np.intp]
+    labels: list[int]
+
+
+def cut_strings(hands: Writers, random: Random) -> Iterator[CutString]:
+    """The lines of a string that are cut, usually one."""
     plan, labels = string(hands, random)
     size = (_CANVAS[0] * (len(labels) + 1), _CANVAS[1])
     scene = Scene(size=size, digit=1.0, place=(random.random(), random.random()))
@@ -156,17 +176,24 @@ def examples(number: int, hands: Writers) -> list[Example]:
     _disturb(pen, placed, random)
     components = connected_components(pen)
     if components is None:
-        return []
+        return
     page = Page(components, pen.shape[::-1], None)
-    found: list[Example] = []
     for line in page.lines:
         to_cut = _to_cut(page, line, owners, random)
         if not to_cut:
             continue
         divided = page.cut(line, to_cut)
         image, owned = _image_and_owned(divided, owners, len(labels))
-        chosen = _chosen(page.spans(divided), owned, labels, random)
-        images = image.in_context([span.labels for span, _ in chosen])
+        yield CutString(page, divided, page.spans(divided), image, owned, labels)
+
+
+def examples(number: int, hands: Writers) -> list[Example]:
+    """The candidates of a string, as they stand on their line, with their labels."""
+    random = np.random.default_rng([4, number])
+    found: list[Example] = []
+    for cut in cut_strings(hands, random):
+        chosen = chosen_candidates(cut, random)
+        images = cut.image.in_context([cut.spans[place].labels for place, _ in chosen])
         found += [(image, label) for image, (_, label) in zip(images, chosen, strict=True)]
     return found
 
@@ -197,15 +224,11 @@ def _to_cut(page: Page, line: Line, owners: npt.NDArray[np.intp], random: Random
     return places
 
 
-def _chosen(
-    spans: list[Span], owned: npt.NDArray[np.intp], labels: list[int], random: Random
-) -> list[tuple[Span, int]]:
-    """Some candidates that are digits and some that are not, with their labels.
-
-    ``owned`` has the pixels of each component and piece that belong to each digit.
-    """
-    counts = np.stack([owned[list(span.labels)].sum(axis=0) for span in spans])
-    totals = np.maximum(owned.sum(axis=0), 1)
+def chosen_candidates(cut: CutString, random: Random) -> list[tuple[int, int]]:
+    """Some candidates that are digits and some that are not: their places, with their labels."""
+    spans, labels = cut.spans, cut.labels
+    counts = np.stack([cut.owned[list(span.labels)].sum(axis=0) for span in spans])
+    totals = np.maximum(cut.owned.sum(axis=0), 1)
     digits = counts.argmax(axis=1)
     common = np.maximum(totals[digits], counts.sum(axis=1))
     quality = counts.max(axis=1) / np.maximum(common, 1)
@@ -217,9 +240,9 @@ def _chosen(
         good = np.setdiff1d(np.flatnonzero(is_good & (digits == digit)), chosen)
         chosen += random.permutation(good)[: _PER_DIGIT - 1].tolist()
     none = np.setdiff1d(np.flatnonzero((quality < _MAX_NO_DIGIT) | is_letter), chosen)
-    others = random.permutation(none)[: _NO_DIGITS * len(labels)]
-    found = [(spans[place], labels[digits[place]]) for place in chosen]
-    return found + [(spans[place], OOD_CLASS) for place in others]
+    others = random.permutation(none)[: _NO_DIGITS * len(labels)].tolist()
+    found = [(place, labels[digits[place]]) for place in chosen]
+    return found + [(place, OOD_CLASS) for place in others]
 
 
 def _best_division(
@@ -280,9 +303,14 @@ def _hands(data_dir: Path, part: int) -> Writers:
     return Writers(Examples(learned.images[digits], learned.labels[digits]))
 
 
-def _examples(data_dir: Path, number: int) -> list[Example]:
+def hands_of(data_dir: Path, number: int, *, is_validation: bool) -> Writers:
+    """The hands that write a string: of a part of the training digits, or of the last ones."""
     parts = len(training_digits(data_dir)[0]) // _DIGITS_OF_HANDS
-    return examples(number, _hands(data_dir, number % parts if number < STRINGS else -1))
+    return _hands(data_dir, -1 if is_validation else number % parts)
+
+
+def _examples(data_dir: Path, number: int) -> list[Example]:
+    return examples(number, hands_of(data_dir, number, is_validation=number >= STRINGS))
 
 
 def make_examples(data_dir: Path, numbers: range) -> Examples:

@@ -26,7 +26,7 @@ _MIN_LEFT_OUT, _MAX_LEFT_OUT = 0.1, 1.5
 _MIN_UNREAD = 0.5
 _ANY_DIGIT = np.full(10, 0.1, np.float32)
 # What is less probable is as bad.
-_MIN_PROBABILITY = 1e-6
+MIN_PROBABILITY = 1e-6
 # The costs below were tuned, one after another, on 170 generated pages of training digits.
 # The cost of a digit of separate parts, and more for each height of a digit between them.
 _PARTS_COST, _PARTS_GAP_COST = 0.3, 4.0
@@ -38,7 +38,7 @@ _USUAL_WIDTH, _WIDTH_COST = 0.7, 8.0
 # taken need not be none, and so costs less by this fraction of what that would cost. Otherwise ways
 # with fewer digits would be cheaper: a 1 would count as a part of its neighbour. No OOD score is
 # taken for less than the second.
-_NONE_WEIGHT, _LEAST_OOD = 0.4, 1e-3
+NONE_WEIGHT, LEAST_OOD = 0.4, 1e-3
 # Digits lower than this fraction of their line's height cost so much for each height they miss.
 _USUAL_HEIGHT, _HEIGHT_COST = 0.7, 6.0
 # A number ends at a wide gap: the narrowest one of the page that is at least so many heights of a
@@ -77,14 +77,14 @@ class Scored:
     def cost(self) -> float:
         """Minus the logarithm of the probability that it is the digit it looks like."""
         likely = float(self.probabilities.max()) * (1 - self.ood_score)
-        return -math.log(max(likely, _MIN_PROBABILITY))
+        return -math.log(max(likely, MIN_PROBABILITY))
 
     @property
     def saved(self) -> float:
         """What is saved by taking it, as it need not be no digit then; 0 if it is not cut out."""
         if not self.span.is_cut:
             return 0.0
-        return -_NONE_WEIGHT * math.log(max(self.ood_score, _LEAST_OOD))
+        return -NONE_WEIGHT * math.log(max(self.ood_score, LEAST_OOD))
 
 
 def _name(scored: Scored) -> int:
@@ -146,7 +146,13 @@ def max_gap(page: "Page") -> float:
 
 
 class Lattice:
-    """All ways to divide a line into digits, with their costs."""
+    """All ways to divide a line into digits, with their costs.
+
+    Attributes
+    ----------
+    left_out
+        What it costs to leave out what stands between each two boundaries.
+    """
 
     def __init__(
         self, line: "Line", page: "Page", scored: list[Scored], digits: int | None
@@ -156,15 +162,16 @@ class Lattice:
         self._digits = digits
         self._starting: list[list[tuple[Scored, float]]] = [[] for _ in line.boundaries]
         for candidate in scored:
-            cost = candidate.cost - candidate.saved + self._shape_cost(candidate)
+            cost = candidate.cost - candidate.saved + self.shape_cost(candidate)
             self._starting[candidate.span.start].append((candidate, cost))
         self._mass = page.mass(line)
-        self._left_out = [
+        self.left_out = [
             _LEFT_OUT_COST * min(max(mass, _MIN_LEFT_OUT), _MAX_LEFT_OUT) for mass in self._mass
         ]
         self._max_gap = max_gap(page)
 
-    def _shape_cost(self, candidate: Scored) -> float:
+    def shape_cost(self, candidate: Scored) -> float:
+        """What the size of a candidate and the gaps between its parts cost."""
         cost = _HEIGHT_COST * max(0.0, _USUAL_HEIGHT - candidate.span.height)
         if candidate.span.is_cut:
             cost += _WIDTH_COST * max(0.0, candidate.span.width - _USUAL_WIDTH)
@@ -186,7 +193,7 @@ class Lattice:
             for count, (cost, _) in list(best[place].items()):
                 before = (place, count)
                 step = _Step(before, None, ends=False)
-                self._arrive(best, place + 1, count, cost + self._left_out[place], step)
+                self._arrive(best, place + 1, count, cost + self.left_out[place], step)
                 for candidate, of_digit in self._starting[place]:
                     step = _Step(before, candidate, ends=False)
                     more = count + (self._digits is not None)
@@ -246,7 +253,7 @@ class Lattice:
         weights[0, 0] = 0.0
         for place in range(part.start, part.end):
             here = weights[place - part.start]
-            steps: list[tuple[int, float, int | None]] = [(place + 1, self._left_out[place], None)]
+            steps: list[tuple[int, float, int | None]] = [(place + 1, self.left_out[place], None)]
             steps += [(c.span.end, cost, _name(c)) for c, cost in self._starting[place]]
             for end, step_cost, name in steps:
                 if end > part.end:

@@ -59,7 +59,8 @@ def cut_probabilities(images: Pixels) -> Array:
 
     The images, shape (n, 1568), show each candidate and its neighbours, as
     ``vision.line_image`` makes them. The network has learned from strings of digits and of
-    letters, cut in all ways that ``vision.cuts`` knows (``tools/train_cuts.py`` trains it).
+    letters, cut in all ways that ``vision.cuts`` knows (``tools/train_cuts.py``), and then which
+    way through a whole string is right (``tools/train_strings.py``).
     """
     return cut_network().infer(images)[1]
 
