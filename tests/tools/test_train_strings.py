@@ -136,6 +136,8 @@ def learned(hands):
 
 def test_a_string_depends_on_its_number_alone(hands):
     first, again = (candidates_of(100_001, hands) for _ in range(2))
+    assert first is not None
+    assert again is not None
     np.testing.assert_array_equal(first.images, again.images)
     np.testing.assert_array_equal(first.chosen, again.chosen)
 
