@@ -32,8 +32,8 @@ _MIN_WIDTH_TO_CUT = 0.4
 # shown to the network that judges cuts with these shifts, too, in pixels (test-time augmentation),
 # and to the recogniser and the rejection network, whose probabilities and odds count with the third
 # as weight (geometric means); none is taken for less than the last. Shifts and weight were tuned on
-# 140 generated pages of training digits that touch.
-_MAX_OOD_SCORE, _SHIFTS, _WEIGHT, _LEAST = 0.98, (-1, 1), 0.2, np.float32(1e-6)
+# 180 generated pages of training digits that touch.
+_MAX_OOD_SCORE, _SHIFTS, _WEIGHT, _LEAST = 0.98, (-1, 1), 0.1, np.float32(1e-6)
 
 
 def recognize(model: Model, images: Pixels) -> tuple[Array, list[float]]:
