@@ -3,6 +3,7 @@
 - ``train_rejection``      the network that tells digits from other things
 - ``train_cuts``           the network that judges cuts between touching digits
 - ``train_strings``        the same network further, on whole strings of digits
+- ``fit_letters``          what tells numbers from letters on a page
 - ``train_pretrained``     a model of MNIST further, on the handwriting of the world
 - ``publish_pretrained``   the pretrained model and its card
 - ``photograph_accuracy``  how many synthetic photographs a model reads

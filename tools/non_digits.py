@@ -92,9 +92,7 @@ def sign(random: Random) -> Strokes:
 
 def typed(random: Random, alphabet: str = _LATIN, fonts: Sequence[str] = _FONTS) -> Marks:
     """One character of the alphabet, printed in a font, cropped and slightly askew."""
-    package, _, file = str(random.choice(fonts)).partition("/")
-    path = Path(str(resources.files(package))) / file
-    font = ImageFont.truetype(path, SIDE - 2 * _MARGIN)
+    font = any_font(random, SIDE - 2 * _MARGIN, fonts)
     image = Image.new("L", (2 * SIDE, 2 * SIDE))
     pen, middle = ImageDraw.Draw(image), (SIDE, SIDE)
     pen.text(middle, random.choice(list(alphabet)), fill=255, font=font, anchor="mm")
@@ -106,6 +104,12 @@ def typed(random: Random, alphabet: str = _LATIN, fonts: Sequence[str] = _FONTS)
     rotated = np.asarray(sheared.rotate(random.uniform(-10, 10), Image.Resampling.BICUBIC))
     rows, columns = np.nonzero(rotated > 127)
     return rotated[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+
+
+def any_font(random: Random, size: int, fonts: Sequence[str] = _FONTS) -> ImageFont.FreeTypeFont:
+    """One of the fonts, which packages bring."""
+    package, _, file = str(random.choice(fonts)).partition("/")
+    return ImageFont.truetype(Path(str(resources.files(package))) / file, size)
 
 
 def typed_foreign(random: Random) -> Marks:

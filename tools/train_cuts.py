@@ -129,6 +129,23 @@ def _source(hands: Writers, random: Random) -> Callable[[], tuple[Marks, int]]:
     return lambda: _mnists(writer, random)
 
 
+def drawn_letters(random: Random) -> Pixels:
+    """A string of letters of one kind, light on dark."""
+    letter = _LETTER_KINDS[random.integers(len(_LETTER_KINDS))]
+    count = int(random.integers(3, _LENGTH[1] + 1))
+    touching = random.choice(_TOUCHING)
+    written = [
+        Digit(position, letter(random), random.uniform(*_LETTER_HEIGHT), 0.0, gap, 0, 0)
+        for position in range(count)
+        for gap in [random.uniform(*(_OVERLAP if random.random() < touching else _GAP))]
+    ]
+    size = (_CANVAS[0] * (count + 1), _CANVAS[1])
+    scene = Scene(size=size, digit=1.0, place=(0.5, 0.5))
+    pen = random.uniform(*_PEN_WIDTH)
+    plan = Plan(tuple(written), pen, random.uniform(-0.05, 0.05), 2.0, 0.0, False)
+    return _drawn(fit(plan, scene, 0.0, random).placed, canvas_size(scene)[::-1])[0]
+
+
 def _written_letter(random: Random) -> Marks:
     return handwriting.cropped(handwriting.drawing(non_digits.letter(random), random))
 

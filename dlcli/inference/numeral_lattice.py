@@ -54,14 +54,12 @@ _GAP_COST, _MISSING_COST = 3.0, 4.0
 # Digits have at least this fraction of the mass of a number: letters with a digit among them are no
 # number.
 _MIN_DIGITS_MASS = 0.5
-# What is of letters, tuned on lines of words in 20 fonts and on generated numbers. A number whose
-# digits have a higher mean cost and a higher mean OOD score than these:
-_MAX_COST_OF_DIGITS, _MIN_OOD_OF_LETTERS = 1.3, 0.08
-# One that is cut, with two or more digits, at least this fraction of all, that cost more than this:
-_MIN_COSTLY, _COSTLY = 0.4, 0.5
-# One with so many digits between cuts, or all, if these have a higher mean cost than this, or than
-# half of it where this fraction of them look like a 1, as strokes of letters do:
-_MIN_CUT, _MAX_COST_OF_CUT, _MIN_BARS = 3, 0.45, 0.3
+# Several digits are letters if the sum of their features (see ``Part.features``), each times one of
+# these, and of the last is below 0. By logistic regression on generated numbers of training digits,
+# and on words in 20 fonts and strings of drawn letters: ``tools/fit_letters.py``.
+_FEATURE_WEIGHTS, _OF_NUMBERS = (-8.36, -5.38, 1.39, -9.45), 6.08
+# More bars than this fraction of its digits count no more: numbers may be of ones alone.
+_MAX_BARS = 0.5
 
 
 @dataclass(frozen=True)
@@ -109,22 +107,25 @@ class Part:
     cost: float
 
     @property
-    def is_of_letters(self) -> bool:
-        """Whether so much had to be cut or left out, of such shapes, that it is hardly a number."""
+    def features(self) -> tuple[float, float, float, float]:
+        """What tells numbers from letters, as means over the digits.
+
+        The cost of a digit, what shapes and left-out strokes cost, and how many digits are cut out,
+        and how many of these look like a 1, as strokes of letters do.
+        """
         count = len(self.digits)
-        ood_score = sum(digit.ood_score for digit in self.digits)
-        cost = self.cost + sum(digit.saved for digit in self.digits)
-        is_costly = cost > _MAX_COST_OF_DIGITS * count
-        if count > 1 and is_costly and ood_score > _MIN_OOD_OF_LETTERS * count:
-            return True
-        cut = [digit for digit in self.digits if digit.span.is_cut]
-        costly = sum(digit.cost > _COSTLY for digit in self.digits)
-        if cut and costly >= max(2, _MIN_COSTLY * count):
-            return True
-        bars = sum(_name(digit) == 1 for digit in cut)
-        max_cost = _MAX_COST_OF_CUT * (0.5 if bars >= max(2, _MIN_BARS * len(cut)) else 1)
-        are_enough = len(cut) >= max(2, min(_MIN_CUT, count))
-        return are_enough and sum(digit.cost for digit in cut) > max_cost * len(cut)
+        names = [_name(digit) for digit in self.digits if digit.span.is_cut]
+        own = sum(digit.cost for digit in self.digits)
+        others = self.cost + sum(digit.saved for digit in self.digits) - own
+        bars = min(names.count(1) / count, _MAX_BARS)
+        return own / count, others / count, len(names) / count, bars
+
+    @property
+    def is_of_letters(self) -> bool:
+        """Whether its digits, if they are several, are more likely letters than a number."""
+        if len(self.digits) < 2:
+            return False
+        return bool(np.dot(self.features, _FEATURE_WEIGHTS) + _OF_NUMBERS < 0)
 
     def is_number(self, page: "Page", line: "Line") -> bool:
         """Whether its digits have most of its mass."""

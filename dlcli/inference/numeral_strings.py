@@ -123,6 +123,18 @@ class Recognizer:
 
     def read(self, digits: int | None) -> list[list[Numeral]]:
         """The numbers of each line of the page."""
+        return [
+            [
+                lattice.numeral(part)
+                for part in path
+                if part.is_number(self._page, lattice.line)
+                and not (digits is None and part.is_of_letters)
+            ]
+            for lattice, path in self.ways(digits)
+        ]
+
+    def ways(self, digits: int | None) -> list[tuple[Lattice, list[Part]]]:
+        """The cheapest way through each line, as its parts between wide gaps."""
         page = self._page
         lines = page.lines
         lattices = self._lattices(lines, digits)
@@ -134,15 +146,7 @@ class Recognizer:
             ]
             lattices = self._lattices(lines, digits)
             paths = [lattice.best() for lattice in lattices]
-        return [
-            [
-                lattice.numeral(part)
-                for part in path
-                if part.is_number(page, lattice.line)
-                and not (digits is None and part.is_of_letters)
-            ]
-            for lattice, path in zip(lattices, paths, strict=True)
-        ]
+        return list(zip(lattices, paths, strict=True))
 
     def _lattices(self, lines: list["Line"], digits: int | None) -> list["Lattice"]:
         scored = self.score(lines)
