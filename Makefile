@@ -75,7 +75,7 @@ ablation: .venv/installed-dev ## Measure what each rule and constant of vision i
 rejection: .venv/installed-dev ## Train the rejection network (15 minutes; MNIST)
 	$(BIN)/python -m tools.train_rejection
 
-cuts: .venv/installed-dev ## Train the network that judges cuts between digits (80 minutes; MNIST)
+cuts: .venv/installed-dev ## Train the network that judges cuts between digits (65 minutes; MNIST)
 	$(BIN)/python -m tools.train_cuts
 	$(BIN)/python -m tools.train_strings
 

@@ -3,7 +3,7 @@
 ``dlcli read`` finds digits in words, too, as it cuts them where it can. A logistic regression on a
 few features tells whether a row of digits is more likely a number or letters. This prints its
 weights, for pages with numbers of MNIST's training digits, and for words in print and strings of
-drawn letters. Takes 4 minutes on two cores.
+drawn letters. Takes 2 minutes on two cores.
 
     python -m tools.fit_letters
 """

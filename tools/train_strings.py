@@ -7,7 +7,7 @@ all ways; its gradient moves the candidates that make a wrong way cheap or the r
 Sources: LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document
 recognition", 1998, section VI (discriminative forward training); for strings of digits, Liu, Sako
 and Fujisawa, 2004 (see ``vision.segmentation``). The cross-entropy of single candidates is added,
-which keeps what the network knows of letters. The same seeds give the same strings. Takes about 50
+which keeps what the network knows of letters. The same seeds give the same strings. Takes about 40
 minutes on two cores, after ``tools.train_cuts``.
 
     make cuts

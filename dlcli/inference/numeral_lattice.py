@@ -57,9 +57,10 @@ _MIN_DIGITS_MASS = 0.5
 # Several digits are letters if the sum of their features (see ``Part.features``), each times one of
 # these, and of the last is below 0. By logistic regression on generated numbers of training digits,
 # and on words in 20 fonts and strings of drawn letters: ``tools/fit_letters.py``.
-_FEATURE_WEIGHTS, _OF_NUMBERS = (-8.36, -5.38, 1.39, -9.45), 6.08
-# More bars than this fraction of its digits count no more: numbers may be of ones alone.
-_MAX_BARS = 0.5
+_FEATURE_WEIGHTS, _OF_NUMBERS = (-8.52, -8.46, 1.86, -8.91), 5.92
+# More bars than this fraction of its digits count no more, as numbers may be of ones alone; nor do
+# a higher cost of a digit, or mean cost of shapes and left-out strokes: a digit may be struck out.
+_MAX_BARS, _MAX_COST, _MAX_OTHERS = 0.5, 2.0, 0.6
 
 
 @dataclass(frozen=True)
@@ -115,10 +116,10 @@ class Part:
         """
         count = len(self.digits)
         names = [_name(digit) for digit in self.digits if digit.span.is_cut]
-        own = sum(digit.cost for digit in self.digits)
-        others = self.cost + sum(digit.saved for digit in self.digits) - own
+        own = sum(min(digit.cost, _MAX_COST) for digit in self.digits)
+        others = self.cost + sum(digit.saved - digit.cost for digit in self.digits)
         bars = min(names.count(1) / count, _MAX_BARS)
-        return own / count, others / count, len(names) / count, bars
+        return own / count, min(others / count, _MAX_OTHERS), len(names) / count, bars
 
     @property
     def is_of_letters(self) -> bool:

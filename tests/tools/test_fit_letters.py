@@ -44,6 +44,7 @@ def test_the_features_are_means_over_the_digits():
     own, others, cut, bars = part(sure, doubtful, sure, sure, left_out=2.0).features
     assert own == pytest.approx(-np.log(0.5 * 0.8) / 4)
     assert others == pytest.approx(2.0 / 4)
+    assert part(sure, sure, left_out=50.0).features[1] == 0.6
     assert (cut, bars) == (1 / 4, 1 / 4)
 
 
@@ -62,7 +63,8 @@ def test_doubtful_digits_are_letters(digits, is_of_letters):
     assert part(*digits).is_of_letters is is_of_letters
 
 
-def test_strokes_that_are_left_out_are_of_letters():
-    sure = [digit(4, 0.99, is_cut=False)] * 2
-    assert not part(*sure, left_out=1.0).is_of_letters
-    assert part(*sure, left_out=5.0).is_of_letters
+def test_strokes_that_are_left_out_are_of_letters_where_digits_are_doubtful():
+    sure, doubtful = ([digit(4, probability, is_cut=False)] * 2 for probability in (0.99, 0.7))
+    assert not part(*sure, left_out=5.0).is_of_letters
+    assert not part(*doubtful, left_out=0.1).is_of_letters
+    assert part(*doubtful, left_out=5.0).is_of_letters
