@@ -34,6 +34,15 @@ class Augmentation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     elastic_sigma: Annotated[
         float, Meta(gt=0, le=28, description="Distance within which pixels move alike, in pixels.")
     ] = 5.0
+    gamma: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=3,
+            description="Thinner and thicker strokes: levels from 0 to 1 are raised to a power "
+            "between e^-gamma and e^gamma.",
+        ),
+    ] = 0.0
     probability: Annotated[
         float, Meta(gt=0, le=1, description="Fraction of the images that are distorted.")
     ] = 1.0
@@ -41,4 +50,5 @@ class Augmentation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     @property
     def distorts(self) -> bool:
         """Whether any image can change."""
-        return any((self.rotation, self.scale, self.shear, self.shift, self.elastic_alpha))
+        geometry = self.rotation, self.scale, self.shear, self.shift, self.elastic_alpha
+        return any((*geometry, self.gamma))

@@ -2,16 +2,24 @@
 
 An affine map rotates, scales, shears and shifts an image. An elastic distortion then displaces
 each pixel by a smooth random field. Source: Simard, Steinkraus and Platt, "Best practices for
-convolutional neural networks applied to visual document analysis", 2003.
+convolutional neural networks applied to visual document analysis", 2003. At last a power of the
+levels (gamma correction) makes the soft edges of the strokes darker or brighter, and so the strokes
+thinner or thicker.
 """
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from dlcli.nn.dimensions import IMAGE_SIDE, IMAGE_SIZE
+from dlcli.nn.kernels import NUMPY
 from dlcli.nn.types import Pixels
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dlcli.nn.kernels import Pass
 
 Floats = npt.NDArray[np.float32]
 
@@ -20,6 +28,8 @@ _BLOCK_IMAGES = 256
 # The image with a margin of background, so that every point looked up has four neighbours.
 _PADDED_SIDE = IMAGE_SIDE + 3
 _PADDED_CENTRE = (IMAGE_SIDE - 1) / 2 + 1
+# Powers of the levels, evenly spaced by their logarithms; neighbours differ by a level or two.
+_POWERS = 65
 
 
 class Ranges(Protocol):
@@ -50,14 +60,25 @@ class Ranges(Protocol):
         """Distance within which pixels move alike, in pixels."""
 
     @property
+    def gamma(self) -> float:
+        """Logarithm of the largest power of the levels."""
+
+    @property
     def probability(self) -> float:
         """Fraction of the images that are distorted."""
 
 
 class Distortions:
-    """Distorts images at random; all memory is allocated once."""
+    """Distorts images at random.
+
+    Attributes
+    ----------
+    kernels
+        The passes over pixels (see ``nn.kernels``); compiled ones change no bit.
+    """
 
     def __init__(self, settings: Ranges) -> None:
+        self.kernels: Mapping[str, Pass] = NUMPY
         self._settings = settings
         side = np.arange(IMAGE_SIDE, dtype=np.float32)
         rows, columns = np.meshgrid(side, side, indexing="ij")
@@ -67,11 +88,11 @@ class Distortions:
             [(columns - centre).ravel(), (rows - centre).ravel(), np.ones(IMAGE_SIZE, np.float32)]
         )
         self._blur = _blur_matrix(settings.elastic_sigma)
+        powers = np.exp(settings.gamma * np.linspace(-1, 1, _POWERS))
+        levels = np.arange(256) / 255
+        self._raised = np.rint(255 * levels ** powers[:, np.newaxis]).astype(np.uint8)
         self._padded = np.zeros((_BLOCK_IMAGES, _PADDED_SIDE, _PADDED_SIDE), np.uint8)
-        # Each pixel with its neighbours right, below, and diagonal: one look-up returns all four.
         self._quads = np.empty((_BLOCK_IMAGES, _PADDED_SIDE - 1, _PADDED_SIDE - 1, 4), np.uint8)
-        numbers = np.arange(_BLOCK_IMAGES, dtype=np.int32)[:, np.newaxis]
-        self._first_index = numbers * (_PADDED_SIDE - 1) ** 2
 
     def apply(self, images: Pixels, random: np.random.Generator) -> Pixels:
         """Distort each image by a random map of its own.
@@ -93,6 +114,8 @@ class Distortions:
             block = slice(start, start + _BLOCK_IMAGES)
             points = self._draw_points(len(images[block]), random)
             result[block] = self._interpolate(images[block], points)
+            if self._settings.gamma:
+                self._raise_levels(result[block], random)
         if self._settings.probability < 1:
             unchanged = random.random(len(images)) >= self._settings.probability
             result[unchanged] = images[unchanged]
@@ -128,26 +151,18 @@ class Distortions:
         return maps
 
     def _interpolate(self, images: Pixels, points: Floats) -> Pixels:
-        """The images' levels at points between the pixels, by bilinear interpolation."""
+        """The images' levels at points between the pixels."""
         count = len(images)
         padded, quads = self._padded[:count], self._quads[:count]
         padded[:, 1:-2, 1:-2] = images.reshape(-1, IMAGE_SIDE, IMAGE_SIDE)
-        quads[..., 0], quads[..., 1] = padded[:, :-1, :-1], padded[:, :-1, 1:]
-        quads[..., 2], quads[..., 3] = padded[:, 1:, :-1], padded[:, 1:, 1:]
-
-        corners = np.floor(points)
-        x_weight, y_weight = (points - corners).reshape(2, -1)
-        index = (corners[0] + np.float32(_PADDED_SIDE - 1) * corners[1]).astype(np.int32)
-        index += self._first_index[:count]
-        # The four bytes of a quad are taken at once, as one 32-bit number.
-        taken = np.take(quads.view(np.uint32).reshape(-1), index.reshape(-1), mode="clip")
-        levels = taken.view(np.uint8).reshape(-1, 4)
-        top, top_right, bottom, bottom_right = (levels[:, i].astype(np.float32) for i in range(4))
-        top += x_weight * (top_right - top)
-        bottom += x_weight * (bottom_right - bottom)
-        top += y_weight * (bottom - top)
-        pixels: Pixels = np.rint(top, out=top).astype(np.uint8).reshape(count, -1)
+        pixels = np.empty((count, IMAGE_SIZE), np.uint8)
+        self.kernels["interpolate"](padded, quads, points, pixels)
         return pixels
+
+    def _raise_levels(self, images: Pixels, random: np.random.Generator) -> None:
+        """Raise the levels of each image to a random power of its own, in place."""
+        power = np.rint((random.uniform(-1, 1, len(images)) + 1) / 2 * (_POWERS - 1))
+        self.kernels["look_up"](self._raised, power.astype(np.intp), images)
 
 
 def _blur_matrix(sigma: float) -> Floats:

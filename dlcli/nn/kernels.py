@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlcli.nn.activations import ACTIVATIONS, LEAK
+from dlcli.nn.image_kernels import interpolate, interpolate_loop, look_up, look_up_loop
 from dlcli.nn.losses import LOSSES
 from dlcli.nn.network import scale_pixels
 
@@ -302,8 +303,11 @@ def _adam_step(
 _ROWS, _VECTOR = "f4[:, ::1]", "f4[::1]"
 _CLASSES = "f4[:, :]"  # stored class by class, see Buffers
 _ACTIVATE = f"{_ROWS}, {_VECTOR}, {_ROWS}"
+_INTERPOLATE = "u1[:, :, ::1], u1[:, :, :, ::1], f4[:, :, ::1], u1[:, ::1]"
 _STEP = f"{_VECTOR}, {_VECTOR}, {_VECTOR}, f4"
 KERNELS: dict[str, Kernel] = {
+    "interpolate": Kernel(interpolate, interpolate_loop, _INTERPOLATE, 5.0),
+    "look_up": Kernel(look_up, look_up_loop, "u1[:, ::1], i8[::1], u1[:, ::1]", 2.0),
     "scale_pixels": Kernel(scale_pixels, _scale_pixels, f"u1[:, ::1], {_ROWS}", 0.1),
     **{name: Kernel(_by_numpy(name)) for name in ACTIVATIONS},
     "relu": Kernel(_by_numpy("relu"), _relu, _ACTIVATE, 0.5),

@@ -1,6 +1,6 @@
 """The batches of an epoch: shuffled, distorted, with targets and the weights of classes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from dlcli.config.schema import Config
 from dlcli.data.augmentation import Distortions
 from dlcli.data.datasets import Examples
+from dlcli.nn.kernels import Pass
 from dlcli.nn.losses import one_hot, smooth
 from dlcli.nn.network import Network
 from dlcli.nn.random import random_stream
@@ -78,6 +79,11 @@ class Batches:
         self._distortions = Distortions(config.augmentation) if config.augmentation else None
         self._block_steps = max(_BLOCK_ROWS // self.size, 1)
         self.rows = self._block_steps * self.size
+
+    def use(self, kernels: Mapping[str, Pass]) -> None:
+        """Have these passes distort the images; no bit depends on them."""
+        if self._distortions is not None:
+            self._distortions.kernels = kernels
 
     def epoch(self, epoch: int) -> Iterator[Block]:
         """The batches of an epoch, counted from 0, some at a time."""

@@ -15,6 +15,7 @@ from dlcli.data.classes import numbered
 from dlcli.data.datasets import Examples
 from dlcli.errors import DivergenceError
 from dlcli.nn import kernels
+from dlcli.nn.dimensions import IMAGE_SIZE
 from dlcli.nn.ema import WeightAveraging
 from dlcli.nn.losses import mean_loss, one_hot
 from dlcli.nn.random import random_stream
@@ -221,6 +222,9 @@ class _Trainer:
         saved = 0.0
         if optimizer.kernel is not None:
             saved += kernels.KERNELS[optimizer.kernel].saves * network.parameters.size
+        if self._config.augmentation is not None:
+            pixels = self._batch_size * IMAGE_SIZE
+            saved += kernels.KERNELS["interpolate"].saves * pixels
         for name, width in zip(
             ("scale_pixels", *network.activations), network.layer_sizes[:-1], strict=True
         ):
@@ -232,6 +236,7 @@ class _Trainer:
         found = kernels.compiled()
         if found is not None:
             self._backpropagation.kernels = self._state.optimizer.kernels = found
+            self._batches.use(found)
 
     def try_step(self) -> None:
         """Compute a gradient as a step does, for the time that it takes; nothing is changed."""

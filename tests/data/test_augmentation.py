@@ -82,6 +82,41 @@ def test_a_shear_slants_and_keeps_rows():
     assert slanted.sum() == pytest.approx(bar.sum(), rel=0.02)
 
 
+@pytest.mark.parametrize("fraction", [-1, 0, 0.5, 1])
+def test_gamma_raises_levels_to_a_power(fraction):
+    raised = distorted(picture(), Extreme(fraction), gamma=0.5)
+    expected = 255 * (picture() / 255) ** np.exp(0.5 * fraction)
+    assert np.abs(raised - expected).max() <= 0.5
+
+
+def test_gamma_makes_strokes_thinner_and_thicker_and_keeps_their_middle_and_the_background():
+    stroke = np.zeros((28, 28), np.uint8)
+    stroke[4:24, 12:15] = 100, 255, 100
+    thin, thick = (distorted(stroke, Extreme(fraction), gamma=0.5) for fraction in (1, -1))
+    assert thin[10, 12] < 100 < thick[10, 12]
+    for changed in (thin, thick):
+        assert (changed[4:24, 13] == 255).all()
+        assert (changed[stroke == 0] == 0).all()
+
+
+def test_gamma_is_drawn_evenly_and_for_each_image_anew():
+    grey = np.full((2000, 784), 128, np.uint8)
+    raised = Distortions(Augmentation(gamma=0.5)).apply(grey, np.random.default_rng(7))
+    assert (raised == raised[:, :1]).all()
+    drawn = np.log(np.log(raised[:, 0] / 255) / np.log(128 / 255))
+    assert (drawn.min(), drawn.max()) == pytest.approx((-0.5, 0.5), abs=0.02)
+    assert drawn.std() == pytest.approx(0.5 / np.sqrt(3), rel=0.05)
+
+
+def test_without_gamma_nothing_is_drawn_for_it(sample):
+    images = sample.test.images[:600]
+    random, geometry = np.random.default_rng(8), np.random.default_rng(8)
+    Distortions(ALL).apply(images, random)
+    for count in (256, 256, 88):
+        Distortions(ALL)._draw_points(count, geometry)
+    assert random.random() == geometry.random()
+
+
 @given(st.integers(0, 10_000))
 def test_levels_between_pixels_are_interpolated(seed):
     random = np.random.default_rng(seed)

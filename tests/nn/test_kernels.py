@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 
+from dlcli.config.augmentation import Augmentation
 from dlcli.config.schema import Config
 from dlcli.data import datasets
 from dlcli.nn import kernels
@@ -48,7 +49,14 @@ def arguments(name, rows):
     parameters, gradient, scratch, first, second = (values(pixels, seed=seed) for seed in range(5))
     step = [parameters, gradient, scratch, 0.01]
     betas = (0.9, 1 - 0.9, 0.999, 1 - 0.999)
+    images = random.integers(0, 256, (rows, 30, 30), np.uint8)
+    quads, points = np.empty((rows, 29, 29, 4), np.uint8), random.uniform(0, 28, (2, rows, 50))
+    points[:, :, ::7] = points[:, :, ::7].round()  # some lie on a pixel
+    levels = random.integers(0, 256, (rows, 50), np.uint8)
+    tables = random.integers(0, 256, (2, 256), np.uint8)
     found = {
+        "interpolate": [images, quads, points.astype(np.float32), np.empty_like(levels)],
+        "look_up": [tables, np.arange(rows) % 2, levels],
         "scale_pixels": [random.integers(0, 256, (rows, 784), np.uint8), values(rows, 784)],
         "draw_mask": [random.integers(0, 1 << 16, pixels, np.uint16), 20_000, 1.44, first],
         "shift": [by_class, by_class.copy()],
@@ -71,6 +79,8 @@ def computed(name, rows, kernel):
     arrays = [array for array in given if isinstance(array, np.ndarray)]
     if name.endswith(("step", "penalty")):
         del arrays[2]
+    if name == "interpolate":
+        del arrays[1]
     return arrays
 
 
@@ -101,6 +111,7 @@ TRAININGS = [
     {"dropout": 0.3, "input_dropout": 0.2, "weight_averaging": 0.9, "max_norm": 1.0},
     {"batch_norm": True, "optimizer": "adam", "gradient_clip": 0.1},
     {"class_weights": "balanced", "batch_size": 7},
+    {"augmentation": Augmentation(rotation=10, shift=1, elastic_alpha=30, gamma=0.5)},
 ]
 
 
