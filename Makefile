@@ -62,9 +62,11 @@ dist: .venv/installed-dev ## Build the sdist and the wheel, in dist/
 photographs: .venv/installed-dev ## Count the photographs that MODEL reads, and those in FOLDER (20 minutes; MNIST)
 	$(BIN)/pytest --long tests/tools/test_photographs.py tests/vision/test_pipeline.py
 	$(BIN)/python -m tools.photograph_accuracy $(MODEL) $(if $(FOLDER),--folder "$(FOLDER)") --output benchmarks/PHOTOGRAPHS.md
+	$(BIN)/python -m tools.generate_docs
 
 numbers: .venv/installed-dev ## Count the numbers that MODEL reads, and those in FOLDER (30 minutes; MNIST)
 	$(BIN)/python -m tools.number_accuracy $(MODEL) $(if $(FOLDER),--folder "$(FOLDER)") --output benchmarks/NUMBERS.md
+	$(BIN)/python -m tools.generate_docs
 
 labels: .venv/installed-dev ## Count the wrong labels that `dlcli data audit` finds (2 minutes; MNIST)
 	$(BIN)/python -m tools.label_accuracy

@@ -1,7 +1,8 @@
 """Write the generated parts of the documentation, and the model card of the pretrained model.
 
 From: the config schema, the table of datasets, the import contract, and the recorded results of
-``make accuracy``, ``make bench``, ``make exports``, ``make faults`` and ``make pretrained``.
+``make accuracy``, ``make bench``, ``make exports``, ``make faults``, ``make numbers``,
+``make photographs`` and ``make pretrained``.
 Takes a second.
 
     make readme
@@ -9,6 +10,8 @@ Takes a second.
 
 import tomllib
 from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import takewhile
 from pathlib import Path
 
 from benchmarks import accuracy, exports, speed
@@ -50,13 +53,26 @@ def _summary(package: str) -> str:
     return file.read_text(encoding="utf-8").partition('"""')[2].splitlines()[0].rstrip('".')
 
 
+def sums(record: str) -> str:
+    """The first table of a record in ``benchmarks/``, without the rows that are summed up."""
+    lines = (REPOSITORY / "benchmarks" / record).read_text(encoding="utf-8").splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("|"))
+    table = list(takewhile(lambda line: line.startswith("|"), lines[first:]))
+    bold = [line.replace("**", "") for line in table if line.startswith("| **")]
+    return "\n".join([*table[:2], *bold]) + "\n"
+
+
 PARTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "config.md": {"config": reference},
     "data.md": {"datasets": datasets},
     "developing.md": {"layers": layers},
     "export.md": {"exports": exports.table},
     "reliability.md": {"reliability": record.table},
-    "results.md": {"results": accuracy.table},
+    "results.md": {
+        "results": accuracy.table,
+        "photographs": partial(sums, "PHOTOGRAPHS.md"),
+        "numbers": partial(sums, "NUMBERS.md"),
+    },
     "speed.md": {"speed": speed.table},
 }
 
