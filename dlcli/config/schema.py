@@ -169,6 +169,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         float,
         Meta(gt=0, le=100, description=f"{users('initializer_stddev')}: the standard deviation."),
     ] = 0.05
+    receptive_field: Annotated[
+        Annotated[float, Meta(gt=0, le=28)] | None,
+        Meta(
+            description="Each neuron of the first layer starts with weights for a random part of "
+            "the image: a Gaussian with this standard deviation in pixels; 4 suits digits. null: "
+            "for the whole image."
+        ),
+    ] = None
     optimizer: Annotated[
         OptimizerName,
         Meta(description=f"The rule that turns a gradient into a step. {summaries(OPTIMIZERS)}."),

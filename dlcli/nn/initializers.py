@@ -6,10 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from dlcli.nn.dimensions import IMAGE_SIDE
+from dlcli.nn.lazy_numpy import np
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import numpy as np
 
     from dlcli.nn.types import Array
 
@@ -69,3 +70,33 @@ def initial_weights(
         return random.normal(0, math.sqrt(variance), shape)
     limit = math.sqrt(3 * variance)  # a uniform distribution over +-limit has variance limit^2/3
     return random.uniform(-limit, limit, shape)
+
+
+# Pixels between the centres of receptive fields and the border of the image: MNIST's digits lie in
+# the 20x20 pixels in the middle.
+_MARGIN = 4
+# Smaller factors are 0: processors multiply subnormal floats a hundred times more slowly.
+_NEGLIGIBLE = 1e-6
+
+
+def receptive_fields(neurons: int, stddev: float, random: np.random.Generator) -> Array:
+    """Draw factors for the weights of pixels that are small outside a part of the image.
+
+    That part is a Gaussian of ``stddev`` pixels around a random point of its own for each neuron.
+    So a neuron starts as a detector of strokes in one place, as in a convolution, and not of a
+    pattern over the whole image, as few digits have. Source: Neyshabur, "Towards learning
+    convolutions from scratch", 2020, which finds that it is local weights that convolutions have
+    ahead of fully connected layers.
+
+    Returns
+    -------
+    ndarray
+        float64 of shape (784, neurons). The mean square of each neuron's factors is 1, so that the
+        weights keep their variance.
+    """
+    x, y = random.uniform(_MARGIN, IMAGE_SIDE - 1 - _MARGIN, (2, neurons))
+    rows, columns = np.mgrid[:IMAGE_SIDE, :IMAGE_SIDE].reshape(2, -1, 1)
+    factors: Array = np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * stddev**2))
+    factors[factors < _NEGLIGIBLE] = 0
+    factors /= np.sqrt(np.mean(factors**2, axis=0))
+    return factors

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from dlcli.nn.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from dlcli.nn.batch_norm import fuse
-from dlcli.nn.initializers import AUTO, initial_weights
+from dlcli.nn.initializers import AUTO, initial_weights, receptive_fields
 from dlcli.nn.memory import zeros
 from dlcli.nn.types import Array
 
@@ -129,14 +129,26 @@ class Network:
     def __setstate__(self, vectors: tuple[Array, Array]) -> None:
         self.parameters[...], self.statistics[...] = vectors
 
-    def initialize(self, name: str, stddev: float, random: "np.random.Generator") -> None:
-        """Draw random weights, set biases to 0, and scales to 1 (see ``initializers``)."""
+    def initialize(
+        self,
+        name: str,
+        stddev: float,
+        random: "np.random.Generator",
+        receptive_field: float | None = None,
+    ) -> None:
+        """Draw random weights, set biases to 0, and scales to 1 (see ``initializers``).
+
+        ``receptive_field`` is that of the first layer's neurons, of pixels, if they have one.
+        """
         suitable = [ACTIVATIONS[activation].initializer for activation in self.activations]
         suitable.append(OUTPUT_ACTIVATIONS[self.output_activation].initializer)
         for weight, initializer in zip(self.weights, suitable, strict=True):
             chosen = initializer if name == AUTO else name
             shape = (weight.shape[0], weight.shape[1])
             weight[...] = initial_weights(chosen, shape, stddev, random)
+        if receptive_field is not None:
+            first = self.weights[0]
+            first *= receptive_fields(first.shape[1], receptive_field, random)
         self.parameters[self.weight_count :] = 0
         self.statistics[...] = 0
         for ones in (*self.scales, *self.variances):

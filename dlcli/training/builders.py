@@ -46,7 +46,9 @@ def make_network(config: Config, classes: int, dtype: npt.DTypeLike = np.float32
         batch_norm=config.batch_norm,
     )
     random = random_stream(config.seed, "initial_weights")
-    network.initialize(config.initializer, config.initializer_stddev, random)
+    network.initialize(
+        config.initializer, config.initializer_stddev, random, config.receptive_field
+    )
     return network
 
 

@@ -101,7 +101,7 @@ def zsh(folder):
 
 CONFIGS = [
     *("audit", "best", "classic", "deep", "dropout", "fast", "finetune", "mnist", "quickstart"),
-    "softmax",
+    *("record", "softmax"),
 ]
 DATASETS = ["mnist", "fashion-mnist", "kmnist", "sample"]
 MODELS = ["pretrained", "runs/large", "runs/latest", "runs/small"]

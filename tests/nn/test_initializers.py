@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dlcli.nn.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
-from dlcli.nn.initializers import INITIALIZERS, initial_weights
+from dlcli.nn.initializers import INITIALIZERS, initial_weights, receptive_fields
 from dlcli.nn.network import Network
 
 FAN_IN, FAN_OUT = 400, 200
@@ -107,3 +107,32 @@ def test_signals_keep_their_size_through_ten_layers_if_the_weights_suit_the_acti
         if activation == "relu":
             values = np.maximum(values, 0)
     assert np.mean(values**2) / before == pytest.approx(growth, rel=0.5)
+
+
+@pytest.mark.parametrize("stddev", [1.5, 4.0])
+def test_a_receptive_field_is_a_gaussian_around_a_random_point(stddev):
+    fields = receptive_fields(500, stddev, np.random.default_rng(0)).T.reshape(-1, 28, 28)
+    rows, columns = np.mgrid[:28, :28]
+    for field in fields[:20]:
+        weights = field**2 / np.sum(field**2)
+        x, y = np.sum(weights * columns), np.sum(weights * rows)
+        at = np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * stddev**2))
+        if 3 * stddev < min(x, y) and max(x, y) < 27 - 3 * stddev:  # not cut off at the border
+            np.testing.assert_allclose(field / field.max(), at / at.max(), atol=0.02)
+    peaks = np.array([divmod(field.argmax(), 28) for field in fields])
+    assert (peaks.min(), peaks.max()) == (4, 23)
+    assert peaks.mean(axis=0) == pytest.approx([13.5, 13.5], abs=1)
+    assert len(np.unique(peaks, axis=0)) > 250
+
+
+def test_receptive_fields_keep_the_variance_of_the_weights_and_leave_other_layers_alone():
+    networks = [Network([784, 300, 50, 10], ["relu", "relu"], "softmax") for _ in range(2)]
+    for network, field in zip(networks, (None, 3.0), strict=True):
+        network.initialize("auto", 0.05, np.random.default_rng(1), field)
+    whole, local = networks
+    assert local.weights[0].std() == pytest.approx(whole.weights[0].std(), rel=0.02)
+    largest = np.sort(local.weights[0] ** 2, axis=0)[::-1]
+    assert (largest[:100].sum(axis=0) > 0.95 * largest.sum(axis=0)).all()
+    assert ((local.weights[0] == 0) | (np.abs(local.weights[0]) > np.finfo("f4").tiny)).all()
+    for one, other in zip(whole.weights[1:], local.weights[1:], strict=True):
+        np.testing.assert_array_equal(one, other)
