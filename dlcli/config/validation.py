@@ -238,7 +238,8 @@ def warnings(config: Config) -> list[str]:
     ]
     if config.augmentation is not None and not config.augmentation.distorts:
         found.append(
-            "augmentation distorts nothing: set rotation, scale, shear, shift, elastic_alpha or gamma"
+            "augmentation distorts nothing: set rotation, scale, shear, shift, elastic_alpha "
+            "or gamma"
         )
     if not config.hidden_layers:
         found += [
