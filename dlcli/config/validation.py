@@ -274,7 +274,7 @@ def _counted_in(config: Config) -> Iterable[str]:
 
 
 def _without_infinities(value: Any) -> Any:
-    """The value with infinities and NaN as text, so that no number accepts them."""
+    """The value with infinities and NaN as bytes, which no key accepts."""
     if isinstance(value, list):
         return [_without_infinities(item) for item in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+    return b"" if isinstance(value, float) and not math.isfinite(value) else value

@@ -11,6 +11,7 @@
 - ``backpropagation``  the forward and backward pass of training
 - ``optimizers``       how a gradient becomes a step
 - ``kernels``          the passes beside the matrix products: by NumPy, and compiled by Numba
+- ``image_kernels``    those of them that distort images
 - ``schedules``        the learning rate of every step
 - ``ema``              a running mean of the weights
 - ``temperature``      calibrated probabilities

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dlcli.config import validation
+from dlcli.config import files, validation
 from dlcli.config.schema import Config
 from dlcli.config.yaml_loader import parse
 from dlcli.errors import ConfigError
@@ -201,3 +201,12 @@ def test_probable_mistakes_get_a_warning(text, expected):
 def test_input_and_output_among_the_hidden_layers_get_a_warning(layers, network, meant):
     (warning,) = validation.warnings(resolve(f"hidden_layers: {layers}"))
     assert warning.endswith(f"the network is {network}; did you mean {meant}?")
+
+
+@pytest.mark.parametrize("key", ["dataset", "init_from", "learning_rate", "classes"])
+@pytest.mark.parametrize("value", [".inf", "-.inf", ".nan"])
+def test_no_key_takes_infinity_or_nan_for_a_number_or_a_name(tmp_path, key, value):
+    path = tmp_path / "c.yaml"
+    path.write_text(f"{key}: {value}\n")
+    with pytest.raises(ConfigError, match=rf"c\.yaml:1: {key}: expected .*, got {value}"):
+        files.load([str(path)])
