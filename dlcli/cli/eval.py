@@ -1,5 +1,7 @@
 """``dlcli eval``."""
 
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -123,7 +125,8 @@ def command(
     examples = evaluate.common_split(models, data, split)
     with limit_threads(threads) as following:
         trial, network = examples.images[:_TRIAL_IMAGES], models[0].network
-        following.start(lambda: network.infer(trial), len(examples) * len(models) // _TRIAL_IMAGES)
+        step = partial(network.infer, trial)
+        following.start(partial(nullcontext, step), len(examples) * len(models) // _TRIAL_IMAGES)
         result = evaluate.score_parts(evaluate.evaluate(models, examples), examples, data)
         if tta:
             result = _with_tta(result, models, examples)

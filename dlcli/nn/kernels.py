@@ -300,6 +300,21 @@ def _adam_step(
         parameters[i] -= m[i] / (np.sqrt(v[i]) + epsilon) * rate
 
 
+_NEGLIGIBLE = np.float32(1e-30)  # far below what changes a weight, far above subnormal floats
+
+
+def flush_subnormals(values: Array) -> None:
+    """Set values to 0 that have faded (see ``Optimizer.flush_subnormals``)."""
+    for start in range(0, values.size, BLOCK):
+        part = values[start : start + BLOCK]
+        part *= np.abs(part) > _NEGLIGIBLE
+
+
+def _flush_subnormals(values: Array) -> None:
+    for i in range(values.size):
+        values[i] *= np.float32(np.abs(values[i]) > _NEGLIGIBLE)
+
+
 _ROWS, _VECTOR = "f4[:, ::1]", "f4[::1]"
 _CLASSES = "f4[:, :]"  # stored class by class, see Buffers
 _ACTIVATE = f"{_ROWS}, {_VECTOR}, {_ROWS}"
@@ -323,6 +338,7 @@ KERNELS: dict[str, Kernel] = {
     "adam_step": Kernel(
         adam_step, _adam_step, f"{_STEP}, {_VECTOR}, {_VECTOR}, UniTuple(f4, 4), f4", 1.5
     ),
+    "flush_subnormals": Kernel(flush_subnormals, _flush_subnormals, _VECTOR, 0.7),
 }
 """Every pass by its name."""
 

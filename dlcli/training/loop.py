@@ -4,6 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -146,7 +147,7 @@ def _start(
     else:
         _LOG.debug("kernels: NumPy, as the training is short")
     if threads is not None and remaining_steps > 0:
-        threads.start(trainer.try_step, remaining_steps)
+        threads.start(trainer.trial, remaining_steps)
     return trainer
 
 
@@ -178,13 +179,11 @@ class _Trainer:
         self.layers = self._new_layer_metrics()
         self._averaging = None
         self.threads: Threads | None = None
-        first = slice(self._batch_size)
-        classes = state.network.layer_sizes[-1]
-        self._trial = images[first], one_hot(train.labels[first], classes)
+        self._images, self._labels = images, train.labels
         if config.weight_averaging is not None and state.average is not None:
             self._averaging = WeightAveraging(state.network, state.average, config.weight_averaging)
         # Stored class by class, like the logits of a network (see Buffers).
-        shape = classes, self._batches.rows
+        shape = state.network.layer_sizes[-1], self._batches.rows
         self._logits: Array = np.empty(shape, state.network.parameters.dtype).T
 
     def _new_layer_metrics(self) -> LayerMetrics:
@@ -202,7 +201,7 @@ class _Trainer:
             state.optimizer.flush_subnormals()
             if self.threads is not None:
                 seconds = time.perf_counter() - started
-                self.threads.watch(self.try_step, seconds, len(block.labels))
+                self.threads.watch(self.trial, seconds, len(block.labels))
             if self._on_block is not None:
                 means = metrics.loss, metrics.accuracy
                 self._on_block(Progress(state.epoch + 1, len(block.labels), *means))
@@ -238,11 +237,30 @@ class _Trainer:
             self._backpropagation.kernels = self._state.optimizer.kernels = found
             self._batches.use(found)
 
-    def try_step(self) -> None:
-        """Compute a gradient as a step does, for the time that it takes; nothing is changed."""
-        statistics = self._state.network.statistics.copy()
-        self._backpropagation.run(*self._trial, np.random.default_rng(0))
-        self._state.network.statistics[...] = statistics
+    @contextmanager
+    def trial(self) -> Iterator[Callable[[], None]]:
+        """Give a step of training that can be repeated, to time it; at the end, undo all of them.
+
+        Only whole steps show which number of threads is fastest. What two cores have computed of
+        a gradient lies in the caches of both, and the core that moves the weights waits for it.
+        """
+        before = [(array, array.copy()) for array in self._state.arrays().values()]
+        learning_rate, random = self.learning_rate, np.random.default_rng(0)
+        rows = random.integers(len(self._images), size=self._batch_size)
+        targets = one_hot(self._labels[rows], self._state.network.layer_sizes[-1])
+
+        def step() -> None:
+            self._backpropagation.run(self._images, targets, random, rows=rows)
+            gradient = self._backpropagation.gradient
+            self._step(0, gradient, math.sqrt(float(gradient @ gradient)))
+
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                yield step
+        finally:
+            for array, values in before:
+                array[...] = values
+            self.learning_rate = learning_rate
 
     def _train_block(
         self, block: Block, metrics: EpochMetrics, dropout_random: np.random.Generator

@@ -9,7 +9,12 @@ again when it becomes slow.
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import Any, TypeAlias
+
+Step: TypeAlias = Callable[[], object]
+# A block in which steps can be timed; what they change is undone at its end.
+Trial: TypeAlias = Callable[[], AbstractContextManager[Step]]
 
 # A block of batches is over in 10 ms or in 10 s; only the mean over so many seconds is compared.
 _SPAN_SECONDS = 0.25
@@ -116,29 +121,31 @@ class Threads:
         self.is_pinned = len(self._policy.counts) == 1
         self.on_change: Callable[[int, int], None] = lambda _old, _new: None
 
-    def start(self, step: Callable[[], object], steps: int) -> None:
-        """Choose a count before a training of ``steps`` steps, by trying ``step`` with each."""
+    def start(self, trial: Trial, steps: int) -> None:
+        """Choose a count before a training of ``steps`` steps, by trying one with each."""
         self._set(self.count)
         if self.is_pinned or self._is_calibrated:
             return
         self._is_calibrated = True
-        started = time.perf_counter()
-        step()  # touches its memory for the first time, and so takes longer than the next ones
-        training = steps * (time.perf_counter() - started)
-        self._calibrate(step, min(_CALIBRATION_SECONDS, _CALIBRATION_FRACTION * training))
+        with trial() as step:
+            started = time.perf_counter()
+            step()  # touches its memory for the first time, and so takes longer than the next ones
+            training = steps * (time.perf_counter() - started)
+            self._calibrate(step, min(_CALIBRATION_SECONDS, _CALIBRATION_FRACTION * training))
 
-    def watch(self, step: Callable[[], object], block_seconds: float, images: int) -> None:
+    def watch(self, trial: Trial, block_seconds: float, images: int) -> None:
         """Note what a block of batches took; compare the counts again if it has become slow."""
         if not self.is_pinned and self._policy.is_calibration_due(block_seconds, images):
-            self._calibrate(step, _CALIBRATION_SECONDS)
+            with trial() as step:
+                self._calibrate(step, _CALIBRATION_SECONDS)
 
-    def _calibrate(self, step: Callable[[], object], budget_seconds: float) -> None:
+    def _calibrate(self, step: Step, budget_seconds: float) -> None:
         old = self.count
         self._set(self._policy.choose(self._measure(step, budget_seconds)))
         if self.count != old:
             self.on_change(old, self.count)
 
-    def _measure(self, step: Callable[[], object], budget_seconds: float) -> dict[int, float]:
+    def _measure(self, step: Step, budget_seconds: float) -> dict[int, float]:
         """The mean seconds of ``step`` with each count; they take turns."""
         seconds = dict.fromkeys(self._policy.counts, 0.0)
         steps = dict.fromkeys(self._policy.counts, 0)

@@ -67,6 +67,7 @@ def arguments(name, rows):
         "momentum_step": [*step, first, 0.9],
         "nesterov_step": [*step, first, 0.9],
         "adam_step": [*step, first, np.abs(second), betas, 1e-8],
+        "flush_subnormals": [values(pixels, seed=5)],
     }
     return found.get(name, [hidden, values(33, seed=4), np.empty_like(hidden)])
 

@@ -1,5 +1,7 @@
 """Threads follow the machine: times decide, given by the tests, and no bit of a network changes."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 
@@ -103,13 +105,16 @@ class Library:
     def step(self):
         self.now += self.seconds[self.count]
 
+    def trial(self):
+        return nullcontext(self.step)
+
 
 def test_a_calibration_takes_50_ms_and_a_small_part_of_a_short_training(monkeypatch):
     library = Library(monkeypatch, QUIET)
-    Threads([1, 2], None, library).start(library.step, 100_000)
+    Threads([1, 2], None, library).start(library.trial, 100_000)
     assert 0.05 <= library.now <= 0.065
     short = Library(monkeypatch, QUIET)
-    Threads([1, 2], None, short).start(short.step, 100)
+    Threads([1, 2], None, short).start(short.trial, 100)
     assert short.now <= 0.02
 
 
@@ -117,11 +122,11 @@ def test_a_change_is_told_and_made(monkeypatch):
     library, told = Library(monkeypatch, QUIET), []
     following = Threads([1, 2], None, library)
     following.on_change = lambda old, new: told.append((old, new))
-    following.start(library.step, 1000)
+    following.start(library.trial, 1000)
     assert (following.count, library.count, told) == (2, 2, [])
-    following.watch(library.step, 0.3, 1000)
+    following.watch(library.trial, 0.3, 1000)
     library.seconds = BUSY
-    following.watch(library.step, 6.0, 1000)
+    following.watch(library.trial, 6.0, 1000)
     assert (following.count, library.count, told) == (1, 1, [(2, 1)])
 
 
@@ -133,17 +138,27 @@ def test_a_recorded_count_is_kept_without_a_calibration(monkeypatch):
     assert not following.is_pinned
 
 
-@pytest.mark.parametrize("settings", [{}, {"batch_norm": True, "dropout": 0.3}])
-def test_trying_steps_changes_no_bit_of_the_network(tiny, monkeypatch, settings):
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"batch_norm": True, "dropout": 0.3, "optimizer": "adamw", "weight_decay": 0.1},
+        {"max_norm": 0.5, "gradient_clip": 0.1, "weight_averaging": 0.9, "nesterov": True},
+    ],
+    ids=str,
+)
+def test_trying_steps_changes_no_bit_of_the_training(tiny, monkeypatch, settings):
     monkeypatch.setattr(ThreadPolicy, "is_calibration_due", lambda *_: True)
     data = datasets.load(str(tiny))
     config = Config(hidden_layers=(12,), batch_size=16, epochs=3, **settings)
-    states = []
+    states, rates = [], []
     for following in (None, Threads([1, 2])):
         state = initial_state(config, 10)
         records = list(fit(config, data.train, data.test, state, threads=following))
         assert [r.threads in {None, 1, 2} for r in records] == [True] * 3
+        rates.append([r.learning_rate for r in records])
         states.append(state)
     first, second = (state.arrays() for state in states)
     for name, array in first.items():
         np.testing.assert_array_equal(array, second[name])
+    assert rates[0] == rates[1]
