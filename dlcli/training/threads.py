@@ -128,8 +128,9 @@ class Threads:
             return
         self._is_calibrated = True
         with trial() as step:
-            started = time.perf_counter()
             step()  # touches its memory for the first time, and so takes longer than the next ones
+            started = time.perf_counter()
+            step()
             training = steps * (time.perf_counter() - started)
             self._calibrate(step, min(_CALIBRATION_SECONDS, _CALIBRATION_FRACTION * training))
 

@@ -118,6 +118,20 @@ def test_a_calibration_takes_50_ms_and_a_small_part_of_a_short_training(monkeypa
     assert short.now <= 0.02
 
 
+def test_a_slow_first_step_does_not_lengthen_a_calibration(monkeypatch):
+    """It touches its memory for the first time, and says nothing of the training to come."""
+    library = Library(monkeypatch, {1: 0.5, 2: 0.5})
+    following = Threads([1, 2], None, library)
+
+    def first_step():
+        library.step()
+        library.seconds = QUIET
+
+    step = iter([first_step])
+    following.start(lambda: nullcontext(lambda: next(step, library.step)()), 100)
+    assert library.now <= 0.5 + 0.02
+
+
 def test_a_change_is_told_and_made(monkeypatch):
     library, told = Library(monkeypatch, QUIET), []
     following = Threads([1, 2], None, library)
