@@ -1,7 +1,6 @@
 """``dlcli eval``."""
 
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -125,8 +124,8 @@ def command(
     examples = evaluate.common_split(models, data, split)
     with limit_threads(threads) as following:
         trial, network = examples.images[:_TRIAL_IMAGES], models[0].network
-        step = partial(network.infer, trial)
-        following.start(partial(nullcontext, step), len(examples) * len(models) // _TRIAL_IMAGES)
+        steps = len(examples) * len(models) // _TRIAL_IMAGES
+        following.start(lambda: nullcontext(lambda: network.infer(trial)), steps)
         result = evaluate.score_parts(evaluate.evaluate(models, examples), examples, data)
         if tta:
             result = _with_tta(result, models, examples)

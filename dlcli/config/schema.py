@@ -128,6 +128,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "does not become overconfident."
         ),
     ] = 0.0
+    mixup: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=100,
+            description="Train on mixtures: each image of a batch, and its target, is blended with "
+            "another one, by shares from a beta distribution with both parameters so large. 0.2 "
+            "leaves most images nearly as they are; with 1 all shares are equally likely.",
+        ),
+    ] = 0.0
     batch_norm: Annotated[
         bool,
         Meta(

@@ -16,6 +16,7 @@ PURPOSES = (
     "augmentation",
     "subset",
     "folds",
+    "mixup",
 )
 
 

@@ -1,7 +1,7 @@
-"""The batches of an epoch: shuffled, distorted, with targets and the weights of classes."""
+"""The batches of an epoch: shuffled, distorted, mixed, with targets and the weights of classes."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,8 +35,8 @@ class Block:
     """Consecutive batches of an epoch; ``first_step`` counts the batches before, from 0.
 
     They are made of the ``rows`` of ``images``, with a label and a target for each.
-    ``weights`` has the weight of each image, by its class and its part of a mixture; None where
-    all count alike.
+    ``weights`` has the weight of each image, by its class and its dataset; None where all count
+    alike.
     """
 
     first_step: int
@@ -90,6 +90,7 @@ class Batches:
         seed = self._config.seed
         order = random_stream(seed, "shuffling", epoch).permutation(len(self._train))
         augmentation_random = random_stream(seed, "augmentation", epoch)
+        mixup_random = random_stream(seed, "mixup", epoch)
         for first_step in range(0, self.steps, self._block_steps):
             last_step = min(first_step + self._block_steps, self.steps)
             rows = order[first_step * self.size : last_step * self.size]
@@ -100,7 +101,44 @@ class Batches:
             targets = one_hot(labels, self._classes, self._dtype)
             targets = smooth(targets, self._config.label_smoothing)
             weights = None if self._weights is None else self._weights[rows]
-            yield Block(first_step, images, rows_of_images, labels, targets, weights)
+            block = Block(first_step, images, rows_of_images, labels, targets, weights)
+            if self._config.mixup:
+                block = mixed(block, self.size, self._config.mixup, mixup_random)
+            yield block
+
+
+def mixed(block: Block, batch_size: int, alpha: float, random: np.random.Generator) -> Block:
+    """Blend each image, its target and its weight with those of another image of its batch.
+
+    The image's own share is the larger one of two that add up to 1, so that its label remains the
+    likeliest class. One of them is drawn from the beta distribution with both parameters ``alpha``.
+    Source: Zhang, Cisse, Dauphin and Lopez-Paz, "mixup: Beyond empirical risk minimization", 2018.
+    """
+    count = len(block.labels)
+    starts = range(0, count, batch_size)
+    others = np.concatenate(
+        [start + random.permutation(min(batch_size, count - start)) for start in starts]
+    )
+    drawn = random.beta(alpha, alpha, count).astype(block.targets.dtype)
+    share = np.maximum(drawn, 1 - drawn)
+    images = block.images[block.rows]
+    blended: Pixels | Array = _blend(images, others, share)
+    if images.dtype == np.uint8:
+        blended = np.rint(blended).astype(np.uint8)
+    return replace(
+        block,
+        images=blended,
+        rows=np.arange(count),
+        targets=np.asfortranarray(_blend(block.targets, others, share)),  # see one_hot
+        weights=None if block.weights is None else _blend(block.weights, others, share),
+    )
+
+
+def _blend(values: Pixels | Array, others: Rows, share: Array) -> Array:
+    """Each row with its own share, and the one at its place in ``others`` with the rest of 1."""
+    share = share if values.ndim == 1 else share[:, np.newaxis]
+    blended: Array = share * values + (1 - share) * values[others]
+    return blended
 
 
 def _weights(config: Config, train: Examples, class_weights: Array | None) -> Array | None:

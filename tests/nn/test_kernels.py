@@ -107,7 +107,7 @@ TRAININGS = [
     *({"activation": name} for name in ACTIVATIONS),
     *({"loss": loss, "output_activation": output} for loss, output in PAIRS),
     *({"optimizer": name, "weight_decay": 0.01} for name in OPTIMIZERS),
-    {"momentum": 0.0, "label_smoothing": 0.1},
+    {"momentum": 0.0, "label_smoothing": 0.1, "mixup": 0.5},
     {"momentum": 0.9, "nesterov": True, "gradient_clip": 0.1},
     {"dropout": 0.3, "input_dropout": 0.2, "weight_averaging": 0.9, "max_norm": 1.0},
     {"batch_norm": True, "optimizer": "adam", "gradient_clip": 0.1},

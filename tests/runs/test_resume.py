@@ -34,6 +34,7 @@ def test_a_started_run_can_be_resumed_before_its_first_epoch(tmp_path, dataset):
         {"optimizer": "adam", "weight_decay": 0.01},
         {"optimizer": "adamw", "weight_decay": 0.01},
         {"batch_norm": True, "label_smoothing": 0.1, "schedule": "one_cycle"},
+        {"mixup": 0.4, "class_weights": "balanced"},
         {"weight_averaging": 0.9, "max_norm": 1.0},
         {"weight_averaging": 0.9, "batch_norm": True, "optimizer": "adamw"},
     ],

@@ -63,6 +63,7 @@ def test_full_batch_descent_with_momentum_penalty_and_clipping_follows_pytorch()
         {"dropout": 0.2, "input_dropout": 0.1, "epochs": 40},
         {"batch_norm": True, "hidden_layers": (16, 12), "activation": "tanh"},
         {"label_smoothing": 0.2, "max_norm": 2.0, "schedule": "one_cycle"},
+        {"mixup": 0.2},
         {"weight_averaging": 0.9, "batch_norm": True},
     ],
     ids=str,
