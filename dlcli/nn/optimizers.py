@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 class Optimizer(ABC):
     """Moves parameters against their gradient.
 
+    Each kind calls ``super().__init__(parameters)`` and makes its ``state``.
+
     Attributes
     ----------
     kernels

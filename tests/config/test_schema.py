@@ -69,7 +69,8 @@ ACTIVATIONS["softsign"] = Activation(
 
 class Lion(Optimizer):
     def __init__(self, parameters, *, beta1):
-        self.parameters, self.beta1 = parameters, beta1
+        super().__init__(parameters)
+        self.beta1 = beta1
         self.state = {"mean": np.zeros_like(parameters), "count": np.zeros(1)}
 
     def step(self, gradient, learning_rate):
