@@ -338,7 +338,7 @@ KERNELS: dict[str, Kernel] = {
     "adam_step": Kernel(
         adam_step, _adam_step, f"{_STEP}, {_VECTOR}, {_VECTOR}, UniTuple(f4, 4), f4", 1.5
     ),
-    "flush_subnormals": Kernel(flush_subnormals, _flush_subnormals, _VECTOR, 0.7),
+    "flush_subnormals": Kernel(flush_subnormals, _flush_subnormals, _VECTOR, 0.35),
 }
 """Every pass by its name."""
 

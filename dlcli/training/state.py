@@ -62,8 +62,10 @@ class TrainingState:
         if self.average is not None:
             arrays["averaged weights"] = self.average.parameters
             arrays["averaged statistics of batch_norm"] = self.average.statistics
-        fused = self.evaluated_network.fuse_batch_norm()
-        return arrays | {"weights fused with batch_norm": fused.parameters}
+        if self.network.batch_norm:
+            fused = self.evaluated_network.fuse_batch_norm()
+            arrays["weights fused with batch_norm"] = fused.parameters
+        return arrays
 
 
 def initial_state(config: Config, classes: int) -> TrainingState:
