@@ -2,9 +2,7 @@
 
 import sys
 
-from dlcli.cli.main import run, silence_libraries
+from dlcli.cli.main import run
 
 if __name__ == "__main__":
-    if "--debug" not in sys.argv:
-        silence_libraries()
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(run(sys.argv[1:], silence=True))

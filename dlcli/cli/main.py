@@ -75,8 +75,12 @@ def cli() -> None:
     """
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run dlcli with ``arguments`` and return its exit code; errors become one message."""
+def run(arguments: Sequence[str], *, silence: bool = False) -> int:
+    """Run dlcli with ``arguments`` and return its exit code; errors become one message.
+
+    With ``silence``, warnings and logs of libraries stay hidden in all of the process, unless
+    ``--debug`` is among the arguments.
+    """
     debug = "--debug" in arguments
     interrupts.install()
     print_any_character()
@@ -87,6 +91,8 @@ def run(arguments: Sequence[str]) -> int:
             cli.make_context("dlcli", list(arguments)) as context,
         ):
             meta = context.meta
+            if silence and not debug:
+                silence_libraries()
             cli.invoke(context)
         if sys.stdout is not None:  # it is None when it was closed before the start (>&-)
             sys.stdout.flush()
@@ -142,9 +148,7 @@ def main() -> NoReturn:
 
         completion.install()
         cli.main(prog_name="dlcli")
-    if "--debug" not in sys.argv:
-        silence_libraries()
-    code = run(sys.argv[1:])
+    code = run(sys.argv[1:], silence=True)
     for stream in (sys.stdout, sys.stderr):
         # After an error, the reader of what is left here is gone, or the disk is full, which
         # was reported already.

@@ -22,7 +22,7 @@ _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _MIN_NULS_IN_UTF16 = 2 / 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Format:
     """How a list is written: its separator, and its byte order mark if it has one."""
 

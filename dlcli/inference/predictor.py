@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Preprocessed = tuple[str, Located | ImageError]  # and the name of the page
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prediction:
     """The prediction for one picture."""
 

@@ -14,7 +14,7 @@ from dlcli.inference.path_list import split_list
 from dlcli.vision.decode import MAX_BYTES, picture_suffixes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ImageSource:
     """One picture to predict."""
 

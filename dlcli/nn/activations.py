@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dlcli.nn.types import Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Activation:
     """The activation of a hidden layer.
 
@@ -53,7 +53,7 @@ class Activation:
     rectifies: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OutputActivation:
     """What turns the last layer's sums (logits) into one output per class.
 

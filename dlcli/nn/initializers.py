@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 AUTO = "auto"  # in the config: each activation's own choice
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Initializer:
     """How the weights of a layer are drawn.
 

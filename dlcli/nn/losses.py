@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dlcli.nn.types import Array, Labels
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Loss:
     """One cost, computed from the values of the last layer.
 

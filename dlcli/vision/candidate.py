@@ -15,7 +15,7 @@ Mask = npt.NDArray[np.bool_]
 Box = tuple[int, int, int, int]  # left, top, right, bottom
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Candidate:
     """What may be the digit on a picture.
 
@@ -41,7 +41,7 @@ class Candidate:
     has_neighbour: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PreprocessingTrace:
     """The steps from the picture to the digit, to be shown to users.
 
@@ -53,7 +53,7 @@ class PreprocessingTrace:
     foreground: Pixels | None = None  # the distance from the background, 0 to 255
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Located:
     """The digit on a picture, ready for the networks, or why there is none.
 
