@@ -81,14 +81,20 @@ def _bar(steps: int) -> AbstractContextManager[Any]:
 
 
 def _explain(result: "RangeTest") -> None:
-    fastest = f"The loss falls fastest at a learning rate of {rounded(result.steepest):g}"
+    if result.steepest is None:
+        start, rises = (
+            "The loss of the trained network does not fall any more",
+            "has risen fourfold at",
+        )
+    else:
+        start = f"The loss falls fastest at a learning rate of {rounded(result.steepest):g}"
+        rises = "rises from"
     if result.divergence is None:
-        message_of(fastest, f", and does not rise up to {rounded(result.rates[-1]):g}")
+        message_of(start, f", and does not rise up to {rounded(result.rates[-1]):g}")
         return
     tenth = rounded(result.divergence / 10)
-    message_of(
-        fastest, f", and rises from {rounded(result.divergence):g} on", f" (a tenth: {tenth:g})"
-    )
+    on = "" if result.steepest is None else " on"
+    message_of(start, f", and {rises} {rounded(result.divergence):g}{on}", f" (a tenth: {tenth:g})")
 
 
 def chart(result: "RangeTest") -> Iterator[str]:

@@ -146,9 +146,9 @@ def command(
             path = directory.create(runs_dir, name, options.config_stem(sources))
             run = _start(Run(path, config, dataset, used_threads), state)
         else:
-            run, state = resumption.start(dataset, used_threads), resumption.saved.state
             for text in resumption.warnings(used_threads.count):
                 warn(text)
+            run, state = resumption.start(dataset, used_threads), resumption.saved.state
         _warn_if(directory.lock_warning(run.path))
         show_start(run, train, validation, state)
         show_initial(config, initial, dataset)

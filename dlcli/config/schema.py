@@ -39,6 +39,8 @@ KeepName = Literal["best_accuracy", "best_loss", "last"]
 
 _Fraction = Annotated[float, Meta(ge=0, lt=1)]
 _Positive = Annotated[float, Meta(gt=0, le=1e6)]
+# The product of two of them is far above the smallest float32.
+_Weight = Annotated[float, Meta(ge=1e-6, le=1e6)]
 _DatasetName = Annotated[str, Meta(min_length=1, max_length=MAX_PATH)]
 _Epochs = Annotated[int, Meta(ge=1, le=100_000)]
 
@@ -48,7 +50,7 @@ class DatasetPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     name: Annotated[_DatasetName, Meta(description="The name of a dataset, or a folder.")]
     weight: Annotated[
-        _Positive, Meta(description="How often each of its images counts in training.")
+        _Weight, Meta(description="How often each of its images counts in training.")
     ] = 1.0
 
 
@@ -115,7 +117,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         ),
     ] = "cross_entropy"
     class_weights: Annotated[
-        Literal["balanced"] | dict[str, _Positive] | None,
+        Literal["balanced"] | dict[str, _Weight] | None,
         Meta(
             description="How much an image of each class counts in the cost, as in {7: 2.0}; "
             "others count 1. balanced: all classes count alike, however many images they have."
@@ -134,8 +136,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             ge=0,
             le=100,
             description="Train on mixtures: each image of a batch, and its target, is blended with "
-            "another one, by shares from a beta distribution with both parameters so large. 0.2 "
-            "leaves most images nearly as they are; with 1 all shares are equally likely.",
+            "another one, by fractions from a beta distribution with both parameters so large. "
+            "0.2 leaves most images nearly as they are; with 1 all fractions are equally likely.",
         ),
     ] = 0.0
     batch_norm: Annotated[
@@ -180,7 +182,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Meta(gt=0, le=100, description=f"{users('initializer_stddev')}: the standard deviation."),
     ] = 0.05
     receptive_field: Annotated[
-        Annotated[float, Meta(gt=0, le=28)] | None,
+        Annotated[float, Meta(ge=0.5, le=28)] | None,
         Meta(
             description="Each neuron of the first layer starts with weights for a random part of "
             "the image: a Gaussian with this standard deviation in pixels; 4 suits digits. null: "
@@ -205,7 +207,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         _Fraction, Meta(description=f"{users('beta2')}: decay of the mean squared gradient.")
     ] = 0.999
     epsilon: Annotated[
-        float, Meta(gt=0, le=1, description=f"{users('epsilon')}: keeps the division finite.")
+        float,
+        Meta(ge=1e-15, le=1, description=f"{users('epsilon')}: keeps the division finite."),
     ] = 1e-8
     learning_rate: Annotated[
         float,

@@ -27,7 +27,7 @@ from dlcli.data.classes import DIGITS
 from dlcli.data.registry import DATASETS
 from dlcli.errors import ConfigError
 from dlcli.nn.activations import OUTPUT_ACTIVATIONS
-from dlcli.nn.dimensions import IMAGE_SIZE, MAX_PARAMETERS
+from dlcli.nn.dimensions import IMAGE_SIZE, MAX_PARAMETERS, MIN_NORMALISED
 from dlcli.nn.losses import LOSSES, fits
 from dlcli.nn.optimizers import OPTIMIZERS
 from dlcli.nn.schedules import SCHEDULES
@@ -184,8 +184,9 @@ def _contradictions_of_the_network(config: Config) -> Iterable[tuple[tuple[str, 
     if not isinstance(names, str) and len(names) != layers:
         problem = f"{len(names)} activations for {layers} hidden layers"
         yield ("activation", "hidden_layers"), f"{problem}; give one a layer, or one name for all"
-    if config.batch_norm and config.batch_size == 1:
-        problem = "one image has no variance to normalise by; use a batch_size of 2 or more"
+    if config.batch_norm and config.batch_size < MIN_NORMALISED:
+        images = "one image has" if config.batch_size == 1 else "two images have"
+        problem = f"{images} no variance worth normalising by; use a batch_size of 16 or more"
         yield ("batch_norm", "batch_size"), problem
     sizes = config.layer_sizes(len(DIGITS))  # more classes are counted when they are known
     parameters = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(sizes))

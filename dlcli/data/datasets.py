@@ -65,6 +65,10 @@ class Examples:
         writers = None if self.writers is None else self.writers[rows]
         return Examples(self.images[rows], self.labels[rows], parts, writers)
 
+    def evenly_spaced(self, most: int) -> "Examples":
+        """Up to ``most`` of the examples, from all over the dataset: it may be sorted by class."""
+        return self.take(np.linspace(0, len(self) - 1, min(len(self), most)).astype(np.intp))
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -111,7 +115,7 @@ class Dataset:
         Raises
         ------
         ConfigError
-            A class is not there.
+            A class is not there, or has no images to train on or none to test with.
         """
         if names is None:
             return self
@@ -129,8 +133,12 @@ class Dataset:
             chosen = part.take(np.isin(part.labels, kept))
             return replace(chosen, labels=new_labels[chosen.labels])
 
+        train, test = some(self.train), some(self.test)
+        for part, examples in (("training", train), ("test", test)):
+            if not len(examples):
+                raise ConfigError(f"classes: {self.name} has no {part} images of these classes")
         class_names = tuple(self.class_names[label] for label in kept)
-        return replace(self, train=some(self.train), test=some(self.test), class_names=class_names)
+        return replace(self, train=train, test=test, class_names=class_names)
 
     def with_classes(self, names: Sequence[str], whose: str = "") -> "Dataset":
         """The same images with the labels of classes in another order, and perhaps of more.

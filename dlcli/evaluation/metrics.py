@@ -148,7 +148,7 @@ def _mean_over_classes(
 def log_loss(probabilities: Array, labels: Labels) -> float:
     """The mean negative logarithm of the label's probability.
 
-    A probability that was rounded to 0 counts as the smallest float32 above 0.
+    A probability that was rounded to 0 counts as the smallest normal float32, 1.2e-38.
     """
     given = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     return float(-np.log(np.maximum(given, np.finfo(np.float32).tiny)).mean())

@@ -3,6 +3,8 @@
 IMAGE_SIDE = 28
 IMAGE_SIZE = IMAGE_SIDE * IMAGE_SIDE
 MAX_HIDDEN_LAYERS = 100
+# Images of a batch with batch normalisation: of two, every normalised sum is 1 or -1.
+MIN_NORMALISED = 3
 MAX_THREADS = 1 << 16  # more than any machine has, and small enough for BLAS
 MAX_PARTS = 100  # datasets of a mixture
 MAX_PATH = 4096  # characters of a path; Linux allows no more

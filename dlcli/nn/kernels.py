@@ -119,7 +119,10 @@ def _shift(logits: Array, out: Array) -> None:
 
 def softmax_error(outputs: Array, targets: Array, error: Array) -> None:
     """Divide exp(z) by its sum over the classes; the gradient of the mean cross-entropy."""
-    outputs /= outputs.sum(axis=1, keepdims=True)
+    # NumPy sums a single row in pairs and all others one by one, as the loop does.
+    one_row = len(outputs) == 1
+    total = outputs.cumsum(axis=1)[:, -1:] if one_row else outputs.sum(axis=1, keepdims=True)
+    outputs /= total
     LOSSES["cross_entropy"].gradient("softmax", outputs, targets, error)
     error /= len(error)
 
@@ -138,7 +141,10 @@ def _softmax_error(outputs: Array, targets: Array, error: Array) -> None:
 def backward(error: Array, derivatives: Array, bias_gradient: Array) -> None:
     """Turn the gradient by values into that by sums, in place, and sum it over the images."""
     error *= derivatives
-    error.sum(axis=0, out=bias_gradient)
+    if error.shape[1] == 1:  # summed in pairs, see softmax_error
+        bias_gradient[:] = error.cumsum(axis=0)[-1]
+    else:
+        error.sum(axis=0, out=bias_gradient)
 
 
 def _backward(error: Array, derivatives: Array, bias_gradient: Array) -> None:

@@ -6,10 +6,10 @@ with batch normalisation, the scales of all hidden neurons. So an optimiser upda
 weight decay its part of them, in one sweep. The matrices of the layers are views of it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import accumulate, pairwise
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,6 @@ from dlcli.nn.batch_norm import fuse
 from dlcli.nn.initializers import AUTO, initial_weights, receptive_fields
 from dlcli.nn.memory import zeros
 from dlcli.nn.types import Array
-
-Observer: TypeAlias = Callable[[Sequence[Array]], None]
 
 # Images of one inference pass: enough for efficient matrix products, few enough to keep the
 # activations of a wide network small.
@@ -172,31 +170,15 @@ class Network:
         OUTPUT_ACTIVATIONS[self.output_activation].forward(before, buffers.outputs)
         return buffers.outputs
 
-    def infer(
-        self, images: npt.NDArray[np.uint8] | Array, observe: Observer | None = None
-    ) -> tuple[Array, Array]:
+    def infer(self, images: npt.NDArray[np.uint8] | Array) -> tuple[Array, Array]:
         """Compute logits and outputs, both of shape (n, classes), a block of images at a time.
 
-        The images are pixels from 0 to 255 or floats from 0 to 1, shape (n, 784). ``observe`` is
-        called with the activations of each hidden layer for the first block.
+        The images are pixels from 0 to 255 or floats from 0 to 1, shape (n, 784).
         """
-        if self.batch_norm:
-            return self.fuse_batch_norm().infer(images, observe)
-        dtype, classes = self.parameters.dtype, self.layer_sizes[-1]
-        logits = np.empty((len(images), classes), dtype)
+        logits = np.empty((len(images), self.layer_sizes[-1]), self.parameters.dtype)
         outputs = np.empty_like(logits)
-        rows = min(len(images), _INFERENCE_ROWS)
-        inputs = np.empty((rows, self.layer_sizes[0]), dtype)
-        buffers = Buffers(self.layer_sizes, rows, dtype)
-        for start in range(0, len(images), _INFERENCE_ROWS):
-            block = slice(start, min(start + rows, len(images)))
-            count = block.stop - block.start
-            part = buffers.first(count)
-            scale_pixels(images[block], out=inputs[:count])
-            outputs[block] = self.forward(inputs[:count], part)
-            logits[block] = part.values[-1]
-            if observe is not None and start == 0:
-                observe(part.values[:-1])
+        for block, buffers in self._forward_in_blocks(images):
+            logits[block], outputs[block] = buffers.values[-1], buffers.outputs
         return logits, outputs
 
     def layer_outputs(self, images: npt.NDArray[np.uint8] | Array) -> list[Array]:
@@ -204,21 +186,28 @@ class Network:
 
         The images are as for :meth:`infer`.
         """
-        if self.batch_norm:
-            return self.fuse_batch_norm().layer_outputs(images)
+        shapes = [(len(images), neurons) for neurons in self.layer_sizes[1:]]
+        found: list[Array] = [np.empty(shape, self.parameters.dtype) for shape in shapes]
+        for block, buffers in self._forward_in_blocks(images):
+            layers = [*buffers.values[:-1], buffers.outputs]
+            for array, values in zip(found, layers, strict=True):
+                array[block] = values
+        return found
+
+    def _forward_in_blocks(
+        self, images: npt.NDArray[np.uint8] | Array
+    ) -> Iterator[tuple[slice, Buffers]]:
+        """The forward pass of each block of images; the next one overwrites the buffers."""
+        network = self.fuse_batch_norm()
         dtype, rows = self.parameters.dtype, min(len(images), _INFERENCE_ROWS)
-        found: list[Array] = [np.empty((len(images), n), dtype) for n in self.layer_sizes[1:]]
         inputs = np.empty((rows, self.layer_sizes[0]), dtype)
         buffers = Buffers(self.layer_sizes, rows, dtype)
         for start in range(0, len(images), _INFERENCE_ROWS):
             block = slice(start, min(start + rows, len(images)))
-            count = block.stop - block.start
-            part = buffers.first(count)
-            scale_pixels(images[block], out=inputs[:count])
-            outputs = self.forward(inputs[:count], part)
-            for array, values in zip(found, [*part.values[:-1], outputs], strict=True):
-                array[block] = values
-        return found
+            part = buffers.first(block.stop - start)
+            scale_pixels(images[block], out=inputs[: block.stop - start])
+            network.forward(inputs[: block.stop - start], part)
+            yield block, part
 
     def like(self) -> "Network":
         """A network of the same shape whose parameters are all 0."""

@@ -77,9 +77,9 @@ SCHEDULES: dict[str, Schedule] = {
         "times decay_factor every step_epochs epochs", _step, ("decay_factor", "step_epochs")
     ),
     "exponential": Schedule("times decay_factor every epoch", _exponential, ("decay_factor",)),
-    "cosine": Schedule("down to 0 at the last step", _cosine, depends_on_epochs=True),
+    "cosine": Schedule("down towards 0", _cosine, depends_on_epochs=True),
     "one_cycle": Schedule(
-        "up from a 25th of it during the first three tenths of the steps, then down to nearly 0",
+        "up from a 25th of it during the first three tenths of the steps, then down towards 0",
         _one_cycle,
         depends_on_epochs=True,
         has_warmup=True,

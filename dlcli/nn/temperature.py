@@ -1,9 +1,8 @@
 """Calibrated probabilities: of the predictions with 90 %, about 90 % are correct."""
 
 import numpy as np
-import numpy.typing as npt
 
-from dlcli.nn.types import Array
+from dlcli.nn.types import Array, Labels
 
 # The temperature of every network that has learned anything is within these bounds.
 _MIN_TEMPERATURE, _MAX_TEMPERATURE = 0.1, 10.0
@@ -15,7 +14,7 @@ def is_temperature(value: object) -> bool:
     return type(value) in {int, float} and _MIN_TEMPERATURE <= value <= _MAX_TEMPERATURE  # type: ignore[operator]  # a number
 
 
-def fit_temperature(logits: Array, labels: npt.NDArray[np.uint8]) -> float:
+def fit_temperature(logits: Array, labels: Labels) -> float:
     """The temperature T for which softmax(logits / T) fits the labels best.
 
     T minimises the cross-entropy, which is convex in 1/T: Newton's method finds it between

@@ -41,10 +41,9 @@ class HiddenMap:
 
 def of_network(network: Network, test: Examples) -> HiddenMap | None:
     """The map of the first test images; None without a hidden layer, or if nothing differs."""
-    outputs: list[Array] = []
     images = test.images[:MAX_IMAGES]
     with np.errstate(over="ignore", invalid="ignore"):
-        network.infer(images, outputs.extend)
+        outputs = network.layer_outputs(images)[:-1]
     if not outputs or len(images) < 3:
         return None
     points, explained = principal_components(outputs[-1].astype(np.float64))

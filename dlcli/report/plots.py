@@ -247,7 +247,8 @@ def range_test(result: RangeTest, optimizer: str) -> Figure:
     dots: dict[str, Any] = {"color": "#999999", "linestyle": "", "marker": ".", "markersize": 4}
     axes.plot(result.rates, result.losses, label="of each batch", **dots)
     axes.plot(result.rates, result.smoothed, color="C0", linewidth=2, label="smoothed")
-    axes.axvline(result.steepest, color="C2", linestyle="--", label="falls fastest")
+    if result.steepest is not None:
+        axes.axvline(result.steepest, color="C2", linestyle="--", label="falls fastest")
     if result.divergence is not None:
         axes.axvline(result.divergence, color="C1", linestyle=":", label="rises again")
     axes.set(xscale="log", xlabel=f"learning rate ({optimizer})", ylabel="loss")

@@ -87,11 +87,21 @@ def add(run: Path, latest: Frame) -> None:
 
 
 def cut(run: Path, latest: int) -> None:
-    """Remove the epochs after ``latest`` from the film of a run."""
-    frames = read(run)
+    """Remove the epochs after ``latest`` from the film of a run; a damaged film is removed."""
+    try:
+        frames = read(run)
+    except CheckpointError:  # told by ``Resumption.warnings``; the run does not depend on it
+        (run / FILM).unlink()
+        return
     kept = [frame for frame in frames if frame.epoch <= latest]
     if len(kept) < len(frames):
         _write(run, kept)
+
+
+def ends_with(run: Path, epoch: int) -> bool:
+    """Whether the film of a run has this epoch as its last one."""
+    frames = read(run)
+    return bool(frames) and frames[-1].epoch == epoch
 
 
 def _write(run: Path, found: Sequence[Frame]) -> None:

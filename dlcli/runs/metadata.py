@@ -156,7 +156,7 @@ class TrainingImages:
     Attributes
     ----------
     polarity
-        Light strokes on a dark ground, as in MNIST, or dark ones on a light ground.
+        Light strokes on a dark background, as in MNIST, or dark ones on a light one.
     digits
         Whether they show the digits that their labels name.
     mnist_format

@@ -16,7 +16,7 @@ from dlcli.errors import CheckpointError, ConfigError, DivergenceError
 from dlcli.files import quoted
 from dlcli.nn.optimizers import Optimizer
 from dlcli.nn.schedules import SCHEDULES
-from dlcli.runs import checkpoint, directory, old_optimizer_state, training_data
+from dlcli.runs import checkpoint, directory, film, old_optimizer_state, training_data
 from dlcli.runs import summary as summaries
 from dlcli.runs.checkpoint import Model, stored_config
 from dlcli.runs.directory import CONFIG, LAST, SUMMARY
@@ -32,7 +32,7 @@ Changes = dict[str, tuple[Any, Any]]
 """Keys of a config, each with its old and new value."""
 
 # What resuming may change, because no step depends on it: when training ends. Each rule has the
-# setting with which training goes on.
+# setting with which training continues.
 LONGER = {
     "epochs": "epochs=N",
     "early_stopping": "early_stopping=N",
@@ -100,8 +100,12 @@ class Resumption:
         return run
 
     def warnings(self, threads: int) -> list[str]:
-        """Why the resumed run will differ from one that was never stopped."""
+        """Why the resumed run will differ from one that was never stopped; before it starts."""
         found = []
+        try:
+            film.read(self.saved.path)
+        except CheckpointError as error:
+            found.append(f"{str(error).partition(';')[0]}; the film begins anew")
         if self.edited:
             found.append(f"{self.saved.path / CONFIG} was edited: {_shown(self.edited)}")
         rule = why_finished(self.config, self.saved.state)
@@ -180,8 +184,11 @@ def check_changes(old: Config, new: Config, epochs_done: int, run: Path, own: Co
     What was edited in ``own``, the ``config.yaml`` of the run, is reported as such.
     """
     changes = differences(old, new)
-    for key in (*LONGER, "dataset"):  # the content of the dataset is checked when it is loaded
+    for key in LONGER:
         changes.pop(key, None)
+    # The datasets may have moved; their content is checked when they are loaded.
+    if old.dataset_weights == new.dataset_weights:
+        changes.pop("dataset", None)
     if changes:
         rules = listed(list(LONGER), "and")
         problem = f"only {rules} may be changed, not {_shown(changes)}"

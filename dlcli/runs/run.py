@@ -104,17 +104,23 @@ class Run:
     def record(self, state: TrainingState, record: EpochRecord) -> None:
         """Store an epoch: its line in the metrics log, its frame, then the checkpoints."""
         metrics_log.append(self.path, record)
-        if film.is_kept(state.epoch):
+        if film.is_kept(state.epoch) or why_finished(self.config, state) is not None:
             film.add(self.path, film.frame(state))
         self._save_checkpoints(state, record)
 
     def finish(self, state: TrainingState) -> Summary:
         """Write ``summary.json``, which marks the run as finished, and return its content."""
-        if not film.is_kept(state.epoch):
-            film.add(self.path, film.frame(state))
+        content = self._summary(state)
+        with interrupts.deferred():
+            if not film.ends_with(self.path, state.epoch):  # it was stopped, and may not go on
+                film.add(self.path, film.frame(state))
+            summary.write(self.path, content)
+        return content
+
+    def _summary(self, state: TrainingState) -> Summary:
         records = metrics_log.read(self.path)
         kept = next((r for r in records if r.epoch == state.best_epoch), None)
-        content = Summary(
+        return Summary(
             run=str(self.path),
             epochs=state.epoch,
             stopped_by=why_finished(self.config, state),
@@ -138,8 +144,6 @@ class Run:
             },
             finished=datetime.now(UTC).isoformat(),
         )
-        summary.write(self.path, content)
-        return content
 
     def _initial_model(self) -> dict[str, str] | None:
         name, checksum = self.config.init_from, self.config.init_checksum

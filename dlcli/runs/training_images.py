@@ -47,7 +47,7 @@ def describe(train: "Examples", class_names: Sequence[str]) -> TrainingImages:
     squares = images.reshape(-1, IMAGE_SIDE, IMAGE_SIDE)
     squares = 255 - squares if polarity == "dark_on_light" else squares
     formatted = np.array([is_mnist_like(square) for square in squares])
-    strokes = [_without_ground(square) for square in squares if square.min() < square.max()]
+    strokes = [_rescaled(square) for square in squares if square.min() < square.max()]
     side_px, centring = _layout(strokes)
     return TrainingImages(
         polarity=polarity,
@@ -69,7 +69,7 @@ def _show_digits(
         [
             square.reshape(-1)
             if is_formatted or square.min() == square.max()
-            else to_mnist_format(_without_ground(square))
+            else to_mnist_format(_rescaled(square))
             for square, is_formatted in zip(squares, formatted, strict=True)
         ]
     )
@@ -95,14 +95,14 @@ def _layout(images: list["FloatImage"]) -> tuple[int, Centring]:
 def light_fraction(images: Pixels) -> float:
     """The fraction of pixels that are nearer to the lightest of their image than to its darkest.
 
-    The ground is what covers more than half of the images; strokes cover less. (The border would
-    not tell them apart where strokes reach it.) The shape of ``images`` is (n, 784).
+    The background is what covers more than half of the images; strokes cover less. (The border
+    would not tell them apart where strokes reach it.) The shape of ``images`` is (n, 784).
     """
     middle = (images.min(axis=1, keepdims=True) / 2) + images.max(axis=1, keepdims=True) / 2
     return float((images > middle).mean())
 
 
-def _without_ground(square: Pixels) -> "FloatImage":
+def _rescaled(square: Pixels) -> "FloatImage":
     """An image that is not of one colour, from 0 at its darkest to 1 at its lightest."""
     levels: FloatImage = square.astype(np.float32)
     levels -= levels.min()

@@ -8,6 +8,7 @@ import numpy as np
 from dlcli.config.schema import Config
 from dlcli.data.augmentation import Distortions
 from dlcli.data.datasets import Examples
+from dlcli.nn.dimensions import MIN_NORMALISED
 from dlcli.nn.kernels import Pass
 from dlcli.nn.losses import one_hot, smooth
 from dlcli.nn.network import Network
@@ -26,7 +27,8 @@ def steps_per_epoch(config: Config, images: int) -> int:
     it: the mean and variance of a few images are too noisy. Each epoch leaves out other images.
     """
     whole, rest = divmod(images, config.batch_size)
-    left_out = config.batch_norm and whole and rest < config.batch_size / 2
+    least = max(config.batch_size / 2, MIN_NORMALISED)
+    left_out = config.batch_norm and whole and rest < least
     return whole + (0 if left_out or not rest else 1)
 
 
@@ -110,8 +112,9 @@ class Batches:
 def mixed(block: Block, batch_size: int, alpha: float, random: np.random.Generator) -> Block:
     """Blend each image, its target and its weight with those of another image of its batch.
 
-    The image's own share is the larger one of two that add up to 1, so that its label remains the
-    likeliest class. One of them is drawn from the beta distribution with both parameters ``alpha``.
+    One of the two fractions is drawn from the beta distribution with both parameters ``alpha``, the
+    other one is the rest of 1; the image's own is the larger one. Where images have weights, each
+    counts in the blended target with its own, so that heavy ones stay heavy.
     Source: Zhang, Cisse, Dauphin and Lopez-Paz, "mixup: Beyond empirical risk minimization", 2018.
     """
     count = len(block.labels)
@@ -120,25 +123,25 @@ def mixed(block: Block, batch_size: int, alpha: float, random: np.random.Generat
         [start + random.permutation(min(batch_size, count - start)) for start in starts]
     )
     drawn = random.beta(alpha, alpha, count).astype(block.targets.dtype)
-    share = np.maximum(drawn, 1 - drawn)
+    own = np.maximum(drawn, 1 - drawn)
+    other = 1 - own
     images = block.images[block.rows]
-    blended: Pixels | Array = _blend(images, others, share)
+    blended: Pixels | Array = own[:, np.newaxis] * images + other[:, np.newaxis] * images[others]
     if images.dtype == np.uint8:
         blended = np.rint(blended).astype(np.uint8)
+    weights = block.weights
+    if weights is not None:
+        own, other = own * weights, other * weights[others]
+        weights = own + other
+        own, other = own / weights, other / weights
+    targets = own[:, np.newaxis] * block.targets + other[:, np.newaxis] * block.targets[others]
     return replace(
         block,
         images=blended,
         rows=np.arange(count),
-        targets=np.asfortranarray(_blend(block.targets, others, share)),  # see one_hot
-        weights=None if block.weights is None else _blend(block.weights, others, share),
+        targets=np.asfortranarray(targets),  # see one_hot
+        weights=weights,
     )
-
-
-def _blend(values: Pixels | Array, others: Rows, share: Array) -> Array:
-    """Each row with its own share, and the one at its place in ``others`` with the rest of 1."""
-    share = share if values.ndim == 1 else share[:, np.newaxis]
-    blended: Array = share * values + (1 - share) * values[others]
-    return blended
 
 
 def _weights(config: Config, train: Examples, class_weights: Array | None) -> Array | None:

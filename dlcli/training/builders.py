@@ -15,7 +15,7 @@ from dlcli.data.splits import split_validation, split_writers, stratified_subset
 from dlcli.errors import ConfigError
 from dlcli.nn import gradcheck
 from dlcli.nn.backpropagation import Backpropagation
-from dlcli.nn.dimensions import MAX_PARAMETERS
+from dlcli.nn.dimensions import MAX_PARAMETERS, MIN_NORMALISED
 from dlcli.nn.network import Network, count_parameters
 from dlcli.nn.optimizers import OPTIMIZERS, Optimizer
 from dlcli.nn.random import random_stream
@@ -53,11 +53,23 @@ def make_network(config: Config, classes: int, dtype: npt.DTypeLike = np.float32
 
 
 def make_splits(config: Config, train: Examples) -> tuple[Examples, Examples]:
-    """The examples to train on and those to validate on, of all training examples."""
+    """The examples to train on and those to validate on, of all training examples.
+
+    Raises
+    ------
+    ConfigError
+        None or, with batch normalisation, too few would be left to train on; or the writers are
+        to divide them, and are not known.
+    """
     split = split_writers if config.validation_split == "writers" else split_validation
     learning, validation = split(train, config.validation_size, config.seed)
     if config.train_size is not None:
         learning = stratified_subset(learning, config.train_size, config.seed)
+    if config.batch_norm and len(learning) < MIN_NORMALISED:
+        raise ConfigError(
+            "batch_norm: there are too few training images to normalise by "
+            f"({len(learning)}); use {MIN_NORMALISED} or more, or batch_norm: false"
+        )
     return learning, validation
 
 

@@ -8,15 +8,21 @@ from dlcli.config.schema import Config
 from dlcli.data.datasets import Examples
 from dlcli.errors import DivergenceError
 from dlcli.nn.activations import ACTIVATIONS
-from dlcli.training.measurements import Measurements, StartMeasurements, measure, measure_start
+from dlcli.training.measurements import (
+    TINY,
+    Measurements,
+    StartMeasurements,
+    measure,
+    measure_start,
+)
 from dlcli.training.state import TrainingState
 
 # All thresholds but the first two were set by training networks of one to sixteen hidden layers on
 # the embedded sample with good and bad hyperparameters: they lie between those that learned and
 # those that did not.
 
-# Times the accuracy of guessing.
-_NEAR_GUESSING = 2
+# The part of the way from guessing to no error that says little: for ten classes, up to 20 %.
+_NEAR_GUESSING = 1 / 9
 # Grey levels; a tenth of MNIST's standard deviation of 79. Other digits and letters have as much.
 _LOW_CONTRAST = 8.0
 # Networks with less noise than 18 times the signal learned, and none with more than 70.
@@ -56,13 +62,19 @@ def why_nothing_was_learned(
     config: Config, state: TrainingState, train: Examples, accuracy: float | None
 ) -> Cause | None:
     """The likely cause of an ``accuracy`` near that of guessing; None if it is not near it."""
-    if accuracy is None or accuracy >= _NEAR_GUESSING / state.network.layer_sizes[-1]:
+    if accuracy is None or accuracy >= _near_guessing(state.network.layer_sizes[-1]):
         return None
     measured = measure(config, state, train)
     found = _first(_AT_START, config, measured) or _first(_AFTER_TRAINING, config, measured)
     return found or Cause(
         "gradients, weights and neurons look normal", "check the labels, or train for more epochs"
     )
+
+
+def _near_guessing(classes: int) -> float:
+    """The accuracy below which a network has learned almost nothing."""
+    guessing = 1 / classes
+    return guessing + (1 - guessing) * _NEAR_GUESSING
 
 
 def explained(
@@ -201,7 +213,7 @@ def _first(
 def _growth(measured: Measurements) -> list[float]:
     """How many times as large each layer's weights are as at the start."""
     pairs = zip(measured.gains, measured.final_gains, strict=True)
-    return [after / before for before, after in pairs]
+    return [after / max(before, TINY) for before, after in pairs]
 
 
 def _lower_rate(config: Config, seen: str, otherwise: str = "") -> Cause:

@@ -9,9 +9,9 @@ orthonormal basis. The first layer's weights W become PW. As P has orthonormal r
 gradient descent on PW is that of the whole network on blurred images with equal weights in each
 block, weight decay, momentum and norms included. After each epoch the weights are spread over the
 pixels again, transpose(P) PW: there a network of 28x28 inputs is evaluated and kept, and from there
-whole images go on. Training on coarse images first is that of Touvron et al., "Fixing the
-train-test resolution discrepancy", 2019, and of Tan and Le, "EfficientNetV2" (progressive
-learning), 2021.
+training continues with whole images. Training on coarse images first is that of Touvron et al.,
+"Fixing the train-test resolution discrepancy", 2019, and of Tan and Le, "EfficientNetV2"
+(progressive learning), 2021.
 """
 
 from collections.abc import Sequence

@@ -4,11 +4,11 @@ Nothing here changes a bit of the training, and nothing is drawn at random.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from dlcli.data.datasets import Examples
 from dlcli.nn import neuron_health
 from dlcli.nn.network import Network, split_parameters
 from dlcli.nn.types import Array
@@ -19,7 +19,7 @@ _BATCHES, _LEAST_DISTANCE = 8, 64
 # Of a larger layer, so many weights, evenly spaced, stand for all in the ratio of update to weight.
 _MAX_WEIGHTS = 1 << 14
 # Images over which neurons are watched: enough for rare ones, and few enough to take no time.
-MAX_IMAGES = 500
+_MAX_IMAGES = 500
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class LayerRecord:
         for up to 16,384 of the weights. None if the weights are 0.
     dead, saturated
         The fraction of a hidden layer's neurons (see ``neuron_health``), over up to 500 of the
-        images that the epoch is validated with, else of the training images. None for the output
-        layer; ``saturated`` is None where the activation is unbounded.
+        images that the epoch is validated with, else of the training images, evenly spaced. None
+        for the output layer; ``saturated`` is None where the activation is unbounded.
     """
 
     gradient_norm: float
@@ -53,7 +53,6 @@ class LayerMetrics:
     """
 
     def __init__(self, network: Network, gradient: Array, steps: int) -> None:
-        self._activations = network.activations
         distance = max(-(-steps // _BATCHES), _LEAST_DISTANCE)
         self._measured = range(min(distance, steps) // 2, steps, distance)
         self._weights = [_some(weight) for weight in network.weights]
@@ -78,14 +77,14 @@ class LayerMetrics:
             self._ratios[layer] += step / norm if norm else math.inf
         self._before = []
 
-    def observe(self, hidden: Sequence[Array]) -> None:
-        """Look at the outputs of each hidden layer's neurons, shape (n, neurons)."""
-        for activation, outputs in zip(self._activations, hidden, strict=True):
-            part = outputs[:MAX_IMAGES]
-            saturated = neuron_health.saturated(activation, part)
+    def observe(self, network: Network, examples: Examples) -> None:
+        """Find the dead and saturated neurons of each hidden layer, over some of the images."""
+        *hidden, _ = network.layer_outputs(examples.evenly_spaced(_MAX_IMAGES).images)
+        for activation, outputs in zip(network.activations, hidden, strict=True):
+            saturated = neuron_health.saturated(activation, outputs)
             self._health.append(
                 (
-                    float(neuron_health.dead(activation, part).mean()),
+                    float(neuron_health.dead(activation, outputs).mean()),
                     None if saturated is None else float(saturated.mean()),
                 )
             )

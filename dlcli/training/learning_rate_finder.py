@@ -30,8 +30,12 @@ _MIN_STEPS, _MAX_STEPS = 100, 200
 _LOWEST, _HIGHEST = 1e-4, 1e2
 _SMOOTHING = 0.9  # the weight of the past in the running mean of the loss, over about ten steps
 _HALF_WINDOW = 4  # steps to each side, over which the slope is measured
-_STOP = 2.0  # times the first loss: the test is over
-_SMALLEST_FALL = 0.05  # of the first loss; less is noise
+# The median loss of so many steps, whose learning rates are too low to matter, is the loss before
+# training: that of one batch may be of a few odd images.
+_FIRST_STEPS = 2 * _HALF_WINDOW + 1
+_STOP = 4.0  # times the loss before training: the test is over
+# Of the loss before training. What is less, or less than the batches' losses differ, is noise.
+_SMALLEST_FALL = 0.05
 _DECADE = 10.0
 
 
@@ -44,24 +48,24 @@ class RangeTest:
     rates, losses, smoothed
         Of each step; ``smoothed`` is the running mean of the losses.
     steepest
-        The learning rate at which the loss fell fastest.
+        The learning rate at which the loss fell fastest. None if the weights were trained before,
+        and the loss is about as low as it can be.
     divergence
-        The one from which on the loss rose: half of what it had fallen was lost again. None if it
-        did not rise so far.
+        The one from which on the loss rose: half of what it had fallen was lost again or, if it
+        did not fall, the loss rose fourfold. None if it did not rise so far.
     """
 
     rates: tuple[float, ...]
     losses: tuple[float, ...]
     smoothed: tuple[float, ...]
-    steepest: float
+    steepest: float | None
     divergence: float | None
 
     @property
     def suggestion(self) -> float:
         """The steepest descent, but at most a tenth of the rate from which on the loss rose."""
-        if self.divergence is None:
-            return self.steepest
-        return min(self.steepest, self.divergence / _DECADE)
+        limit = self.rates[-1] if self.divergence is None else self.divergence / _DECADE
+        return limit if self.steepest is None else min(self.steepest, limit)
 
 
 def steps_of(config: Config, images: int) -> int:
@@ -83,7 +87,7 @@ def find(
     Raises
     ------
     ConfigError
-        The loss fell at no learning rate.
+        The loss fell at no learning rate, with random initial weights.
     """
     usual, steps = OPTIMIZERS[config.optimizer].usual_learning_rate, steps_of(config, len(train))
     rates = np.geomspace(usual * _LOWEST, usual * _HIGHEST, steps).tolist()
@@ -99,9 +103,14 @@ def find(
             smoothed.append(mean / (1 - _SMOOTHING ** len(losses)))
             if on_step is not None:
                 on_step(len(losses))
-            if smoothed[-1] > _STOP * smoothed[0]:
+            if len(losses) >= _FIRST_STEPS and smoothed[-1] > _STOP * _before_training(losses):
                 break
-    return _judged(rates, losses, smoothed)
+    return _result(rates, losses, smoothed, is_trained=config.init_from is not None)
+
+
+def _before_training(losses: Sequence[float]) -> float:
+    """The loss while the learning rate is too low to change it."""
+    return float(np.median(losses[:_FIRST_STEPS]))
 
 
 def _train(
@@ -143,25 +152,39 @@ def _split(block: Block, size: int) -> Iterator[tuple[Pixels | Array, Array, Arr
         yield block.images[block.rows[batch]], block.targets[batch], weights
 
 
-def _judged(
-    rates: Sequence[float], losses: Sequence[float], smoothed: Sequence[float]
+def _result(
+    rates: Sequence[float],
+    losses: Sequence[float],
+    smoothed: Sequence[float],
+    *,
+    is_trained: bool = False,
 ) -> RangeTest:
     curve = np.array(smoothed)
-    lowest = int(curve.argmin()) if len(curve) else 0
-    if not len(curve) or curve[0] - curve[lowest] < _SMALLEST_FALL * abs(curve[0]):
+    before, lowest, fall, noise = 0.0, 0, 0.0, 0.0
+    if len(curve) > _FIRST_STEPS:  # else the loss was infinite from the start
+        before = _before_training(losses)
+        lowest = int(curve[_FIRST_STEPS:].argmin()) + _FIRST_STEPS
+        fall = before - curve[lowest]
+        noise = float(np.std(curve[:lowest] - losses[:lowest]))
+    is_steep = fall > max(_SMALLEST_FALL * before, noise)
+    if not is_steep and not (is_trained and before):
         raise ConfigError(
             f"--find-learning-rate: the loss fell at no rate from {rates[0]:g} to {rates[-1]:g}; "
-            "check the labels, the initializer and the layers"
+            "check the labels, the initializer and the layers, or use a larger batch_size"
         )
-    slopes = curve[2 * _HALF_WINDOW :] - curve[: -2 * _HALF_WINDOW]
-    steepest = int(slopes[: max(lowest - _HALF_WINDOW, 1)].argmin()) + _HALF_WINDOW
-    lost = np.flatnonzero(curve[lowest:] > (curve[0] + curve[lowest]) / 2)
+    steepest = None
+    limit = _STOP * before
+    if is_steep:
+        slopes = curve[2 * _HALF_WINDOW :] - curve[: -2 * _HALF_WINDOW]
+        steepest = int(slopes[: lowest - _HALF_WINDOW].argmin()) + _HALF_WINDOW
+        limit = before - fall / 2
+    above = np.flatnonzero(curve[lowest:] > limit)
     ended = len(curve) < len(rates)  # the loss was no number any more
-    rose = lowest + int(lost[0]) if len(lost) else len(curve) - 1 if ended else None
+    rose = lowest + int(above[0]) if len(above) else len(curve) - 1 if ended else None
     return RangeTest(
         rates=tuple(rates[: len(curve)]),
         losses=tuple(losses),
         smoothed=tuple(smoothed),
-        steepest=rates[steepest],
+        steepest=None if steepest is None else rates[steepest],
         divergence=None if rose is None else rates[rose],
     )

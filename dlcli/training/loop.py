@@ -28,7 +28,7 @@ from dlcli.training.builders import make_backpropagation, make_learning_rates
 from dlcli.training.epoch_metrics import EpochMetrics, EpochRecord
 from dlcli.training.fewer_inputs import FewerInputs, fewer_inputs
 from dlcli.training.kept_epoch import Scores, replaces_kept
-from dlcli.training.layer_metrics import MAX_IMAGES, LayerMetrics
+from dlcli.training.layer_metrics import LayerMetrics
 from dlcli.training.state import TrainingState, why_finished
 from dlcli.training.threads import Threads
 
@@ -46,10 +46,6 @@ class Progress:
 _LOG = logging.getLogger(__name__)
 
 OnBlock = Callable[[Progress], None]
-
-# Without validation images, one in so many training images is shown to the network once more,
-# to see its neurons at work, and at least so many.
-_IMAGES_PER_OBSERVED, _LEAST_OBSERVED = 100, 100
 
 # Seconds to be saved for which it pays to import Numba and to load the kernels, in 0.5 s, or to
 # compile them once, in 2 s.
@@ -102,9 +98,9 @@ def fit(
         try:
             with np.errstate(over="ignore", invalid="ignore"):
                 metrics = trainer.train_epoch()
+                training_seconds = time.perf_counter() - started
                 scores = _validate(config, validation, state, trainer, weights)
-                if scores is None:
-                    _observe(state, train, trainer.layers)
+                trainer.layers.observe(state.evaluated_network, validation or train)
         except DivergenceError as error:
             classes = state.network.layer_sizes[-1]
             raise diagnosis.explained(error, config, classes, train) from error
@@ -119,7 +115,7 @@ def fit(
             learning_rate=trainer.learning_rate,
             gradient_norm=metrics.gradient_norm,
             seconds=seconds,
-            samples_per_second=len(train) / seconds,
+            samples_per_second=len(train) / training_seconds,
             layers=trainer.layers.records(),
             threads=None if threads is None else threads.count,
         )
@@ -333,7 +329,7 @@ def _validate(
     scores = logits = None
     network = state.evaluated_network
     if len(validation):
-        logits, outputs = network.infer(validation.images, trainer.layers.observe)
+        logits, outputs = network.infer(validation.images)
         labels, output_activation = validation.labels, network.output_activation
         loss = mean_loss(config.loss, output_activation, logits, labels, weights)
         if not math.isfinite(loss):
@@ -355,10 +351,3 @@ def _confusion(labels: Labels, predictions: npt.NDArray[np.intp], classes: int) 
     """How often each label (row) got each prediction (column), shape (classes, classes)."""
     pairs = labels.astype(np.intp) * classes + predictions
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
-
-
-def _observe(state: TrainingState, train: Examples, layers: LayerMetrics) -> None:
-    """Watch the neurons over a few training images, where no images are validated."""
-    few = max(len(train) // _IMAGES_PER_OBSERVED, _LEAST_OBSERVED)
-    images = train.images[: min(few, MAX_IMAGES)]
-    state.evaluated_network.infer(images, layers.observe)

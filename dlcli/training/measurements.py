@@ -18,7 +18,7 @@ from dlcli.training.state import TrainingState
 
 # Enough for every class to be there, and few enough to take no time.
 _MAX_IMAGES = 1000
-_TINY = 1e-30  # instead of a division by 0
+TINY = 1e-30  # instead of a division by 0
 
 
 @dataclass(frozen=True)
@@ -74,19 +74,18 @@ class Measurements(StartMeasurements):
 def measure_start(config: Config, classes: int, examples: Examples) -> StartMeasurements:
     """Measure the images, and the network with its initial weights."""
     with np.errstate(over="ignore", invalid="ignore"):
-        return _start(config, make_network(config, classes), _some(examples))
+        some = examples.evenly_spaced(_MAX_IMAGES)
+        return _start(config, make_network(config, classes), some)
 
 
 def measure(config: Config, state: TrainingState, examples: Examples) -> Measurements:
     """Measure a trained network, and the images and the weights it started with."""
+    statistics = state.network.statistics
+    before = statistics.copy()
     with np.errstate(over="ignore", invalid="ignore"):
-        return _all(config, state, _some(examples))
-
-
-def _some(examples: Examples) -> Examples:
-    """Up to 1,000 of the examples, evenly spaced."""
-    rows = np.linspace(0, len(examples) - 1, min(len(examples), _MAX_IMAGES)).astype(np.int64)
-    return examples.take(rows)
+        found = _all(config, state, examples.evenly_spaced(_MAX_IMAGES))
+    statistics[...] = before  # the forward pass of training moves them
+    return found
 
 
 def _start(config: Config, initial: Network, examples: Examples) -> StartMeasurements:
@@ -113,11 +112,11 @@ def _all(config: Config, state: TrainingState, examples: Examples) -> Measuremen
         **asdict(_start(config, initial, examples)),
         final_gains=_gains(network),
         changes=tuple(
-            _norm(new - old) / max(_norm(old), _TINY) if is_random else math.inf
+            _norm(new - old) / max(_norm(old), TINY) if is_random else math.inf
             for new, old in zip(network.weights, initial.weights, strict=True)
         ),
         gradients=tuple(_norm(part) / math.sqrt(part.size) for part in by_weights),
-        penalty=config.weight_decay * _norm(weights) / max(_norm(gradient), _TINY),
+        penalty=config.weight_decay * _norm(weights) / max(_norm(gradient), TINY),
         gradient_norm=state.gradient_norm,
         dead=tuple(float(neuron_health.dead(*layer).mean()) for layer in hidden),
         saturated=tuple(0.0 if flags is None else float(flags.mean()) for flags in saturated),
@@ -145,7 +144,7 @@ def _dropout_noise(config: Config, network: Network, examples: Examples) -> floa
 
     without = logits(0.0, 0.0)
     noise = np.square(logits(config.dropout, config.input_dropout) - without).mean()
-    return float(noise / max(without.var(axis=0).mean(), _TINY))
+    return float(noise / max(without.var(axis=0).mean(), TINY))
 
 
 def _gradient(config: Config, network: Network, examples: Examples) -> Array:

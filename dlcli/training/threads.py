@@ -62,9 +62,13 @@ class ThreadPolicy:
         """Choose among ``counts``, beginning with ``first``, by default with the highest."""
         self.counts = tuple(sorted({*counts, first or counts[-1]}))
         self.count = first or self.counts[-1]
-        self._fastest = dict.fromkeys(self.counts, math.inf)  # seconds an image, by count
         self._patience = _FIRST_PATIENCE
         self._since_calibration = math.inf if first is None else 0.0
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget how fast the blocks were: the next ones are of other images or networks."""
+        self._fastest = dict.fromkeys(self.counts, math.inf)  # seconds an image, by count
         self._seconds, self._images = 0.0, 0  # of the present span
 
     def choose(self, seconds: Mapping[int, float]) -> int:
@@ -124,6 +128,7 @@ class Threads:
     def start(self, trial: Trial, steps: int) -> None:
         """Choose a count before a training of ``steps`` steps, by trying one with each."""
         self._set(self.count)
+        self._policy.forget()
         if self.is_pinned or self._is_calibrated:
             return
         self._is_calibrated = True

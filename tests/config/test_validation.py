@@ -75,6 +75,9 @@ WRONG = {
     "schedule: falling": f"expected {', '.join(sorted(SCHEDULES))}, got falling",
     "warmup_epochs: 1\nschedule: one_cycle": "one_cycle has a warm-up of its own",
     "batch_norm: true\nbatch_size: 1": "one image has no variance",
+    "batch_norm: true\nbatch_size: 2": "two images have no variance",
+    "receptive_field: 0.4": "expected a number at least 0.5",
+    "epsilon: 1.0e-16\noptimizer: adam": "expected a number at least 1e-15",
     "warmup_epochs: 11": "11 epochs of warm-up do not fit into 10 epochs",
     "batch_size: 0": "expected a whole number at least 1",
     "batch_size: 32.0": "expected a whole number",
@@ -133,7 +136,7 @@ def test_of_a_file_that_is_no_config_the_first_fifty_problems_are_reported():
     [
         "warmup_epochs: 10",
         "hidden_layers: [64]\nactivation: [relu]",
-        "batch_norm: true\nbatch_size: 2",
+        "batch_norm: true\nbatch_size: 3",
         "validation_size: 0.9",
         "seed: 4294967295",
     ],

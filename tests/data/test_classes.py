@@ -1,5 +1,7 @@
 """Datasets of any number of classes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -87,3 +89,12 @@ def test_a_wanted_class_that_is_not_there_is_named():
         ConfigError, match=r"^classes: mine has no class 'x'; it has a, b \(2 classes"
     ):
         dataset_of(("a", "b")).of_classes(["a", "x"])
+
+
+@pytest.mark.parametrize(("missing", "part"), [("test", "test"), ("train", "training")])
+def test_wanted_classes_without_images_are_refused(missing, part):
+    whole = dataset_of(("a", "b", "c"))
+    examples = getattr(whole, missing)
+    without = replace(whole, **{missing: examples.take(examples.labels == 2)})
+    with pytest.raises(ConfigError, match=f"^classes: mine has no {part} images of these classes"):
+        without.of_classes(["a", "b"])

@@ -125,6 +125,12 @@ def test_a_receptive_field_is_a_gaussian_around_a_random_point(stddev):
     assert len(np.unique(peaks, axis=0)) > 250
 
 
+def test_the_smallest_receptive_field_is_a_few_pixels():
+    fields = receptive_fields(500, 0.5, np.random.default_rng(0))
+    assert np.isfinite(fields).all()
+    assert ((fields > 0.1 * fields.max(axis=0)).sum(axis=0) <= 9).all()
+
+
 def test_receptive_fields_keep_the_variance_of_the_weights_and_leave_other_layers_alone():
     networks = [Network([784, 300, 50, 10], ["relu", "relu"], "softmax") for _ in range(2)]
     for network, field in zip(networks, (None, 3.0), strict=True):

@@ -42,10 +42,10 @@ def values(*shape, seed=0):
     return found.astype(np.float32)
 
 
-def arguments(name, rows):
-    """What a kernel gets in training, for so many images."""
+def arguments(name, rows, columns=33):
+    """What a kernel gets in training, for so many images and neurons."""
     pixels, random = rows * 40, np.random.default_rng(rows)
-    hidden, by_class = values(rows, 33, seed=1), values(10, rows, seed=2).T
+    hidden, by_class = values(rows, columns, seed=1), values(10, rows, seed=2).T
     parameters, gradient, scratch, first, second = (values(pixels, seed=seed) for seed in range(5))
     step = [parameters, gradient, scratch, 0.01]
     betas = (0.9, 1 - 0.9, 0.999, 1 - 0.999)
@@ -61,7 +61,7 @@ def arguments(name, rows):
         "draw_mask": [random.integers(0, 1 << 16, pixels, np.uint16), 20_000, 1.44, first],
         "shift": [by_class, by_class.copy()],
         "softmax_error": [np.abs(by_class) + np.float32(0.1), by_class.copy(), by_class.copy()],
-        "backward": [hidden, values(rows, 33, seed=3), np.empty(33, np.float32)],
+        "backward": [hidden, values(rows, columns, seed=3), np.empty(columns, np.float32)],
         "add_penalty": [gradient, parameters, 0.01, scratch],
         "gradient_step": step,
         "momentum_step": [*step, first, 0.9],
@@ -69,12 +69,12 @@ def arguments(name, rows):
         "adam_step": [*step, first, np.abs(second), betas, 1e-8],
         "flush_subnormals": [values(pixels, seed=5)],
     }
-    return found.get(name, [hidden, values(33, seed=4), np.empty_like(hidden)])
+    return found.get(name, [hidden, values(columns, seed=4), np.empty_like(hidden)])
 
 
-def computed(name, rows, kernel):
+def computed(name, rows, kernel, columns=33):
     """The arrays of a kernel's arguments after it ran, but for those it may use as scratch."""
-    given = arguments(name, rows)
+    given = arguments(name, rows, columns)
     with np.errstate(all="ignore"):
         kernel(*given)
     arrays = [array for array in given if isinstance(array, np.ndarray)]
@@ -85,10 +85,12 @@ def computed(name, rows, kernel):
     return arrays
 
 
+@pytest.mark.parametrize("columns", [1, 33])
 @pytest.mark.parametrize("rows", [1, 2, 9, 128])
 @pytest.mark.parametrize("name", LOOPS)
-def test_numba_gives_the_bits_of_numpy(numba, name, rows):
-    expected, found = computed(name, rows, NUMPY[name]), computed(name, rows, numba[name])
+def test_numba_gives_the_bits_of_numpy(numba, name, rows, columns):
+    expected = computed(name, rows, NUMPY[name], columns)
+    found = computed(name, rows, numba[name], columns)
     for one, other in zip(expected, found, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -112,6 +114,7 @@ TRAININGS = [
     {"dropout": 0.3, "input_dropout": 0.2, "weight_averaging": 0.9, "max_norm": 1.0},
     {"batch_norm": True, "optimizer": "adam", "gradient_clip": 0.1},
     {"class_weights": "balanced", "batch_size": 7},
+    {"batch_size": 1, "hidden_layers": (9, 1, 9)},
     {"augmentation": Augmentation(rotation=10, shift=1, elastic_alpha=30, gamma=0.5)},
 ]
 

@@ -89,6 +89,31 @@ def test_a_run_of_an_older_version_has_no_film_and_gets_one(tmp_path, dataset):
     assert [frame.epoch for frame in film.read(run.path)] == [3, 4]
 
 
+def test_a_damaged_film_begins_anew_and_the_run_is_resumed(tmp_path, dataset):
+    run, state = start(tmp_path / "run", dataset)
+    train(run, state, 2)
+    (run.path / FILM).write_bytes(b"")
+    with resume.opened(run.path, (), ()) as opened:
+        assert isinstance(opened, resume.Resumption)
+        (warning,) = opened.warnings(1)
+        assert warning.startswith(f"{run.path / FILM}: ")
+        assert warning.endswith("; the film begins anew")
+        again, state = opened.start(dataset, Threads([1])), opened.saved.state
+        train(again, state)
+    assert [frame.epoch for frame in film.read(run.path)] == [3, 4]
+
+
+def test_the_last_frame_is_whole_if_the_run_was_killed_before_its_end(tmp_path, dataset):
+    config = msgspec.structs.replace(CONFIG, epochs=21)
+    run, state = start(tmp_path / "run", dataset, config)
+    train(run, state)
+    saved = resume.read(run.path)
+    Run(run.path, config, dataset, Threads([1])).finish(saved.state)
+    last = film.read(run.path)[-1]
+    assert last.epoch == 21
+    assert last.confusion is not None
+
+
 def arrays(**changes: Any) -> bytes:
     usual: dict[str, Any] = {
         "epochs": np.array([0, 1], np.int32),

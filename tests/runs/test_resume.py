@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from dlcli.config.schema import DatasetPart
 from dlcli.data.splits import split_validation
 from dlcli.errors import CheckpointError, ConfigError
 from dlcli.runs import checkpoint, directory, listing, metrics_log, resume
@@ -163,6 +164,10 @@ def test_more_epochs_are_remembered_even_if_the_run_stops_at_once(tmp_path, data
     ("change", "message"),
     [
         ({"seed": 9, "epochs": 9}, r"min_gradient_norm may be changed, not seed \(0 -> 9\)"),
+        (
+            {"dataset": (DatasetPart(name="sample", weight=2.0),)},
+            r"min_gradient_norm may be changed, not dataset",
+        ),
         ({"epochs": 1}, "the run has done 2 epochs, more than 1"),
     ],
 )

@@ -105,6 +105,25 @@ def test_wrong_labels_are_no_fault_of_the_hyperparameters(train):
     assert cause.advice == "check the labels, or train for more epochs"
 
 
+@pytest.mark.parametrize(("classes", "bound"), [(2, 5 / 9), (3, 11 / 27), (10, 0.2)])
+def test_what_is_near_guessing_depends_on_the_number_of_classes(train, classes, bound):
+    few = replace(train, labels=train.labels % classes)
+    config = from_builtins({"hidden_layers": []}, "test")
+    state = initial_state(config, classes)
+    assert diagnosis.why_nothing_was_learned(config, state, few, bound - 0.01) is not None
+    assert diagnosis.why_nothing_was_learned(config, state, few, bound + 0.01) is None
+
+
+def test_looking_for_the_cause_changes_no_bit_of_the_network(train):
+    settings = {"batch_norm": True, "dropout": 0.5, "epochs": 1}
+    config = from_builtins({"hidden_layers": [9]} | settings, "test")
+    state = initial_state(config, 10)
+    list(fit(config, train, NONE, state))
+    before = {name: array.tobytes() for name, array in state.arrays().items()}
+    diagnosis.why_nothing_was_learned(config, state, train, 0.1)
+    assert {name: array.tobytes() for name, array in state.arrays().items()} == before
+
+
 @pytest.mark.parametrize(
     ("accuracy", "told"), [(0.19, True), (0.05, True), (0.2, False), (0.9, False), (None, False)]
 )

@@ -50,10 +50,9 @@ def test_gradients_and_updates_are_those_of_each_layers_weights(some, none):
 
 def test_neurons_are_watched_over_the_validation_images(some):
     config = Config(epochs=1, learning_rate=20.0, gradient_clip=30.0, **LAYERS)
-    seen: list[np.ndarray] = []
     record, state = after_one_epoch(config, some, some)
-    state.network.infer(some.images, lambda hidden: seen.extend(values.copy() for values in hidden))
-    for layer, outputs in zip(record.layers, seen, strict=False):
+    *hidden, _ = state.network.layer_outputs(some.images)
+    for layer, outputs in zip(record.layers, hidden, strict=False):
         assert layer.dead == neuron_health.dead("tanh", outputs).mean()
         saturated = neuron_health.saturated("tanh", outputs)
         assert saturated is not None
@@ -71,6 +70,19 @@ def test_without_validation_images_neurons_are_watched_over_training_images(some
     assert dead is not None
     assert dead >= 5 / 20
     assert record.layers[0].saturated is None
+
+
+def test_neurons_are_watched_over_images_from_all_over_the_dataset(some):
+    """Some datasets are sorted by class."""
+    config = Config(epochs=1, learning_rate=20.0, gradient_clip=30.0, **LAYERS)
+    rows = np.argsort(np.tile(some.labels, 10), kind="stable")
+    many = Examples(np.tile(some.images, (10, 1))[rows], np.tile(some.labels, 10)[rows])
+    record, state = after_one_epoch(config, some, many)
+    *hidden, _ = state.network.layer_outputs(many.evenly_spaced(500).images)
+    for layer, outputs in zip(record.layers, hidden, strict=False):
+        saturated = neuron_health.saturated("tanh", outputs)
+        assert saturated is not None
+        assert layer.saturated == saturated.mean()
 
 
 def test_weights_of_zero_have_no_ratio(some, none):
@@ -91,7 +103,7 @@ def test_of_a_large_layer_some_weights_of_every_neuron_stand_for_all(shape):
     metrics.before_step(0)
     network.weights[1][...] *= np.linspace(0.9, 1, neurons)
     metrics.after_step()
-    metrics.observe([np.zeros((1, inputs)), np.zeros((1, neurons))])
+    metrics.observe(network, Examples(np.zeros((1, 784), np.uint8), np.zeros(1, np.uint8)))
     change = np.sqrt(np.square(np.linspace(0.1, 0, neurons)).mean())
     assert metrics.records()[1].update_ratio == pytest.approx(change, rel=0.05)
 

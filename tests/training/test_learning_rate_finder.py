@@ -1,5 +1,6 @@
 """The range test finds the learning rate at which the loss falls fastest, and where it rises."""
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -24,16 +25,16 @@ def test_known_curves_are_read_right():
     at = np.log10(rates)
     fall = 2 - 1.5 / (1 + np.exp(-8 * (at + 2)))  # falls fastest at 0.01
     rise = np.maximum(at, 0) * 3  # rises from 1 on
-    found = learning_rate_finder._judged(rates.tolist(), fall.tolist(), (fall + rise).tolist())
+    found = learning_rate_finder._result(rates.tolist(), fall.tolist(), (fall + rise).tolist())
     assert found.steepest == pytest.approx(0.01, rel=0.15)
     assert found.divergence == pytest.approx(10**0.25, rel=0.15)  # half of 1.5 is lost again
     assert found.suggestion == found.steepest
-    early = learning_rate_finder._judged(
+    early = learning_rate_finder._result(
         rates.tolist(), fall.tolist(), (fall + np.maximum(at + 1.5, 0) * 9).tolist()
     )
     assert early.divergence is not None
     assert early.suggestion == pytest.approx(early.divergence / 10)
-    flat = learning_rate_finder._judged(rates.tolist(), fall.tolist(), fall.tolist())
+    flat = learning_rate_finder._result(rates.tolist(), fall.tolist(), fall.tolist())
     assert (flat.divergence, flat.suggestion) == (None, flat.steepest)
 
 
@@ -68,6 +69,36 @@ def test_the_suggested_rate_trains_well(settings, train):
     *_, last = fit(config, train, train, initial_state(config, 10))
     assert last.validation_accuracy is not None
     assert last.validation_accuracy > 0.8
+
+
+def test_the_first_batch_alone_neither_ends_the_test_nor_hides_the_fall(train):
+    """Batches of one image have losses far apart."""
+    config = Config(hidden_layers=(12,), batch_size=1, initializer="normal", initializer_stddev=0.5)
+    refused = 0
+    for seed in range(20):
+        seeded = msgspec.structs.replace(config, seed=seed)
+        try:
+            found = find(seeded, train, initial_state(seeded, 10), DIGITS)
+        except ConfigError as error:
+            assert "use a larger batch_size" in str(error)  # noqa: PT017 - some seeds are refused
+            refused += 1
+        else:
+            assert len(found.losses) > 50
+            assert found.rates[0] < found.suggestion < found.rates[-1]
+    assert refused < 10
+
+
+def test_trained_weights_get_a_tenth_of_the_rate_that_spoils_them(sample):
+    """Their loss cannot fall much more; what it falls is noise."""
+    config = Config(hidden_layers=(30,), batch_size=32, epochs=8, learning_rate=0.02)
+    state, rows = initial_state(config, 10), np.arange(len(sample.train))
+    seen, others = sample.train.take(rows % 2 == 0), sample.train.take(rows % 2 == 1)
+    list(fit(config, seen, others, state))
+    config = msgspec.structs.replace(config, init_from="pretrained")
+    found = find(config, others, state, DIGITS)
+    assert found.steepest is None
+    assert found.divergence is not None
+    assert found.suggestion == found.divergence / 10
 
 
 def test_the_same_config_gives_the_same_rates(train):

@@ -202,8 +202,7 @@ def test_each_step_has_the_rate_of_the_schedule_and_the_record_the_last(data, mo
 
 def test_seconds_and_speed_fit_together(data):
     (record,), _ = train(small(epochs=1), data)
-    assert record.seconds > 0
-    assert record.samples_per_second == pytest.approx(60 / record.seconds)
+    assert 0 < 60 / record.samples_per_second <= record.seconds
 
 
 @pytest.mark.parametrize("settings", [{"dropout": 0.3}, {"input_dropout": 0.3}], ids=str)

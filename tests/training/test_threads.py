@@ -49,6 +49,15 @@ def test_blocks_that_are_far_slower_than_the_best_need_one(seconds):
     assert policy.choose(BUSY) == 1
 
 
+def test_how_fast_other_images_were_is_forgotten():
+    """After epochs of images of half the size, whole ones are no reason to calibrate."""
+    policy = ThreadPolicy([1, 2])
+    policy.choose(QUIET)
+    assert calibrations(policy, 0.02, 1000) == []
+    policy.forget()
+    assert calibrations(policy, 0.1, 1000) == []
+
+
 def test_a_slow_block_among_fast_ones_needs_none():
     """As when the user stops and continues the process for a moment."""
     policy = ThreadPolicy([1, 2])
