@@ -364,6 +364,8 @@ def refuse_full_folder(folder: Path, *, force: bool) -> None:
     ConfigError
         The path is a file, or the folder is not empty.
     """
+    if str(folder) == "-":
+        raise ConfigError("-: name a folder; stdout is for the result")
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder}: is a file, not a folder")
     if folder.is_dir() and any(folder.iterdir()) and not force:

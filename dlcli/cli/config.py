@@ -1,12 +1,13 @@
 """``dlcli config``: look at configurations without training."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from dlcli.cli import options
+from dlcli.cli import layout, options
 from dlcli.cli.completion import complete_config
 from dlcli.cli.help import Group
 from dlcli.cli.loading import load_config
@@ -61,8 +62,10 @@ def list_configs(output_format: str) -> None:
         print_json([asdict(shipped) for shipped in found])
         return
     for shipped in found:
-        echo(f"{shipped.name:<12}{shipped.title}")
-        echo(f"{'':<12}{shipped.dataset}: {shipped.result or 'not measured'}")
+        measured = f"{shipped.dataset}: {shipped.result or 'not measured'}"
+        for name, text in ((shipped.name, shipped.title), ("", measured)):
+            for line in layout.beside(name, 12, text, layout.width(sys.stdout)):
+                echo(line)
     message("to train with one: dlcli train --config quickstart")
 
 

@@ -47,6 +47,8 @@ class _NameOrFolder(options.PathType):
         is_path = "/" in text or os.sep in text or os.path.lexists(text)
         if text not in DATASETS and is_path:
             return super().convert(value, param, ctx)
+        if text not in DATASETS:
+            self.fail(f"{text!r}: no such folder, and not one of {', '.join(downloadable())}")
         return _Name.convert(value, param, ctx)
 
 

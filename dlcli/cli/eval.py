@@ -164,7 +164,12 @@ def _refuse_contradictions(folds: int | None) -> None:
         for name in context.params
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
-    options = {"split": "--split", "dataset": "--dataset", "predictions_path": "--predictions"}
+    options = {
+        "split": "--split",
+        "dataset": "--dataset",
+        "predictions_path": "--predictions",
+        "tta": "--tta",
+    }
     if folds is None:
         for name, option in (("sources", "--config"), ("overrides", "--set")):
             if name in given:
@@ -269,7 +274,7 @@ def _write_predictions(path: Path, result: "Evaluation") -> None:
     numbers = zip(*(array.tolist() for array in arrays), strict=True)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["index", "label", "answer", *(f"p{name}" for name in names)])
+    writer.writerow(["index", "label", "prediction", *(f"p{name}" for name in names)])
     for index, (label, prediction, probabilities) in enumerate(numbers):
         shown = [f"{probability:.6g}" for probability in probabilities]
         writer.writerow([index, names[label], names[prediction], *shown])

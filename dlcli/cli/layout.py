@@ -38,6 +38,18 @@ def lines(pieces: Sequence[str], limit: int | None) -> list[str]:
     return [line.rstrip() for line in found]
 
 
+def beside(name: str, column: int, text: str, limit: int | None) -> list[str]:
+    """A name, and a text beside it from ``column`` on, in several lines where one does not fit."""
+    import textwrap
+
+    if limit is None:
+        return [f"{name:<{column}}{text}"]
+    first, rest = f"{name:<{column}}", " " * column
+    return textwrap.wrap(
+        text, max(limit, 2 * column), initial_indent=first, subsequent_indent=rest
+    ) or [first.rstrip()]
+
+
 def table(cells: Sequence[Sequence[str]], left: int, limit: int | None) -> Iterator[str]:
     """The rows of a table in aligned columns, the first ``left`` of them left-aligned.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from dlcli.cli import layout, options
 from dlcli.cli.completion import complete_lesson
@@ -80,6 +81,7 @@ def command(
       dlcli lesson ./mine.yaml --format json
     """
     if name is None:
+        _refuse_without_name()
         _list_lessons(output_format)
         return
     from dlcli.lessons import catalog, reader
@@ -111,6 +113,17 @@ def command(
         if not webbrowser.open(page.resolve().as_uri()):
             warn("no web browser was found")
     _check(result, overrides)
+
+
+def _refuse_without_name() -> None:
+    """Refuse the options that are for running a lesson, where none is named."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        given = context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE
+        if given and parameter.name not in {"output_format", "debug", "quiet"}:
+            raise click.UsageError(
+                f"{max(parameter.opts, key=len)} is for a lesson; name one, as in: dlcli lesson 1"
+            )
 
 
 def _list_lessons(output_format: str) -> None:
@@ -234,6 +247,9 @@ def _show(result: "Result", predicted: int | None) -> None:
     else:
         _markdown(f"You expected {predicted}, but the answer is {answer}")
     echo()
+    if result.lesson.caution:
+        _markdown(result.lesson.caution)
+        echo()
     for claim in result.claims:
         _markdown(f"- {'' if claim.held else 'DID NOT HOLD: '}{claim.says}")
     for chart in result.charts:

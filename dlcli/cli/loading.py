@@ -1,5 +1,6 @@
 """What commands load: models, datasets, optional extras; and the threads they compute with."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -10,7 +11,7 @@ import click
 
 from dlcli.cli import output
 from dlcli.cli.download_progress import DownloadProgress
-from dlcli.errors import ConfigError, DatasetError
+from dlcli.errors import CheckpointError, ConfigError, DatasetError
 from dlcli.files import quoted
 
 if TYPE_CHECKING:
@@ -86,7 +87,12 @@ def load_default_model(arguments: str = "pretrained", *, or_pretrained: bool = F
     from dlcli.runs import lookup
 
     default = default_model(arguments, or_pretrained=or_pretrained)
-    model = lookup.load_named(default.name)
+    try:
+        model = lookup.load_named(default.name)
+    except CheckpointError as error:
+        if default.name != os.environ.get("DLCLI_MODEL"):
+            raise
+        raise CheckpointError(f"{error} (DLCLI_MODEL names it)") from error
     say_default(str(model.path), default.note)
     return model
 

@@ -55,6 +55,8 @@ class PathType(click.Path):
         ctx: click.Context | None,
     ) -> Any:
         """Expand the home directory, then check the path."""
+        if not os.fspath(value):  # as of a variable that is not set
+            self.fail("the path is empty", param, ctx)
         return super().convert(expand_home(os.fspath(value)), param, ctx)
 
 

@@ -69,6 +69,8 @@ def command(
     from dlcli.files import refuse_to_overwrite
     from dlcli.runs import lookup
 
+    if dataset is not None and what not in {"confusion", "errors"}:
+        raise click.UsageError(f"--dataset is for --what confusion and errors, not for {what}")
     if len(paths) > 1 and what != "curves":
         raise click.UsageError(f"--what {what} draws one model, not {len(paths)}")
     with needs("report"):

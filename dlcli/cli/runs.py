@@ -1,12 +1,13 @@
 """``dlcli runs``: list, show and remove training runs."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dlcli.cli import options
+from dlcli.cli import layout, options
 from dlcli.cli.completion import complete_run
 from dlcli.cli.help import Group
 from dlcli.cli.output import can_ask, echo, message, print_csv, print_json, print_table, printable
@@ -88,9 +89,12 @@ def list_runs(**choices: Any) -> None:
 def _list(
     runs_dir: Path, sort_key: str, filters: tuple[str, ...], output_format: str, *, reverse: bool
 ) -> None:
+    from dlcli.errors import ConfigError
     from dlcli.runs import listing
 
     conditions = [condition(text) for text in filters]
+    if runs_dir.is_file():
+        raise ConfigError(f"{runs_dir}: is a file, not a folder of runs")
     if not runs_dir.exists():
         message(f"{runs_dir}: no such folder, so there are no runs yet")
     found = [row for row in listing.list_runs(runs_dir) if all(c(row) for c in conditions)]
@@ -189,12 +193,15 @@ def _print_facts(
         "kept epoch": kept,
         "settings": settings,
         "files": f"{', '.join(files)} ({megabytes:.1f} MB)",
-        "next": f"dlcli eval {quoted(Path(row['run']))}",
     }
     if ended is not None:
         facts["parameters"] = f"{ended.parameters:,}"
+    following = {"finished": "dlcli eval", "unfinished": "dlcli train --resume"}
+    if row["status"] in following:
+        facts["next"] = f"{following[row['status']]} {quoted(Path(row['run']))}"
     for name, text in facts.items():
-        echo(f"{name:<12}{printable(text)}")
+        for line in layout.beside(name, 12, printable(text), layout.width(sys.stdout)):
+            echo(line)
 
 
 @command.command("rm")

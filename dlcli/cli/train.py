@@ -103,7 +103,7 @@ def command(
       dlcli train -c mnist --set epochs=20 --set 'hidden_layers=[256,128]'
       run=$(dlcli train -c mnist -q) && dlcli eval "$run"
       dlcli train --resume runs/latest --set epochs=40
-      dlcli train -c finetune --init pretrained --set dataset=./mine
+      dlcli train -c finetune --init pretrained --set 'dataset=[mnist, ./mine]'
       dlcli train -c mnist --tensorboard; tensorboard --logdir runs
       dlcli train -c quickstart --find-learning-rate --plot rates.png
     """

@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from dlcli.config.messages import allowed_names, allows_any_text, shown
+from dlcli.config.messages import allowed_names, allows_any_text, shortened, shown
+from dlcli.config.schema import DatasetPart
 from dlcli.config.yaml_loader import SET, Setting, parse_value
 from dlcli.errors import ConfigError
 from dlcli.files import quoted
@@ -106,8 +107,19 @@ def hint_at_value(key: str, setting: Setting, kind: Any) -> str:
     if key == "validation_split" and isinstance(setting.value, int | float):  # Keras' name for it
         size = as_typed("validation_size", setting.value, setting.origin)
         return f"; did you mean {size if setting.origin == SET else f'validation_size: {size}'}?"
+    if key == "dataset" and isinstance(setting.value, list):
+        return _hint_at_parts(setting.value)
     if key == _MAPPING:
         return f"; for example {as_typed(key, {'rotation': 15}, setting.origin)}"
+    return ""
+
+
+def _hint_at_parts(parts: list[Any]) -> str:
+    """A hint at an unknown key in the mapping of a dataset that is part of a mixture."""
+    known = [field.name for field in msgspec.structs.fields(DatasetPart)]
+    for name in (name for part in parts if isinstance(part, dict) for name in part):
+        if name not in known:
+            return f"; a dataset has {' and '.join(known)}, not {shortened(str(name))}"
     return ""
 
 

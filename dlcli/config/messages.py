@@ -68,7 +68,8 @@ def _in_words(schema: dict[str, Any], *, plural: bool = False) -> str:
     if "enum" in schema:
         return ", ".join(sorted(schema["enum"]))
     if schema["type"] == "array":
-        return f"a list of {_in_words(schema['items'], plural=True)}"
+        least = f"at least {schema['minItems']} " if schema.get("minItems", 0) > 1 else ""
+        return f"a list of {least}{_in_words(schema['items'], plural=True)}"
     if schema["type"] == "object":
         return f"a mapping of names to {_in_words(schema['additionalProperties'], plural=True)}"
     word: str = {

@@ -39,9 +39,10 @@ def described() -> Iterator[ShippedConfig]:
     """What each shipped config is for, by its own comments."""
     for name, path in shipped_configs().items():
         lines = path.read_text(encoding="utf-8").splitlines()
+        title = " ".join(line.removeprefix("# ") for line in lines[: lines.index("#")])
         results = (match[1] for line in lines if (match := _RESULT.fullmatch(line)))
         dataset = load([name]).dataset_name
-        yield ShippedConfig(name, lines[0].removeprefix("# "), dataset, next(results, None))
+        yield ShippedConfig(name, title, dataset, next(results, None))
 
 
 def commented(config: Config, path: Path) -> str:

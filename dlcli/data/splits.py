@@ -75,8 +75,8 @@ def _validation_count(train: Examples, size: float) -> int:
     count = max(1, round(size * len(train))) if 0 < size < 1 else int(size)
     if count >= len(train):
         raise ConfigError(
-            f"validation_size {size:g}: no images would be left to train on; "
-            f"there are {len(train):,} training images"
+            f"validation_size {size:g}: no images would be left to train on; there are "
+            f"{len(train):,} training images; hold out a tenth with --set validation_size=0.1"
         )
     return count
 

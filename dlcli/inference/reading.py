@@ -218,8 +218,8 @@ def read_picture(
 def _refuse_other_classes(model: Model) -> None:
     if not model.metadata.reads_drawn_digits:
         raise CheckpointError(
-            f"{model.path}: cannot read numbers: it was not trained on light digits on a dark "
-            "ground; use another model, such as pretrained"
+            f"{model.path}: cannot read numbers: it was not trained on all ten digits, light on a "
+            "dark background; use another model, such as pretrained"
         )
 
 

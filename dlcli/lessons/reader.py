@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dlcli.config import files
 from dlcli.config.hints import did_you_mean
 from dlcli.config.messages import shortened, written
-from dlcli.config.schema import to_builtins
+from dlcli.config.schema import CLASS_WEIGHTS, to_builtins
 from dlcli.config.validation import resolve
 from dlcli.config.yaml_loader import (
     MAX_BYTES,
@@ -49,6 +49,7 @@ class Lesson:
     """A lesson that was read and checked.
 
     ``path`` is its file, for messages; ``bars`` and ``pictures`` have the number of the chart.
+    ``overrides`` are the settings that the learner changed, as ``KEY=VALUE``.
     """
 
     name: str
@@ -59,6 +60,18 @@ class Lesson:
     rules: tuple[Formula, ...]
     bars: dict[tuple[int, str], Formula]
     pictures: dict[int, Formula]
+    overrides: tuple[str, ...] = ()
+
+    @property
+    def caution(self) -> str:
+        """What to keep in mind when reading the texts of a lesson that was changed, in Markdown."""
+        if not self.overrides:
+            return ""
+        changed = ", ".join(f"`{each}`" for each in self.overrides)
+        return (
+            f"You changed {changed}. What was measured is of your networks; the sentences around "
+            "it, with their numbers of epochs, neurons and so on, are of the lesson's."
+        )
 
     def descriptions(self) -> list[str]:
         """Each network in a line of Markdown: its name, and its settings that most have not."""
@@ -149,7 +162,15 @@ class _Checker:
             self._check_text(place, text)
         configs = self._configs(overrides)
         return Lesson(
-            name, self._document.path, content, configs, figures, tuple(rules), bars, pictures
+            name=name,
+            path=self._document.path,
+            file=content,
+            configs=configs,
+            figures=figures,
+            rules=tuple(rules),
+            bars=bars,
+            pictures=pictures,
+            overrides=tuple(overrides),
         )
 
     def _check_kind_and_names(self) -> None:
@@ -263,6 +284,12 @@ class _Checker:
         own: dict[str, list[str]] = {name: [] for name in names}
         for override in overrides:
             group, dot, rest = override.partition(".")
+            if dot and "=" not in group and group not in {*names, "augmentation", CLASS_WEIGHTS}:
+                hint = did_you_mean(group, names, {})
+                raise ConfigError(
+                    f"--set {shortened(override)}: there is no network {shortened(group)}{hint}; "
+                    f"the lesson has {', '.join(names)}"
+                )
             for name in [group] if dot and group in names else names:
                 own[name].append(rest if dot and group in names else override)
         base = self._settings(("base",), self._content.base)

@@ -37,6 +37,7 @@ def render(result: Result) -> bytes:
             for name, trained in result.trained.items()
         ],
         descriptions=[next(iter(texts.blocks(line))) for line in lesson.descriptions()],
+        caution=next(iter(texts.blocks(lesson.caution)), None),
         claims=[(next(iter(texts.blocks(each.says))), each) for each in result.claims],
         charts=drawn,
         pictures=_pictures,

@@ -9,6 +9,7 @@ from dlcli.data.classes import are_digits
 from dlcli.data.datasets import Examples
 from dlcli.evaluation import metrics
 from dlcli.evaluation.compare import compare
+from dlcli.nn.schedules import SCHEDULES
 from dlcli.report import (
     charts,
     curves,
@@ -97,6 +98,7 @@ def _section(identity: str, entry: EvaluatedModel, test: Examples) -> dict[str, 
         "entry": entry,
         "names": scores.class_names,
         "word": "digit" if are_digits(scores.class_names) else "class",
+        "depends_on_epochs": SCHEDULES[entry.config.schedule].depends_on_epochs,
         "changed_settings": tables.changed_settings(entry.config),
         "config": to_yaml(entry.config),
         "curves": curves.of_model(identity, entry),

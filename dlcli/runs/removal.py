@@ -35,6 +35,7 @@ def remove(run: Path) -> bool:
     ConfigError
         A process is training in it.
     """
+    run = run.resolve()  # also of "." and of "runs/a/../b"
     latest = run.parent / LATEST
     target = directory.follow_link(latest)
     is_latest = target != latest and target.resolve() == run.resolve()

@@ -19,10 +19,13 @@ _KEYS = {
     "network": "hidden_layers",
 }
 _TEXTS = ("run", "status", "hidden_layers", "dataset", "trained")
+STATUSES = ("finished", "unfinished", "diverged", "unreadable", "damaged")
 _NUMBERS = ("epochs", "best_epoch", "validation_accuracy", "validation_loss", "seconds")
 SORT_KEYS = ("trained", "run", "status", "epochs", "accuracy", "loss", "time", "network", "dataset")
 
 _FILTER = re.compile(r"\s*(\w+)\s*(<=|>=|!=|=|<|>)\s*(.*?)\s*", re.DOTALL)
+# A date and time of ISO 8601 in UTC, or its beginning.
+_TIME = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d(:\d\d(:\d\d.*)?)?)?)?)?")
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
     "!=": operator.ne,
@@ -83,6 +86,10 @@ def _number_condition(key: str, sign: str, limit: float) -> Callable[[Row], bool
 def _text_condition(text: str, key: str, sign: str, value: str) -> Callable[[Row], bool]:
     if sign not in {"=", "!="} and key != "trained":
         raise ConfigError(f"--filter {text}: {key} is a text; compare it by = or !=")
+    if sign not in {"=", "!="} and not _TIME.fullmatch(value):
+        raise ConfigError(f"--filter {text}: expected a date, as in 'trained<2026-01-31'")
+    if key == "status" and not any(fnmatchcase(status, value) for status in STATUSES):
+        raise ConfigError(f"--filter {text}: a status is one of {', '.join(STATUSES)}")
 
     def is_met(row: Row) -> bool:
         found = network(row[key]) if key == "hidden_layers" else row[key] or "-"

@@ -58,11 +58,17 @@ def test_the_cache_may_be_elsewhere(mirror, dlcli, workdir, monkeypatch, way):
     assert not list((workdir / "data").iterdir())
 
 
-@pytest.mark.parametrize("command", ["fetch", "verify"])
-def test_an_unknown_dataset_is_wrong_usage(dlcli, command):
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("fetch", "'mnits' is not one of 'mnist', 'fashion-mnist', 'kmnist'"),
+        ("verify", "'mnits': no such folder, and not one of mnist, fashion-mnist, kmnist"),
+    ],
+)
+def test_an_unknown_dataset_is_wrong_usage(dlcli, command, message):
     result = dlcli("data", command, "mnits")
     assert (result.code, result.stdout) == (2, "")
-    assert "'mnits' is not one of 'mnist', 'fashion-mnist', 'kmnist'" in result.stderr
+    assert message in result.stderr
 
 
 def test_a_fetch_without_a_good_mirror_exits_with_3(httpserver, mirror, dlcli, monkeypatch):

@@ -147,10 +147,10 @@ def test_every_prediction_is_written_as_csv(dlcli, trained_model, sample, expect
     with Path("answers.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     digits = [f"p{digit}" for digit in range(10)]
-    assert list(rows[0]) == ["index", "label", "answer", *digits]
+    assert list(rows[0]) == ["index", "label", "prediction", *digits]
     assert [int(row["index"]) for row in rows] == list(range(2000))
     assert [int(row["label"]) for row in rows] == sample.test.labels.tolist()
-    assert [int(row["answer"]) for row in rows] == expected.predictions.tolist()
+    assert [int(row["prediction"]) for row in rows] == expected.predictions.tolist()
     probabilities = [[float(row[digit]) for digit in digits] for row in rows]
     np.testing.assert_allclose(probabilities, expected.probabilities, rtol=1e-5)
 
@@ -162,7 +162,7 @@ def test_predictions_are_replaced_only_with_force(dlcli, trained_model, workdir)
     assert result.stderr == "Error: answers.csv: exists already; add --force to replace it\n"
     assert Path("answers.csv").read_text() == "mine"
     assert dlcli("eval", trained_model, "--predictions", "answers.csv", "--force").code == 0
-    assert Path("answers.csv").read_text().startswith("index,label,answer,p0,")
+    assert Path("answers.csv").read_text().startswith("index,label,prediction,p0,")
 
 
 def test_predictions_need_a_folder_that_exists(dlcli, trained_model):

@@ -30,6 +30,8 @@ def test_the_environment_and_then_the_latest_run_name_the_model(
     monkeypatch.setenv("DLCLI_MODEL", str(trained_model))
     assert dlcli("eval").stderr == f"Model: {trained_model / 'best.npz'}\n"
     assert dlcli("eval", "runs/trained").stderr == "Model: runs/trained/best.npz\n"
+    monkeypatch.setenv("DLCLI_MODEL", "nosuch")
+    assert "(DLCLI_MODEL names it)" in dlcli("eval").stderr
 
 
 @pytest.fixture

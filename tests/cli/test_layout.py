@@ -55,6 +55,17 @@ def test_lines_are_broken_before_the_piece_that_does_not_fit():
     assert layout.lines(pieces, 5) == ["2,000 images;", "  1,992 correct,", "  8 wrong"]
 
 
+def test_a_text_beside_a_name_is_broken_between_words():
+    text = "Learn to read digits in a few seconds"
+    assert layout.beside("quick", 8, text, None) == [f"quick   {text}"]
+    assert layout.beside("quick", 8, text, 26) == [
+        "quick   Learn to read",
+        "        digits in a few",
+        "        seconds",
+    ]
+    assert layout.beside("quick", 8, "", 26) == ["quick"]
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True

@@ -50,6 +50,28 @@ def test_a_teachers_lesson_says_what_is_tried_and_what_happened(dlcli, mine):
     assert "Training 2 networks" in result.stderr
 
 
+def test_a_changed_lesson_says_that_its_sentences_are_of_the_lesson(dlcli, mine):
+    result = dlcli("lesson", mine, "--set", "epochs=1", "--set", "fast.batch_size=50")
+    assert "You changed epochs=1, fast.batch_size=50." in " ".join(result.stdout.split())
+    assert "You changed" in Path("lesson-mine.html").read_text()
+    assert "You changed" not in dlcli("lesson", mine, "--force").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["mine.yaml", "--set", "fsat.epochs=1"], "there is no network fsat; did you mean fast?"),
+        (["--open"], "--open is for a lesson; name one, as in: dlcli lesson 1"),
+        (["--set", "epochs=1"], "--set is for a lesson; name one, as in: dlcli lesson 1"),
+    ],
+)
+@pytest.mark.usefixtures("mine")
+def test_an_option_without_its_lesson_or_network_is_refused(dlcli, arguments, message):
+    result = dlcli("lesson", *arguments)
+    assert (result.code, result.stdout) == (2, "")
+    assert message in result.stderr
+
+
 def test_json_has_the_claims_with_their_figures_and_no_page(dlcli, mine):
     result = dlcli("lesson", mine, "--format=json")
     assert result.code == 0, result.stderr

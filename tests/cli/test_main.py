@@ -33,6 +33,8 @@ from dlcli.cli.main import run
         (["config", "check"], "(see: dlcli config check --help)\n"),
         (["train", "--threads", "0"], "(see: dlcli train --help)\n"),
         (["train", "--resume", "x", "--name", "y"], "--name and --resume exclude each other"),
+        (["eval", "--folds", "3", "--tta"], "--folds and --tta exclude each other"),
+        (["data", "export", "--dataset", "sample", "-o", "-"], "-: name a folder"),
         (["train", "--resume", "x", "--runs-dir", "y"], "--runs-dir and --resume exclude"),
         (
             ["predict", "x", "--top", "2", "-f", "csv"],

@@ -58,8 +58,8 @@ def test_predictions_of_eval_are_written_with_names(dlcli, model, workdir):
     assert dlcli("eval", model, "--predictions", "p.csv").code == 0
     rows = list(csv.DictReader(io.StringIO((workdir / "p.csv").read_text())))
     assert {row["label"] for row in rows} == set(LETTERS)
-    assert {row["answer"] for row in rows} <= set(LETTERS)
-    assert float(rows[0][f"p{rows[0]['answer']}"]) > 0.1
+    assert {row["prediction"] for row in rows} <= set(LETTERS)
+    assert float(rows[0][f"p{rows[0]['prediction']}"]) > 0.1
 
 
 def test_predict_prints_the_name_first_and_never_a_question_mark(dlcli, model, folder):

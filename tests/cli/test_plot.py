@@ -59,7 +59,8 @@ def test_curves_need_only_the_config_and_the_log(dlcli, trained_model):
 @pytest.mark.parametrize("what", ["confusion", "weights", "errors"])
 def test_models_without_a_run_directory_can_be_drawn(dlcli, make_checkpoint, what):
     model = make_checkpoint("bare.npz")
-    result = dlcli("plot", model, "--what", what, "--dataset", "sample", "-o", "plot.pdf")
+    dataset = () if what == "weights" else ("--dataset", "sample")
+    result = dlcli("plot", model, "--what", what, *dataset, "-o", "plot.pdf")
     assert result.code == 0
     assert Path("plot.pdf").read_bytes().startswith(b"%PDF")
 
@@ -69,6 +70,11 @@ def test_models_without_a_run_directory_can_be_drawn(dlcli, make_checkpoint, wha
     [
         (["pretrained", "-o", "x.png"], 2, "pretrained: has no learning curves; they are in a run"),
         (["{run}/best.npz", "-o", "x.png"], 2, "{run}/best.npz: has no learning curves; they"),
+        (
+            ["{run}", "--dataset", "sample", "-o", "x.png"],
+            2,
+            "--dataset is for --what confusion and errors, not for curves",
+        ),
         (["-o", "x.png"], 2, "no model is named, and there is no finished run in runs; name one"),
         (["--what", "weights", "-o", "x.png"], 2, "no model is named, and there is no finished"),
         (["nowhere", "-o", "x.png"], 4, "nowhere: no such run directory"),

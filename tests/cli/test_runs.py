@@ -95,6 +95,8 @@ def test_the_list_is_sorted_and_filtered(dlcli):
         ("colour=red", "no such key as 'colour'"),
         ("accuracy>high", "'high' is not a number"),
         ("status<finished", "status is a text"),
+        ("status=finised", "a status is one of finished, unfinished, "),
+        ("trained<yesterday", "expected a date"),
     ],
 )
 def test_a_wrong_condition_is_refused(dlcli, condition, reason):
@@ -116,6 +118,27 @@ def test_a_run_is_shown_as_text_and_json(dlcli):
     begun = json.loads(dlcli("runs", "show", "runs/begun", "-f", "json").stdout)
     assert (begun["status"], begun["summary"]) == ("unfinished", None)
     assert dlcli("runs", "show", "runs/gone").code == 4
+    assert "dlcli train --resume runs/begun" in dlcli("runs", "show", "runs/begun").stdout
+
+
+def test_a_file_is_no_folder_of_runs(dlcli, workdir):
+    Path("my.yaml").touch()
+    result = dlcli("runs", "--runs-dir", "my.yaml")
+    assert (result.code, result.stderr) == (2, "Error: my.yaml: is a file, not a folder of runs\n")
+
+
+@pytest.mark.parametrize("way", [".", "../../runs/good"])
+def test_a_run_is_removed_by_any_path_to_it(dlcli, two_runs, monkeypatch, way):
+    monkeypatch.chdir(two_runs / "good")
+    result = dlcli("runs", "rm", "--yes", way)
+    assert result.code == 0, result.stderr
+    assert [path.name for path in two_runs.iterdir()] == ["begun"]
+
+
+def test_an_empty_path_is_refused(dlcli, workdir):
+    result = dlcli("runs", "rm", "--yes", "")
+    assert result.code == 2
+    assert "the path is empty" in result.stderr
 
 
 def test_removing_asks_and_takes_the_link_with_the_run(dlcli, two_runs, monkeypatch):

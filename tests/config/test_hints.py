@@ -56,6 +56,8 @@ def test_a_value_in_another_form_gets_the_setting_to_type(text, meant, monkeypat
         ("Learning-Rate=0.1", "did you mean learning_rate?"),
         ("rotation=15", "did you mean augmentation.rotation?"),
         ("max_norm=foo", "got foo"),
+        ("dataset=[sample, {name: x, wieght: 5}]", "a dataset has name and weight, not wieght"),
+        ("classes=[3]", "got [3]"),
         ("epochs=soon", "got soon"),
         ("epochs=später", "got später"),
         ("blue=1", "--set: blue: unknown key"),
