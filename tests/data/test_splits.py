@@ -62,7 +62,7 @@ def test_a_split_that_leaves_nothing_to_train_on_is_refused(size):
         split_validation(numbered(600), size, seed=1)
     assert str(refusal.value) == (
         f"validation_size {size:g}: no images would be left to train on; "
-        "there are 600 training images"
+        "there are 600 training images; hold out a tenth with --set validation_size=0.1"
     )
 
 
