@@ -48,6 +48,13 @@ class Block:
     targets: Array
     weights: Array | None
 
+    def batches(self, size: int) -> Iterator[tuple[slice, Rows, Array, Array | None]]:
+        """The place in the block, the rows, the targets and the weights of each batch."""
+        for start in range(0, len(self.labels), size):
+            batch = slice(start, min(start + size, len(self.labels)))
+            weights = None if self.weights is None else self.weights[batch]
+            yield batch, self.rows[batch], self.targets[batch], weights
+
 
 class Batches:
     """The training images in batches of ``size``, in another order each epoch.

@@ -18,11 +18,10 @@ from dlcli.errors import ConfigError
 from dlcli.nn.losses import LOSSES
 from dlcli.nn.optimizers import OPTIMIZERS
 from dlcli.nn.random import random_stream
-from dlcli.nn.types import Array, Pixels
 from dlcli.training import class_weights
-from dlcli.training.batches import Batches, Block, steps_per_epoch
+from dlcli.training.batches import Batches, steps_per_epoch
 from dlcli.training.builders import make_backpropagation
-from dlcli.training.state import TrainingState
+from dlcli.training.state import TrainingState, take_step
 
 # An epoch, but enough steps for a smooth curve and no more than that needs.
 _MIN_STEPS, _MAX_STEPS = 100, 200
@@ -129,27 +128,16 @@ def _train(
     for epoch in count():
         random = random_stream(config.seed, "dropout", epoch)
         for block in batches.epoch(epoch):
-            for images, targets, of_images in _split(block, batches.size):
+            for _, rows, targets, of_images in block.batches(batches.size):
                 rate = next(remaining, None)
                 if rate is None:
                     return
-                logits = backpropagation.run(images, targets, random, of_images)
+                logits = backpropagation.run(block.images, targets, random, of_images, rows)
                 values = loss.value(config.output_activation, logits, targets)
                 yield float((values if of_images is None else values * of_images).mean())
                 gradient = backpropagation.gradient
                 norm = math.sqrt(float(gradient @ gradient))
-                if config.gradient_clip is not None and norm > config.gradient_clip:
-                    gradient *= config.gradient_clip / norm
-                state.optimizer.step(gradient, rate)
-                if config.max_norm is not None:
-                    state.network.limit_norms(config.max_norm, config.freeze_layers)
-
-
-def _split(block: Block, size: int) -> Iterator[tuple[Pixels | Array, Array, Array | None]]:
-    for start in range(0, len(block.labels), size):
-        batch = slice(start, start + size)
-        weights = None if block.weights is None else block.weights[batch]
-        yield block.images[block.rows[batch]], block.targets[batch], weights
+                take_step(config, state, gradient, norm, rate)
 
 
 def _result(

@@ -29,7 +29,7 @@ from dlcli.training.epoch_metrics import EpochMetrics, EpochRecord
 from dlcli.training.fewer_inputs import FewerInputs, fewer_inputs
 from dlcli.training.kept_epoch import Scores, replaces_kept
 from dlcli.training.layer_metrics import LayerMetrics
-from dlcli.training.state import TrainingState, why_finished
+from dlcli.training.state import TrainingState, take_step, why_finished
 from dlcli.training.threads import Threads
 
 
@@ -261,15 +261,9 @@ class _Trainer:
     def _train_block(
         self, block: Block, metrics: EpochMetrics, dropout_random: np.random.Generator
     ) -> None:
-        count = len(block.labels)
-        for index, start in enumerate(range(0, count, self._batch_size)):
-            batch = slice(start, min(start + self._batch_size, count))
+        for index, (batch, rows, targets, weights) in enumerate(block.batches(self._batch_size)):
             self._logits[batch] = self._backpropagation.run(
-                block.images,
-                block.targets[batch],
-                dropout_random,
-                None if block.weights is None else block.weights[batch],
-                block.rows[batch],
+                block.images, targets, dropout_random, weights, rows
             )
             gradient = self._backpropagation.gradient
             norm = math.sqrt(float(gradient @ gradient))
@@ -282,18 +276,13 @@ class _Trainer:
             self.layers.before_step(block.first_step + index)
             self._step(block.first_step + index, gradient, norm)
             self.layers.after_step()
-        metrics.add(self._logits[:count], block.targets, block.labels, block.weights)
+        metrics.add(self._logits[: len(block.labels)], block.targets, block.labels, block.weights)
 
     def _step(self, step: int, gradient: Array, norm: float) -> None:
         """Move the weights along the gradient of a batch, the epoch's ``step``th from 0."""
-        config, state = self._config, self._state
-        steps_before = state.epoch * self.steps + step
+        steps_before = self._state.epoch * self.steps + step
         self.learning_rate = self._learning_rates.at(steps_before)
-        if config.gradient_clip is not None and norm > config.gradient_clip:
-            gradient *= config.gradient_clip / norm
-        state.optimizer.step(gradient, self.learning_rate)
-        if config.max_norm is not None:
-            state.network.limit_norms(config.max_norm, config.freeze_layers)
+        take_step(self._config, self._state, gradient, norm, self.learning_rate)
         if self._averaging is not None:
             self._averaging.update(steps_before + 1, self.steps)
 

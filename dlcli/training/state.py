@@ -80,6 +80,20 @@ def initial_state(config: Config, classes: int) -> TrainingState:
     return TrainingState(network, optimizer, average)
 
 
+def take_step(
+    config: Config, state: TrainingState, gradient: Array, norm: float, learning_rate: float
+) -> None:
+    """Move the weights against a batch's gradient, which may be clipped, and limit their norms.
+
+    ``norm`` is that of the gradient, shape (parameters,).
+    """
+    if config.gradient_clip is not None and norm > config.gradient_clip:
+        gradient *= config.gradient_clip / norm
+    state.optimizer.step(gradient, learning_rate)
+    if config.max_norm is not None:
+        state.network.limit_norms(config.max_norm, config.freeze_layers)
+
+
 def why_finished(config: Config, state: TrainingState) -> str | None:
     """The rule that ends training now (a config key); None if it has to continue."""
     if state.epoch >= config.epochs:
