@@ -100,6 +100,9 @@ def command(
       dlcli data audit mnist --split test -m pretrained --limit 50 -o worst.png
       dlcli data audit ./mine --config mnist --format csv > issues.csv
     """
+    from dlcli.data import datasets
+
+    datasets.refuse_missing(dataset)
     kind = _refuse_output(output, force=force) if output is not None else ""
     with needs("audit"):
         import cleanlab.filter  # noqa: F401 - before the training that needs it

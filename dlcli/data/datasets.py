@@ -211,6 +211,15 @@ def exists(name: str) -> bool:
     return idx_folder.find(path) is not None
 
 
+def refuse_missing(name: str) -> None:
+    """Raise ``DatasetError`` unless there is a dataset of this name, or a folder."""
+    if not exists(name):
+        raise DatasetError(
+            f"{expand_home(name)}: no such folder of IDX files or pictures, and none of "
+            f"{', '.join(DATASETS)}"
+        )
+
+
 def mixture(parts: Sequence[Dataset]) -> Dataset:
     """All images of several datasets; the labels are those of the one with the most classes.
 
@@ -288,11 +297,7 @@ def _load_folder(
     if found is not None:
         dataset = _with_writers(_load_idx(name, found), found.folder)
         return replace(dataset, preprocessing=preparation or "digit")
-    if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises if a name is too long
-        names = ", ".join(DATASETS)
-        raise DatasetError(
-            f"{folder}: no such folder of IDX files or pictures, and none of {names}"
-        )
+    refuse_missing(name)
     from dlcli.data import image_folder, prepared  # and Pillow
 
     listing = image_folder.list_pictures(folder)

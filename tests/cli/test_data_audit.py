@@ -65,7 +65,7 @@ def test_labels_of_the_test_images_are_checked_by_networks_of_the_training_image
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("nowhere",), 2, "dataset: expected mnist, "),
+        (("nowhere",), 3, "Error: nowhere: no such folder of IDX files or pictures, and none of"),
         (("./nowhere",), 3, "nowhere: no such folder"),
         (("sample", "-o", "worst.gif"), 2, "the file must end in one of .png, .svg, .pdf"),
         (("sample", "--set", "epochs=0"), 2, "epochs: expected"),
