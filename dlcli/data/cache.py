@@ -39,6 +39,10 @@ class UnavailableError(DatasetError):
         super().__init__(*lines)
         self.name = name
 
+    def __reduce__(self) -> tuple[type, tuple[str, ...]]:
+        """Pickle the name too: the workers of a search send their errors to the main process."""
+        return type(self), (self.name, *self.args)
+
 
 def read(name: str, data_dir: Path, progress: "Progress | None" = None) -> list[IdxFile]:
     """Read and verify the files of a dataset, downloading it if one is missing.

@@ -51,7 +51,7 @@ def find(folder: Path, file: str, suffixes: Sequence[str] = ("", ".gz")) -> Path
     """
     for suffix in suffixes:
         path = folder / f"{file}{suffix}"
-        if path.exists():
+        if path.is_file():  # there may be a folder of this name beside it
             return path
     raise DatasetError(f"{folder}: contains no {file} (or {file}.gz)")
 

@@ -88,7 +88,9 @@ def _families(folder: Path) -> dict[str, dict[str, Path]]:
     """The IDX files of a folder by prefix, each under MNIST's name for it."""
     families: dict[str, dict[str, Path]] = {}
     try:
-        names = sorted(os.listdir(folder))  # noqa: PTH208 - only the names
+        with os.scandir(folder) as entries:
+            # An archive on Kaggle has folders with the names of the files beside them.
+            names = sorted(entry.name for entry in entries if not entry.is_dir())
     except OSError as error:
         raise DatasetError(f"{folder}: cannot be read: {error.strerror or error}") from error
     for name in names:  # a raw file comes before its .gz, and is taken

@@ -6,18 +6,19 @@ its pictures, so that any change makes another file. The files can be deleted at
 
 import io
 import os
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 import msgspec
 import numpy as np
+import PIL
 from PIL import Image
 from threadpoolctl import threadpool_limits
 
@@ -26,7 +27,7 @@ from dlcli.data.classes import DIGITS, are_digits
 from dlcli.data.image_folder import Listing, Picture, Unusable
 from dlcli.data.registry import sha256
 from dlcli.errors import DatasetError, ImageError
-from dlcli.files import atomic_write, make_folder
+from dlcli.files import atomic_write, has_locks, lock, make_folder
 from dlcli.nn.dimensions import IMAGE_SIDE, IMAGE_SIZE
 from dlcli.nn.types import Labels, Pixels
 from dlcli.vision import Preparation, Preprocessing, pipeline, plain
@@ -103,13 +104,14 @@ def load(
         A class has no usable picture, or there are too few for a test.
     """
     listing, unreadable = image_folder.with_digests(listing)
-    key = image_folder.key(listing, unreadable, f"{_VERSION} {preparation}")
+    # Another decoder may read what could not be read, as of HEIC files.
+    decoders = f"{PIL.__version__} {find_spec('pillow_heif') is not None}"
+    key = image_folder.key(listing, unreadable, f"{_VERSION} {decoders} {preparation}")
     path = data_dir / FOLDER / f"{key}.npz"
     found = _read(path)
     if found is None:
         found = _prepare(listing, unreadable, preparation, progress)
         try:
-            make_folder(path.parent)
             _write(path, found)
         except OSError as error:
             note = f"the prepared images cannot be kept in {path.parent}: {error.strerror or error}"
@@ -299,15 +301,21 @@ def _write(path: Path, prepared: PreparedFolder) -> None:
         "checksum": prepared.checksum,
     }
     (train, test), (train_labels, test_labels) = prepared.images, prepared.labels
-    with atomic_write(path, durable=False) as file:
-        np.savez(
-            file,
-            train=train,
-            train_labels=train_labels,
-            test=test,
-            test_labels=test_labels,
-            description=np.frombuffer(msgspec.json.encode(description), np.uint8),
-        )
+    make_folder(path.parent)
+    lock_file = path.parent.with_name(f".{FOLDER}.lock")
+    with lock(lock_file):
+        if has_locks(lock_file):
+            for left in path.parent.glob(".*.npz.*.tmp"):  # by killed processes
+                left.unlink(missing_ok=True)
+        with atomic_write(path, durable=False) as file:
+            np.savez(
+                file,
+                train=train,
+                train_labels=train_labels,
+                test=test,
+                test_labels=test_labels,
+                description=np.frombuffer(msgspec.json.encode(description), np.uint8),
+            )
 
 
 def _read(path: Path) -> PreparedFolder | None:
@@ -325,6 +333,6 @@ def _read(path: Path) -> PreparedFolder | None:
             tuple(Unusable(**each) for each in description["unusable"]),
             tuple(description["notes"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+    except Exception:  # noqa: BLE001 - of a damaged file, NumPy and zipfile raise nearly anything
         return None
     return found if found.checksum == description["checksum"] else None

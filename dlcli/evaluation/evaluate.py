@@ -230,13 +230,19 @@ def score_tta(
 ) -> Evaluation:
     """Add the scores with test-time augmentation, by the variants of ``dlcli predict``.
 
-    ``progress`` is called with the number of images that are done, again and again.
+    ``progress`` is called with the number of images that were done since the last call.
     """
+    trained = models[0].metadata.images
+    is_inverted = trained is not None and trained.polarity == "dark_on_light"
     correct = variants = 0
     for start in range(0, len(images), _TTA_BATCH):
-        batch = [tta_variants(image.reshape(-1)) for image in images[start : start + _TTA_BATCH]]
-        variants = len(batch[0])
-        shown = np.concatenate(batch)
+        batch = images[start : start + _TTA_BATCH]
+        if is_inverted:  # the variants have a dark background
+            batch = 255 - batch
+        shown = np.concatenate([tta_variants(image.reshape(-1)) for image in batch])
+        variants = len(shown) // len(batch)
+        if is_inverted:
+            shown = 255 - shown
         outputs = np.mean([model.infer(shown)[1] for model in models], axis=0)
         means = outputs.reshape(len(batch), variants, -1).mean(axis=1)
         labels = result.labels[start : start + _TTA_BATCH]

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from dlcli.data.classes import are_digits
+from dlcli.errors import ImageError
 from dlcli.inference import predictor, reading
 from dlcli.inference.reading import Number, ReadDigit, ReadingOptions
 from dlcli.nn.dimensions import IMAGE_SIDE, IMAGE_SIZE
@@ -270,7 +271,10 @@ def _opened(picture: Picture, useful_side: int) -> tuple[Image.Image, str]:
         name = os.fspath(picture)
         return read_image(Path(name), name, useful_side), name
     if isinstance(picture, Image.Image):
-        return ImageOps.exif_transpose(picture), "picture"
+        try:
+            return ImageOps.exif_transpose(picture), "picture"
+        except OSError as error:  # its file is read only now
+            raise ImageError(f"picture: cannot be read: {error}") from error
     return _from_pixels(np.asarray(picture)), "picture"
 
 

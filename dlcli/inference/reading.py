@@ -114,6 +114,18 @@ class ReadingOptions:
     lines: int | None = None
     grid: tuple[int, int] | None = None
 
+    def __post_init__(self) -> None:
+        """Check the numbers; raise ``ValueError`` for one that no page can have."""
+        if not 0 <= self.reject <= 1:
+            raise ValueError(f"reject: expected a number from 0 to 1, found {self.reject}")
+        counts = {"digits": (self.digits,), "lines": (self.lines,), "grid": self.grid or ()}
+        for name, values in counts.items():
+            for value in values:
+                if value is not None and value < 1:
+                    raise ValueError(f"{name}: expected 1 or more, found {value}")
+        if self.grid is not None and (self.digits is not None or self.lines is not None):
+            raise ValueError("grid: has one digit in a cell; leave out digits and lines")
+
 
 ANYTHING = ReadingOptions()
 
@@ -131,7 +143,8 @@ class Reading:
     error
         Why it could not be read.
     picture
-        Upright in RGB, at its full size, if it was asked for.
+        Upright, in grey or RGB, if it was asked for. It may be reduced: boxes refer to the size in
+        ``info[FULL_SIZE]``.
     """
 
     name: str
@@ -182,7 +195,7 @@ def read(
             return Reading(name, error=str(error))
         picture.info[FULL_SIZE] = page.info.get(FULL_SIZE, page.size)
         numbers = () if is_unread() else _numbers(model, picture, options)
-        return Reading(name, numbers, picture=_full_size(picture) if keep_pictures else None)
+        return Reading(name, numbers, picture=picture if keep_pictures else None)
 
     def read_file(source: ImageSource) -> list[Reading]:
         if source.error is not None:
@@ -221,12 +234,6 @@ def _refuse_other_classes(model: Model) -> None:
             f"{model.path}: cannot read numbers: it was not trained on all ten digits, light on a "
             "dark background; use another model, such as pretrained"
         )
-
-
-def _full_size(picture: Image.Image) -> Image.Image:
-    """A picture that may have been reduced in the size that boxes refer to."""
-    size = picture.info[FULL_SIZE]
-    return picture.convert("RGB") if picture.size == size else picture.convert("RGB").resize(size)
 
 
 def _numbers(model: Model, picture: Image.Image, options: ReadingOptions) -> tuple[Number, ...]:

@@ -86,15 +86,20 @@ OnEpoch = Callable[[dict[str, Trained], Trained], None]
 """Gets all networks of a lesson, and the one that was trained just now."""
 
 
-def prepare(lesson: Lesson, load: Callable[[Source], Dataset]) -> dict[str, Trained]:
-    """The networks of a lesson, not trained yet; ``load`` loads a dataset by its name."""
+Load = Callable[[Source], Dataset]
+"""Loads a dataset by its name."""
+
+
+def prepare(lesson: Lesson, load: Load) -> dict[str, Trained]:
+    """The networks of a lesson, not trained yet."""
     loaded: dict[str, Dataset] = {}
     found: dict[str, Trained] = {}
     for name, experiment in lesson.file.experiments.items():
         config = lesson.configs[name]
         if config.dataset_name not in loaded:
             loaded[config.dataset_name] = load(config.dataset)
-        data = select(loaded[config.dataset_name], config, experiment.inverted, experiment.hand)
+        dataset = loaded[config.dataset_name].of_classes(config.classes)
+        data = select(dataset, config, experiment.inverted, experiment.hand)
         parent = None if experiment.after is None else found[experiment.after]
         found[name] = Trained(experiment.label, config, data, parent)
         if parent is not None and parent.network.layer_sizes != found[name].network.layer_sizes:
@@ -105,7 +110,7 @@ def prepare(lesson: Lesson, load: Callable[[Source], Dataset]) -> dict[str, Trai
     return found
 
 
-def opening(lesson: Lesson, load: Callable[[Source], Dataset]) -> Opening:
+def opening(lesson: Lesson, load: Load) -> Opening:
     """What a lesson says first; some kinds of lessons compute figures for that."""
     compute = KINDS[lesson.file.kind].compute
     known = {} if compute is None else compute(load("sample"))
@@ -113,9 +118,7 @@ def opening(lesson: Lesson, load: Callable[[Source], Dataset]) -> Opening:
     return Opening(texts.fill(lesson.file.idea, known), asks, known)
 
 
-def run(
-    lesson: Lesson, load: Callable[[Source], Dataset], on_epoch: OnEpoch | None = None
-) -> Result:
+def run(lesson: Lesson, load: Load, on_epoch: OnEpoch | None = None) -> Result:
     """Train the networks of a lesson, measure them, and check its claims.
 
     Raises

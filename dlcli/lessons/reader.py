@@ -32,6 +32,12 @@ if TYPE_CHECKING:
     from dlcli.config.schema import Config
 
 _MERGED = ("augmentation",)  # a mapping whose keys are overridden one by one
+# Keys of a config that a lesson has another way for, or none.
+_REFUSED = {
+    "init_from": "a network starts from another one of its lesson, named by after",
+    "init_checksum": "a network starts from another one of its lesson, named by after",
+    "preparation": "a lesson prepares pictures as suits their classes",
+}
 # What a lesson's networks have unless it says otherwise: images that need no network, so few that
 # training takes seconds; as many to validate with as make the accuracy known to about 1 %; gradient
 # descent without momentum, which is a lesson of its own; the last epoch's weights.
@@ -300,10 +306,18 @@ class _Checker:
             settings = overridden(settings, self._settings(place, experiment.set), _MERGED)
             settings, problems = files.read((), own[name], settings)
             self._document.problems += problems
+            for key, why in _REFUSED.items():
+                if key in settings:
+                    self._document.problems.append(f"{settings[key].first_origin}: {key}: {why}")
             try:
                 configs[name] = resolve(settings)
             except ConfigError as error:
                 self._document.problems += error.args
+                continue
+            if not configs[name].validation_size:
+                origin = settings["validation_size"].first_origin
+                problem = "a lesson compares networks on unseen images; set it above 0"
+                self._document.problems.append(f"{origin}: validation_size: {problem}")
         return configs
 
     def _settings(self, place: Place, values: Mapping[str, Any]) -> Settings:

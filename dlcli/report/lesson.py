@@ -1,5 +1,6 @@
 """The page of a lesson: what was tried, what happened, why, and what to change."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -83,7 +84,9 @@ def _bars(chart: DrawnChart) -> Figure:
     axes = figure.subplots()
     axes.grid(visible=False)
     places = range(len(values))
-    drawn = axes.barh(places, values, color=_BAR_COLOUR)
+    longest = max(filter(math.isfinite, values), default=1.0)  # so long is an infinite one
+    lengths = [value if math.isfinite(value) else longest for value in values]
+    drawn = axes.barh(places, lengths, color=_BAR_COLOUR)
     words = [f" {shown(value, is_fraction=chart.is_fraction)}" for value in values]
     axes.bar_label(drawn, words)
     axes.set_yticks(places, labels)

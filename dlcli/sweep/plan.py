@@ -80,10 +80,13 @@ class Plan:
     def datasets(self) -> "dict[str, Source]":
         """Every dataset that a trial may need, by its name."""
         space = self.space.get("dataset")
-        if isinstance(space, Choices):
-            return {name: name for name in space.values}
-        config = resolve(self.fixed, self.space)
-        return {config.dataset_name: config.dataset}
+        if not isinstance(space, Choices):
+            config = resolve(self.fixed, self.space)
+            return {config.dataset_name: config.dataset}
+        others = self.space.keys() - {"dataset"}
+        chosen = [{"dataset": Setting(value, "proposed")} for value in space.values]
+        configs = [resolve(self.fixed | each, others) for each in chosen]
+        return {config.dataset_name: config.dataset for config in configs}
 
     @property
     def preparation(self) -> Preparation | None:
@@ -197,9 +200,9 @@ def _not_a_grid(space: Space, words: Mapping[str, Settings]) -> list[str]:
     problems = [
         f"{_origin(key, {}, words)}: {key}: sampler grid needs a step or choices"
         for key, values in space.items()
-        if values.points is None
+        if values.size is None
     ]
-    size = math.prod(len(values.points or (0,)) for values in space.values())
+    size = math.prod(values.size or 1 for values in space.values())
     if size > MAX_GRID:
         problems.append(f"a grid of {size:,} combinations is too large; the most is {MAX_GRID:,}")
     return problems

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from dlcli.errors import ConfigError
 from dlcli.sweep.plan import Plan
 from dlcli.sweep.space import plain
-from dlcli.sweep.storage import MAX_RETRIES, connect, retry_history, shown
+from dlcli.sweep.storage import MAX_RETRIES, connect, file_of, retry_history, shown
 
 IMPORTANCE_METHOD = "PED-ANOVA"
 # Below this, PED-ANOVA compares with only one or two trials, the best tenth of them.
@@ -104,6 +104,9 @@ def find_study(url: str, name: str | None) -> optuna.Study:
     ConfigError
         There is no such study, or several.
     """
+    file = file_of(url)
+    if file is not None and not file.exists():  # it would be created
+        raise ConfigError(f"{shown(url)}: there is no such file")
     storage = connect(url)
     names = optuna.get_all_study_names(storage)
     if name is None and len(names) == 1:

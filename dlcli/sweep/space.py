@@ -46,13 +46,19 @@ class Range:
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     @property
-    def points(self) -> Sequence[Label] | None:
-        """Every number in the range; None if the range is continuous."""
+    def size(self) -> int | None:
+        """How many numbers are in the range; None if the range is continuous."""
         if self.step is None and not self.whole:
             return None
+        return round((self.high - self.low) / (self.step or 1)) + 1
+
+    @property
+    def points(self) -> Sequence[Label] | None:
+        """Every number in the range; None if the range is continuous."""
+        if self.size is None:
+            return None
         step = self.step or 1
-        count = round((self.high - self.low) / step)
-        return [self.low + index * step for index in range(count)] + [self.high]
+        return [self.low + index * step for index in range(self.size - 1)] + [self.high]
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,11 @@ class Choices:
     """Values to choose from, as written in a config."""
 
     values: tuple[Any, ...]
+
+    @property
+    def size(self) -> int:
+        """How many values there are."""
+        return len(self.values)
 
     @property
     def points(self) -> list[Label]:

@@ -20,7 +20,7 @@ from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback, fail_s
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial
 from sqlalchemy import create_engine, exc, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import NullPool
 
 from dlcli.errors import ConfigError, DatasetError, DlcliError
@@ -93,7 +93,8 @@ def explained(url: str) -> Iterator[None]:
 def address(storage: str | None, runs_dir: Path) -> str:
     """SQLAlchemy's URL of a database; None means a file in ``runs_dir``."""
     if storage is None:
-        return f"sqlite:///{runs_dir / FILE}"
+        url = URL.create("sqlite", database=str(runs_dir / FILE))  # quotes ? and % in the name
+        return url.render_as_string(hide_password=False)
     for scheme in ("postgresql://", "postgres://"):
         if storage.startswith(scheme):
             return f"postgresql+psycopg://{storage.removeprefix(scheme)}"
@@ -107,6 +108,14 @@ def address(storage: str | None, runs_dir: Path) -> str:
     if url.get_backend_name() == "sqlite" and url.database:
         return url.set(database=expand_home(url.database)).render_as_string(hide_password=False)
     return storage
+
+
+def file_of(url: str) -> Path | None:
+    """The file of an SQLite database; None for others."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+        return None
+    return Path(parsed.database)
 
 
 def shown(url: str) -> str:
@@ -214,11 +223,11 @@ def _engine_options(url: str) -> dict[str, Any]:
 @contextmanager
 def _creation_lock(url: str) -> Iterator[None]:
     """Let one process at a time create tables and studies; Optuna does not."""
-    database = make_url(url)
-    if database.get_backend_name() == "sqlite" and database.database:
-        with lock(Path(f"{database.database}.lock")):
+    file = file_of(url)
+    if file is not None:
+        with lock(Path(f"{file}.lock")):
             yield
-    elif database.get_backend_name() == "postgresql":
+    elif make_url(url).get_backend_name() == "postgresql":
         engine = create_engine(url, **_engine_options(url))
         with engine.connect() as connection:  # the lock ends with the connection
             connection.execute(text(f"SELECT pg_advisory_lock({CREATION_LOCK})"))

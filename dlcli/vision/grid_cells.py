@@ -98,7 +98,7 @@ class _Grid:
 
     def flattened(self, foreground: Pixels) -> Pixels:
         """The part of a foreground in the grid."""
-        flat = cv2.warpPerspective(foreground, self._transform, self.size, flags=cv2.INTER_AREA)
+        flat = cv2.warpPerspective(foreground, self._transform, self.size, flags=cv2.INTER_LINEAR)
         return flat.astype(np.uint8, copy=False)
 
     def box_on_page(self, box: Box) -> npt.NDArray[np.float64]:

@@ -140,9 +140,9 @@ def _shrunk(mask: Pixels) -> Pixels:
     factor = -(-max(mask.shape) // _SIDE_PX)
     if factor == 1:
         return mask
+    # Of a page that is far longer than wide, also the few pixels of its width make a square.
+    mask = np.pad(mask, [(0, max(factor - side, 0)) for side in mask.shape])
     height, width = (side // factor for side in mask.shape)
-    if not height or not width:
-        return mask
     whole = mask[: height * factor, : width * factor]
     shrunk: Pixels = whole.reshape(height, factor, width, factor).max(axis=(1, 3))
     return np.ascontiguousarray(shrunk)

@@ -82,7 +82,7 @@ def tta_affine_maps() -> tuple[tuple[float, ...], ...]:
 
 
 def _affine_map(degrees: float, scale: float, right: float, down: float) -> tuple[float, ...]:
-    """A rotation and a scaling around the middle of the image, and a shift."""
+    """A rotation and a scaling around (13.5, 13.5), near the middle of the image, and a shift."""
     middle = (IMAGE_SIDE - 1) / 2
     cosine, sine = np.cos(np.radians(degrees)) / scale, np.sin(np.radians(degrees)) / scale
     x, y = middle * (1 - cosine - sine) + right, middle * (1 + sine - cosine) + down

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import gzip
+import pickle
 from dataclasses import replace
 
 import pytest
@@ -303,3 +304,9 @@ def test_an_import_with_a_wrong_file_changes_nothing_and_says_how_to_train_on_it
 def test_an_import_from_a_missing_folder_is_refused(mirror, tmp_path):
     with pytest.raises(DatasetError, match="nowhere: no such folder"):
         cache.import_folder("mnist", tmp_path / "nowhere", tmp_path / "data")
+
+
+def test_an_error_of_a_mirror_keeps_its_message_between_processes():
+    sent = pickle.dumps(cache.UnavailableError("mnist", "no mirror", "try again"))
+    error = pickle.loads(sent)  # noqa: S301 - it was written just now
+    assert (error.name, error.args) == ("mnist", ("no mirror", "try again"))

@@ -26,6 +26,14 @@ def test_a_folder_of_idx_files_is_a_dataset(mirror, tmp_path, suffix):
     assert mirror.requested() == []
 
 
+def test_folders_with_the_names_of_the_files_are_no_files(mirror, tmp_path):
+    """As in an archive on Kaggle."""
+    folder = write_folder(tmp_path / "mine", mirror.contents, suffix=".gz")
+    for file in FILES:
+        (folder / file).mkdir()
+    assert len(datasets.load(str(folder)).train) == 60
+
+
 @pytest.mark.parametrize(("images", "labels"), [(FILES[0], FILES[1]), (FILES[2], FILES[3])])
 def test_the_numbers_of_images_and_labels_must_be_equal(tiny, images, labels):
     (tiny / labels).write_bytes(idx.serialize(np.zeros(7, np.uint8)))

@@ -1,5 +1,7 @@
 """A folder of pictures is a dataset."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -170,6 +172,25 @@ def test_a_folder_that_moves_is_prepared_no_more(letters, cache):
     progress = Progress()
     load(letters.parent / "moved", cache, progress)
     assert progress.seen == []
+
+
+def test_pictures_are_prepared_anew_where_another_decoder_may_read_them(
+    letters, cache, monkeypatch
+):
+    load(letters, cache)
+    was_there = find_spec("pillow_heif") is not None
+    monkeypatch.setattr(prepared, "find_spec", lambda _: None if was_there else object())
+    progress = Progress()
+    load(letters, cache, progress)
+    assert progress.seen
+
+
+def test_what_a_killed_process_left_is_removed(letters, cache):
+    (cache / prepared.FOLDER).mkdir(parents=True)
+    (cache / prepared.FOLDER / ".abc.npz.0123.tmp").touch()
+    load(letters, cache)
+    (kept,) = (cache / prepared.FOLDER).iterdir()
+    assert kept.suffix == ".npz"
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x05\x06" + bytes(18), None])

@@ -13,6 +13,7 @@ from dlcli.errors import CheckpointError, DatasetError
 from dlcli.evaluation import evaluate
 from dlcli.nn.network import Network
 from dlcli.runs import checkpoint
+from dlcli.runs.metadata import TrainingImages
 from dlcli.vision.test_time_augmentation import tta_variants
 
 # The network below predictions the digit whose pixel is lit.
@@ -112,6 +113,21 @@ def test_augmentation_scores_the_mean_over_the_variants(model):
     expected = [model.infer(tta_variants(image))[1].mean(axis=0).argmax() for image in images]
     assert scores.correct == np.count_nonzero(np.array(expected) == LABELS)
     assert scores.to_builtins()["accuracy"] == scores.correct / 12
+
+
+def test_variants_of_dark_digits_have_a_light_background(model):
+    images = replace(
+        model.metadata,
+        images=TrainingImages("dark_on_light", True, True, 20, "mass"),
+    )
+    inverted = replace(model, metadata=images)
+    pixels = 255 - examples().images
+    result = evaluate.evaluate([model], examples())
+    scores = evaluate.score_tta(result, [inverted], pixels).tta
+    assert scores is not None
+    shown = [255 - tta_variants(image) for image in examples().images]
+    expected = [model.infer(each)[1].mean(axis=0).argmax() for each in shown]
+    assert scores.correct == np.count_nonzero(np.array(expected) == LABELS)
 
 
 def test_outputs_that_overflow_are_an_error_of_the_checkpoint(make_checkpoint):

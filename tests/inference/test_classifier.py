@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from dlcli import Classifier, load_model
-from dlcli.errors import CheckpointError
+from dlcli.errors import CheckpointError, ImageError
 from dlcli.evaluation import evaluate
 from dlcli.nn.network import Network
 from dlcli.runs import lookup
@@ -92,6 +93,27 @@ def test_images_come_in_several_shapes_and_types(classifier, sample):
 def test_what_cannot_be_images_is_refused(classifier, images, reason):
     with pytest.raises(ValueError, match=f"^images: .*{reason}"):
         classifier.predict(images)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"lines": 0}, {"digits": -1}, {"grid": (1, 0)}, {"reject": 5.0}, {"grid": (1, 2), "lines": 1}],
+    ids=str,
+)
+def test_numbers_that_no_page_can_have_are_refused(options):
+    page = Image.new("L", (60, 30), 255)
+    with pytest.raises(ValueError, match=f"^{next(iter(options))}: "):
+        load_model("pretrained").read(page, **options)
+
+
+def test_a_damaged_image_is_an_error_of_the_picture(tmp_path):
+    file = tmp_path / "half.jpg"
+    Image.effect_noise((400, 400), 80).save(file)
+    file.write_bytes(file.read_bytes()[:5000])
+    with Image.open(file) as image:
+        for picture in (file, image):
+            with pytest.raises(ImageError):
+                load_model("pretrained").predict_picture(picture)
 
 
 @pytest.mark.parametrize("output_activation", ["softmax", "sigmoid", "linear"])

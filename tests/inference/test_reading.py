@@ -1,6 +1,7 @@
 """Numbers on pictures made of digits of the embedded sample."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -69,7 +70,8 @@ def test_boxes_are_in_the_pixels_of_the_picture(model, page):
 
 
 def test_a_digit_less_probable_than_asked_for_is_doubtful(model, page):
-    (number,) = read_picture(model, page(("385", 60, 200)), ReadingOptions(reject=1.1))
+    unsure = replace(model, metadata=replace(model.metadata, temperature=3.0))
+    (number,) = read_picture(unsure, page(("385", 60, 200)), ReadingOptions(reject=1.0))
     assert number.text == "???"
     assert [digit.digit for digit in number.digits] == [None] * 3
 
@@ -149,4 +151,4 @@ def test_a_file_that_is_no_picture_stops_no_other(model, page):
     assert bad == Reading("bad.png", error="bad.png: not a picture that Pillow can read")
     assert texts(reading.numbers) == ["42"]
     assert reading.picture is not None
-    assert (reading.picture.mode, reading.picture.size) == ("RGB", (600, 400))
+    assert reading.picture.size == (600, 400)

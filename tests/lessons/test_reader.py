@@ -3,7 +3,7 @@
 import pytest
 
 from dlcli.errors import ConfigError
-from dlcli.lessons import catalog, reader
+from dlcli.lessons import catalog, engine, reader
 
 MINE = """\
 title: Mine
@@ -214,3 +214,25 @@ def test_a_lesson_is_found_by_number_name_and_beginning(word):
 def test_a_wrong_name_gets_the_nearest_one(word, problem):
     with pytest.raises(ConfigError, match=problem):
         catalog.find(word)
+
+
+@pytest.mark.parametrize(
+    ("override", "problem"),
+    [
+        (
+            "init_from=pretrained",
+            "--set: init_from: a network starts from another one of its lesson",
+        ),
+        ("preparation=plain", "--set: preparation: a lesson prepares pictures as suits"),
+        ("validation_size=0", "--set: validation_size: a lesson compares networks on unseen"),
+    ],
+)
+def test_settings_that_a_lesson_cannot_have_are_refused(override, problem):
+    found = problems(MINE, override)
+    assert all(each.startswith(problem) for each in found)
+
+
+def test_a_lesson_may_be_about_some_classes(sample):
+    few = "train_size=20", "fast.train_size=20", "validation_size=20"
+    trained = engine.prepare(read(MINE, "classes=[3, 7]", *few), lambda _: sample)
+    assert [each.network.layer_sizes[-1] for each in trained.values()] == [2, 2]

@@ -19,6 +19,13 @@ def html(sample) -> str:
     return page.render(engine.run(lesson, lambda _: sample)).decode()
 
 
+def test_an_infinite_bar_is_drawn_and_named(sample):
+    text = MINE.replace("two: twice}", "never: 'epochs_to(fast, 0.999)'}")
+    lesson = reader.parse(text, "mine", "mine.yaml")
+    html = page.render(engine.run(lesson, lambda _: sample)).decode()
+    assert "M 0 0 z" not in html
+
+
 def test_texts_of_a_lesson_are_no_markup(html):
     body = html.partition("<body>")[2]
     assert "&lt;script&gt;alert(1)" in body

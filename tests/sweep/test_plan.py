@@ -32,6 +32,12 @@ def test_fixed_keys_spaces_and_settings_are_separated(make_plan):
     assert config.augmentation == Augmentation(rotation=3.0, shift=2)
 
 
+def test_a_mixture_may_be_a_choice_of_the_dataset(make_plan):
+    plan = make_plan("dataset: {choices: [sample, [sample, mnist]]}")
+    assert list(plan.datasets) == ["sample", "sample + mnist"]
+    assert plan.datasets["sample"] == "sample"
+
+
 def test_augmentation_as_a_whole_may_be_a_choice(make_plan):
     plan = make_plan("augmentation: {choices: [null, {rotation: 10}]}")
     labels = {"hidden_layers": "[8]", "learning_rate": 0.5}
@@ -106,8 +112,8 @@ def test_every_problem_is_reported_with_file_line_and_key(make_plan):
         ("validation_size: {choices: [0, 9]}", "search.yaml:1: validation_size: a search compares"),
         ("sweep: {sampler: grid}", "start.yaml:4: learning_rate: sampler grid needs a step or"),
         (
-            "sweep: {sampler: grid}\nlearning_rate: 0.1\nseed: {low: 0, high: 999999}",
-            "a grid of 2,000,000 combinations is too large; the most is 1,000,000",
+            "sweep: {sampler: grid}\nlearning_rate: 0.1\nseed: {low: 0, high: 3999999999}",
+            "a grid of 8,000,000,000 combinations is too large; the most is 1,000,000",
         ),
     ],
 )

@@ -2,10 +2,12 @@
 
 from itertools import product
 
+import pytest
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState, create_trial
 
-from dlcli.sweep.results import LOSS, WORKER, Progress, best_of, importance_caveat
+from dlcli.errors import ConfigError
+from dlcli.sweep.results import LOSS, WORKER, Progress, best_of, find_study, importance_caveat
 
 GRID = "learning_rate: {choices: [0.1, 0.2]}\nsweep: {sampler: grid}"
 POINTS = list(product(["[4]", "[8]"], [0.1, 0.2]))
@@ -23,6 +25,13 @@ def trial(state=TrialState.COMPLETE, point=None, *, signed=True):
             for index, key in enumerate(keys if point else ())
         },
     )
+
+
+def test_a_database_that_is_not_there_is_not_created(tmp_path):
+    file = tmp_path / "typo.db"
+    with pytest.raises(ConfigError, match="there is no such file"):
+        find_study(f"sqlite:///{file}", None)
+    assert not file.exists()
 
 
 def scored(accuracy, loss):

@@ -13,7 +13,15 @@ from optuna.trial import TrialState, create_trial
 from sqlalchemy.exc import OperationalError
 
 from dlcli.errors import ConfigError, DatasetError
-from dlcli.sweep.storage import StorageError, address, connect, create_study, explained, shown
+from dlcli.sweep.storage import (
+    StorageError,
+    address,
+    connect,
+    create_study,
+    explained,
+    file_of,
+    shown,
+)
 
 
 def test_addresses():
@@ -21,6 +29,8 @@ def test_addresses():
     for scheme in ("postgresql", "postgres"):
         assert address(f"{scheme}://a:b@host/db", Path()) == "postgresql+psycopg://a:b@host/db"
     assert address("sqlite:///x.db", Path("runs")) == "sqlite:///x.db"
+    assert file_of(address(None, Path("a?b%20c"))) == Path("a?b%20c/sweeps.db")
+    assert file_of("postgresql+psycopg://a:b@host/db") is None
     assert shown("postgresql+psycopg://a:secret@host/db") == "postgresql+psycopg://a:***@host/db"
     with pytest.raises(ConfigError, match="--storage x: expected postgresql://USER:PASSWORD@"):
         address("x", Path())

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from dlcli.vision import printed_lines
 from dlcli.vision.cuts import candidate_cuts, slant
 from dlcli.vision.page_foreground import page_channels
 from dlcli.vision.segmentation import segment
@@ -62,6 +63,13 @@ def test_specks_and_the_edge_of_a_page_are_on_no_line():
     ImageDraw.Draw(page).rectangle((0, 0, 12, 300), fill=0)
     (line,) = segment(page).lines
     assert len(line.members) == 2
+
+
+def test_lines_of_a_page_far_longer_than_wide_are_looked_for_on_a_small_one():
+    """Its length is reduced as any other page's, in spite of its width."""
+    small = printed_lines._shrunk(np.ones((100_000, 64), np.uint8))
+    assert max(small.shape) <= printed_lines._SIDE_PX
+    assert small.all()
 
 
 @pytest.mark.parametrize("pitch", [30, 60])
