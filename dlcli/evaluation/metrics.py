@@ -154,6 +154,14 @@ def log_loss(probabilities: Array, labels: Labels) -> float:
     return float(-np.log(np.maximum(given, np.finfo(np.float32).tiny)).mean())
 
 
+def most_confident_errors(probabilities: Array, labels: Labels, limit: int) -> list[int]:
+    """Indices of the errors with the highest probability, the most confident first."""
+    wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
+    confidence = probabilities[wrong].max(axis=1)
+    chosen: list[int] = wrong[np.argsort(-confidence, kind="stable")][:limit].tolist()
+    return chosen
+
+
 def reject(probabilities: Array, labels: Labels, fraction: float) -> Rejection:
     """Reject the least certain ``fraction`` of the predictions; count the errors of the rest."""
     confidence = probabilities.max(axis=1)

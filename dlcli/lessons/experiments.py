@@ -11,9 +11,11 @@ import numpy.typing as npt
 
 from dlcli.config.schema import Config, differences
 from dlcli.errors import DivergenceError
+from dlcli.evaluation.metrics import most_confident_errors
 from dlcli.lessons.data import Data
 from dlcli.lessons.formulas import FormulaError
 from dlcli.lessons.predictions import Predictions
+from dlcli.nn import neuron_health
 from dlcli.nn.activations import ACTIVATIONS
 from dlcli.nn.losses import mean_loss
 from dlcli.nn.network import Network
@@ -296,16 +298,11 @@ class Trained:
 
     @cached_property
     def _order(self) -> npt.NDArray[np.intp]:
-        """The neurons of the first layer, the most important first.
-
-        Importance is how much a neuron's output varies, times the length of its outgoing weights.
-        """
+        """The neurons of the first layer, the most important first."""
         weights = self.network.weights
         if len(weights) == 1:
             return np.arange(weights[0].shape[1])
-        outgoing = np.linalg.norm(weights[1], axis=1)
-        order: npt.NDArray[np.intp] = np.argsort(-self._first_outputs.std(axis=0) * outgoing)
-        return order
+        return neuron_health.by_importance(self._first_outputs, weights[1])
 
     def accuracy_without(self, count: float, *, important: bool) -> float:
         """The test accuracy with some neurons of the first layer switched off."""
@@ -341,9 +338,7 @@ class Trained:
     def misread_pictures(self, count: int) -> list[Picture]:
         """The test images that are read wrongly with the highest probability."""
         predicted = self.test.probabilities.argmax(axis=1)
-        highest = self.test.probabilities.max(axis=1)
-        wrong = np.flatnonzero(predicted != self.test.labels)
-        worst = wrong[np.argsort(-highest[wrong], kind="stable")][:count]
+        worst = most_confident_errors(self.test.probabilities, self.test.labels, count)
         names, truth = self.data.class_names, self.data.test.labels
         return [
             Picture(f"{names[truth[i]]} read as {names[predicted[i]]}", self.data.test.images[i])

@@ -1,4 +1,4 @@
-"""Neurons that do nothing for the network: dead ones and saturated ones."""
+"""Which neurons do nothing for the network, dead or saturated, and which do most."""
 
 import numpy as np
 import numpy.typing as npt
@@ -42,3 +42,14 @@ def saturated(activation: str, outputs: Array) -> Flags | None:
     at_end = (outputs < low + margin) | (outputs > high - margin)
     is_saturated: Flags = at_end.mean(axis=0) > _SATURATED_FRACTION
     return is_saturated
+
+
+def by_importance(outputs: Array, outgoing: Array) -> npt.NDArray[np.intp]:
+    """The numbers of a layer's neurons, the most important first.
+
+    Importance is how much a neuron's outputs vary over the images, shape (n, neurons), times the
+    norm of its outgoing weights, shape (neurons, next layer's neurons).
+    """
+    norms = np.linalg.norm(outgoing.astype(np.float64), axis=1)  # in float32, squares overflow
+    importance = outputs.std(axis=0, dtype=np.float64) * norms
+    return np.argsort(-importance, kind="stable")

@@ -53,14 +53,6 @@ def most_frequent(found: list[Cell], limit: int) -> list[Cell]:
     return sorted(wrong, key=lambda cell: -cell.count)[:limit]
 
 
-def worst(evaluation: Evaluation, limit: int) -> list[int]:
-    """Indices of the errors with the highest probability, the most confident first."""
-    wrong = np.flatnonzero(evaluation.predictions != evaluation.labels)
-    confidence = evaluation.probabilities[wrong].max(axis=1)
-    chosen: list[int] = wrong[np.argsort(-confidence, kind="stable")][:limit].tolist()
-    return chosen
-
-
 def most_probable(probabilities: Array, label: int) -> list[tuple[int, float]]:
     """The three most probable classes and the label, each with its probability."""
     chosen = np.argsort(-probabilities, kind="stable")[:3].tolist()

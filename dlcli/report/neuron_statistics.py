@@ -81,9 +81,7 @@ def hidden_layers(
 def _describe(
     activation: str, outputs: Array, outgoing: Array, neurons: int, each: int
 ) -> HiddenLayer:
-    norms = np.linalg.norm(outgoing.astype(np.float64), axis=1)  # in float32, squares overflow
-    importance = outputs.std(axis=0, dtype=np.float64) * norms
-    order = np.argsort(-importance, kind="stable")
+    order = neuron_health.by_importance(outputs, outgoing)
     saturated = neuron_health.saturated(activation, outputs)
     return HiddenLayer(
         activation=activation,

@@ -21,11 +21,11 @@ from matplotlib.lines import Line2D
 
 from dlcli.data.classes import DIGITS
 from dlcli.evaluation.evaluate import Evaluation
+from dlcli.evaluation.metrics import most_confident_errors
 from dlcli.nn.dimensions import IMAGE_SIDE
 from dlcli.nn.network import Network
 from dlcli.nn.types import Pixels
 from dlcli.report.charts import Line, draw_epochs, shortened
-from dlcli.report.errors import worst
 from dlcli.training.epoch_metrics import EpochRecord
 from dlcli.training.learning_rate_finder import RangeTest
 
@@ -196,7 +196,8 @@ def weights(name: str, network: Network, class_names: Sequence[str]) -> Figure:
 
 def errors(name: str, result: Evaluation, images: Pixels) -> Figure:
     """The wrongly classified test images with the highest probabilities."""
-    names, shown = result.class_names, worst(result, _MAX_ERRORS)
+    names = result.class_names
+    shown = most_confident_errors(result.probabilities, result.labels, _MAX_ERRORS)
     captions = [
         f"{_label(names[label])}, read as {_label(names[prediction])}\n{100 * probability:.1f} %"
         for label, prediction, probability in zip(

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from dlcli.evaluation.metrics import most_confident_errors
 from dlcli.report import errors
 
 
@@ -33,7 +34,7 @@ def test_the_most_frequent_errors_come_first(entry):
 
 
 def test_the_worst_errors_are_the_most_confident_ones(entry):
-    worst = errors.worst(entry.scores, 24)
+    worst = most_confident_errors(entry.scores.probabilities, entry.scores.labels, 24)
     confidence = entry.scores.probabilities.max(axis=1)
     wrong = entry.scores.predictions != entry.scores.labels
     assert len(worst) == 24
