@@ -98,7 +98,7 @@ exports: benchmarks/.venv/installed .venv/installed-dev ## Compare exported mode
 	benchmarks/.venv/bin/python -m benchmarks.exports
 	$(BIN)/python -m tools.generate_docs
 
-accuracy: .venv/installed-dev ## Train and evaluate every config with three seeds, record with two (3 to 4 hours)
+accuracy: .venv/installed-dev ## Train and evaluate every config with three seeds, record with two (4 to 6 hours)
 	$(BIN)/python -m benchmarks.accuracy
 	$(BIN)/python -m tools.generate_docs
 

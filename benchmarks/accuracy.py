@@ -123,6 +123,7 @@ def _network(config: dict[str, Any]) -> str:
         "dropout": config["dropout"],
         "batch normalisation": config["batch_norm"],
         "distortions": config["augmentation"],
+        "mixtures": config.get("mixup"),  # younger than some logs
         "squared error": config["loss"] == "mse",
     }
     activation = [config["activation"]] if config["hidden_layers"] else []
