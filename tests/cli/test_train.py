@@ -202,7 +202,7 @@ def test_a_class_an_image_or_a_layer_that_is_not_there_is_refused(train, setting
     ("classes", "message"),
     [
         ("[3, x]", "Error: classes: "),
-        ("[3]", "Error: --set: classes: expected a list of whole numbers"),
+        ("[3]", "Error: --set: classes: expected a list of at least 2 whole numbers"),
         ("[3, '3']", "Error: --set: classes: '3' is there twice"),
         ("[3, 1.5]", "Error: --set: classes: expected a list"),
     ],
