@@ -205,6 +205,8 @@ def load(
 
 def exists(name: str) -> bool:
     """Whether there is a dataset of this name, or a folder that may be one."""
+    if not name:  # as of a variable that is not set; it does not mean this folder
+        return False
     path = Path(expand_home(name))
     if name in DATASETS or os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises
         return True
@@ -215,8 +217,8 @@ def refuse_missing(name: str) -> None:
     """Raise ``DatasetError`` unless there is a dataset of this name, or a folder."""
     if not exists(name):
         raise DatasetError(
-            f"{expand_home(name)}: no such folder of IDX files or pictures, and none of "
-            f"{', '.join(DATASETS)}"
+            f"{expand_home(name) or repr(name)}: no such folder of IDX files or pictures, "
+            f"and none of {', '.join(DATASETS)}"
         )
 
 
@@ -292,12 +294,12 @@ def _load_folder(
     name: str, data_dir: Path, progress: "Progress | None", preparation: Preparation | None
 ) -> Dataset:
     """A folder of IDX files or of pictures."""
+    refuse_missing(name)
     folder = Path(expand_home(name))
     found = idx_folder.find(folder)
     if found is not None:
         dataset = _with_writers(_load_idx(name, found), found.folder)
         return replace(dataset, preprocessing=preparation or "digit")
-    refuse_missing(name)
     from dlcli.data import image_folder, prepared  # and Pillow
 
     listing = image_folder.list_pictures(folder)

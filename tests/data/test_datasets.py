@@ -17,6 +17,13 @@ def write_folder(folder, contents, *, suffix=""):
     return folder
 
 
+def test_an_empty_name_does_not_mean_the_current_folder(tiny, monkeypatch):
+    monkeypatch.chdir(tiny)
+    assert len(datasets.load(".").train) == 60
+    with pytest.raises(DatasetError, match=r"^'': no such folder of IDX files or pictures"):
+        datasets.load("")
+
+
 @pytest.mark.parametrize("suffix", ["", ".gz"])
 def test_a_folder_of_idx_files_is_a_dataset(mirror, tmp_path, suffix):
     folder = write_folder(tmp_path / "mine", mirror.contents, suffix=suffix)
