@@ -51,7 +51,7 @@ def find(folder: Path, file: str, suffixes: Sequence[str] = ("", ".gz")) -> Path
     """
     for suffix in suffixes:
         path = folder / f"{file}{suffix}"
-        if path.is_file():  # there may be a folder of this name beside it
+        if path.exists() and not path.is_dir():  # a folder may have its name, as on Kaggle
             return path
     raise DatasetError(f"{folder}: contains no {file} (or {file}.gz)")
 

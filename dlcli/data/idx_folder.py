@@ -88,14 +88,13 @@ def _families(folder: Path) -> dict[str, dict[str, Path]]:
     """The IDX files of a folder by prefix, each under MNIST's name for it."""
     families: dict[str, dict[str, Path]] = {}
     try:
-        with os.scandir(folder) as entries:
-            # An archive on Kaggle has folders with the names of the files beside them.
-            names = sorted(entry.name for entry in entries if not entry.is_dir())
+        names = sorted(os.listdir(folder))  # noqa: PTH208 - only the names
     except OSError as error:
         raise DatasetError(f"{folder}: cannot be read: {error.strerror or error}") from error
     for name in names:  # a raw file comes before its .gz, and is taken
         match = _NAME.fullmatch(name)
-        if match is None:
+        # An archive on Kaggle has folders with the names of the files beside them.
+        if match is None or os.path.isdir(folder / name):  # noqa: PTH112 - never raises
             continue
         part = 0 if match["split"].lower() == "train" else 2
         usual = FILES[part + (match["kind"].lower() == "labels")]

@@ -112,7 +112,7 @@ class Run:
         """Write ``summary.json``, which marks the run as finished, and return its content."""
         content = self._summary(state)
         with interrupts.deferred():
-            if not film.ends_with(self.path, state.epoch):  # it was stopped, and may not go on
+            if not film.ends_with(self.path, state.epoch):  # it was resumed with no epoch left
                 film.add(self.path, film.frame(state))
             summary.write(self.path, content)
         return content
