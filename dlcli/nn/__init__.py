@@ -10,8 +10,9 @@
 - ``neuron_health``    dead and saturated neurons
 - ``backpropagation``  the forward and backward pass of training
 - ``optimizers``       how a gradient becomes a step
-- ``kernels``          the passes beside the matrix products: by NumPy, and compiled by Numba
+- ``kernels``          the passes beside the matrix products: by NumPy, and as loops
 - ``image_kernels``    those of them that distort images
+- ``compilation``      the loops, compiled by Numba
 - ``schedules``        the learning rate of every step
 - ``ema``              a running mean of the weights
 - ``temperature``      calibrated probabilities

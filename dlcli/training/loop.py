@@ -15,9 +15,10 @@ from dlcli.config.schema import Config
 from dlcli.data.classes import numbered
 from dlcli.data.datasets import Examples
 from dlcli.errors import DivergenceError
-from dlcli.nn import kernels
+from dlcli.nn import compilation
 from dlcli.nn.dimensions import IMAGE_SIZE
 from dlcli.nn.ema import WeightAveraging
+from dlcli.nn.kernels import KERNELS
 from dlcli.nn.losses import mean_loss, one_hot
 from dlcli.nn.random import random_stream
 from dlcli.nn.temperature import fit_temperature
@@ -216,19 +217,19 @@ class _Trainer:
         network, optimizer = self._state.network, self._state.optimizer
         saved = 0.0
         if optimizer.kernel is not None:
-            saved += kernels.KERNELS[optimizer.kernel].saves * network.parameters.size
+            saved += KERNELS[optimizer.kernel].saves * network.parameters.size
         if self._config.augmentation is not None:
             pixels = self._batch_size * IMAGE_SIZE
-            saved += kernels.KERNELS["interpolate"].saves * pixels
+            saved += KERNELS["interpolate"].saves * pixels
         for name, width in zip(
             ("scale_pixels", *network.activations), network.layer_sizes[:-1], strict=True
         ):
-            saved += kernels.KERNELS[name].saves * self._batch_size * width
+            saved += KERNELS[name].saves * self._batch_size * width
         return 1e-9 * saved
 
     def compile(self) -> None:
         """Have Numba compile what is no matrix product, if it is installed; no bit changes."""
-        found = kernels.compiled()
+        found = compilation.compiled()
         if found is not None:
             self._backpropagation.kernels = self._state.optimizer.kernels = found
             self._batches.use(found)

@@ -26,7 +26,7 @@ from dlcli.vision.morphology import (
     opened,
     otsu_threshold,
     resize,
-    shear_rows,
+    runs_along_rows,
     total_variation,
 )
 
@@ -191,12 +191,7 @@ def _lines_along_rows(mask: Pixels) -> Pixels:
     """The pixels, 1 or 0, of lines along rows: openings by long bars at several slopes."""
     height, width = mask.shape
     length = max(9, round(_MIN_LINE_LENGTH * width)) | 1
-    lines = np.zeros_like(mask)
-    for slope in _LINE_SLOPES:
-        # Sheared by its slope, a line lies in one row, or two where it is rounded.
-        runs = opened(dilate(shear_rows(mask, slope), 3, 1), 1, length)
-        if runs.any():
-            lines |= shear_rows(runs, slope, back=True)
+    lines = runs_along_rows(mask, length, _LINE_SLOPES)
     thickness = max(2, round(_MAX_LINE_THICKNESS * max(height, width)))
     thin: Pixels = lines & mask & (1 - opened(mask, (thickness + 1) | 1, 1))
     return thin

@@ -7,6 +7,7 @@ are not in MNIST's format import this one, because importing OpenCV takes time.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 
 import cv2
@@ -83,6 +84,17 @@ def shear_rows(mask: Pixels, slope: float, *, back: bool = False) -> Pixels:
     flags = cv2.INTER_NEAREST | (cv2.WARP_INVERSE_MAP if back else 0)
     size, wrap = (mask.shape[1], mask.shape[0]), cv2.BORDER_WRAP
     return _pixels(cv2.warpAffine(mask, shear, size, flags=flags, borderMode=wrap))
+
+
+def runs_along_rows(mask: Pixels, length: int, slopes: Sequence[float]) -> Pixels:
+    """The pixels, 1 or 0, of runs of an odd length along rows that rise by one of the slopes."""
+    found = np.zeros_like(mask)
+    for slope in slopes:
+        # Sheared by its slope, a line lies in one row, or two where it is rounded.
+        runs = opened(dilate(shear_rows(mask, slope), 3, 1), 1, length)
+        if runs.any():
+            found |= shear_rows(runs, slope, back=True)
+    return found
 
 
 def total_variation(image: Pixels) -> float:

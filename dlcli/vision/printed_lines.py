@@ -6,7 +6,7 @@ import numpy as np
 
 from dlcli.nn.types import Pixels
 from dlcli.vision.components import Components, connected_components
-from dlcli.vision.morphology import dilate, opened, resize, shear_rows
+from dlcli.vision.morphology import dilate, opened, resize, runs_along_rows
 
 # Lines are looked for on a mask of at most this side: a line is then a pixel or two thick, and an
 # opening takes a millisecond.
@@ -119,12 +119,7 @@ def _along_rows(mask: Pixels, min_length: int, max_thickness: int) -> tuple[Pixe
     length = max(9, round(min_length * small.shape[1] / width)) | 1
     if length > small.shape[1]:
         return np.zeros_like(mask), np.zeros_like(mask)
-    zone = np.zeros_like(small)
-    for slope in _SLOPES:
-        # Sheared by its slope, a line lies in one row, or two where it is rounded.
-        runs = opened(dilate(shear_rows(small, slope), 3, 1), 1, length)
-        if runs.any():
-            zone |= shear_rows(runs, slope, back=True)
+    zone = runs_along_rows(small, length, _SLOPES)
     if not zone.any():
         return np.zeros_like(mask), np.zeros_like(mask)
     zone = np.asarray(resize(zone * np.uint8(255), width, height) > 127).view(np.uint8)

@@ -10,7 +10,7 @@ import pytest
 from dlcli.config.augmentation import Augmentation
 from dlcli.config.schema import Config
 from dlcli.data import datasets
-from dlcli.nn import kernels
+from dlcli.nn import compilation
 from dlcli.nn.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from dlcli.nn.kernels import KERNELS, NUMPY
 from dlcli.nn.losses import LOSSES, fits
@@ -27,7 +27,7 @@ def numba(tmp_path_factory):
     """All kernels, compiled once for these tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("numba.config.CACHE_DIR", str(tmp_path_factory.mktemp("numba")))
-        found = kernels.compiled()
+        found = compilation.compiled()
         assert found is not None
         for name in LOOPS:
             found[name]
@@ -125,7 +125,7 @@ def test_a_training_ends_with_the_same_bits_with_numba(numba, settings, tiny, mo
     config, data = Config(**usual | settings), datasets.load(str(tiny))
     ends = []
     for found in (None, numba):
-        monkeypatch.setattr(kernels, "compiled", lambda found=found: found)
+        monkeypatch.setattr(compilation, "compiled", lambda found=found: found)
         monkeypatch.setattr(loop, "_WORTH_COMPILING", 0)
         state = initial_state(config, 10)
         list(fit(config, data.train, data.test, state))
@@ -136,15 +136,17 @@ def test_a_training_ends_with_the_same_bits_with_numba(numba, settings, tiny, mo
 
 def test_compiling_leaves_signals_to_the_main_thread(monkeypatch):
     threads = []
-    monkeypatch.setattr(kernels, "_compile", lambda *_: threads.append(threading.current_thread()))
-    kernels.Compiled()["relu"]
+    monkeypatch.setattr(
+        compilation, "_compile", lambda *_: threads.append(threading.current_thread())
+    )
+    compilation.Compiled()["relu"]
     assert threads[0] is not threading.main_thread()
 
 
 def test_what_was_compiled_is_kept_in_the_users_cache(tmp_path, monkeypatch):
     monkeypatch.setattr("numba.config.CACHE_DIR", "")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    found = kernels.compiled()
+    found = compilation.compiled()
     assert found is not None
     found["draw_mask"]
     assert list(tmp_path.glob("dlcli/numba/*/*draw_mask*.nbi"))
@@ -162,10 +164,10 @@ def test_without_a_folder_to_keep_it_in_it_is_compiled_all_the_same(monkeypatch)
 
     monkeypatch.setattr("numba.njit", no_folder)
     mask = np.empty(2, np.float32)
-    kernels.Compiled()["draw_mask"](np.array([1, 3], np.uint16), 2, 1.5, mask)
+    compilation.Compiled()["draw_mask"](np.array([1, 3], np.uint16), 2, 1.5, mask)
     assert mask.tolist() == [0, 1.5]
 
 
 def test_without_numba_numpy_does_everything(monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", None)
-    assert kernels.compiled() is None
+    assert compilation.compiled() is None
