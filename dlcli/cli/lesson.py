@@ -25,8 +25,8 @@ from dlcli.cli.output import (
     print_table,
     printable,
     styled,
-    warn,
 )
+from dlcli.cli.report import is_page, open_page
 from dlcli.errors import ClaimError
 
 if TYPE_CHECKING:
@@ -87,7 +87,9 @@ def command(
     from dlcli.lessons import catalog, reader
 
     lesson = reader.read(name, overrides)
-    destination = _destination(lesson, output, output_format, force=force)
+    destination = None
+    if output is not None or opened or output_format == "text":
+        destination = _destination(lesson, output, force=force, is_needed=opened)
     from dlcli.lessons import engine
 
     load = partial(load_dataset, data_dir=data_dir)
@@ -108,10 +110,7 @@ def command(
         if (following := catalog.after(lesson.name)) is not None:
             echo(f"Next lesson: dlcli lesson {following.name}")
     if opened and page is not None:
-        import webbrowser
-
-        if not webbrowser.open(page.resolve().as_uri()):
-            warn("no web browser was found")
+        open_page(page)
     _check(result, overrides)
 
 
@@ -145,15 +144,12 @@ def _list_lessons(output_format: str) -> None:
 
 
 def _destination(
-    lesson: "Lesson", output: Path | None, output_format: str, *, force: bool
+    lesson: "Lesson", output: Path | None, *, force: bool, is_needed: bool
 ) -> Path | None:
-    """Where to write the page; None if none is wanted or the extra is not installed."""
-    from dlcli.cli.report import is_page
+    """Where to write the page; None if the extra is not installed, unless it is needed."""
     from dlcli.errors import ConfigError
     from dlcli.files import refuse_to_overwrite, refuse_wrong_ending
 
-    if output is None and output_format == "json":
-        return None
     path = output or Path(f"lesson-{lesson.name}.html")
     refuse_wrong_ending(path, "HTML", ".html", ".htm")
     refuse_to_overwrite(path, force=force or (output is None and is_page(path)))
@@ -161,7 +157,7 @@ def _destination(
         with needs("report"):
             import dlcli.report.lesson  # noqa: F401 - whether it can be imported
     except ConfigError as error:
-        if output is not None:
+        if output is not None or is_needed:
             raise
         message(f"No page will be written: {error}")
         return None

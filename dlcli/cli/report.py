@@ -86,10 +86,15 @@ def command(
         file.write(content)
     print_path(path)
     if opened:
-        import webbrowser
+        open_page(path)
 
-        if not webbrowser.open(path.resolve().as_uri()):
-            warn("no web browser was found")
+
+def open_page(path: Path) -> None:
+    """Open a page in the web browser."""
+    import webbrowser
+
+    if not webbrowser.open(path.resolve().as_uri()):
+        warn("no web browser was found")
 
 
 def _destination(models: "Sequence[Model]", output: Path | None, name: str, *, force: bool) -> Path:

@@ -101,8 +101,9 @@ def report(
         )
     elif output_format == "csv":
         scores = ["trial", "state", "validation_accuracy", "validation_loss", "epochs", "seconds"]
-        columns = [*scores, *keys, "run", "worker", "retry_of", "reason"]
-        cells = [row | row["params"] for row in rows]
+        named = {key: f"params.{key}" if key in scores else key for key in keys}
+        columns = [*scores, *named.values(), "run", "worker", "retry_of", "reason"]
+        cells = [row | {named[key]: v for key, v in row["params"].items()} for row in rows]
         print_csv(({column: row.get(column) for column in columns} for row in cells), columns)
     else:
         _print_report(shown_rows, keys, importances, results.IMPORTANCE_METHOD)

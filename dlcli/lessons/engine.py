@@ -16,6 +16,7 @@ from dlcli.lessons.formulas import Formula, FormulaError
 from dlcli.lessons.kinds import KINDS
 from dlcli.lessons.reader import Lesson
 from dlcli.lessons.schema import Chart
+from dlcli.nn.network import Network
 
 
 @dataclass(frozen=True)
@@ -102,12 +103,18 @@ def prepare(lesson: Lesson, load: Load) -> dict[str, Trained]:
         data = select(dataset, config, experiment.inverted, experiment.hand)
         parent = None if experiment.after is None else found[experiment.after]
         found[name] = Trained(experiment.label, config, data, parent)
-        if parent is not None and parent.network.layer_sizes != found[name].network.layer_sizes:
+        if parent is not None and _layers(parent.network) != _layers(found[name].network):
             raise ConfigError(
                 f"{lesson.path}: experiments.{name}: its layers are not those of "
-                f"{experiment.after}, whose weights it starts from"
+                f"{experiment.after}, whose weights it starts from (hidden_layers, activation, "
+                "batch_norm)"
             )
     return found
+
+
+def _layers(network: Network) -> tuple[object, ...]:
+    """All that must be alike where one network starts from the weights of another."""
+    return network.layer_sizes, network.activations, network.batch_norm
 
 
 def opening(lesson: Lesson, load: Load) -> Opening:

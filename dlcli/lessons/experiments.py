@@ -21,6 +21,7 @@ from dlcli.nn.losses import mean_loss
 from dlcli.nn.network import Network
 from dlcli.nn.types import Array, Pixels
 from dlcli.training.batches import steps_per_epoch
+from dlcli.training.class_weights import of_config
 from dlcli.training.loop import fit
 from dlcli.training.measurements import Measurements, measure
 from dlcli.training.state import TrainingState, initial_state, why_finished
@@ -96,8 +97,7 @@ class Trained:
 
         It starts from the weights that its ``parent`` has by now.
         """
-        if self.parent is not None:
-            self.network.parameters[...] = self.parent.network.parameters
+        self.state = self._start_state()
         self.history.append(self._scores_at_start())
         try:
             images = self.data.train, self.data.validation
@@ -114,13 +114,24 @@ class Trained:
         except DivergenceError as error:
             self.divergence = str(error)
 
+    def _start_state(self) -> TrainingState:
+        """The state before the first step: with random weights, or those of the parent."""
+        state = initial_state(self.config, len(self.data.class_names))
+        if self.parent is not None:
+            start = self.parent.network
+            for network in filter(None, (state.network, state.average)):
+                network.parameters[...] = start.parameters
+                network.statistics[...] = start.statistics
+        return state
+
     def _scores_at_start(self) -> EpochScores:
+        weights = of_config(self.config, self.data.train.labels, self.data.class_names)
         found: list[float] = []
         for examples in (self.data.train, self.data.validation):
             logits, outputs = self.network.infer(examples.images)
             kind = self.network.output_activation
             found += [
-                mean_loss(self.config.loss, kind, logits, examples.labels),
+                mean_loss(self.config.loss, kind, logits, examples.labels, weights),
                 float((outputs.argmax(axis=1) == examples.labels).mean()),
             ]
         return EpochScores(0, *found)
@@ -177,12 +188,13 @@ class Trained:
 
     @cached_property
     def _at_start(self) -> Measurements:
-        state = initial_state(self.config, self.network.layer_sizes[-1])
-        return measure(self.config, state, self.data.train)
+        state = self._start_state()
+        return measure(self.config, state, self.data.train, state.evaluated_network)
 
     @cached_property
     def _at_end(self) -> Measurements:
-        return measure(self.config, self.state, self.data.train)
+        start = self._start_state().evaluated_network
+        return measure(self.config, self.state, self.data.train, start)
 
     def of_layer(self, name: str, layer: float, *, start: bool = False) -> float:
         """One of the ``Measurements`` of a layer, from 1 on; -1 is the last one."""
@@ -201,9 +213,7 @@ class Trained:
 
     def extreme_outputs(self, layer: float, *, start: bool = False) -> float:
         """The fraction of a layer's outputs near an end of the activation's range."""
-        network = self.network
-        if start:
-            network = initial_state(self.config, len(self.data.class_names)).network
+        network = self._start_state().evaluated_network if start else self.network
         names = (*network.activations, network.output_activation)
         index = self._index(layer, len(names))
         activation = ACTIVATIONS.get(names[index])  # None for softmax
@@ -281,6 +291,8 @@ class Trained:
         """The temperature that fits the validation images."""
         from dlcli.nn.temperature import fit_temperature
 
+        if self.network.output_activation != "softmax":
+            raise FormulaError("only a network with softmax has a temperature")
         logits, _ = self.network.infer(self.data.validation.images)
         return fit_temperature(logits, self.data.validation.labels)
 
@@ -353,12 +365,11 @@ def train_side_by_side(
 
     Those that start from the weights of another wait for it.
     """
-    running = {id(each): each.train() for each in experiments}
-    by_id = {id(each): each for each in experiments}
+    running = {each: each.train() for each in experiments}
     while running:
-        ready = [key for key in running if by_id[key].is_ready]
-        identity = min(ready, key=lambda key: by_id[key].progress)
-        if next(running[identity], None) is None:
-            del running[identity]
+        ready = [each for each in running if each.is_ready]
+        chosen = min(ready, key=lambda each: each.progress)
+        if next(running[chosen], None) is None:
+            del running[chosen]
         if on_epoch is not None:
-            on_epoch(by_id[identity])
+            on_epoch(chosen)

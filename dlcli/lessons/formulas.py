@@ -74,6 +74,12 @@ class Formula:
     calls: tuple[MeasureCall, ...]
 
     @property
+    def is_call(self) -> bool:
+        """Whether it is one measure and nothing else."""
+        name = self.tree.func if isinstance(self.tree, ast.Call) else None
+        return isinstance(name, ast.Name) and [name.id] == [call.name for call in self.calls]
+
+    @property
     def is_condition(self) -> bool:
         """Whether its value is true or false."""
         return _is_condition(self.tree)

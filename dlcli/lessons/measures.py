@@ -131,7 +131,7 @@ MEASURES: dict[str, Measure] = {
         ("layer",),
     ),
     "end_dead": Measure(
-        "the fraction of a layer's neurons that say the same of every image",
+        "the fraction of a layer's neurons that no image excites",
         lambda trained, layer: trained.of_layer("dead", layer),
         ("layer",),
     ),

@@ -263,11 +263,16 @@ class _Checker:
         except FormulaError as error:
             self._document.report(place, f"{shortened(text)}: {error}")
             return formulas.read("0")
-        if len(formula.calls) != 1 or formula.figures:
+        if not formula.is_call or formula.calls[0].name in MEASURES:
             usages = ", ".join(each.usage(name) for name, each in PICTURES.items())
             self._document.report(place, f"{shortened(text)}: expected one of {usages}")
         else:
             self._check_call(place, formula.calls[0], PICTURES)
+            for count in formula.calls[0].arguments[1:]:
+                if isinstance(count, float) and not (count >= 1 and count.is_integer()):
+                    self._document.report(
+                        place, f"{shortened(text)}: expected a number of pictures"
+                    )
         return formula
 
     def _check_call(self, place: Place, call: MeasureCall, table: Mapping[str, Measure]) -> None:

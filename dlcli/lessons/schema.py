@@ -65,7 +65,7 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     title: Annotated[Text, Meta(description="what it shows")]
     note: Annotated[str, Meta(description="a sentence on how to read it")] = ""
     curve: Annotated[
-        tuple[Text, ...] | Text | None,
+        Annotated[tuple[Text, ...], Meta(min_length=1)] | Text | None,
         Meta(description="a score over the epochs, or a list of them; a line an experiment"),
     ] = None
     bars: Annotated[

@@ -154,14 +154,14 @@ def _thinned(line: Series, last: int, columns: int) -> Iterator[tuple[int, float
 def _bars(chart: DrawnChart, width: int, style: Style) -> Iterator[str]:
     """A bar a line, with its label before and its value after it."""
     values = list(chart.bars.values())
-    scale = _Scale(values, is_log=chart.is_log)
+    scale = _Scale([abs(value) for value in values], is_log=chart.is_log)
     if scale.is_log:  # the shortest bar has to be seen
         scale.low -= (scale.high - scale.low) / 8
     texts = [shown(value, is_fraction=chart.is_fraction) for value in values]
     label_width = min(max(map(len, chart.bars)), width // 2)
     columns = max(width - label_width - max(map(len, texts)) - 2, 4)
     for label, value, text in zip(chart.bars, values, texts, strict=True):
-        bar = style.bar * round(scale.position(value) * columns)
+        bar = style.bar * round(scale.position(abs(value)) * columns)
         yield f"{label[:label_width]:<{label_width}} {bar} {text}".rstrip()
 
 

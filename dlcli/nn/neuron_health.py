@@ -17,7 +17,7 @@ Flags = npt.NDArray[np.bool_]
 
 
 def dead(activation: str, outputs: Array) -> Flags:
-    """Which neurons do not distinguish images, from outputs of shape (n, neurons).
+    """Which neurons no image excites, from outputs of shape (n, neurons).
 
     With a ReLU, leaky ReLU or GELU, those with an input above 0 for no image; with a sigmoid or
     tanh, those with a constant output.

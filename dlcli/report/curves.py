@@ -24,7 +24,7 @@ _LAYER_CHARTS = (
         "The length of a step, divided by that of the weights.",
         "update_ratio",
     ),
-    ("Dead neurons", "They do not distinguish images.", "dead"),
+    ("Dead neurons", "No image excites them.", "dead"),
     ("Saturated neurons", "At an end of their range, where they hardly learn.", "saturated"),
 )
 _STYLES = ("-", (0, (4, 2)), ":", "-.", (0, (2, 1.5)), (0, (1, 1.5)))

@@ -43,7 +43,6 @@ def render(result: Result) -> bytes:
         charts=drawn,
         pictures=_pictures,
         explanation=texts.blocks(result.explanation),
-        kinds=lesson.file.kind,
     )
 
 

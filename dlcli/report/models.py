@@ -16,6 +16,7 @@ from dlcli.runs.directory import BEST, LAST
 from dlcli.runs.film import Frame
 from dlcli.runs.summary import Summary
 from dlcli.training.epoch_metrics import EpochRecord, overfitting_since
+from dlcli.training.kept_epoch import kept_record
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,13 @@ class EvaluatedModel:
 
     @property
     def kept(self) -> EpochRecord | None:
-        """The epoch whose weights are evaluated, if the log has it."""
-        epoch = self.model.metadata.epoch
-        return next((record for record in self.records if record.epoch == epoch), None)
+        """The epoch that the run keeps; None without a log."""
+        return kept_record(self.config.keep, self.records)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether these are the weights that the run keeps, as far as its log tells."""
+        return self.kept is None or self.kept.epoch == self.model.metadata.epoch
 
     @property
     def overfitting_since(self) -> int | None:

@@ -88,7 +88,7 @@ def load_common(models: Sequence[Model], load: Load) -> Dataset:
             f"{short(dataset.checksum)}, then {short(checksum)}); to use it as it is now: "
             f"--dataset {quoted(Path(place))}"
         )
-    return _for_model(dataset, model)
+    return _for_models(dataset, models)
 
 
 def other_writers(split: str, then: DatasetIdentity, dataset: Dataset) -> str | None:
@@ -111,9 +111,16 @@ def load_named(name: str, models: Sequence[Model], load: Load) -> Dataset:
         It cannot be read, or has other classes than a model.
     """
     dataset = load(name, preparation=preparation_of(models[0]))
+    return _for_models(dataset, models)
+
+
+def _for_models(dataset: Dataset, models: Sequence[Model]) -> Dataset:
+    """The dataset with the labels that the outputs of all models stand for."""
     first, *others = (_for_model(dataset, model) for model in models)
     if any(other.class_names != first.class_names for other in others):
-        raise DatasetError(f"{name}: the models have different classes; score them one by one")
+        raise DatasetError(
+            f"{dataset.name}: the models have different classes; score them one by one"
+        )
     return first
 
 

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import msgspec
 
@@ -74,8 +74,16 @@ class Choices:
 
     @property
     def points(self) -> list[Label]:
-        """Each value as Optuna stores it: a scalar as it is, a list or mapping as JSON."""
-        return [strict_json.dumps(v) if isinstance(v, (list, dict)) else v for v in self.values]
+        """Each value as Optuna stores it: a scalar as it is, a list or mapping as JSON.
+
+        A text that looks like JSON becomes JSON as well, so that ``plain`` gives it back.
+        """
+        return [
+            strict_json.dumps(value)
+            if isinstance(value, (list, dict)) or _looks_like_json(value)
+            else value
+            for value in self.values
+        ]
 
     @property
     def low(self) -> Any:
@@ -90,7 +98,11 @@ class Choices:
 
 def plain(label: Label) -> Any:
     """The value that a label stands for: the label itself, or what its JSON contains."""
-    return json.loads(label) if isinstance(label, str) and label[:1] in {"[", "{"} else label
+    return json.loads(label) if _looks_like_json(label) else label
+
+
+def _looks_like_json(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and value.startswith(("[", "{", '"'))
 
 
 Space: TypeAlias = dict[str, Range | Choices]

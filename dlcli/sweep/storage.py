@@ -97,10 +97,10 @@ def address(storage: str | None, runs_dir: Path) -> str:
         return url.render_as_string(hide_password=False)
     for scheme in ("postgresql://", "postgres://"):
         if storage.startswith(scheme):
-            return f"postgresql+psycopg://{storage.removeprefix(scheme)}"
+            storage = f"postgresql+psycopg://{storage.removeprefix(scheme)}"
     try:
         url = make_url(storage)
-    except exc.ArgumentError:
+    except (exc.ArgumentError, ValueError):  # ValueError: a port that is no number
         raise ConfigError(
             f"--storage {storage}: expected postgresql://USER:PASSWORD@HOST/DATABASE or "
             "sqlite:///FILE"

@@ -1,7 +1,8 @@
 """Training with fewer inputs than pixels, where that gives the same network or a good start.
 
 Pixels that are 0 in every training image (67 of MNIST's 784) have no gradient: without them, the
-same network is trained. Their weights stay as they are.
+same network is trained. Their weights stay as they are, also after epochs of half the size, where
+the momentum of their neighbours would move them a little.
 
 The first epochs may show images of half the size. Each 2x2 block of pixels becomes one input, half
 of the block's sum: the projection P of an image onto the images that are even in each block, in an

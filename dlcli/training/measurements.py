@@ -78,12 +78,19 @@ def measure_start(config: Config, classes: int, examples: Examples) -> StartMeas
         return _start(config, make_network(config, classes), some)
 
 
-def measure(config: Config, state: TrainingState, examples: Examples) -> Measurements:
-    """Measure a trained network, and the images and the weights it started with."""
+def measure(
+    config: Config, state: TrainingState, examples: Examples, initial: Network | None = None
+) -> Measurements:
+    """Measure a trained network, and the images and the weights it started with.
+
+    It started with the weights of ``initial``, by default those of the config's seed.
+    """
+    if initial is None and config.init_from is None:
+        initial = make_network(config, state.network.layer_sizes[-1])
     statistics = state.network.statistics
     before = statistics.copy()
     with np.errstate(over="ignore", invalid="ignore"):
-        found = _all(config, state, examples.evenly_spaced(_MAX_IMAGES))
+        found = _all(config, state, examples.evenly_spaced(_MAX_IMAGES), initial)
     statistics[...] = before  # the forward pass of training moves them
     return found
 
@@ -95,11 +102,10 @@ def _start(config: Config, initial: Network, examples: Examples) -> StartMeasure
     return StartMeasurements(float(examples.images.std()), noise, _gains(initial))
 
 
-def _all(config: Config, state: TrainingState, examples: Examples) -> Measurements:
+def _all(
+    config: Config, state: TrainingState, examples: Examples, initial: Network | None
+) -> Measurements:
     network = state.network
-    # How trained weights changed does not explain why nothing was learned, and is not known here.
-    is_random = config.init_from is None
-    initial = make_network(config, network.layer_sizes[-1]) if is_random else network
     outputs = network.layer_outputs(examples.images)[:-1]
     hidden = list(zip(network.activations, outputs, strict=True))
     saturated = [neuron_health.saturated(name, outputs) for name, outputs in hidden]
@@ -109,10 +115,13 @@ def _all(config: Config, state: TrainingState, examples: Examples) -> Measuremen
     )
     weights = network.parameters[: network.weight_count]
     return Measurements(
-        **asdict(_start(config, initial, examples)),
+        **asdict(_start(config, initial or network, examples)),
         final_gains=_gains(network),
-        changes=tuple(
-            _norm(new - old) / max(_norm(old), TINY) if is_random else math.inf
+        # How trained weights changed does not explain why nothing was learned, and is not known.
+        changes=(math.inf,) * len(network.weights)
+        if initial is None
+        else tuple(
+            _norm(new - old) / max(_norm(old), TINY)
             for new, old in zip(network.weights, initial.weights, strict=True)
         ),
         gradients=tuple(_norm(part) / math.sqrt(part.size) for part in by_weights),

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import webbrowser
 from pathlib import Path
 
 import pytest
@@ -135,7 +136,22 @@ def test_without_the_extra_the_lesson_runs_and_says_how_to_get_the_page(dlcli, m
     assert result.code == 0, result.stderr
     assert "No page will be written: matplotlib is not installed" in result.stderr
     assert "Page:" not in result.stdout
-    assert dlcli("lesson", mine, "--output=page.html").code == 2
+    for wanted in ("--output=page.html", "--open"):
+        assert dlcli("lesson", mine, wanted).code == 2
+
+
+def test_the_page_is_opened_where_this_is_asked_for(dlcli, mine, monkeypatch):
+    opened: list[str] = []
+
+    def open_page(address):
+        opened.append(address)
+        return True
+
+    monkeypatch.setattr(webbrowser, "open", open_page)
+    result = dlcli("lesson", mine, "--open", "--format", "json")
+    assert result.code == 0, result.stderr
+    page = Path(json.loads(result.stdout)["page"])
+    assert opened == [page.resolve().as_uri()]
 
 
 def answer(monkeypatch, *words):

@@ -330,6 +330,21 @@ def test_a_report_names_the_studies_there_are(dlcli, search):
     assert dlcli("sweep", "report", "--study", "b").code == 0
 
 
+def test_the_csv_has_the_epochs_that_were_trained_and_those_of_the_search(
+    dlcli, search, without_workers
+):
+    without_workers()
+    path = search(more="early_stopping: 1\n")
+    text = path.read_text().replace("epochs: 2", "epochs: {choices: [4, 5]}")
+    path.write_text(text.replace("low: 0.01, high: 1,", "low: 1e-12, high: 1e-11,"))
+    assert dlcli("sweep", "--config", path, "--trials", "2").code == 0
+    table = csv.DictReader(io.StringIO(dlcli("sweep", "report", "--format", "csv").stdout))
+    assert table.fieldnames is not None
+    assert len(set(table.fieldnames)) == len(table.fieldnames)
+    for row in table:
+        assert int(row["epochs"]) < int(row["params.epochs"]) in {4, 5}
+
+
 def test_a_page_needs_the_extra_report(dlcli, search, without_workers, monkeypatch):
     without_workers()
     assert dlcli("sweep", "--config", search(), "--trials", "2").code == 0

@@ -80,9 +80,48 @@ def test_a_network_may_start_from_the_weights_of_another_and_waits_for_it(sample
     assert child.score("validation_accuracy", 0) == parent.score("validation_accuracy")
 
 
-def test_a_network_of_another_shape_cannot_start_from_those_weights(sample):
+@pytest.mark.parametrize(
+    "settings", [{}, {"batch_norm": True}, {"weight_averaging": 0.99}], ids=str
+)
+def test_a_network_that_starts_from_another_changes_from_there(sample, settings):
+    still = config(learning_rate=1e-6, epochs=1, **settings)
+    data = select(sample, still)
+    parent = Trained("parent", config(**settings), data)
+    child = Trained("child", still, data, parent)
+    experiments.train_side_by_side([parent, child])
+    assert child.score("validation_accuracy", 0) == parent.score("validation_accuracy")
+    assert child.score("validation_accuracy", 1) == pytest.approx(
+        parent.score("validation_accuracy"), abs=0.02
+    )
+    assert child.of_layer("changes", 1) < 1e-3
+    start, end = (child.of_layer("gradients", 2, start=start) for start in (True, False))
+    assert start == pytest.approx(end, rel=0.05)
+    before, after = (
+        parent.network.layer_outputs(data.train.images),
+        child.network.layer_outputs(data.train.images),
+    )
+    assert np.allclose(before[-1], after[-1], atol=0.02)
+
+
+def test_the_cost_at_the_start_is_that_of_the_epochs(sample):
+    weighted = config(learning_rate=1e-6, epochs=1, class_weights="{'0': 10, '1': 10}")
+    network = Trained("weighted", weighted, select(sample, weighted))
+    experiments.train_side_by_side([network])
+    for name in ("train_loss", "validation_loss"):
+        assert network.score(name, 0) == pytest.approx(network.score(name, 1), rel=0.01)
+
+
+def test_only_softmax_has_a_temperature(sample):
+    sigmoid = config(epochs=1, output_activation="sigmoid", loss="mse")
+    network = Trained("sigmoid", sigmoid, select(sample, sigmoid))
+    with pytest.raises(FormulaError, match="only a network with softmax has a temperature"):
+        _ = network.calibrated_test
+
+
+@pytest.mark.parametrize("setting", ["hidden_layers=[9]", "batch_norm=true", "activation=tanh"])
+def test_a_network_of_another_shape_cannot_start_from_those_weights(sample, setting):
     text = MINE.replace("label: fast", "label: fast\n    after: slow")
-    lesson = reader.parse(text, "mine", "mine.yaml", ["fast.hidden_layers=[9]"])
+    lesson = reader.parse(text, "mine", "mine.yaml", [f"fast.{setting}"])
     with pytest.raises(ConfigError, match=r"experiments\.fast: its layers are not those of slow"):
         engine.prepare(lesson, lambda _: sample)
 

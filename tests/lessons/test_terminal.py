@@ -60,6 +60,13 @@ def test_bars_are_as_long_as_their_values_and_on_a_log_scale_as_their_logarithms
     assert small > 0
 
 
+def test_bars_begin_at_zero_on_either_side_of_it():
+    chart = DrawnChart("Bars", "", bars={"below": -10.0, "zero": 0.0, "above": 10.0})
+    below, zero, above = (line.count("█") for line in draw(chart)[1:])
+    assert (below, zero) == (above, 0)
+    assert above > 10
+
+
 def test_values_that_are_no_numbers_are_said_and_not_drawn():
     chart = DrawnChart("Bars", "", bars={"lost": float("inf"), "none": float("nan"), "one": 1.0})
     lost, none, _ = draw(chart)[1:]

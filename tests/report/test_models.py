@@ -1,11 +1,17 @@
 """The models of a report and the files of their runs."""
 
+from dataclasses import replace
+
 import pytest
 
 from dlcli.errors import CheckpointError
 from dlcli.evaluation import evaluate
-from dlcli.report import models
+from dlcli.report import models, page
 from dlcli.runs import checkpoint
+
+
+def render(entries, data) -> str:
+    return " ".join(page.render(entries, data.name, data.test).decode().split())
 
 
 def test_a_run_has_its_history_and_a_bare_checkpoint_has_none(model, sample, tmp_path):
@@ -27,6 +33,16 @@ def test_each_checkpoint_of_a_run_has_its_history(model, make_checkpoint):
     assert models.run_of(checkpoint.load(run / "best.npz")) == run
     assert models.run_of(checkpoint.load(run / "last.npz")) == run
     assert models.run_of(checkpoint.load(make_checkpoint("best.npz"))) is None
+
+
+def test_the_kept_epoch_is_that_of_the_run_whichever_is_evaluated(model, sample):
+    last = checkpoint.load(model.path.parent / "last.npz")
+    last = replace(last, metadata=replace(last.metadata, epoch=model.metadata.epoch + 1))
+    kept, other = models.evaluate_models([model, last], sample.test)
+    assert (kept.is_kept, other.is_kept) == (True, False)
+    assert kept.kept == other.kept
+    assert f"epoch {last.metadata.epoch} of 4, not the kept one" in render([other], sample)
+    assert "of 4 kept" in render([kept], sample)
 
 
 def test_runs_with_the_same_name_are_shown_by_their_paths(model, sample):

@@ -68,6 +68,16 @@ def test_models_of_the_same_data_by_other_names_have_it_in_common(workdir, tiny)
     assert training_data.load_common(models, datasets.load).checksum == identity.checksum
 
 
+def test_models_with_other_classes_have_no_common_labels(workdir, sample):
+    identity = DatasetIdentity("sample", sample.checksum)
+    digits, two = model("a.npz", identity), model("b.npz", identity)
+    config = two.metadata.config | {"classes": [3, 8]}
+    two = replace(two, metadata=replace(two.metadata, class_names=("3", "8"), config=config))
+    for models in ([digits, two], [two, digits]):
+        with pytest.raises(DatasetError, match="sample: the models have different classes"):
+            training_data.load_common(models, datasets.load)
+
+
 def test_data_that_changed_since_training_are_reported_with_both_checksums(
     workdir, tiny, make_idx_folder
 ):

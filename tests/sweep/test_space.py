@@ -48,6 +48,13 @@ def test_choices_are_stored_as_they_are_or_as_json():
     assert plain("relu") == "relu"
 
 
+def test_a_text_that_looks_like_json_is_a_choice_as_any_other():
+    names = ["[fold]", "{fold}", '"fold"', "fold"]
+    space = parsed("dataset", choices=names)
+    assert space.points is not None
+    assert [plain(label) for label in space.points] == names
+
+
 def test_a_mapping_may_be_a_choice():
     space = parsed("augmentation", choices=[None, {"rotation": 10}])
     assert space.points is not None

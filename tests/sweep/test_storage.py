@@ -34,6 +34,8 @@ def test_addresses():
     assert shown("postgresql+psycopg://a:secret@host/db") == "postgresql+psycopg://a:***@host/db"
     with pytest.raises(ConfigError, match="--storage x: expected postgresql://USER:PASSWORD@"):
         address("x", Path())
+    with pytest.raises(ConfigError, match="expected postgresql://USER:PASSWORD@HOST/DATABASE"):
+        address("postgresql://a:b@host:notaport/db", Path())
 
 
 @pytest.mark.parametrize(
