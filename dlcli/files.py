@@ -292,7 +292,11 @@ def make_folder(folder: Path) -> None:
     if folder.is_dir():
         return
     make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
+    try:
+        folder.mkdir(exist_ok=True)
+    except FileExistsError as error:
+        reason = "is a file, not a folder"
+        raise NotADirectoryError(errno.ENOTDIR, reason, str(folder)) from error
     flush_folder(folder.parent)
 
 
@@ -333,7 +337,9 @@ def refuse_wrong_ending(path: Path, content: str, *endings: str, hint: str = "")
         raise ConfigError(f"{path}: would hold {content}; name it {better}{hint}")
 
 
-def refuse_to_overwrite(path: Path, *, force: bool) -> None:
+def refuse_to_overwrite(
+    path: Path, *, force: bool, advice: str = "add --force to replace it"
+) -> None:
     """Raise unless ``path`` is free or the user said ``--force``.
 
     Devices, pipes and sockets are written into and lose nothing, so they need no ``--force``.
@@ -350,7 +356,7 @@ def refuse_to_overwrite(path: Path, *, force: bool) -> None:
     if is_stdout(path) or _is_stream(path):
         return
     if path.exists() and not force:
-        raise ConfigError(f"{path}: exists already; add --force to replace it")
+        raise ConfigError(f"{path}: exists already; {advice}")
     folder = Path(os.path.realpath(path)).parent if path.is_symlink() else path.parent
     if not folder.is_dir():
         raise ConfigError(f"{path}: the folder {folder} does not exist")

@@ -126,7 +126,7 @@ def test_missing_folders_are_made_and_their_names_flushed(tmp_path, monkeypatch)
     assert (tmp_path / "a" / "b").is_dir()
     assert flushed == [tmp_path, tmp_path / "a"]
     (tmp_path / "file").touch()
-    with pytest.raises(FileExistsError):
+    with pytest.raises(NotADirectoryError, match="is a file, not a folder"):
         make_folder(tmp_path / "file")
 
 

@@ -124,7 +124,7 @@ def command(
         message(f"These are the {len(issues):,} labels that the networks doubt most.")
     if output is not None:
         _draw(output, kind, issues, examples, loaded)
-    _print(issues, loaded, output_format)
+    _print(issues, examples, loaded, output_format)
 
 
 def _refuse_output(output: Path, *, force: bool) -> str:
@@ -183,9 +183,10 @@ def _draw(
     from dlcli.report import plots
 
     names, pictured = dataset.class_names, issues[:_PICTURED]
+    places = examples.places[[issue.index for issue in pictured]]
     captions = [
-        f"{issue.index}: {printable(names[issue.label])}\n{printable(names[issue.suggestion])}?"
-        for issue in pictured
+        f"{place}: {printable(names[issue.label])}\n{printable(names[issue.suggestion])}?"
+        for place, issue in zip(places, pictured, strict=True)
     ]
     title = f"{printable(dataset.name)}: index and label, and what it looks like"
     with plots.style():
@@ -195,11 +196,13 @@ def _draw(
     message(f"Picture: {path}")
 
 
-def _print(issues: "Sequence[LabelIssue]", dataset: "Dataset", output_format: str) -> None:
+def _print(
+    issues: "Sequence[LabelIssue]", examples: "Examples", dataset: "Dataset", output_format: str
+) -> None:
     names = dataset.class_names
     rows: list[dict[str, Any]] = [
         {
-            "index": issue.index,
+            "index": int(examples.places[issue.index]),
             "label": names[issue.label],
             "suggestion": names[issue.suggestion],
             "score": round(issue.score, 6),

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 @options.data_dir
 @click.option(
     "--min-accuracy",
-    type=click.FloatRange(0, 1),
+    type=options.Fraction(),
     help="Exit with 5 if the accuracy is lower, as in 0.98.",
 )
 @click.option(
@@ -132,7 +132,7 @@ def command(
     if split == "test":
         result = evaluate.mark_disputed(result, data)
     if predictions_path is not None:
-        _write_predictions(predictions_path, result)
+        _write_predictions(predictions_path, result, examples)
     if output_format == "json":
         named = {"model": paths[0]} if len(paths) == 1 else {"models": paths}
         print_json({**named, "dataset": data.name, "split": split, **result.to_builtins()})
@@ -265,17 +265,17 @@ def _print_confusions(result: "Evaluation", names: list[str]) -> None:
     )
 
 
-def _write_predictions(path: Path, result: "Evaluation") -> None:
+def _write_predictions(path: Path, result: "Evaluation", examples: "Examples") -> None:
     import csv
     import io
 
     names = list(map(printable, result.class_names))
-    arrays = (result.labels, result.predictions, result.probabilities)
+    arrays = (examples.places, result.labels, result.predictions, result.probabilities)
     numbers = zip(*(array.tolist() for array in arrays), strict=True)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["index", "label", "prediction", *(f"p{name}" for name in names)])
-    for index, (label, prediction, probabilities) in enumerate(numbers):
+    for index, label, prediction, probabilities in numbers:
         shown = [f"{probability:.6g}" for probability in probabilities]
         writer.writerow([index, names[label], names[prediction], *shown])
     with open_output(path) as file:

@@ -34,7 +34,7 @@ def find(
 
     if plot is not None:
         _refuse_plot(plot)
-        refuse_to_overwrite(plot, force=False)
+        refuse_to_overwrite(plot, force=False, advice="name another file")
     initial = initial_model.load(config)
     dataset = load_dataset_of_config(config, data_dir)
     train, _ = make_splits(config, dataset.train)

@@ -1,5 +1,6 @@
 """Options and arguments that several commands share, as in ``@options.threads``."""
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -110,6 +111,24 @@ runs_dir = click.option(
     show_default=True,
     help="Folder of run directories.",
 )
+
+
+class Fraction(click.ParamType[float]):
+    """A number from 0 to 1; click's own range lets nan through."""
+
+    name = "float"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Check the number."""
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not 0 <= number <= 1:
+            self.fail(f"expected a number from 0 to 1, got {value!r}", param, ctx)
+        return number
 
 
 class ThreadCount(click.ParamType["int | None"]):

@@ -36,7 +36,7 @@ Names = tuple[str, ...]
 )
 @click.option(
     "--reject",
-    type=click.FloatRange(0, 1),
+    type=options.Fraction(),
     default=0.0,
     metavar="P",
     help="Print ? where the probability is below P; dlcli eval shows the accuracy of the rest.",

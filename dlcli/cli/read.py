@@ -58,7 +58,7 @@ def _rows_and_columns(text: str) -> tuple[int, int]:
 @click.option("--join", is_flag=True, help="Print all digits of a picture as one number.")
 @click.option(
     "--reject",
-    type=click.FloatRange(0, 1),
+    type=options.Fraction(),
     default=0.0,
     metavar="P",
     help="Print ? for a digit whose probability is below P.",

@@ -119,7 +119,7 @@ def _print_rows(rows: Sequence[dict[str, Any]]) -> None:
                 row["run"],
                 row["status"],
                 network(row["hidden_layers"]),
-                Path(row["dataset"] or "-").name,
+                " + ".join(Path(part).name for part in (row["dataset"] or "-").split(" + ")),
                 str(row["epochs"]),
                 str(row["best_epoch"] or "-"),
                 percent(row["validation_accuracy"]),
@@ -153,7 +153,11 @@ def show(run: Path, output_format: str) -> None:
     row = listing.row_of(run)
     ended = summary.read(run)
     config = checkpoint.read_config(run / CONFIG)
-    files = {path.name: path.stat().st_size for path in sorted(run.iterdir()) if path.is_file()}
+    files = {
+        path.name: path.stat().st_size
+        for path in sorted(run.iterdir())
+        if path.suffix != ".tmp" and path.is_file()  # one that is being written may vanish
+    }
     if output_format == "json":
         described = {"config": schema.to_builtins(config), "summary": ended and ended.to_builtins()}
         print_json({**row, **described, "files": files})
@@ -197,7 +201,7 @@ def _print_facts(
     if ended is not None:
         facts["parameters"] = f"{ended.parameters:,}"
     following = {"finished": "dlcli eval", "unfinished": "dlcli train --resume"}
-    if row["status"] in following:
+    if row["status"] in following and row["trained"] is not None:  # else nothing was saved yet
         facts["next"] = f"{following[row['status']]} {quoted(Path(row['run']))}"
     for name, text in facts.items():
         for line in layout.beside(name, 12, printable(text), layout.width(sys.stdout)):

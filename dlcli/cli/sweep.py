@@ -104,7 +104,7 @@ def command(
     from dlcli.sweep import plan as plans
 
     plan = plans.load(sources, overrides, trials)
-    name = study or options.config_stem(sources)
+    name = options.config_stem(sources) if study is None else study
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise ConfigError(f"--study {name!r}: use letters, digits, '.', '_' and '-'")
 

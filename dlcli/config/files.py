@@ -1,10 +1,12 @@
 """Config files: shipped ones by name, several in layers, and ``KEY=VALUE`` settings."""
 
+import codecs
+import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from dlcli.config.hints import did_you_mean
-from dlcli.config.messages import allows_any_text, shortened
+from dlcli.config.messages import allowed_values, allows_any_text, shortened
 from dlcli.config.schema import CLASS_WEIGHTS, Config, key_types, to_builtins
 from dlcli.config.validation import resolve
 from dlcli.config.yaml_loader import (
@@ -99,7 +101,8 @@ def _override(override: str) -> Settings:
     if not equals or not key:
         raise ConfigError(f"--set {shortened(override)}: expected KEY=VALUE")
     kind = key_types().get(key)
-    as_text = kind is not None and allows_any_text(kind)
+    is_null = text.strip() == "null" and kind is not None and "null" in allowed_values(kind)
+    as_text = kind is not None and allows_any_text(kind) and not is_null
     value = parse_value(text, f"--set {shortened(key)}", as_text=as_text)
     return settings_of({key: value}, SET)
 
@@ -112,7 +115,8 @@ def _read(source: str) -> Settings:
         path = shipped[source]
     try:
         if source == "-":
-            return parse(stdin().read(MAX_BYTES + 1).decode(), "<stdin>")
+            text = codecs.getreader("utf-8")(stdin())
+            return parse(text.read(MAX_BYTES + 1, MAX_BYTES + 1), "<stdin>")
         with path.open(encoding="utf-8") as file:
             return parse(file.read(MAX_BYTES + 1), str(path))
     except FileNotFoundError as error:
@@ -124,5 +128,5 @@ def _read(source: str) -> Settings:
         raise ConfigError(f"{source}: not a text file (UTF-8)") from error
     except OSError as error:
         own = path / "config.yaml"  # of a run directory
-        hint = f"; did you mean {quoted(own)}?" if own.is_file() else ""
+        hint = f"; did you mean {quoted(own)}?" if os.path.isfile(own) else ""  # noqa: PTH113 - never raises
         raise ConfigError(f"{source}: cannot be read: {error.strerror}{hint}") from error

@@ -82,7 +82,7 @@ def _in_words(schema: dict[str, Any], *, plural: bool = False) -> str:
     if schema["type"] in {"boolean", "null"}:
         return word
     if plural and schema["type"] == "string":
-        return "names or folders"
+        return f"{schema['title']}s" if "title" in schema else "names or folders"
     bounds = [
         f"{text} {schema[key]:,}" if isinstance(schema[key], int) else f"{text} {schema[key]:g}"
         for key, text in (

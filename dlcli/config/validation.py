@@ -98,15 +98,17 @@ def checked(key: str, setting: Setting, kind: Any) -> Any:
     """The value of a setting as ``kind``; raise ``ConfigError`` if that type does not allow it."""
     value = setting.value
     try:
-        return msgspec.convert(_without_infinities(value), kind)
+        converted = msgspec.convert(_without_infinities(value), kind)
+        msgspec.json.encode(converted)  # an error for "\ud800", which is no text
     except RecursionError:
         raise ConfigError(f"{setting.origin}: {key}: nested too deeply for a config") from None
-    except (msgspec.ValidationError, UnicodeEncodeError):  # of "\ud800", which is no text
+    except (msgspec.ValidationError, UnicodeEncodeError):
         allowed = describe_allowed(kind)
         hint = hint_at_value(key, setting, kind)
         raise ConfigError(
             f"{setting.origin}: {key}: expected {allowed}, got {shown(value)}{hint}"
         ) from None
+    return converted
 
 
 def _with_mappings(settings: Settings) -> Settings:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlcli.data import idx, location, writers
+from dlcli.data import idx, idx_folder, location, writers
 from dlcli.data.idx import IdxFile
 from dlcli.data.registry import DATASETS, FILES, DatasetInfo, downloadable, sha256
 from dlcli.errors import DatasetError
@@ -113,7 +113,7 @@ def import_folder(name: str, source_dir: Path, data_dir: Path) -> list[Path]:
     for file, checksum in info.checksums.items():
         # Prefer the form whose sum is known: the other one cannot be verified.
         suffixes = ("", ".gz") if checksum.of == "content" else (".gz", "")
-        path = idx.find(source_dir, file, suffixes)
+        path = _source(source_dir, file, suffixes)
         content = idx.read_file(path)
         received = path.read_bytes() if checksum.of == "gz" else content
         mismatch = checksum.mismatch(received, content)
@@ -135,6 +135,17 @@ def import_folder(name: str, source_dir: Path, data_dir: Path) -> list[Path]:
             with atomic_write(folder / writers.FILE) as target:
                 target.write(extended.content)
     return paths
+
+
+def _source(folder: Path, file: str, suffixes: Sequence[str]) -> Path:
+    """A file of MNIST in a folder, by its own name, else by another that it goes around by."""
+    try:
+        return idx.find(folder, file, suffixes)
+    except DatasetError:
+        other = idx_folder.families(folder).get("", {}).get(file)
+        if other is None:
+            raise
+        return other
 
 
 def faults(name: str, data_dir: Path) -> dict[str, str | None]:

@@ -1,6 +1,8 @@
 """Images in a CSV file as Kaggle hands MNIST out: the label first, then 784 pixels, row by row."""
 
+import codecs
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +54,9 @@ def convert(source: Path, test_source: Path | None, folder: Path) -> tuple[int, 
     else:
         splits = _split(_examples(train, names, source), source)
     make_folder(folder)
+    # Interrupted, this must not leave new images with old labels.
+    for old in (*FILES, classes.NAMES_FILE):
+        (folder / old).unlink(missing_ok=True)
     if names is not None:
         with atomic_write(folder / classes.NAMES_FILE) as file:
             file.write("".join(f"{name}\n" for name in names).encode())
@@ -78,6 +83,8 @@ def _read(path: Path) -> _Rows:
 
 def _add(rows: _Rows, line: bytes, where: str, *, is_first: bool) -> None:
     """Add the image on a line; the first line may be a header."""
+    if is_first:
+        line = line.removeprefix(codecs.BOM_UTF8)
     label, *cells = line.strip().split(b",")
     if not label and not cells:
         return
@@ -103,7 +110,7 @@ def _add(rows: _Rows, line: bytes, where: str, *, is_first: bool) -> None:
 def _wrong(cells: list[bytes]) -> str:
     """The first pixel that is none."""
     for number, cell in enumerate(cells):
-        if not (cell.strip().isdigit() and int(cell) <= 255):
+        if not (cell.strip().isdigit() and len(cell.strip()) <= 3 and int(cell) <= 255):
             return f"pixel {number} is {cell.decode(errors='replace')[:20]!r}"
     raise AssertionError("all pixels can be read")
 
@@ -112,10 +119,13 @@ def _names(labels: list[str], path: Path) -> tuple[str, ...] | None:
     """The names of classes whose labels are no numbers; None if all are."""
     used = set(labels)
     if all(label.isdecimal() and label.isascii() for label in used):
-        high = max(map(int, used))
-        if high > _MAX_LABEL:
-            raise DatasetError(f"{path}: the label {high} is above {_MAX_LABEL}")
+        longest = max(used, key=lambda label: (len(label), label))
+        if len(longest) > len(str(_MAX_LABEL)) or max(map(int, used)) > _MAX_LABEL:
+            raise DatasetError(f"{path}: the label {longest[:20]} is above {_MAX_LABEL}")
         return None
+    for label in sorted(used):
+        if re.fullmatch(r"[+-]?\d+\.\d*", label):
+            raise DatasetError(f"{path}: the label {label!r} is neither a whole number nor a name")
     names = classes.checked(classes.in_order(list(used)), str(path))
     if len(names) > _MAX_LABEL + 1:
         raise DatasetError(f"{path}: {len(names):,} classes, at most {_MAX_LABEL + 1}")

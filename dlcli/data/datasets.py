@@ -48,13 +48,15 @@ class Examples:
     """Images, shape (n, 784), 0 (background) to 255 (foreground), and labels, shape (n,).
 
     ``parts`` is the number of the part that each image of a mixture comes from, shape (n,);
-    ``writers`` that of the writer of each image, where it is known.
+    ``writers`` that of the writer of each image, where it is known; ``kept`` are the places
+    that the images had in their split before others were left out.
     """
 
     images: Pixels
     labels: Labels
     parts: npt.NDArray[np.uint8] | None = None
     writers: Writers | None = None
+    kept: npt.NDArray[np.intp] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -63,7 +65,12 @@ class Examples:
         """Some of the examples, by their numbers or a mask."""
         parts = None if self.parts is None else self.parts[rows]
         writers = None if self.writers is None else self.writers[rows]
-        return Examples(self.images[rows], self.labels[rows], parts, writers)
+        return Examples(self.images[rows], self.labels[rows], parts, writers, self.places[rows])
+
+    @property
+    def places(self) -> npt.NDArray[np.intp]:
+        """The place of each image in its split, from 0, shape (n,)."""
+        return np.arange(len(self)) if self.kept is None else self.kept
 
     def evenly_spaced(self, most: int) -> "Examples":
         """Up to ``most`` of the examples, from all over the dataset: it may be sorted by class."""
@@ -232,6 +239,14 @@ def mixture(parts: Sequence[Dataset]) -> Dataset:
     """
     first = max(parts, key=lambda part: len(part.class_names))  # the first of equals
     same = [part.with_classes(first.class_names, f"those of {first.name}: ") for part in parts]
+    named: dict[str, str] = {}
+    for part in parts:
+        if part.checksum in named:
+            raise DatasetError(
+                f"{_joined(parts)}: {part.name} has the images of {named[part.checksum]}; to count "
+                "them more often, give it a weight"
+            )
+        named[part.checksum] = part.name
     ways = {part.preprocessing: part.name for part in parts}
     if len(ways) > 1:
         listed = ", ".join(f"{name}: {way}" for way, name in ways.items())

@@ -64,29 +64,29 @@ def find(folder: Path) -> Found | None:
     """
     if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises if a name is too long
         return _of_prefix(folder)
-    families = _families(folder)
-    if not families:
+    found = families(folder)
+    if not found:
         return None
-    if "" in families or len(families) == 1:
-        prefix = "" if "" in families else next(iter(families))
-        return Found(folder, prefix, _complete(folder, prefix, families[prefix]))
-    names = ", ".join(str(folder / prefix) for prefix in sorted(families)[:4])
-    raise DatasetError(f"{folder}: holds {len(families)} datasets; name one of them: {names}")
+    if "" in found or len(found) == 1:
+        prefix = "" if "" in found else next(iter(found))
+        return Found(folder, prefix, _complete(folder, prefix, found[prefix]))
+    names = ", ".join(str(folder / prefix) for prefix in sorted(found)[:4])
+    raise DatasetError(f"{folder}: holds {len(found)} datasets; name one of them: {names}")
 
 
 def _of_prefix(path: Path) -> Found | None:
     """The files beside each other whose names start with the last part of a path."""
     if not os.path.isdir(path.parent):  # noqa: PTH112 - the same
         return None
-    files = _families(path.parent).get(path.name)
+    files = families(path.parent).get(path.name)
     if files is None:
         return None
     return Found(path.parent, path.name, _complete(path.parent, path.name, files))
 
 
-def _families(folder: Path) -> dict[str, dict[str, Path]]:
+def families(folder: Path) -> dict[str, dict[str, Path]]:
     """The IDX files of a folder by prefix, each under MNIST's name for it."""
-    families: dict[str, dict[str, Path]] = {}
+    found: dict[str, dict[str, Path]] = {}
     try:
         names = sorted(os.listdir(folder))  # noqa: PTH208 - only the names
     except OSError as error:
@@ -98,8 +98,8 @@ def _families(folder: Path) -> dict[str, dict[str, Path]]:
             continue
         part = 0 if match["split"].lower() == "train" else 2
         usual = FILES[part + (match["kind"].lower() == "labels")]
-        families.setdefault(match["prefix"], {}).setdefault(usual, folder / name)
-    return families
+        found.setdefault(match["prefix"], {}).setdefault(usual, folder / name)
+    return found
 
 
 def _complete(folder: Path, prefix: str, files: dict[str, Path]) -> tuple[Path, ...]:

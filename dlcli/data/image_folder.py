@@ -137,7 +137,9 @@ def _entries(folder: Path) -> _Entries:
             for entry in entries:
                 if entry.name.startswith(".") or entry.name in _NOT_MEANT:
                     continue
-                if entry.is_dir():
+                # With os.path, a loop of links is no folder, and no error.
+                is_link_to_folder = entry.is_symlink() and os.path.isdir(entry.path)  # noqa: PTH112
+                if is_link_to_folder or entry.is_dir(follow_symlinks=False):
                     found.folders.append(entry.name)
                 elif os.path.splitext(entry.name)[1].lower() in suffixes:  # noqa: PTH122 - faster
                     found.pictures.append(entry.name)

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image
 
 from dlcli.data.classes import are_digits
 from dlcli.errors import ImageError
@@ -22,7 +22,7 @@ from dlcli.nn.types import Array
 from dlcli.runs.checkpoint import Model
 from dlcli.runs.lookup import load_named
 from dlcli.vision.candidate import Box
-from dlcli.vision.decode import PAGE_SIDE_PX, USEFUL_SIDE_PX, read_image
+from dlcli.vision.decode import PAGE_SIDE_PX, USEFUL_SIDE_PX, read_image, upright
 
 __all__ = ["Classifier", "Layer", "Number", "PicturePrediction", "ReadDigit", "load_model"]
 
@@ -272,8 +272,9 @@ def _opened(picture: Picture, useful_side: int) -> tuple[Image.Image, str]:
         return read_image(Path(name), name, useful_side), name
     if isinstance(picture, Image.Image):
         try:
-            return ImageOps.exif_transpose(picture), "picture"
-        except OSError as error:  # its file is read only now
+            picture.load()  # its file is read only now
+            return upright(picture), "picture"
+        except Exception as error:  # Pillow raises all kinds
             raise ImageError(f"picture: cannot be read: {error}") from error
     return _from_pixels(np.asarray(picture)), "picture"
 

@@ -51,21 +51,13 @@ def drawn(picture: Image.Image, numbers: tuple[Number, ...]) -> Image.Image:
     unit = max(usual * scale, _MIN_UNIT_PX)
     border = round(_BORDER * unit)
     width, height = (max(1, round(side * scale)) for side in full_size)
-    copy = ImageOps.expand(_opaque(picture).resize((width, height)), border, _WHITE)
+    copy = ImageOps.expand(picture.convert("RGB").resize((width, height)), border, _WHITE)
     pen = _Pen(ImageDraw.Draw(copy), unit, scale, border)
     for number in numbers:
         pen.draw_box(number.box, _BLUE, outside=2)
         for character, digit in zip(number.text, number.digits, strict=True):
             pen.draw_digit(character, digit)
     return copy
-
-
-def _opaque(picture: Image.Image) -> Image.Image:
-    """A picture in RGB, on white where it is transparent."""
-    if not picture.has_transparency_data:
-        return picture.convert("RGB")
-    ground = Image.new("RGBA", picture.size, _WHITE)
-    return Image.alpha_composite(ground, picture.convert("RGBA")).convert("RGB")
 
 
 @dataclass(frozen=True)

@@ -292,6 +292,8 @@ class _Checker:
     def _configs(self, overrides: Sequence[str]) -> dict[str, Config]:
         """The config of each experiment; an override may begin with the experiment's name."""
         names = self._content.experiments
+        if overrides and not names:
+            raise ConfigError(f"--set {shortened(overrides[0])}: this lesson trains no networks")
         own: dict[str, list[str]] = {name: [] for name in names}
         for override in overrides:
             group, dot, rest = override.partition(".")

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlcli import __version__
+from dlcli.data.classes import MAX_CLASSES, MAX_NAME_LENGTH
 from dlcli.errors import CheckpointError, ConfigError
 from dlcli.files import annotate_errors, atomic_write, open_file
 from dlcli.nn.activations import OUTPUT_ACTIVATIONS
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
     from dlcli.config.schema import Config
 
 FORMAT_VERSION = 1
-MAX_METADATA_BYTES = 1_000_000
+# Four bytes a character of the JSON, in which six characters can stand for one of a class's name.
+# The names are there twice if the config has them, too; the other settings take less than the rest.
+MAX_METADATA_BYTES = 4 * (2 * 6 * MAX_CLASSES * MAX_NAME_LENGTH + 200_000)
 _AVERAGED = "averaged."
 
 

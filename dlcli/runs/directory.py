@@ -33,6 +33,9 @@ DIVERGED = "diverged.txt"  # why, if training diverged
 EVENTS = "events.out.tfevents.*"  # TensorBoard's
 LOCK = ".lock"
 
+FIRST_FILES = (CONFIG, LAST, LOCK)
+"""At least one of these is in every run directory."""
+
 LATEST = "latest"  # beside run directories: a link to the one that was trained last
 
 _OTHER_MEANING = (LATEST, "pretrained")  # as names of models they stand for something else
@@ -118,7 +121,7 @@ def find(path: Path) -> Path:
         raise CheckpointError(f"{path}: a file, not a run directory; did you mean {meant}?")
     if not path.is_dir():
         raise CheckpointError(f"{path}: no such run directory{did_you_mean(path)}")
-    if not any((path / name).exists() for name in (CONFIG, LAST, LOCK)):
+    if not any((path / name).exists() for name in FIRST_FILES):
         raise CheckpointError(f"{path}: not a run directory; it has neither {CONFIG} nor {LAST}")
     return path
 

@@ -14,8 +14,8 @@ from dlcli.runs.directory import BEST, CONFIG, DIVERGED, LAST, LATEST, SUMMARY
 from dlcli.training import kept_epoch
 from dlcli.training.epoch_metrics import EpochRecord
 
-# Something else is in the place of a file: a folder, a pipe, a device, a loop of links.
-_NO_REGULAR_FILE = {errno.EISDIR, errno.EINVAL, errno.ELOOP}
+# Nothing is in the place of a file, or something else: a folder, a pipe, a device, a loop of links.
+_NO_REGULAR_FILE = {errno.ENOENT, errno.EISDIR, errno.EINVAL, errno.ELOOP}
 
 
 def list_runs(runs_dir: Path) -> Iterator[dict[str, Any]]:
@@ -25,8 +25,8 @@ def list_runs(runs_dir: Path) -> Iterator[dict[str, Any]]:
     """
     found = []
     for path in directory.entries(runs_dir):
-        trained = _time_of(path / LAST)
-        if trained is not None and not path.is_symlink() and (path / CONFIG).is_file():
+        trained = None if path.is_symlink() else _time_of(path / LAST)
+        if trained is not None:
             found.append((trained, path.name, path))
     for _, _, path in sorted(found):
         row = row_of(path)
@@ -89,7 +89,7 @@ def row_of(path: Path) -> dict[str, Any]:
         "seconds": round(sum(record.seconds for record in records), 3),
         "hidden_layers": list(config.hidden_layers) if config else None,
         "dataset": config.dataset_name if config else None,
-        "trained": None if trained is None else _utc(trained / 1e9),
+        "trained": _utc(trained / 1e9) if trained else None,
     }
 
 
@@ -98,9 +98,11 @@ def _utc(seconds: float) -> str:
 
 
 def _time_of(path: Path) -> int | None:
-    """When a file was written; None if there is no such file."""
+    """When a file was written; None if there is no such file, 0 if its folder is locked."""
     try:
         return path.stat().st_mtime_ns
+    except PermissionError:
+        return 0
     except (FileNotFoundError, NotADirectoryError):
         return None
 

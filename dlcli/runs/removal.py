@@ -1,24 +1,31 @@
 """Remove run directories."""
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from dlcli.errors import CheckpointError
 from dlcli.files import IS_WINDOWS, temporary_path
-from dlcli.runs import directory
-from dlcli.runs.directory import CONFIG, LAST, LATEST, LOCK
+from dlcli.runs import directory, interrupts
+from dlcli.runs.directory import CONFIG, FIRST_FILES, LAST, LATEST, LOCK
 
-_FILES = (CONFIG, LAST, LOCK)
+# What a run consists of before its first epoch, apart from temporary files.
+_AT_START = {CONFIG, LOCK}
 
 
 def size_bytes(run: Path) -> int:
     """How much disk space the files of a run take."""
-    return sum(path.lstat().st_size for path in run.rglob("*") if not path.is_dir())
+    total = 0
+    for path in run.rglob("*"):
+        with suppress(FileNotFoundError):  # a temporary file of a process that trains in it
+            total += 0 if path.is_dir() else path.lstat().st_size
+    return total
 
 
 def refuse_other_folders(run: Path) -> None:
     """Raise ``CheckpointError`` for a folder that holds runs, or anything else that is no run."""
-    if not any((run / name).is_file() for name in _FILES):
+    names = {path.name for path in run.iterdir() if path.suffix != ".tmp"}
+    if not names.intersection(FIRST_FILES) or not (LAST in names or names <= _AT_START):
         raise CheckpointError(f"{run}: not a run directory, so it is not removed")
     inside = next((path for path in run.glob("*/") if directory.is_run(path)), None)
     if inside is not None:
@@ -40,12 +47,13 @@ def remove(run: Path) -> bool:
     target = directory.follow_link(latest)
     is_latest = target != latest and target.resolve() == run.resolve()
     doomed = temporary_path(run)
-    with directory.locked(run):
-        if not IS_WINDOWS:
+    with interrupts.deferred():  # a part of a run would stay under a hidden name
+        with directory.locked(run):
+            if not IS_WINDOWS:
+                run.rename(doomed)
+        if IS_WINDOWS:  # where the lock, which is open in it, would not let it be renamed
             run.rename(doomed)
-    if IS_WINDOWS:  # where the lock, which is open in it, would not let it be renamed
-        run.rename(doomed)
-    if is_latest:
-        latest.unlink()
-    shutil.rmtree(doomed)
+        if is_latest:
+            latest.unlink()
+        shutil.rmtree(doomed)
     return is_latest

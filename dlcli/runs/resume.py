@@ -78,7 +78,7 @@ class Resumption:
         is_same = name == self.saved.config.dataset
         preparation = self.config.preparation
         if is_same:
-            dataset = training_data.find(then, load, preparation, "--set dataset=")
+            dataset = training_data.find(then, load, preparation, "--set dataset=FOLDER")
         else:
             dataset = load(name, preparation=preparation)
         if dataset.checksum != then.checksum:

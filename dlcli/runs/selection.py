@@ -3,6 +3,7 @@
 import operator
 import re
 from collections.abc import Callable, Iterable
+from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -94,8 +95,9 @@ def _text_condition(text: str, key: str, sign: str, value: str) -> Callable[[Row
     def is_met(row: Row) -> bool:
         found = network(row[key]) if key == "hidden_layers" else row[key] or "-"
         if sign in {"=", "!="}:
-            return fnmatchcase(found, value) == (sign == "=")
-        return found != "-" and _COMPARISONS[sign](found, value)
+            is_day = key == "trained" and found.startswith(value)
+            return (is_day or fnmatchcase(found, value)) == (sign == "=")
+        return found != "-" and _COMPARISONS[sign](found[: len(value)], value)
 
     return is_met
 
@@ -103,6 +105,10 @@ def _text_condition(text: str, key: str, sign: str, value: str) -> Callable[[Row
 def _number(text: str, value: str) -> float:
     """A number, or a percentage as a fraction."""
     try:
-        return float(value.removesuffix("%")) / (100 if value.endswith("%") else 1)
-    except ValueError as error:
-        raise ConfigError(f"--filter {text}: {value!r} is not a number") from error
+        number = Decimal(value.removesuffix("%"))
+    except InvalidOperation:
+        number = Decimal("nan")
+    if number.is_nan():
+        raise ConfigError(f"--filter {text}: {value!r} is not a number")
+    # As decimals: 93.3 / 100 as floats is another number than 0.933.
+    return float(number / 100 if value.endswith("%") else number)

@@ -27,13 +27,13 @@ def find(
     identity: DatasetIdentity,
     load: Load,
     preparation: Preparation | None = None,
-    option: str = "--dataset ",
+    option: str = "--dataset FOLDER",
 ) -> Dataset:
     """Load a dataset from its folder at training time, else from the folder of its name here.
 
     The content decides: what has another checksum is returned only where nothing has the right
-    one. The dataset keeps its name; ``folder`` is where it was found. ``option`` is how to name
-    another folder.
+    one. The dataset keeps its name; ``folder`` is where it was found. ``option`` names another
+    folder, in advice.
 
     Raises
     ------
@@ -41,7 +41,10 @@ def find(
         It is in neither folder, or cannot be read.
     """
     if identity.parts:
-        parts = [find(part, load, preparation, option) for part in identity.parts]
+        parts = [
+            find(part, load, preparation, _option_of_part(option, identity.parts, number))
+            for number, part in enumerate(identity.parts)
+        ]
         return datasets.mixture(parts)
     found = None
     for place in _places(identity):
@@ -51,8 +54,18 @@ def find(
         found = found or dataset
     if found is None:
         folder = identity.folder or identity.name
-        raise DatasetError(f"{folder}: no such folder of images; name it with: {option}FOLDER")
+        advice = f"; name it with: {option}" if option else ""
+        raise DatasetError(f"{folder}: no such folder of images{advice}")
     return found
+
+
+def _option_of_part(option: str, parts: Sequence[DatasetIdentity], number: int) -> str:
+    """The option with another folder for a part of a mixture; empty if it takes no mixtures."""
+    if not option.startswith("--set"):
+        return ""
+    places = [part.folder or part.name for part in parts]
+    places[number] = "FOLDER"
+    return f"--set 'dataset=[{', '.join(places)}]'"
 
 
 def _places(identity: DatasetIdentity) -> list[str]:
@@ -83,10 +96,11 @@ def load_common(models: Sequence[Model], load: Load) -> Dataset:
     checksum = model.metadata.dataset.checksum
     if dataset.checksum != checksum:
         place = dataset.folder or dataset.name
+        # A mixture cannot be named by a single option.
+        now = "" if dataset.parts else f"; to use it as it is now: --dataset {quoted(Path(place))}"
         raise DatasetError(
             f"{place}: has changed since {model.path} was trained on it (checksum "
-            f"{short(dataset.checksum)}, then {short(checksum)}); to use it as it is now: "
-            f"--dataset {quoted(Path(place))}"
+            f"{short(dataset.checksum)}, then {short(checksum)}){now}"
         )
     return _for_models(dataset, models)
 

@@ -178,20 +178,33 @@ def _page(image: Image.Image, name: str, useful_side: int) -> Image.Image:
         raise ImageError(f"{name}: an empty picture ({image.width}x{image.height})")
     if image.format in {"JPEG", "MPO"}:
         factor = _reduction(image.size, useful_side)
-        image.draft("", (image.width // factor, image.height // factor))
+        image.draft("", (max(1, image.width // factor), max(1, image.height // factor)))
     is_large = pixels > max_pixels * _LARGE_FRACTION
     with _LARGE_PICTURE_LOCK if is_large else nullcontext():
         image.load()
-        exif = image.getexif()
-        orientation = exif.get(ExifTags.Base.Orientation, 1) if exif else 1
-        if orientation != 1:
-            from PIL import ImageOps
-
-            image = ImageOps.exif_transpose(image)
+        orientation = _orientation(image)
+        image = upright(image)
         if is_large:  # reduce it while no other is in memory
             image = to_grey_or_rgb(image, name, useful_side)
     image.info[FULL_SIZE] = size[::-1] if orientation in _SWAPPED else size
     return image
+
+
+def _orientation(image: Image.Image) -> int:
+    """How a picture is turned, as its EXIF data say; 1, which is upright, if these are damaged."""
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # noqa: BLE001 - Pillow's parser raises all kinds; the pixels are fine
+        return 1
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """A picture turned as its EXIF data say."""
+    if _orientation(image) == 1:
+        return image
+    from PIL import ImageOps
+
+    return ImageOps.exif_transpose(image)
 
 
 def _as_image_error(
@@ -320,8 +333,9 @@ def to_grey_or_rgb(image: Image.Image, name: str, useful_side: int = USEFUL_SIDE
         if image.mode not in {"L", "RGB"}:
             image = image.convert("L" if image.mode == "1" else "RGB")
         return _reduced(image, useful_side)
-    except ValueError as error:
-        raise ImageError(f"{name}: damaged picture: {error}") from error
+    except Exception as error:  # Pillow raises all kinds, as AssertionError without a palette
+        reason = str(error) or type(error).__name__
+        raise ImageError(f"{name}: damaged picture: {reason}") from error
 
 
 def _reduced(image: Image.Image, useful_side: int) -> Image.Image:

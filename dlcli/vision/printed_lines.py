@@ -82,19 +82,22 @@ def _frames(components: Components) -> Iterator[tuple[int, float]]:
     """The labels of components around others, and the height of the largest of these."""
     heights = components.bottom - components.top
     widths = components.right - components.left
-    for label in np.flatnonzero(components.mass > 0).tolist():
+    is_there = components.mass > 0
+    # Sorted, so that only those that begin within a component's width are compared with it.
+    contents = np.flatnonzero(is_there & (heights >= 2))
+    contents = contents[np.argsort(components.left[contents], kind="stable")]
+    lefts = components.left[contents]
+    for label in np.flatnonzero(is_there).tolist():
         shorter = min(int(heights[label]), int(widths[label]))
-        inside = (
-            (components.left > components.left[label])
-            & (components.right < components.right[label])
-            & (components.top > components.top[label])
-            & (components.bottom < components.bottom[label])
-            & (heights >= max(_MIN_CONTENT * shorter, 2))
-            & (heights < heights[label])
-            & (components.mass > 0)
-        )
-        inside[label] = False
-        if inside.any():
+        first, end = np.searchsorted(lefts, (components.left[label] + 1, components.right[label]))
+        near = contents[first:end]
+        inside = near[
+            (components.right[near] < components.right[label])
+            & (components.top[near] > components.top[label])
+            & (components.bottom[near] < components.bottom[label])
+            & (heights[near] >= _MIN_CONTENT * shorter)
+        ]
+        if inside.size:
             yield label, float(np.quantile(heights[inside], _CONTENT_QUANTILE))
 
 

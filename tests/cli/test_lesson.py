@@ -140,6 +140,12 @@ def test_without_the_extra_the_lesson_runs_and_says_how_to_get_the_page(dlcli, m
         assert dlcli("lesson", mine, wanted).code == 2
 
 
+def test_a_lesson_without_networks_has_nothing_to_set(dlcli):
+    result = dlcli("lesson", "6", "-y", "-s", "learning_rate=9")
+    message = "Error: --set learning_rate=9: this lesson trains no networks\n"
+    assert (result.code, result.stderr) == (2, message)
+
+
 def test_the_page_is_opened_where_this_is_asked_for(dlcli, mine, monkeypatch):
     opened: list[str] = []
 

@@ -294,13 +294,13 @@ def test_a_weight_counts_as_often_as_the_same_images_again(workdir, tiny, make_i
     assert dataset.checksum != datasets.load((str(tiny),)).checksum
 
 
-def test_without_weights_a_mixture_has_none(tiny):
+def test_without_weights_a_mixture_has_none(tiny, make_idx_folder, tmp_path):
     from dlcli.config.schema import Config
     from dlcli.nn.network import Network
     from dlcli.training.batches import Batches
 
-    dataset = datasets.load((str(tiny), str(tiny)))
-    config = Config(dataset=(str(tiny), str(tiny)))
+    both = (str(tiny), str(make_idx_folder(tmp_path / "other", seed=1)))
+    dataset, config = datasets.load(both), Config(dataset=both)
     (block,) = Batches(config, dataset.train, Network([784, 10], [], "softmax"), None).epoch(0)
     assert block.weights is None
 
@@ -310,6 +310,7 @@ def test_without_weights_a_mixture_has_none(tiny):
     [
         ("[sample, ./letters]", 3, "letters: its class 'A' is none of those of sample: 0, 1, 2"),
         ("[sample, ./nowhere]", 3, "nowhere: no such folder of IDX files or pictures"),
+        ("[sample, sample]", 3, "sample + sample: sample has the images of sample; to count them"),
         ("[sample, nowhere]", 2, "expected mnist, fashion-mnist, kmnist, sample or a folder of"),
         ("[]", 2, "dataset: expected a name or a folder or a list of names or folders or mappings"),
         ("[{weight: 2}]", 2, "dataset: expected a name or a folder or a list of"),

@@ -182,12 +182,7 @@ def test_a_picture_with_several_digits_is_referred_to_read(predict, name, comman
     assert found["message"] == f"more than one digit; for the number: {command}"
 
 
-def test_no_probability_reaches_nan(predict, digit):
-    digit("a.png")
-    assert predict("--reject", "nan", "a.png").stdout == "?\t-\ta.png\n"
-
-
-@pytest.mark.parametrize("probability", ["-0.1", "1.1", "90", "high"])
+@pytest.mark.parametrize("probability", ["-0.1", "1.1", "90", "high", "nan"])
 def test_a_rejection_is_below_a_probability(predict, digit, probability):
     digit("a.png")
     assert predict("--reject", probability, "a.png").code == 2

@@ -25,6 +25,16 @@ def truncated(kind: str, share: float = 0.5, **options) -> Callable[[Path], obje
     return lambda path: path.write_bytes(content[: int(share * len(content))])
 
 
+def without_palette(path: Path) -> None:
+    """A picture of entries of a palette that is not there."""
+    file = io.BytesIO()
+    drawing("L").convert("P").save(file, "PNG")
+    content = file.getvalue()
+    start = content.index(b"PLTE") - 4
+    (length,) = struct.unpack(">I", content[start : start + 4])
+    path.write_bytes(content[:start] + content[start + 12 + length :])
+
+
 def flipped(kind: str, offset: int) -> Callable[[Path], object]:
     content = bytearray(encoded(kind))
     content[offset] ^= 0x10
@@ -107,6 +117,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "PNG without width": (holding(png(0, 50)), DAMAGED),
     "PNG without height": (holding(png(50, 0)), DAMAGED),
     "GIF without width": (holding(gif(0, 5)), DAMAGED),
+    "PNG without its palette": (without_palette, DAMAGED),
     "PNG of too few rows": (holding(png(5000, 5000)), DAMAGED),
     **({"locked": (locked, UNREADABLE)} if os.geteuid() else {}),  # nothing is locked for root
 }

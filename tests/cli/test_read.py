@@ -177,7 +177,8 @@ def test_what_is_known_of_the_page_reaches_the_reader(read, found):
         (["--grid", "9x9", "--lines", "9"], "--grid says how many digits and lines there are"),
         (["--digits", "0"], "0 is not in the range"),
         (["--lines", "many"], "'many' is not a valid integer"),
-        (["--reject", "90"], "90.0 is not in the range"),
+        (["--reject", "90"], "expected a number from 0 to 1, got '90'"),
+        (["--reject", "nan"], "expected a number from 0 to 1, got 'nan'"),
         (["-m", "runs/a"], "--model was given more than once, and read uses one"),
     ],
 )

@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import click
@@ -86,6 +87,13 @@ def test_the_list_is_sorted_and_filtered(dlcli):
     assert listed(dlcli, "--filter", "status!=finished", *as_json) == ["begun"]
     assert listed(dlcli, "--filter", "run=*goo*", "--filter", "epochs>=4", *as_json) == ["good"]
     assert listed(dlcli, "--filter", "trained<2000-01-01", *as_json) == []
+    rows = {Path(row["run"]).name: row for row in json.loads(dlcli("runs", *as_json).stdout)}
+    day, accuracy = rows["good"]["trained"][:10], rows["good"]["validation_accuracy"]
+    for sign, count in (("<=", 2), (">=", 2), ("=", 2), ("<", 0), (">", 0), ("!=", 0)):
+        assert len(listed(dlcli, "--filter", f"trained{sign}{day}", *as_json)) == count
+    for text in (f"{accuracy}", f"{Decimal(str(accuracy)) * 100}%"):
+        for sign, found in (("=", ["good"]), ("<=", ["good"]), ("<", []), (">", [])):
+            assert listed(dlcli, "--filter", f"accuracy{sign}{text}", *as_json) == found
 
 
 @pytest.mark.parametrize(
@@ -94,6 +102,7 @@ def test_the_list_is_sorted_and_filtered(dlcli):
         ("accuracy", "expected KEY=VALUE"),
         ("colour=red", "no such key as 'colour'"),
         ("accuracy>high", "'high' is not a number"),
+        ("accuracy>nan", "'nan' is not a number"),
         ("status<finished", "status is a text"),
         ("status=finised", "a status is one of finished, unfinished, "),
         ("trained<yesterday", "expected a date"),
@@ -164,6 +173,38 @@ def test_only_runs_are_removed_and_none_that_is_being_trained(dlcli, two_runs):
     assert result.code == 2
     assert "another process is training in it" in result.stderr
     assert {path.name for path in two_runs.iterdir()} == {"good", "begun", "latest"}
+
+
+def test_a_folder_with_a_config_of_something_else_is_not_removed(dlcli, two_runs):
+    site = two_runs.parent / "site"
+    site.mkdir()
+    (site / "config.yaml").write_text("site: x\n")
+    (site / "thesis.tex").touch()
+    result = dlcli("runs", "rm", "-y", "site")
+    assert (result.code, result.stderr) == (
+        4,
+        "Error: site: not a run directory, so it is not removed\n",
+    )
+    (site / "thesis.tex").unlink()  # a run that ended before its first epoch
+    assert dlcli("runs", "rm", "-y", "site").code == 0
+
+
+def test_temporary_files_are_not_shown(dlcli, two_runs):
+    (two_runs / "good" / ".last.npz.00.tmp").touch()
+    shown = json.loads(dlcli("runs", "show", "runs/good", "-f", "json").stdout)
+    assert not [name for name in shown["files"] if name.endswith(".tmp")]
+
+
+def test_a_run_that_saved_nothing_cannot_be_resumed_and_nobody_is_told_to(dlcli, two_runs):
+    (two_runs / "begun" / "last.npz").unlink()
+    assert "--resume" not in dlcli("runs", "show", "runs/begun").stdout
+
+
+def test_the_dataset_of_a_mixture_is_shown_without_the_folders_of_its_parts(dlcli, two_runs):
+    config = two_runs / "good" / "config.yaml"
+    lines = [line for line in config.read_text().splitlines() if not line.startswith("dataset:")]
+    config.write_text("\n".join(["dataset: [sample, ./my/digits]", *lines]))
+    assert "sample + digits" in dlcli("runs").stdout
 
 
 def test_a_run_whose_removal_was_interrupted_is_no_run_any_more(dlcli, two_runs):

@@ -142,7 +142,7 @@ def test_an_unwritable_runs_directory_is_reported(train, workdir):
     (workdir / "file").write_text("")
     result = train("--runs-dir", "file")
     assert result.code == 1
-    assert result.stderr == "Error: file: File exists\n"
+    assert result.stderr == "Error: file: is a file, not a folder\n"
 
 
 def test_a_file_system_without_locks_is_a_warning_and_no_error(dlcli, tiny, monkeypatch):

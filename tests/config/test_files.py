@@ -52,6 +52,28 @@ def test_stdin_is_read(monkeypatch):
     assert config_files.load(["-"]).epochs == 4
 
 
+def test_stdin_may_be_as_long_as_a_file(monkeypatch):
+    text = "epochs: 4 # " + "é" * 60_000
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    assert config_files.load(["-"]).epochs == 4
+
+
+def test_null_is_no_name_of_a_model():
+    config = config_files.load((), ["init_from=null", "init_checksum=null"])
+    assert (config.init_from, config.init_checksum) == (None, None)
+
+
+def test_what_is_no_text_is_no_name_of_a_class(workdir):
+    (workdir / "a.yaml").write_text('classes: ["\\ud800", a]\n')
+    with pytest.raises(ConfigError, match=r"a\.yaml:1: classes: expected"):
+        config_files.load(["a.yaml"])
+
+
+def test_classes_are_no_folders():
+    with pytest.raises(ConfigError, match=r"classes: expected a list .* or names or null, got 3"):
+        config_files.load((), ["classes=3"])
+
+
 def test_problems_on_stdin_and_in_set_say_so(monkeypatch):
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"epochs: no")))
     with pytest.raises(ConfigError) as error:

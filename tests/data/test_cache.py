@@ -261,6 +261,14 @@ def test_an_imported_folder_becomes_the_cache(mirror, tmp_path, suffix):
     assert mirror.requested() == []
 
 
+def test_an_import_takes_the_other_names_that_mnist_goes_around_by(mirror, tmp_path):
+    folder = write_folder(tmp_path / "usb", mirror.contents)
+    for file in FILES:
+        (folder / file).rename(folder / file.replace("-idx", ".idx"))
+    cache.import_folder("mnist", folder, tmp_path / "data")
+    assert cached(tmp_path / "data") == mirror.contents
+
+
 def test_an_import_may_mix_raw_and_gzipped_files(mirror, tmp_path):
     folder = write_folder(tmp_path / "usb", mirror.contents, suffix=".gz")
     (folder / f"{FILES[1]}.gz").unlink()

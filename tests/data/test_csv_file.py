@@ -1,9 +1,13 @@
 """CSV files as Kaggle hands MNIST out become folders of IDX files."""
 
+import errno
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 
 from dlcli.data import datasets
+from dlcli.files import atomic_write
 
 HEADER = ",".join(["label", *(f"pixel{number}" for number in range(784))])
 
@@ -56,6 +60,50 @@ def test_labels_in_words_are_names_of_classes(dlcli, workdir):
     assert np.bincount(dataset.train.labels).tolist() == [2, 2]
 
 
+def test_a_fifth_of_each_class_are_test_images(dlcli, workdir):
+    sizes = {"1": 10, "2": 15, "3": 20}
+    lines = [line(label, number) for label, size in sizes.items() for number in range(size)]
+    write(workdir / "a.csv", *lines)
+    assert dlcli("data", "import", "a.csv").code == 0
+    dataset = datasets.load("./a")
+    assert np.bincount(dataset.test.labels).tolist() == [0, 2, 3, 4]
+    assert np.bincount(dataset.train.labels).tolist() == [0, 8, 12, 16]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_label(dlcli, workdir):
+    write(workdir / "a.csv", "\ufeff" + line(0), line(1), line(0, 8), line(1, 8))
+    assert dlcli("data", "import", "a.csv").code == 0
+    assert datasets.load("./a").class_names[:2] == ("0", "1")
+
+
+def test_names_of_an_earlier_import_do_not_stay(dlcli, kaggle, workdir):
+    write(workdir / "letters.csv", *[line(name, n) for n in range(3) for name in ("a", "b")])
+    assert dlcli("data", "import", "letters.csv", "-o", "out").code == 0
+    assert dlcli("data", "import", "train.csv", "-o", "out", "--force").code == 0
+    assert not (workdir / "out" / "classes.txt").exists()
+    assert datasets.load("./out").class_names == tuple(map(str, range(10)))
+
+
+def test_an_interrupted_import_does_not_mix_new_images_with_old_labels(
+    dlcli, kaggle, workdir, monkeypatch
+):
+    assert dlcli("data", "import", "train.csv", "-o", "out").code == 0
+    write(workdir / "other.csv", *[line(label, n) for n in range(5) for label in (7, 3)])
+    written: list[object] = []
+
+    @contextmanager
+    def full_disk(path):
+        if written:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        written.append(path)
+        with atomic_write(path) as file:
+            yield file
+
+    monkeypatch.setattr("dlcli.data.csv_file.atomic_write", full_disk)
+    assert dlcli("data", "import", "other.csv", "-o", "out", "--force").code == 1
+    assert dlcli("data", "status", "./out").code == 3
+
+
 def test_a_full_folder_is_kept_without_force(dlcli, kaggle, workdir):
     (workdir / "train").mkdir()
     (workdir / "train" / "x").touch()
@@ -75,6 +123,12 @@ def test_a_full_folder_is_kept_without_force(dlcli, kaggle, workdir):
         ([line(1), line(2, "0.5")], "line 2: pixel 0 is '0.5', expected 0 to 255"),
         ([HEADER, HEADER], "line 2: pixel 0 is 'pixel0', expected 0 to 255"),
         ([",".join(reversed(HEADER.split(",")))], "line 1: the label must be the first column"),
+        (
+            [line(1), f"2,{'9' * 5000}{',7' * 783}"],
+            "line 2: pixel 0 is '9999999999",
+        ),
+        ([line("9" * 5000), line(1)], "a.csv: the label 99999999999999999999 is above 255"),
+        ([line("0.0"), line("1.0")], "the label '0.0' is neither a whole number nor a name"),
         ([line(300), line(1)], "a.csv: the label 300 is above 255"),
         ([line(0), line(1)], "a.csv: too few images for a test; each class needs two or more"),
         ([line("\x1b[2J"), line(1)], r"'\x1b[2J' cannot be the name of a class"),

@@ -199,3 +199,11 @@ def test_a_validation_size_of_all_images_is_one_clear_error_and_no_run(tiny, dlc
     assert result.stderr.startswith("Error: validation_size 60: no images would be left")
     assert result.stderr.count("\n") == 1
     assert not (workdir / "runs").exists()
+
+
+def test_images_keep_their_places_when_others_are_left_out(sample):
+    some = sample.of_classes([3, 8])
+    assert (sample.test.images[some.test.places] == some.test.images).all()
+    few = some.test.take(np.array([5, 2]))
+    assert (sample.test.images[few.places] == few.images).all()
+    assert sample.test.places.tolist() == list(range(len(sample.test)))

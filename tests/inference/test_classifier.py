@@ -116,6 +116,18 @@ def test_a_damaged_image_is_an_error_of_the_picture(tmp_path):
                 load_model("pretrained").predict_picture(picture)
 
 
+def test_damaged_exif_data_is_no_reason_to_refuse_a_picture(tmp_path):
+    picture = Image.new("L", (28, 28))
+    picture.putpixel((14, 14), 255)
+    picture.save(tmp_path / "junk.png", exif=b"JUNKJUNKJUNKJUNK")
+    picture.save(tmp_path / "plain.png")
+    classifier = load_model("pretrained")
+    expected = classifier.predict_picture(tmp_path / "plain.png")
+    with Image.open(tmp_path / "junk.png") as image:
+        for given in (tmp_path / "junk.png", image):
+            assert classifier.predict_picture(given).digit == expected.digit
+
+
 @pytest.mark.parametrize("output_activation", ["softmax", "sigmoid", "linear"])
 def test_layers_and_temperature_are_all_that_inference_needs(
     make_checkpoint, sample, output_activation

@@ -127,7 +127,7 @@ BROKEN_ARRAYS = {
     "metadata bytes": (replaced("metadata", lambda _array: b"{}"), "metadata: expected one"),
     "metadata a number": (replaced("metadata", lambda _array: 1.0), "metadata: expected one"),
     "metadata two strings": (replaced("metadata", lambda _array: ["{}", "{}"]), "metadata: exp"),
-    "metadata huge": (metadata_text("{}" + " " * 250_000), "metadata: larger than 1,000,000"),
+    "metadata huge": (metadata_text("{}" + " " * 4_000_000), "metadata: larger than 13,040,000"),
     "format missing": (metadata(format=None), "checkpoint format None"),
     "format older": (metadata(format=0), "checkpoint format 0; this dlcli reads format 1"),
     "format newer": (

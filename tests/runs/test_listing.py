@@ -90,6 +90,23 @@ def test_a_run_that_is_deleted_while_it_is_read_has_no_row(tmp_path, dataset, mo
     assert list(listing.list_runs(tmp_path)) == []
 
 
+def test_what_cannot_be_looked_into_does_not_hide_the_others(tmp_path, dataset, monkeypatch):
+    for name in ("a", "locked", "bare"):
+        train(*start(tmp_path / name, dataset))
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "bare" / "config.yaml").unlink()
+    look = Path.stat
+
+    def refuse(path, **options):
+        if path.parent.name == "locked":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return look(path, **options)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    found = {Path(row["run"]).name: row["status"] for row in listing.list_runs(tmp_path)}
+    assert found == {"a": "unfinished", "locked": "unreadable", "bare": "damaged"}
+
+
 def test_a_damaged_run_does_not_hide_the_others(tmp_path, dataset):
     run, state = start(tmp_path / "a", dataset)
     train(run, state)

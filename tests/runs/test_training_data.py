@@ -62,6 +62,16 @@ def test_a_dataset_that_is_gone_can_be_named(workdir, folder):
         training_data.find(identity, datasets.load)
 
 
+def test_advice_for_a_part_of_a_mixture_names_all_of_them(workdir):
+    parts = (DatasetIdentity("sample", "0"), DatasetIdentity("gone", "1"))
+    mixed = DatasetIdentity("sample + gone", "2", parts=parts)
+    with pytest.raises(DatasetError, match=r"gone: no such folder of images$"):
+        training_data.find(mixed, datasets.load)
+    advice = r"name it with: --set 'dataset=\[sample, FOLDER\]'$"
+    with pytest.raises(DatasetError, match=advice):
+        training_data.find(mixed, datasets.load, None, "--set dataset=FOLDER")
+
+
 def test_models_of_the_same_data_by_other_names_have_it_in_common(workdir, tiny):
     identity = identity_of("tiny")
     models = [model("a.npz", identity), model("b.npz", replace(identity, name="./tiny"))]

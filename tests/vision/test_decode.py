@@ -79,6 +79,13 @@ def test_whatever_pillow_raises_becomes_an_image_error(monkeypatch, error, messa
     assert str(raised.value) == message
 
 
+@pytest.mark.parametrize("size", [(3, 3000), (3000, 3)])
+def test_a_jpeg_may_be_a_thin_strip(tmp_path, size):
+    Image.new("L", size, 255).save(tmp_path / "thin.jpg")
+    found = decode.read_image(tmp_path / "thin.jpg", "thin.jpg")
+    assert min(found.size) >= 1
+
+
 def test_a_picture_of_no_pixels_is_refused(monkeypatch):
     monkeypatch.setattr(Image, "open", lambda _source: Image.new("L", (0, 5)))
     with pytest.raises(ImageError, match=r"^x: an empty picture \(0x5\)"):
