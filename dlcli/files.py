@@ -30,16 +30,23 @@ IS_WINDOWS = os.name == "nt"
 
 
 def quoted(*words: str | Path) -> str:
-    """Words as they must be typed in a shell: that of Unix, or PowerShell and cmd."""
+    """Words as they must be typed in a shell: that of Unix, or PowerShell and cmd.
+
+    A path that begins with a dash gets ``./`` before it, so that it is no option.
+    """
+    typed = [
+        f"./{word}" if isinstance(word, Path) and str(word).startswith("-") else str(word)
+        for word in words
+    ]
     if IS_WINDOWS:
         plain = re.compile(r"[\w./\\:=@+-]+")
         return " ".join(
             word if plain.fullmatch(word) else '"{}"'.format(word.replace('"', '\\"'))
-            for word in map(str, words)
+            for word in typed
         )
     import shlex  # takes 1 ms
 
-    return shlex.join(map(str, words))
+    return shlex.join(typed)
 
 
 def expand_home(path: str) -> str:

@@ -235,6 +235,7 @@ def test_a_file_that_cannot_be_flushed_is_an_error(tmp_path, monkeypatch):
 
 def test_paths_are_quoted_as_the_shell_of_the_system_reads_them(monkeypatch):
     assert quoted(Path("my runs/a"), "b") == "'my runs/a' b"
+    assert quoted(Path("-r/a"), "-r") == "./-r/a -r"
     monkeypatch.setattr(files, "IS_WINDOWS", True)
     assert quoted(r"runs\a") == r"runs\a"
     assert quoted(r"my runs\a", "b") == r'"my runs\a" b'

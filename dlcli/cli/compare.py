@@ -9,7 +9,7 @@ from dlcli.cli import options
 from dlcli.cli.completion import complete_model
 from dlcli.cli.help import Command
 from dlcli.cli.loading import limit_threads, load_dataset_of, load_default_model
-from dlcli.cli.output import echo, echo_of, print_json, print_table
+from dlcli.cli.output import echo, echo_of, print_json, print_table, warn
 from dlcli.evaluation.formatting import percent
 from dlcli.files import quoted
 
@@ -64,6 +64,8 @@ def command(
     else:
         models = [lookup.load_named(name) for name in (first_name, second_name)]
     paths = [str(model.path) for model in models]
+    if paths[0] == paths[1]:
+        warn(f"{paths[0]} is compared with itself; name another model")
     data = load_dataset_of(models, dataset, data_dir)
     with limit_threads(threads):
         first, second = (evaluate([model], data.test) for model in models)

@@ -38,6 +38,8 @@ def fault_of(error: Exception, url: str) -> Fault:
     if isinstance(error, requests.RequestException) and error.request is not None:
         url = error.request.url or url  # after a redirect, another one
     proxy = _proxy(url)
+    if isinstance(error, requests.TooManyRedirects):
+        return Fault("it redirects too often", is_retryable=False)
     if isinstance(error, _INVALID_URL_ERRORS):
         return Fault(_invalid_address(error, url, proxy), is_retryable=False)
     if isinstance(error, requests.exceptions.ProxyError) and proxy is not None:

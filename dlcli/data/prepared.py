@@ -251,7 +251,9 @@ def _check(listing: Listing, labels: dict[str, list[int]], unusable: Sequence[Un
     counts = Counter(labels["train"])
     for number, name in enumerate(listing.class_names):
         if not counts[number]:
-            why = f"; {unusable[0].name}: {unusable[0].reason}" if unusable else ""
+            of_class = (each for each in unusable if name in Path(each.name).parts[:-1])
+            fault = next(of_class, None)
+            why = f"; {fault.name}: {fault.reason}" if fault is not None else ""
             raise DatasetError(
                 f"{listing.folder}: no picture of the class {name[:60]!r} can be trained on{why}"
             )

@@ -177,8 +177,9 @@ class Classifier:
         dlcli.errors.ImageError
             The file cannot be read, or is no picture.
         ValueError
-            The array cannot be a picture.
+            The array cannot be a picture, or ``reject`` be a probability.
         """
+        ReadingOptions(reject=reject)  # checks it
         image, name = _opened(picture, USEFUL_SIDE_PX)
         found = predictor.predict_image(self._model, image, name, reject)
         probabilities = found.probabilities
@@ -273,7 +274,7 @@ def _opened(picture: Picture, useful_side: int) -> tuple[Image.Image, str]:
     if isinstance(picture, Image.Image):
         try:
             picture.load()  # its file is read only now
-            return upright(picture), "picture"
+            return upright(picture.copy()), "picture"
         except Exception as error:  # Pillow raises all kinds
             raise ImageError(f"picture: cannot be read: {error}") from error
     return _from_pixels(np.asarray(picture)), "picture"

@@ -16,10 +16,10 @@ from dlcli.errors import CheckpointError, ConfigError, DivergenceError
 from dlcli.files import quoted
 from dlcli.nn.optimizers import Optimizer
 from dlcli.nn.schedules import SCHEDULES
-from dlcli.runs import checkpoint, directory, film, old_optimizer_state, training_data
+from dlcli.runs import checkpoint, directory, film, metrics_log, old_optimizer_state, training_data
 from dlcli.runs import summary as summaries
 from dlcli.runs.checkpoint import Model, stored_config
-from dlcli.runs.directory import CONFIG, LAST, SUMMARY
+from dlcli.runs.directory import CONFIG, LAST, METRICS, SUMMARY
 from dlcli.runs.metadata import Architecture, DatasetIdentity
 from dlcli.runs.run import Run
 from dlcli.runs.summary import Summary
@@ -106,6 +106,9 @@ class Resumption:
             film.read(self.saved.path)
         except CheckpointError as error:
             found.append(f"{str(error).partition(';')[0]}; the film begins anew")
+        logged, done = len(metrics_log.read(self.saved.path)), self.saved.state.epoch
+        if logged < done:
+            found.append(f"{self.saved.path / METRICS} has only {logged} of {done} epochs")
         if self.edited:
             found.append(f"{self.saved.path / CONFIG} was edited: {_shown(self.edited)}")
         rule = why_finished(self.config, self.saved.state)

@@ -356,6 +356,8 @@ def _from_deep(image: Image.Image, useful_side: int) -> Image.Image:
         image = _reduced(image, useful_side)
     levels = np.array(image, dtype=np.float32)
     np.nan_to_num(levels, copy=False, posinf=0, neginf=0)
+    if levels.max() <= 0:  # all of it is below 0
+        levels -= levels.min()
     largest = float(levels.max())
     if image.mode == "F" and largest <= 1:
         full_scale = 1.0

@@ -81,6 +81,8 @@ def test_a_model_is_as_good_as_itself(dlcli, trained_model):
         "p = 1 (the difference may well be chance)"
         in dlcli("compare", trained_model, trained_model).stdout
     )
+    warning = f"Warning: {trained_model / 'best.npz'} is compared with itself; name another model"
+    assert warning in dlcli("compare", trained_model, trained_model).stderr
 
 
 def test_exchanged_models_exchange_their_scores(dlcli, trained_model, untrained):

@@ -29,7 +29,7 @@ RESPONSES: dict[str, tuple[dict[str, Any], str]] = {
     "no content": ({"status": 204}, "HTTP status 204"),
     "endless redirection": (
         {"status": 302, "headers": {"Location": "/bad/again"}},
-        "TooManyRedirects",
+        "it redirects too often",
     ),
     "web page": (
         {"response_data": "\n<!DOCTYPE html><title>Please sign in</title>"},

@@ -34,6 +34,13 @@ def only(folder, content: bytes):
         picture.write_bytes(content)
 
 
+def none_of_a(folder):
+    """No picture of A can be used, and one of B."""
+    two_letters(folder)
+    for picture in ((folder / "B" / "0.png"), *(folder / "A").iterdir()):
+        picture.write_bytes(b"")
+
+
 def picture(path):
     path.parent.mkdir(parents=True, exist_ok=True)
     letter("A", 1).save(path)
@@ -195,6 +202,7 @@ WRONG = {
         "no picture of the class 'B' can be trained on; B/0.png: not a picture that Pillow can",
     ),
     "empty pictures": (lambda folder: only(folder, b""), "B/0.png: an empty file"),
+    "none of the first class": (none_of_a, "'A' can be trained on; A/0.png: an empty file"),
     "huge pictures": (lambda folder: only(folder, huge_png()), "pixels; make it smaller"),
     "names of too few": (names_of("A\n"), "classes.txt: does not name the class 'B'"),
     "names of too many": (names_of("A\nB\nC\n"), "classes.txt: names 'C', of which "),

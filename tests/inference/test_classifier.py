@@ -104,6 +104,9 @@ def test_numbers_that_no_page_can_have_are_refused(options):
     page = Image.new("L", (60, 30), 255)
     with pytest.raises(ValueError, match=f"^{next(iter(options))}: "):
         load_model("pretrained").read(page, **options)
+    if "reject" in options:
+        with pytest.raises(ValueError, match=r"^reject: "):
+            load_model("pretrained").predict_picture(page, **options)
 
 
 def test_a_damaged_image_is_an_error_of_the_picture(tmp_path):

@@ -13,6 +13,7 @@ from dlcli.config.schema import DatasetPart
 from dlcli.data.splits import split_validation
 from dlcli.errors import CheckpointError, ConfigError
 from dlcli.runs import checkpoint, directory, listing, metrics_log, resume
+from dlcli.runs.directory import METRICS
 from dlcli.runs.run import Run
 from dlcli.training.loop import fit
 from dlcli.training.threads import Threads
@@ -327,3 +328,12 @@ def test_a_summary_with_an_invalid_config_is_named(tmp_path, dataset):
         resume.opened(run.path, [], []),
     ):
         pass
+
+
+def test_a_log_that_was_lost_is_told(tmp_path, dataset):
+    run, state = start(tmp_path / "run", dataset)
+    train(run, state, 2)
+    (run.path / METRICS).unlink()
+    with resume.opened(run.path, (), ()) as opened:
+        assert isinstance(opened, resume.Resumption)
+        assert opened.warnings(1) == [f"{run.path / METRICS} has only 0 of 2 epochs"]

@@ -167,6 +167,13 @@ def test_infinities_and_nan_do_not_change_other_pixels(odd):
     assert (levels[8, 9], levels[8, 3]) == (250, 100)
 
 
+def test_levels_may_lie_below_zero():
+    numbers = np.full((30, 30), -300, np.float32)
+    numbers[10:20, 10:20] = -45
+    levels = np.asarray(decode.to_grey_or_rgb(Image.fromarray(numbers), "x"))
+    assert (levels[3, 3], levels[15, 15]) == (0, 255)
+
+
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "F", "I;16", "LA", "LAB"])
 def test_large_pictures_are_reduced(mode):
     for size, expected in (((4100, 3000), (293, 215)), ((4100, 30), (586, 5))):
