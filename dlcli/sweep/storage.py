@@ -7,6 +7,7 @@ API experimental.
 
 import copy
 import json
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -35,6 +36,7 @@ MAX_RETRIES = 5  # a trial that needs too much memory kills each worker that tri
 SQLITE_TIMEOUT_SECONDS = 60  # for which a process waits while others write to the file
 CONNECT_TIMEOUT_SECONDS = 10
 CREATION_LOCK = 0x646C636C69  # "dlcli"; an arbitrary number that PostgreSQL knows the lock by
+_PASSWORD = re.compile(r":[^:/@]*@")  # in a URL that cannot be parsed
 _PLAN = "dlcli:plan"
 _WORKERS = "dlcli:workers"
 _DATA = "dlcli:data"  # the checksum of each dataset
@@ -95,19 +97,17 @@ def address(storage: str | None, runs_dir: Path) -> str:
     if storage is None:
         url = URL.create("sqlite", database=str(runs_dir / FILE))  # quotes ? and % in the name
         return url.render_as_string(hide_password=False)
-    for scheme in ("postgresql://", "postgres://"):
-        if storage.startswith(scheme):
-            storage = f"postgresql+psycopg://{storage.removeprefix(scheme)}"
+    named = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", storage)
     try:
-        url = make_url(storage)
+        url = make_url(named)
     except (exc.ArgumentError, ValueError):  # ValueError: a port that is no number
         raise ConfigError(
-            f"--storage {storage}: expected postgresql://USER:PASSWORD@HOST/DATABASE or "
-            "sqlite:///FILE"
+            f"--storage {_PASSWORD.sub(':***@', storage)}: expected "
+            "postgresql://USER:PASSWORD@HOST/DATABASE or sqlite:///FILE"
         ) from None
     if url.get_backend_name() == "sqlite" and url.database:
         return url.set(database=expand_home(url.database)).render_as_string(hide_password=False)
-    return storage
+    return named
 
 
 def file_of(url: str) -> Path | None:

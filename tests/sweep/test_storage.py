@@ -34,8 +34,8 @@ def test_addresses():
     assert shown("postgresql+psycopg://a:secret@host/db") == "postgresql+psycopg://a:***@host/db"
     with pytest.raises(ConfigError, match="--storage x: expected postgresql://USER:PASSWORD@"):
         address("x", Path())
-    with pytest.raises(ConfigError, match="expected postgresql://USER:PASSWORD@HOST/DATABASE"):
-        address("postgresql://a:b@host:notaport/db", Path())
+    with pytest.raises(ConfigError, match=r"--storage postgresql://a:\*\*\*@host:no/db: expected"):
+        address("postgresql://a:secret@host:no/db", Path())
 
 
 @pytest.mark.parametrize(
