@@ -274,7 +274,7 @@ def _opened(picture: Picture, useful_side: int) -> tuple[Image.Image, str]:
     if isinstance(picture, Image.Image):
         try:
             picture.load()  # its file is read only now
-            return upright(picture.copy()), "picture"
+            return upright(picture).copy(), "picture"
         except Exception as error:  # Pillow raises all kinds
             raise ImageError(f"picture: cannot be read: {error}") from error
     return _from_pixels(np.asarray(picture)), "picture"
