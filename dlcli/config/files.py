@@ -1,6 +1,5 @@
 """Config files: shipped ones by name, several in layers, and ``KEY=VALUE`` settings."""
 
-import codecs
 import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -115,8 +114,8 @@ def _read(source: str) -> Settings:
         path = shipped[source]
     try:
         if source == "-":
-            text = codecs.getreader("utf-8")(stdin())
-            return parse(text.read(MAX_BYTES + 1, MAX_BYTES + 1), "<stdin>")
+            # The limit is one of characters, of up to four bytes each.
+            return parse(stdin().read(4 * MAX_BYTES + 4).decode(), "<stdin>")
         with path.open(encoding="utf-8") as file:
             return parse(file.read(MAX_BYTES + 1), str(path))
     except FileNotFoundError as error:

@@ -7,10 +7,10 @@ from pathlib import Path
 from dlcli.errors import CheckpointError
 from dlcli.files import IS_WINDOWS, temporary_path
 from dlcli.runs import directory, interrupts
-from dlcli.runs.directory import CONFIG, FIRST_FILES, LAST, LATEST, LOCK
+from dlcli.runs.directory import BEST, CONFIG, FIRST_FILES, LAST, LATEST, LOCK, METRICS
 
-# What a run consists of before its first epoch, apart from temporary files.
-_AT_START = {CONFIG, LOCK}
+# What a run without checkpoints consists of, apart from temporary files.
+_WITHOUT_CHECKPOINTS = {CONFIG, LOCK, METRICS}
 
 
 def size_bytes(run: Path) -> int:
@@ -25,7 +25,8 @@ def size_bytes(run: Path) -> int:
 def refuse_other_folders(run: Path) -> None:
     """Raise ``CheckpointError`` for a folder that holds runs, or anything else that is no run."""
     names = {path.name for path in run.iterdir() if path.suffix != ".tmp"}
-    if not names.intersection(FIRST_FILES) or not (LAST in names or names <= _AT_START):
+    is_run = bool({LAST, BEST} & names) or names <= _WITHOUT_CHECKPOINTS
+    if not (is_run and names.intersection(FIRST_FILES)):
         raise CheckpointError(f"{run}: not a run directory, so it is not removed")
     inside = next((path for path in run.glob("*/") if directory.is_run(path)), None)
     if inside is not None:

@@ -187,6 +187,8 @@ def test_a_folder_with_a_config_of_something_else_is_not_removed(dlcli, two_runs
     )
     (site / "thesis.tex").unlink()  # a run that ended before its first epoch
     assert dlcli("runs", "rm", "-y", "site").code == 0
+    (two_runs / "good" / "last.npz").unlink()  # removed to save space
+    assert dlcli("runs", "rm", "-y", "runs/good").code == 0
 
 
 def test_temporary_files_are_not_shown(dlcli, two_runs):
