@@ -25,9 +25,10 @@ _SLOW = 1.5
 _FASTER = 0.9
 # The least time between two calibrations. It doubles each time, so that they take no time on a
 # machine that changes all the time.
-_FIRST_PATIENCE, _MAX_PATIENCE = 1.0, 16.0
+_FIRST_PATIENCE, _MAX_PATIENCE = 0.25, 16.0
 # With fewer threads than there might be, nothing shows that the cores are idle again. So after so
-# many times the patience a calibration looks.
+# many times the patience a calibration looks: first after a second, for the cores may have been
+# busy just when the training began, and in the end every minute.
 _PATIENCE_TO_GROW = 4
 # Seconds of a calibration, for all counts together, and the part of the training it may take.
 _CALIBRATION_SECONDS, _CALIBRATION_FRACTION = 0.05, 0.02
