@@ -76,6 +76,19 @@ def test_the_threads_come_back_when_the_cores_are_idle_again():
     assert policy.count == 2
 
 
+def test_the_first_looks_for_idle_cores_come_soon_and_later_ones_are_rare():
+    """Where only the calibration at the start met another program, one second is lost."""
+    policy = ThreadPolicy([1, 2])
+    policy.choose(BUSY)
+    due = []
+    for second in range(1, 1000):
+        if policy.is_calibration_due(1.0, 1000):
+            policy.choose(BUSY)
+            due.append(second)
+    assert due[:7] == [1, 3, 7, 15, 31, 63, 127]
+    assert set(np.diff(due)[6:]) == {64}
+
+
 def test_on_a_machine_that_changes_all_the_time_calibrations_become_rare():
     policy = ThreadPolicy([1, 2])
     policy.choose(QUIET)
@@ -86,8 +99,8 @@ def test_on_a_machine_that_changes_all_the_time_calibrations_become_rare():
             policy.choose(QUIET)  # two threads stay faster, and as slow as before
             due.append(second)
     waits = np.diff(due)
-    assert waits[:4].tolist() == [2, 4, 8, 16]
-    assert set(waits[4:]) == {16}
+    assert waits[:6].tolist() == [1, 1, 2, 4, 8, 16]
+    assert set(waits[6:]) == {16}
 
 
 def test_with_one_thread_alone_nothing_is_ever_measured():
