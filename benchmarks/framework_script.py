@@ -1,4 +1,4 @@
-"""Trains the network of ``configs/fast.yaml`` as a user of a framework would write it.
+"""Trains to 98 % as a user of a framework would write it, by the recipe of ``configs/fast.yaml``.
 
     python benchmarks/framework_script.py LIBRARY MNIST_FOLDER OUTPUT SETTINGS
 
@@ -20,8 +20,10 @@ import numpy.typing as npt
 
 Layers = list[tuple[Any, Any]]
 
-# scikit-learn has neither warm-up nor a cosine schedule. Among SGD at 0.05 and 0.1 and Adam at
-# 0.001 and 0.002, this rate reaches 98 % on the test images in the least time, in 9 epochs.
+# scikit-learn has neither warm-up nor a cosine schedule, nor smoothed targets. Among SGD at 0.05 and
+# 0.1 and Adam at 0.001 and 0.002, this rate reaches 98 % on the test images in the least time, in 9
+# epochs; with fewer neurons, 9 epochs do not.
+SKLEARN_NEURONS = 160
 SKLEARN_RATE = 0.1
 SKLEARN_EPOCHS = 9
 
@@ -69,13 +71,14 @@ def train_torch(
     optimizer = torch.optim.SGD(
         network.parameters(), lr=1.0, momentum=settings["momentum"], nesterov=True, fused=True
     )
+    cross_entropy = torch.nn.CrossEntropyLoss(label_smoothing=settings["label_smoothing"])
     steps = math.ceil(len(images) / settings["batch_size"])
     for epoch in range(settings["epochs"]):
         batches = torch.randperm(len(images)).split(settings["batch_size"])
         for number, rows in enumerate(batches):
             optimizer.param_groups[0]["lr"] = rate_at(epoch * steps + number, steps, settings)
             logits, truth = network(images.index_select(0, rows)), targets.index_select(0, rows)
-            loss = torch.nn.functional.cross_entropy(logits, truth)
+            loss = cross_entropy(logits, truth)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -91,7 +94,9 @@ def train_jax(
     from jax import numpy as jnp
 
     random = np.random.default_rng(0)
-    images, targets = jnp.asarray(pixels), jnp.asarray(np.eye(10, dtype=np.float32)[labels])
+    smoothing = settings["label_smoothing"]
+    one_hot = (1 - smoothing) * np.eye(10, dtype=np.float32) + smoothing / 10
+    images, targets = jnp.asarray(pixels), jnp.asarray(one_hot[labels])
     size, momentum = settings["batch_size"], settings["momentum"]
     sizes = [784, *settings["hidden_layers"], 10]
     parameters = [
@@ -151,7 +156,7 @@ def train_sklearn(
 
     warnings.simplefilter("ignore", ConvergenceWarning)  # it stops at max_iter on purpose
     classifier = MLPClassifier(
-        settings["hidden_layers"],
+        (SKLEARN_NEURONS,),
         solver="sgd",
         alpha=0,
         batch_size=settings["batch_size"],
