@@ -16,7 +16,8 @@ import numpy as np
 from dlcli.data.datasets import Examples
 from dlcli.vision.preview import write_image
 from tools import characters, handwriting
-from tools.characters import Alphabet, Strokes
+from tools.alphabets import Alphabet
+from tools.characters import Strokes
 from tools.handwriting import Kind, Random
 
 FORMS: Alphabet = {

@@ -319,6 +319,11 @@ def learning_rates(config: Record) -> list[float]:
         scheduler = lr_scheduler.SequentialLR(optimizer, [rise, make_scheduler()], [warmup])
     else:
         scheduler = make_scheduler()
+    return rates_of(optimizer, scheduler, steps)
+
+
+def rates_of(optimizer: torch.optim.SGD, scheduler: Any, steps: int) -> list[float]:
+    """The learning rate of every step."""
     rates: list[float] = []
     for _ in range(steps):
         rates.append(optimizer.param_groups[0]["lr"])
@@ -331,15 +336,8 @@ def one_cycle_rates() -> Record:
     """The one-cycle schedule in many steps: PyTorch has one interval less than dlcli."""
     steps = 10_000
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
-    scheduler = lr_scheduler.OneCycleLR(
-        optimizer, max_lr=1.0, total_steps=steps, cycle_momentum=False
-    )
-    rates: list[float] = []
-    for _ in range(steps):
-        rates.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        scheduler.step()
-    return {"steps": steps, "every": 250, "rates": rates[::250]}
+    cycle = lr_scheduler.OneCycleLR(optimizer, max_lr=1.0, total_steps=steps, cycle_momentum=False)
+    return {"steps": steps, "every": 250, "rates": rates_of(optimizer, cycle, steps)[::250]}
 
 
 def batch_norm_values(random: Generator) -> Record:

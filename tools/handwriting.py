@@ -23,8 +23,9 @@ from dlcli.nn.dimensions import IMAGE_SIDE
 from dlcli.nn.types import Pixels
 from dlcli.vision.mnist_format import bounding_box
 from dlcli.vision.normalization import STROKE_LEVEL, normalize_digit
-from tools import characters
-from tools.characters import Alphabet, Points, Strokes
+from tools import alphabets, characters
+from tools.alphabets import Alphabet
+from tools.characters import Points, Strokes
 from tools.damages import DAMAGES, Levels
 from tools.photographs import Marks, skeleton
 
@@ -39,7 +40,7 @@ PEN_RADIUS = (0.01, 0.15)
 SHEAR, TURN_DEGREES, ASPECT = (-0.25, 0.3), (-10, 10), (0.45, 1.25)
 
 # Forms of digits as in ``tools.characters``; those of 1 and 7 are computed.
-SCHOOL: Alphabet = {digit: forms for digit, forms in characters.DIGITS.items() if digit not in "17"}
+SCHOOL: Alphabet = {digit: forms for digit, forms in alphabets.DIGITS.items() if digit not in "17"}
 SPECIAL: dict[str, tuple[str, tuple[str, ...]]] = {
     "slashed 0": ("0", ("~20 02 04 26 44 42 20|41 05", "~20 01 05 26 45 41 20|50 06")),
     "dotted 0": ("0", ("~20 02 04 26 44 42 20|23 23", "~20 01 05 26 45 41 20|23 24")),

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dlcli.nn.types import Labels
 from dlcli.vision.mnist_format import bounding_box
-from tools import characters, handwriting, shapes
+from tools import alphabets, characters, handwriting, shapes
 from tools.characters import Points, Strokes
 from tools.photographs import Marks
 from tools.shapes import rotated
@@ -82,12 +82,12 @@ _GREEK_FRACTION = 0.4
 
 def letter(random: Random) -> Strokes:
     """A letter, or a sign of punctuation."""
-    return characters.any_of(characters.LETTERS, random)
+    return characters.any_of(alphabets.LETTERS, random)
 
 
 def sign(random: Random) -> Strokes:
     """A character of another script, or a sign of mathematics or astronomy."""
-    return characters.any_of(characters.SCRIPTS_AND_SIGNS, random)
+    return characters.any_of(alphabets.SCRIPTS_AND_SIGNS, random)
 
 
 def typed(random: Random, alphabet: str = _LATIN, fonts: Sequence[str] = _FONTS) -> Marks:
@@ -148,7 +148,7 @@ def silhouette(random: Random) -> Marks:
 
 def penned_digit(random: Random, digit: int) -> Strokes:
     """A digit as it is taught at school, in America or Europe."""
-    return characters.write(characters.DIGITS, str(digit), random)
+    return characters.write(alphabets.DIGITS, str(digit), random)
 
 
 def drawn(strokes: Strokes, random: Random) -> Marks:

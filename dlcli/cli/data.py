@@ -194,12 +194,14 @@ def verify(names: tuple[str, ...], data_dir: Path) -> None:
     for name, by_file in faults.items():
         for file, fault in by_file.items():
             echo(f"{printable(str(data_dir / name / file))}: {fault or 'ok'}")
-    bad = sum(fault is not None for by_file in faults.values() for fault in by_file.values())
+    found = [fault for by_file in faults.values() for fault in by_file.values()]
+    bad = len(found) - found.count(None)
     if bad:
-        raise DatasetError(
-            f"{bad} of {len(faults) * len(FILES)} files missing or corrupt; repair them with: "
-            f"dlcli data fetch {' '.join(faults)}{location.option(data_dir)}"
-        )
+        # The file that names the writers is on no mirror; its line says what to do.
+        wanting = [name for name, by in faults.items() if any(by[file] for file in FILES)]
+        fetch = f"dlcli data fetch {' '.join(wanting)}{location.option(data_dir)}"
+        repair = f"; repair them with: {fetch}" if wanting else ""
+        raise DatasetError(f"{bad} of {len(found)} files missing or corrupt{repair}")
     if unusable:
         pictures = "1 picture" if unusable == 1 else f"{unusable:,} pictures"
         raise DatasetError(f"{pictures} in {' and '.join(folders)} cannot be used")

@@ -78,13 +78,11 @@ def report(
     best = results.best_of(trials)
     best_row = None if best is None else results.row_of(best)
     importances = results.importances(found)
-    rows = [results.row_of(trial) for trial in trials]
+    rows = results.rows_of(trials)
     keys = list(dict.fromkeys(key for row in rows for key in row["params"]))
-    retried = results.retried_of(trials)
-    shown_rows = [row | {"state": "retried"} if row["trial"] in retried else row for row in rows]
     caveat = results.importance_caveat(trials) if importances else None
     if output is not None:
-        _write_page(output, found, shown_rows, best_row, importances, caveat)
+        _write_page(output, found, rows, best_row, importances, caveat)
     message(f"Trials: {shown_counts(results.counts_of(trials))}")
     if caveat is not None and output_format != "csv":
         warn(caveat)
@@ -106,7 +104,7 @@ def report(
         cells = [row | {named[key]: v for key, v in row["params"].items()} for row in rows]
         print_csv(({column: row.get(column) for column in columns} for row in cells), columns)
     else:
-        _print_report(shown_rows, keys, importances, results.IMPORTANCE_METHOD)
+        _print_report(rows, keys, importances, results.IMPORTANCE_METHOD)
 
 
 def _write_page(

@@ -41,29 +41,27 @@ _Fraction = Annotated[float, Meta(ge=0, lt=1)]
 _Positive = Annotated[float, Meta(gt=0, le=1e6)]
 # The product of two of them is far above the smallest float32.
 _Weight = Annotated[float, Meta(ge=1e-6, le=1e6)]
-_DatasetName = Annotated[str, Meta(min_length=1, max_length=MAX_PATH)]
+_Dataset = Annotated[str, Meta(min_length=1, max_length=MAX_PATH)]
 _Epochs = Annotated[int, Meta(ge=1, le=100_000)]
 
 
 class DatasetPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One dataset of a mixture."""
 
-    name: Annotated[_DatasetName, Meta(description="The name of a dataset, or a folder.")]
+    name: Annotated[_Dataset, Meta(description="The name of a dataset, or a folder.")]
     weight: Annotated[
         _Weight, Meta(description="How often each of its images counts in training.")
     ] = 1.0
 
 
-_Mixture = Annotated[
-    tuple[_DatasetName | DatasetPart, ...], Meta(min_length=1, max_length=MAX_PARTS)
-]
+_Mixture = Annotated[tuple[_Dataset | DatasetPart, ...], Meta(min_length=1, max_length=MAX_PARTS)]
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Hyperparameters of one training run."""
 
     dataset: Annotated[
-        _DatasetName | _Mixture,
+        _Dataset | _Mixture,
         Meta(
             description=f"The dataset: {', '.join(DATASETS)} (see dlcli data status), or a folder "
             "of IDX files or pictures; or a list of these, as in [mnist, ./mine] or "

@@ -164,12 +164,26 @@ def status(name: str, data_dir: Path) -> str:
 def verify(data_dir: Path, names: Sequence[str] = ()) -> dict[str, dict[str, str | None]]:
     """The faults of the named datasets or, without names, of those that are in the cache."""
     found = {name: faults(name, data_dir) for name in names or downloadable()}
-    if names:
-        return found
-    # A failed download leaves an empty folder, which counts as absent.
-    return {
-        name: by_file for name, by_file in found.items() if set(by_file.values()) != {"missing"}
-    }
+    if not names:
+        # A failed download leaves an empty folder, which counts as absent.
+        found = {name: by for name, by in found.items() if set(by.values()) != {"missing"}}
+    return {name: by_file | _writers_fault(data_dir / name) for name, by_file in found.items()}
+
+
+def _writers_fault(folder: Path) -> dict[str, str | None]:
+    """What is wrong with the file that names the writers, if there is one."""
+    path, file = writers.find(folder), folder / FILES[1]
+    if path is None:
+        return {}
+    try:
+        labels = idx.parse_labels(idx.read_file(file), str(file))
+    except DatasetError:
+        return {}  # it has a fault of its own
+    try:
+        writers.read(path, labels)
+    except DatasetError as error:
+        return {path.name: str(error).removeprefix(f"{path}: ")}
+    return {path.name: None}
 
 
 def _read_cached(name: str, data_dir: Path) -> list[IdxFile] | None:

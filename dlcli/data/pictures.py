@@ -9,12 +9,15 @@ from dlcli.data.augmentation import Distortions, Ranges
 from dlcli.data.classes import DIGITS, NAMES_FILE
 from dlcli.data.datasets import Examples
 from dlcli.data.image_folder import exported_name
+from dlcli.errors import DatasetError
 from dlcli.files import atomic_write
 from dlcli.nn.random import random_stream
 from dlcli.nn.types import Pixels
 from dlcli.vision.preview import write_image
 
 _COLUMNS = 10
+# Most file systems allow names of 255 bytes; a file that is being written has a longer one.
+_MAX_STEM_BYTES = 220
 
 
 def export(examples: Examples, class_names: Sequence[str], folder: Path, limit: int | None) -> int:
@@ -22,9 +25,21 @@ def export(examples: Examples, class_names: Sequence[str], folder: Path, limit: 
 
     Names of classes that are not the digits stand in a ``classes.txt``, so that they keep their
     order when the folder is read.
+
+    Raises
+    ------
+    DatasetError
+        The name of a class is too long for the name of a file.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     count = min(limit or len(examples), len(examples))
+    for label in np.unique(examples.labels[:count]):
+        name = class_names[label]
+        if len(exported_name(0, count, name).encode()) > _MAX_STEM_BYTES:
+            raise DatasetError(
+                f"the class {name[:60]!r}... cannot be exported: its name is too long for the "
+                "names of its pictures"
+            )
+    folder.mkdir(parents=True, exist_ok=True)
     for index in range(count):
         name = exported_name(index, count, class_names[examples.labels[index]])
         write_image(examples.images[index], folder / f"{name}.png")

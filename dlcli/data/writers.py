@@ -51,8 +51,12 @@ def read(path: Path, labels: Labels) -> ExtendedLabels:
     DatasetError
         It cannot be read, or describes other images.
     """
-    content = idx.read_file(path, _MAX_BYTES)
-    return ExtendedLabels(_parse(content, path, labels), content)
+    try:
+        content = idx.read_file(path, _MAX_BYTES)
+        return ExtendedLabels(_parse(content, path, labels), content)
+    except DatasetError as error:
+        advice = "copy it anew, or remove it: only validation_split writers needs it"
+        raise DatasetError(f"{error}; {advice}") from error
 
 
 def _parse(content: "Content", path: Path, labels: Labels) -> Writers:

@@ -12,6 +12,7 @@ from dlcli.data.disputed import Dispute, disputes
 from dlcli.errors import DatasetError
 from dlcli.evaluation import metrics
 from dlcli.evaluation.metrics import ClassScores, Rejection
+from dlcli.nn.confusion import confusion_matrix
 from dlcli.nn.losses import mean_loss
 from dlcli.nn.types import Array, Counts, Labels, Pixels
 from dlcli.runs import training_data
@@ -180,7 +181,7 @@ def evaluate(models: Sequence[Model], examples: Examples) -> Evaluation:
     else:
         loss = metrics.log_loss(probabilities, examples.labels)
     predictions = probabilities.argmax(axis=1).astype(examples.labels.dtype)
-    confusion = metrics.confusion_matrix(examples.labels, predictions, probabilities.shape[1])
+    confusion = confusion_matrix(examples.labels, predictions, probabilities.shape[1])
     correct = int(confusion.trace())
     return Evaluation(
         images=len(examples),

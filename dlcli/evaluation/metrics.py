@@ -4,12 +4,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist, fmean
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from dlcli.evaluation.formatting import percent
+from dlcli.nn.confusion import confusion_matrix
 from dlcli.nn.types import Array, Counts, Labels
 
 
@@ -67,14 +66,6 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tu
     low = (centre - spread) / scale if successes else 0.0
     high = (centre + spread) / scale if successes < trials else 1.0
     return low, high  # exactly 0 and 1 at the ends, in spite of rounding
-
-
-def confusion_matrix(
-    labels: Labels, predictions: npt.NDArray[np.integer[Any]], classes: int
-) -> Counts:
-    """Count pairs: row = label, column = prediction, shape (classes, classes)."""
-    pairs = labels.astype(np.int64) * classes + predictions
-    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
 
 def most_confused(confusion: Counts, limit: int) -> list[tuple[int, int, int]]:

@@ -16,6 +16,7 @@
 - ``schedules``        the learning rate of every step
 - ``ema``              a running mean of the weights
 - ``temperature``      calibrated probabilities
+- ``confusion``        how often each label got each prediction
 - ``gradcheck``        backpropagation against finite differences
 - ``random``           random streams from one seed
 - ``memory``           vectors on huge pages

@@ -3,6 +3,7 @@
 import operator
 import re
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 from typing import Any
@@ -25,8 +26,9 @@ _NUMBERS = ("epochs", "best_epoch", "validation_accuracy", "validation_loss", "s
 SORT_KEYS = ("trained", "run", "status", "epochs", "accuracy", "loss", "time", "network", "dataset")
 
 _FILTER = re.compile(r"\s*(\w+)\s*(<=|>=|!=|=|<|>)\s*(.*?)\s*", re.DOTALL)
-# A date and time of ISO 8601 in UTC, or its beginning.
+# A date and time of ISO 8601 in UTC, or its beginning, and the rest of such a beginning.
 _TIME = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d(:\d\d(:\d\d.*)?)?)?)?)?")
+_REST_OF_TIME = "0001-01-01T00:00:00"
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
     "!=": operator.ne,
@@ -87,7 +89,7 @@ def _number_condition(key: str, sign: str, limit: float) -> Callable[[Row], bool
 def _text_condition(text: str, key: str, sign: str, value: str) -> Callable[[Row], bool]:
     if sign not in {"=", "!="} and key != "trained":
         raise ConfigError(f"--filter {text}: {key} is a text; compare it by = or !=")
-    if sign not in {"=", "!="} and not _TIME.fullmatch(value):
+    if sign not in {"=", "!="} and not _is_time(value):
         raise ConfigError(f"--filter {text}: expected a date, as in 'trained<2026-01-31'")
     if key == "status" and not any(fnmatchcase(status, value) for status in STATUSES):
         raise ConfigError(f"--filter {text}: a status is one of {', '.join(STATUSES)}")
@@ -100,6 +102,15 @@ def _text_condition(text: str, key: str, sign: str, value: str) -> Callable[[Row
         return found != "-" and _COMPARISONS[sign](found[: len(value)], value)
 
     return is_met
+
+
+def _is_time(value: str) -> bool:
+    """Whether a text is a date and time, or the beginning of one."""
+    try:
+        datetime.fromisoformat(value + _REST_OF_TIME[len(value) :])
+    except ValueError:
+        return False
+    return _TIME.fullmatch(value) is not None
 
 
 def _number(text: str, value: str) -> float:

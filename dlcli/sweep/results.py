@@ -159,6 +159,12 @@ def retried_of(trials: Sequence[FrozenTrial]) -> set[int]:
     return {number for trial in trials for number in retry_history(trial)}
 
 
+def rows_of(trials: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
+    """All trials as rows of a table; the state of those that others repeat is ``retried``."""
+    retried, rows = retried_of(trials), map(row_of, trials)
+    return [row | {"state": "retried"} if row["trial"] in retried else row for row in rows]
+
+
 def row_of(trial: FrozenTrial) -> dict[str, Any]:
     """A trial as a row of a table: scores, parameters, run directory, worker and reason."""
     retries = retry_history(trial)

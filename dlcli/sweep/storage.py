@@ -225,6 +225,8 @@ def _creation_lock(url: str) -> Iterator[None]:
     """Let one process at a time create tables and studies; Optuna does not."""
     file = file_of(url)
     if file is not None:
+        if not file.parent.is_dir():
+            raise ConfigError(f"--storage {shown(url)}: there is no folder {file.parent}")
         with lock(Path(f"{file}.lock")):
             yield
     elif make_url(url).get_backend_name() == "postgresql":

@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 import numpy as np
-import numpy.typing as npt
 
 from dlcli.config.schema import Config
 from dlcli.data.classes import numbered
 from dlcli.data.datasets import Examples
 from dlcli.errors import DivergenceError
 from dlcli.nn import compilation
+from dlcli.nn.confusion import confusion_matrix
 from dlcli.nn.dimensions import IMAGE_SIZE
 from dlcli.nn.ema import WeightAveraging
 from dlcli.nn.kernels import KERNELS
 from dlcli.nn.losses import mean_loss, one_hot
 from dlcli.nn.random import random_stream
 from dlcli.nn.temperature import fit_temperature
-from dlcli.nn.types import Array, Counts, Labels
+from dlcli.nn.types import Array
 from dlcli.training import class_weights, diagnosis, divergence
 from dlcli.training.batches import Batches, Block
 from dlcli.training.builders import make_backpropagation, make_learning_rates
@@ -326,7 +326,7 @@ def _validate(
             what = f"it made the validation loss {loss:g}"
             raise divergence.error(state.epoch, trainer.steps, what)
         predictions = outputs.argmax(axis=1)
-        state.confusion = _confusion(labels, predictions, outputs.shape[1])
+        state.confusion = confusion_matrix(labels, predictions, outputs.shape[1])
         scores = float(np.mean(predictions == labels)), loss
     if replaces_kept(config.keep, scores, (state.best_accuracy, state.best_loss)):
         state.best_epoch = state.epoch
@@ -335,9 +335,3 @@ def _validate(
             if network.output_activation == "softmax":
                 state.temperature = fit_temperature(logits, validation.labels)
     return scores
-
-
-def _confusion(labels: Labels, predictions: npt.NDArray[np.intp], classes: int) -> Counts:
-    """How often each label (row) got each prediction (column), shape (classes, classes)."""
-    pairs = labels.astype(np.intp) * classes + predictions
-    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)

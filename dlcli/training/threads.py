@@ -23,8 +23,8 @@ _SLOW = 1.5
 # More threads are worth it if their steps take less than this fraction of the time: half as many
 # leave a core to others.
 _FASTER = 0.9
-# The least time between two calibrations. It doubles each time, so that they take no time on a
-# machine that changes all the time.
+# The least time between two calibrations. It doubles after one that changes nothing, so that they
+# take no time, and halves after one that does: where other programs come and go, so does the count.
 _FIRST_PATIENCE, _MAX_PATIENCE = 0.25, 16.0
 # With fewer threads than there might be, nothing shows that the cores are idle again. So after so
 # many times the patience a calibration looks: first after a second, for the cores may have been
@@ -74,9 +74,11 @@ class ThreadPolicy:
 
     def choose(self, seconds: Mapping[int, float]) -> int:
         """Note what a step takes with each count, and choose one: the fewest of those alike."""
-        fastest = min(seconds[count] for count in self.counts)
+        fastest, old = min(seconds[count] for count in self.counts), self.count
         self.count = next(c for c in self.counts if _FASTER * seconds[c] <= fastest)
-        if self._since_calibration < math.inf:
+        if self.count != old:
+            self._patience = max(self._patience / 2, _FIRST_PATIENCE)
+        elif self._since_calibration < math.inf:
             self._patience = min(2 * self._patience, _MAX_PATIENCE)
         self._since_calibration = 0.0
         self._seconds, self._images = 0.0, 0

@@ -221,7 +221,9 @@ def _as_image_error(
         return _too_large(name, _MAX_PIXELS_OF_JPEG)
     if isinstance(error, OSError):
         return ImageError(f"{name}: cannot be read: {error.strerror or error}")
-    return ImageError(f"{name}: damaged picture: {error}")
+    if isinstance(error, MemoryError):
+        return ImageError(f"{name}: not enough memory to decode it")
+    return ImageError(f"{name}: damaged picture: {str(error) or type(error).__name__}")
 
 
 def _open_image(file: BinaryIO, name: str) -> Image.Image:
@@ -334,8 +336,7 @@ def to_grey_or_rgb(image: Image.Image, name: str, useful_side: int = USEFUL_SIDE
             image = image.convert("L" if image.mode == "1" else "RGB")
         return _reduced(image, useful_side)
     except Exception as error:  # Pillow raises all kinds, as AssertionError without a palette
-        reason = str(error) or type(error).__name__
-        raise ImageError(f"{name}: damaged picture: {reason}") from error
+        raise _as_image_error(error, name) from error
 
 
 def _reduced(image: Image.Image, useful_side: int) -> Image.Image:

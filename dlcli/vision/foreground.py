@@ -25,7 +25,7 @@ from dlcli.vision.morphology import (
     level_counts,
     opened,
     otsu_threshold,
-    resize,
+    rescale,
     runs_along_rows,
     total_variation,
 )
@@ -71,7 +71,7 @@ def working_channels(picture: Image.Image) -> Sequence[Pixels]:
         # By an integer factor, so that the pixels of a small picture stay alike.
         scale = max(1, -(-_MIN_SIDE_PX // max(height, width)))
     if scale != 1:
-        levels = resize(levels, max(1, round(width * scale)), max(1, round(height * scale)))
+        levels = rescale(levels, scale)
     return [np.ascontiguousarray(channel) for channel in np.atleast_3d(levels).transpose(2, 0, 1)]
 
 
@@ -87,10 +87,8 @@ def is_dark_on_light(channels: Sequence[Pixels]) -> bool:
     channels and for the inverted channels tells, together with the border, which is usually
     background.
     """
-    height, width = channels[0].shape
-    scale = min(1.0, _POLARITY_SIDE_PX / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = [resize(channel, *size) for channel in channels]
+    scale = min(1.0, _POLARITY_SIDE_PX / max(channels[0].shape))
+    small = [rescale(channel, scale) for channel in channels]
     grey = _mean(small)
     dark, light = _background_variation(grey), _background_variation(~grey)
     middle = (int(grey.min()) + int(grey.max())) / 2

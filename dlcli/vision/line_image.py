@@ -18,7 +18,7 @@ from dlcli.vision.candidate import Box, FloatImage, Mask
 from dlcli.vision.components import Components, Integers, strokes_of
 from dlcli.vision.cuts import candidate_cuts, side_of_cut, slant
 from dlcli.vision.mnist_format import DIGIT_SIDE_PX, bounding_box, centre_digit
-from dlcli.vision.morphology import dilate, label, resize, stroke_widths, thicken
+from dlcli.vision.morphology import dilate, label, rescale, stroke_widths, thicken
 from dlcli.vision.normalization import MIN_STROKE_WIDTH_PX, STROKE_LEVEL, count_holes
 
 # A line's digits are shrunk to this height before they are cut.
@@ -70,8 +70,7 @@ class LineImage:
         is_member[members] = True
         size = strokes.shape
         if self._scale < 1:
-            height, width = (max(1, round(side * self._scale)) for side in strokes.shape)
-            strokes = resize(strokes, width, height)
+            strokes = rescale(strokes, self._scale)
         self._window = rows, columns
         self._places = _places(size, strokes.shape)
         labels = self.sampled(components.labels)
@@ -154,8 +153,7 @@ class LineImage:
         if is_stroke.any():
             digit = digit[bounding_box(is_stroke)]
         scale = DIGIT_SIDE_PX / max(digit.shape)
-        height, width = (max(1, round(side * scale)) for side in digit.shape)
-        digit = np.clip(resize(digit, width, height), 0, 1)
+        digit = np.clip(rescale(digit, scale), 0, 1)
         digit *= np.float32(255 / max(float(digit.max()), 1e-6))
         return centre_digit(digit).reshape(-1)
 
@@ -189,8 +187,8 @@ class LineImage:
         """The strokes and labels at the height of the context images, without their slant."""
         drawn, labels = self._drawn
         scale = _CONTEXT_HEIGHT_PX / self._height
-        height, width = (max(1, round(side * scale)) for side in drawn.shape)
-        strokes = np.clip(resize(drawn, width, height), 0, 1)
+        strokes = np.clip(rescale(drawn, scale), 0, 1)
+        height, width = strokes.shape
         labels = _filled(labels[_places(labels.shape, strokes.shape)], strokes)
         shifts = np.rint(self.lean * np.arange(height)).astype(int)
         shifts -= shifts.min()

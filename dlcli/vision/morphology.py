@@ -74,6 +74,12 @@ def resize(image: Image, width: int, height: int) -> Image:
     return cast("Image", cv2.resize(image, (width, height), interpolation=method))
 
 
+def rescale(image: Image, scale: float) -> Image:
+    """Scale both sides of an image alike, to at least one pixel (see :func:`resize`)."""
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+    return resize(image, width, height)
+
+
 def shear_rows(mask: Pixels, slope: float, *, back: bool = False) -> Pixels:
     """Move each column of a mask up by its number times the slope, or back down.
 

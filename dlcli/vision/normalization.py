@@ -7,7 +7,7 @@ import numpy as np
 from dlcli.nn.types import Pixels
 from dlcli.vision.candidate import FloatImage, Mask
 from dlcli.vision.mnist_format import DIGIT_SIDE_PX, bounding_box, to_mnist_format
-from dlcli.vision.morphology import distances, label, pad, resize, stroke_widths, thicken
+from dlcli.vision.morphology import distances, label, pad, rescale, stroke_widths, thicken
 
 # 95 % of MNIST's digits, scaled to 20x20, have strokes wider than 1.9 pixels; the median is 2.7.
 # Thinner strokes are thickened to this.
@@ -24,10 +24,9 @@ def normalize_digit(strokes: FloatImage) -> Pixels:
     The strokes have levels from 0 to 1; some must reach 0.5. A loop stays open: strokes that would
     fill it are thickened less.
     """
-    height, width = strokes.shape
-    scale = _MAX_LENGTH_PX / max(height, width)
+    scale = _MAX_LENGTH_PX / max(strokes.shape)
     if scale < 1:
-        strokes = resize(strokes, max(1, round(width * scale)), max(1, round(height * scale)))
+        strokes = rescale(strokes, scale)
     mask = strokes >= STROKE_LEVEL
     if not mask.any():  # so thin that shrinking dimmed them
         strokes = strokes / strokes.max()

@@ -12,7 +12,7 @@ from PIL import Image
 
 from dlcli.nn.types import Pixels
 from dlcli.vision.foreground import dark_on_light_alone, invert, is_dark_on_light
-from dlcli.vision.morphology import close, resize
+from dlcli.vision.morphology import close, rescale
 
 # Smaller pictures are enlarged to at least these sides, so that all filters have room.
 _MIN_SIDE_PX = 200
@@ -41,7 +41,7 @@ def page_channels(page: Image.Image) -> Sequence[Pixels]:
         -(-_MIN_SHORT_SIDE_PX // min(height, width)),
     )
     if scale > 1:
-        levels = resize(levels, width * scale, height * scale)
+        levels = rescale(levels, scale)
     channels: Sequence[Pixels] = [
         np.ascontiguousarray(channel) for channel in np.atleast_3d(levels).transpose(2, 0, 1)
     ]
@@ -54,10 +54,8 @@ def page_channels(page: Image.Image) -> Sequence[Pixels]:
 
 def _is_coloured(channels: Sequence[Pixels]) -> bool:
     """Whether the channels differ by more than noise; then one may be the inverse of another."""
-    height, width = channels[0].shape
-    scale = min(1.0, _COLOUR_SIDE_PX / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    first, *others = (resize(channel, *size).astype(np.int16) for channel in channels)
+    scale = min(1.0, _COLOUR_SIDE_PX / max(channels[0].shape))
+    first, *others = (rescale(channel, scale).astype(np.int16) for channel in channels)
     return any(np.ptp(other - first) >= _MIN_COLOUR for other in others)
 
 
@@ -68,11 +66,10 @@ def page_foreground(channels: Sequence[Pixels], window: float) -> Pixels:
     """
     height, width = channels[0].shape
     scale = min(1.0, _BACKGROUND_SIDE_PX / max(height, width))
-    small = max(1, round(width * scale)), max(1, round(height * scale))
-    side = max(3, round(window * max(small)) | 1)
+    side = max(3, round(window * round(scale * max(height, width))) | 1)
     strongest = np.zeros_like(channels[0])
     for channel in channels:
-        closed = close(resize(channel, *small) if scale < 1 else channel, side)
+        closed = close(rescale(channel, scale) if scale < 1 else channel, side)
         background = cv2.resize(closed, (width, height), interpolation=cv2.INTER_LINEAR)
         missing = cv2.subtract(background, channel)
         light = np.maximum(background, _MIN_BACKGROUND)

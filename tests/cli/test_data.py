@@ -9,9 +9,10 @@ from dataclasses import replace
 import pytest
 from platformdirs import user_cache_path
 
-from dlcli.data import datasets, idx
+from dlcli.data import datasets, idx, writers
 from dlcli.data.registry import DATASETS, FILES, downloadable
 from tests.cli.datasets import write_folder
+from tests.data.extended_labels import extended_labels
 
 pytestmark = pytest.mark.usefixtures("local_cache")
 CACHE = [f"data/mnist/{file}" for file in FILES]
@@ -229,6 +230,24 @@ def test_verify_reports_every_fault_and_exits_with_3(mirror, cache, dlcli):
     ]
     assert result.stderr.startswith("Error: 3 ")
     assert "dlcli data fetch mnist" in result.stderr
+
+
+def test_verify_looks_at_the_file_of_writers_too(mirror, cache, dlcli):
+    labels = idx.parse_labels((cache / FILES[1]).read_bytes(), "labels")
+    (cache / writers.FILE).write_bytes(extended_labels(labels))
+    assert dlcli("data", "verify").stdout.splitlines()[-1] == f"data/mnist/{writers.FILE}: ok"
+    (cache / writers.FILE).write_bytes(b"nonsense")
+    result = dlcli("data", "verify")
+    assert (result.code, result.stderr) == (3, "Error: 1 of 5 files missing or corrupt\n")
+    line = result.stdout.splitlines()[-1]
+    assert line.startswith(f"data/mnist/{writers.FILE}: no IDX file of extended labels: ")
+    assert line.endswith("; copy it anew, or remove it: only validation_split writers needs it")
+
+
+def test_only_the_datasets_with_a_fault_are_to_be_fetched(mirror, cache, dlcli):
+    result = dlcli("data", "verify", "mnist", "kmnist")
+    assert result.code == 3
+    assert result.stderr.endswith("repair them with: dlcli data fetch kmnist\n")
 
 
 def test_verify_of_an_absent_dataset_reports_all_files_as_missing(dlcli):

@@ -245,6 +245,15 @@ def test_names_beside_idx_files_are_those_of_the_classes(tiny, dlcli):
     assert datasets.load(str(tiny)).class_names == tuple(names)
 
 
+def test_names_too_long_for_files_are_refused_before_any_picture_is_written(tiny, dlcli, workdir):
+    names = [f"bar {number}" for number in range(9)]
+    (tiny / "classes.txt").write_text("\n".join([*names, "x" * 230]))
+    result = dlcli("data", "export", "--dataset", tiny, "--split", "all", "-o", "out")
+    assert (result.code, result.stdout) == (3, "")
+    assert "its name is too long for the names of its pictures" in result.stderr
+    assert not (workdir / "out").exists()
+
+
 def test_other_names_of_mnists_files_are_found(tiny):
     before = datasets.load(str(tiny))
     for name in registry.FILES:

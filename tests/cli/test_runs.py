@@ -106,6 +106,9 @@ def test_the_list_is_sorted_and_filtered(dlcli):
         ("status<finished", "status is a text"),
         ("status=finised", "a status is one of finished, unfinished, "),
         ("trained<yesterday", "expected a date"),
+        ("trained<2026-02-30", "expected a date"),
+        ("trained>2026-13", "expected a date"),
+        ("trained>=2026-01-31T25", "expected a date"),
     ],
 )
 def test_a_wrong_condition_is_refused(dlcli, condition, reason):

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import struct
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +13,9 @@ from dlcli.data import datasets, writers
 from dlcli.data.datasets import Examples
 from dlcli.data.splits import split_writers
 from dlcli.errors import ConfigError, DatasetError
+from tests.data.extended_labels import extended_labels
 
 LABELS = (np.arange(60) % 10).astype(np.uint8)  # of the training images of ``tiny``
-
-
-def extended_labels(labels: np.ndarray, per_writer: int = 6, columns: int = 8) -> bytes:
-    """The content of a file in which each writer wrote ``per_writer`` images in a row."""
-    table = np.zeros((len(labels), columns), ">i4")
-    table[:, 0] = labels
-    table[:, 2] = 2000 + np.arange(len(labels)) // per_writer
-    return b"\0\0\x0c\2" + struct.pack(">2I", *table.shape) + table.tobytes()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dlcli.evaluation import metrics
+from dlcli.nn.confusion import confusion_matrix
 
 # The first four are in Newcombe, "Two-sided confidence intervals for the single proportion",
 # 1998, table I, to four places; all are proportion_confint(successes, trials, 1 - confidence,
@@ -50,7 +51,7 @@ SCORES = [
 
 
 def test_the_confusion_matrix_is_that_of_scikit_learn():
-    assert metrics.confusion_matrix(LABELS, PREDICTIONS, 5).tolist() == CONFUSION
+    assert confusion_matrix(LABELS, PREDICTIONS, 5).tolist() == CONFUSION
 
 
 @pytest.mark.parametrize("digit", range(5))

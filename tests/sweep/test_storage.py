@@ -60,6 +60,12 @@ def test_a_new_study_on_a_server_that_does_not_answer_is_refused(make_plan, loca
         create_study(make_plan(), gone)
 
 
+def test_a_file_in_no_folder_is_an_error(make_plan, location, tmp_path):
+    place = replace(location, url=f"sqlite:///{tmp_path}/gone/x.db")
+    with pytest.raises(ConfigError, match=r"--storage sqlite:///.*: there is no folder .*/gone$"):
+        create_study(make_plan(), place)
+
+
 def gone() -> object:
     cause = OperationalError("SELECT", {}, Exception("the server\nis gone"))
     raise StorageInternalError from cause

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from tools import characters
+from tools import alphabets, characters
 
 ALPHABETS = {
     name: value
-    for name, value in vars(characters).items()
+    for name, value in vars(alphabets).items()
     if name.isupper() and isinstance(value, dict)
 }
 
@@ -26,24 +26,24 @@ def test_every_form_of_every_character_is_written(name):
 
 
 def test_every_digit_has_several_forms():
-    assert list(characters.DIGITS) == list("0123456789")
-    assert min(map(len, characters.DIGITS.values())) >= 3
+    assert list(alphabets.DIGITS) == list("0123456789")
+    assert min(map(len, alphabets.DIGITS.values())) >= 3
 
 
-@pytest.mark.parametrize("alphabets", [characters.LETTERS, characters.SCRIPTS_AND_SIGNS])
+@pytest.mark.parametrize("alphabets", [alphabets.LETTERS, alphabets.SCRIPTS_AND_SIGNS])
 def test_the_fractions_of_the_alphabets_add_up(alphabets):
     assert sum(fraction for _, fraction in alphabets) == pytest.approx(1)
 
 
 def test_letters_that_look_like_digits_are_left_out():
-    names = characters.PRINT.keys() | characters.CURSIVE.keys() | characters.PUNCTUATION.keys()
+    names = alphabets.PRINT.keys() | alphabets.CURSIVE.keys() | alphabets.PUNCTUATION.keys()
     assert names.isdisjoint("DGIOQSZbgijloqsz|!")
 
 
 def test_the_same_seed_writes_the_same_and_the_next_something_else():
     random, again = (np.random.default_rng(3) for _ in range(2))
-    first, other = (characters.any_of(characters.LETTERS, random) for _ in range(2))
-    np.testing.assert_equal(characters.any_of(characters.LETTERS, again), first)
+    first, other = (characters.any_of(alphabets.LETTERS, random) for _ in range(2))
+    np.testing.assert_equal(characters.any_of(alphabets.LETTERS, again), first)
     assert np.concatenate(first).tobytes() != np.concatenate(other).tobytes()
 
 

@@ -67,6 +67,8 @@ def test_a_palette_without_the_transparent_entry_is_damaged():
         (OSError("image file is truncated"), "x: cannot be read: image file is truncated"),
         (SyntaxError("broken PNG file"), "x: damaged picture: broken PNG file"),
         (ZeroDivisionError("division by zero"), "x: damaged picture: division by zero"),
+        (AssertionError(), "x: damaged picture: AssertionError"),
+        (MemoryError(), "x: not enough memory to decode it"),
     ],
 )
 def test_whatever_pillow_raises_becomes_an_image_error(monkeypatch, error, message):
