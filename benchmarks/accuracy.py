@@ -27,7 +27,9 @@ _KEPT = ("config.yaml", "metrics.jsonl", "summary.json")
 
 
 @click.command()
-@click.option("--config", "configs", multiple=True, help="Only this one.  [default: all]")
+@click.option(
+    "--config", "configs", multiple=True, help="Only this one.  [default: those with logs]"
+)
 @click.option("--runs-dir", type=click.Path(path_type=Path), default=Path("runs"))
 def main(configs: tuple[str, ...], runs_dir: Path) -> None:
     """Train the runs missing in RUNS_DIR, evaluate all on the test images, and keep the logs.
@@ -35,7 +37,7 @@ def main(configs: tuple[str, ...], runs_dir: Path) -> None:
     Then write accuracy and time into the first lines of each config.
     """
     files = shipped_configs()
-    for config in configs or files:
+    for config in configs or _measured(LOGS):
         for seed in seeds(config):
             run = runs_dir / f"{config}-{seed}"
             if not (run / "summary.json").exists():
@@ -43,6 +45,11 @@ def main(configs: tuple[str, ...], runs_dir: Path) -> None:
             keep(run, LOGS)
         text = files[config].read_text(encoding="utf-8")
         files[config].write_text(_CLAIM.sub(f"# {claim(config)}", text), encoding="utf-8")
+
+
+def _measured(logs: Path) -> list[str]:
+    """The configs with logs: `audit` and `finetune` are no networks to compare."""
+    return sorted({path.name.rpartition("-")[0] for path in logs.iterdir() if path.is_dir()})
 
 
 def seeds(config: str) -> tuple[int, ...]:
@@ -77,8 +84,7 @@ def table(logs: Path = LOGS) -> str:
         "| config | network | test accuracy | each seed | calibration error | training |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    names = {path.name.rpartition("-")[0] for path in logs.iterdir() if path.is_dir()}
-    found = {name: list(_results(logs, name)) for name in names}
+    found = {name: list(_results(logs, name)) for name in _measured(logs)}
     for name, results in sorted(found.items(), key=lambda item: _accuracy(item[1])):
         of_seeds = ", ".join(f"{100 * test['accuracy']:.2f}" for _, test in results)
         calibration = mean(test["expected_calibration_error"] for _, test in results)

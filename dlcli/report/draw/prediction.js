@@ -28,7 +28,7 @@ function bilinear(values, x, y) {
 function transformed(pixels, [a, b, c, d, e, f]) {
   return pixels.map((_, i) => {
     const [x, y] = [(i % IMAGE_SIDE) + 0.5, Math.floor(i / IMAGE_SIDE) + 0.5];
-    return bilinear(pixels, a * x + b * y + c, d * x + e * y + f);
+    return Math.round(bilinear(pixels, a * x + b * y + c, d * x + e * y + f));
   });
 }
 
