@@ -73,7 +73,7 @@ def command(
         if kind == "onnx":
             from dlcli.export.onnx_format import LOWEST_OPSET, to_onnx
 
-            content = to_onnx(model, opset or LOWEST_OPSET)
+            content = to_onnx(model, LOWEST_OPSET if opset is None else opset)
         else:
             from dlcli.export.safetensors_format import modules, to_safetensors
 

@@ -7,9 +7,9 @@ import click
 
 from dlcli.cli import options
 from dlcli.cli.help import Command
-from dlcli.cli.loading import limit_threads
+from dlcli.cli.loading import limit_threads, load_config
 from dlcli.cli.output import print_json, print_table
-from dlcli.errors import GradientError
+from dlcli.errors import ConfigError, GradientError
 
 
 @click.command("gradcheck", cls=Command)
@@ -33,15 +33,15 @@ def command(
       dlcli gradcheck --config classic
       dlcli gradcheck --set 'hidden_layers=[20,20]' --set activation=gelu
     """
-    from dlcli.config import files
-
-    config = files.load(sources, overrides)
+    config = load_config(sources, overrides)
 
     from dlcli.nn.gradcheck import TOLERANCE
     from dlcli.training.builders import check_gradients
 
     with limit_threads(threads):
         checks = list(check_gradients(config))
+    if not checks:
+        raise ConfigError("freeze_layers: all layers are frozen, so no gradient is left to check")
     if output_format == "json":
         # The error is infinite if a derivative is NaN; JSON has no infinity.
         errors = [check.largest_relative_error for check in checks]

@@ -111,7 +111,8 @@ def chart(result: "RangeTest") -> Iterator[str]:
     first, last = (math.log10(rate) for rate in (result.rates[0], result.rates[-1]))
 
     def column_of(rate: float) -> int:
-        return round((math.log10(rate) - first) / max(last - first, 1e-9) * (width - 1))
+        along = (math.log10(rate) - first) / max(last - first, 1e-9)
+        return round(min(max(along, 0.0), 1.0) * (width - 1))  # a tenth may lie below the first
 
     line, labels = ["-"] * width, [" "] * (width + _AXIS)
     for exponent in range(math.ceil(first - 1e-9), math.floor(last + 1e-9) + 1):

@@ -230,7 +230,7 @@ def remove(paths: tuple[Path, ...], yes: bool) -> None:
     from dlcli.errors import ConfigError
     from dlcli.runs import directory, removal
 
-    runs = list(dict.fromkeys(directory.find(path) for path in paths))
+    runs = list({path.resolve(): path for path in map(directory.find, paths)}.values())
     for run in runs:
         removal.refuse_other_folders(run)
     if not yes:

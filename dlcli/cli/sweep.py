@@ -101,6 +101,8 @@ def command(
     if context.invoked_subcommand is not None:
         return
 
+    from dlcli.files import make_folder
+    from dlcli.runs import directory
     from dlcli.sweep import plan as plans
 
     plan = plans.load(sources, overrides, trials)
@@ -111,7 +113,8 @@ def command(
     with needs("sweep"):
         from dlcli.sweep.storage import StudyLocation, address
     location = StudyLocation(address(storage, runs_dir), name, runs_dir, data_dir)
-    runs_dir.mkdir(parents=True, exist_ok=True)
+    directory.refuse_as_study(location.folder)
+    make_folder(runs_dir)
     _search(plan, location, jobs, timeout, output_format)
 
 

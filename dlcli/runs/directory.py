@@ -91,6 +91,14 @@ def check_name(name: str) -> None:
         )
 
 
+def refuse_as_study(folder: Path) -> None:
+    """Raise ``ConfigError`` for a folder that cannot hold the runs of a search."""
+    if folder.name in _OTHER_MEANING or folder.is_symlink() or is_run(folder):
+        raise ConfigError(
+            f"--study {folder.name}: {folder} is or stands for a run; choose another --study"
+        )
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Keep other processes from training in a run directory; raise ``ConfigError`` if one does.
@@ -260,7 +268,5 @@ def _is_abandoned(path: Path) -> bool:
 
 
 def _taken(path: Path) -> ConfigError:
-    return ConfigError(
-        f"{path}: exists already; choose another --name, or resume it: "
-        f"dlcli train --resume {quoted(path)}"
-    )
+    resume = f", or resume it: dlcli train --resume {quoted(path)}" if is_run(path) else ""
+    return ConfigError(f"{path}: exists already; choose another --name{resume}")

@@ -82,6 +82,9 @@ def complete(settings: Settings) -> Settings:
     if not source.activations:
         del network["activation"]
     path = str(model.path)
+    checksum = settings.get("init_checksum")
+    if checksum is not None and checksum.value is None:  # whatever the weights are: record them
+        settings = {key: each for key, each in settings.items() if key != "init_checksum"}
     return overridden(settings_of(network, path), settings, ()) | settings_of(
         {"init_from": path}, settings["init_from"].origin
     )

@@ -7,10 +7,10 @@ from pathlib import Path
 from dlcli.errors import CheckpointError
 from dlcli.files import IS_WINDOWS, temporary_path
 from dlcli.runs import directory, interrupts
-from dlcli.runs.directory import BEST, CONFIG, FIRST_FILES, LAST, LATEST, LOCK, METRICS
+from dlcli.runs.directory import BEST, CONFIG, FILM, FIRST_FILES, LAST, LATEST, LOCK, METRICS
 
 # What a run without checkpoints consists of, apart from temporary files.
-_WITHOUT_CHECKPOINTS = {CONFIG, LOCK, METRICS}
+_WITHOUT_CHECKPOINTS = {CONFIG, FILM, LOCK, METRICS}
 
 
 def size_bytes(run: Path) -> int:

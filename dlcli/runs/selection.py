@@ -4,7 +4,7 @@ import operator
 import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, DecimalException
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -117,9 +117,10 @@ def _number(text: str, value: str) -> float:
     """A number, or a percentage as a fraction."""
     try:
         number = Decimal(value.removesuffix("%"))
-    except InvalidOperation:
+        # As decimals: 93.3 / 100 as floats is another number than 0.933.
+        number = number / 100 if value.endswith("%") else number
+    except DecimalException:
         number = Decimal("nan")
     if number.is_nan():
         raise ConfigError(f"--filter {text}: {value!r} is not a number")
-    # As decimals: 93.3 / 100 as floats is another number than 0.933.
-    return float(number / 100 if value.endswith("%") else number)
+    return float(number)

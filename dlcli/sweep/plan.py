@@ -137,16 +137,7 @@ def load(sources: Sequence[str], overrides: Sequence[str], trials: int | None) -
     """
     settings, problems = config_files.read(sources, overrides, {})
     fixed, words, section = _split(settings)
-    types = key_types()
-    space: Space = {}
-    for key, about in words.items():
-        if key not in types:
-            fixed[key] = next(iter(about.values()))  # resolve() reports the unknown key
-            continue
-        try:
-            space[key] = parse(key, about, types[key])
-        except ConfigError as error:
-            problems += error.args
+    space = _spaces(words, fixed, problems)
     search = _read_section(section, problems)
     if trials is not None:
         search = msgspec.structs.replace(search, trials=trials)
@@ -167,6 +158,26 @@ def load(sources: Sequence[str], overrides: Sequence[str], trials: int | None) -
     if problems:
         raise ConfigError(*problems)
     return Plan(fixed, space, search)
+
+
+def _spaces(words: Mapping[str, Settings], fixed: Settings, problems: list[str]) -> Space:
+    """The search space of each key; what is none is added to the problems, or to ``fixed``."""
+    types = key_types()
+    space: Space = {}
+    for key, about in words.items():
+        if key.startswith(f"{CLASS_WEIGHTS}."):
+            problems.append(
+                f"{next(iter(about.values())).origin}: {key}: a single weight cannot be searched; "
+                'give choices of all, as in class_weights: {choices: [balanced, {"7": 2}]}'
+            )
+        elif key not in types:
+            fixed[key] = next(iter(about.values()))  # resolve() reports the unknown key
+        else:
+            try:
+                space[key] = parse(key, about, types[key])
+            except ConfigError as error:
+                problems += error.args
+    return space
 
 
 def _with_initial_model(fixed: Settings) -> Settings:

@@ -102,19 +102,23 @@ def _low_contrast(_config: Config, measured: StartMeasurements) -> Cause | None:
 def _dropout_noise(config: Config, measured: StartMeasurements) -> Cause | None:
     if not measured.dropout_noise >= _MUCH_DROPOUT_NOISE:  # also if it is NaN
         return None
-    key, usual = "dropout", _USUAL_DROPOUT
-    if config.input_dropout - _USUAL_INPUT_DROPOUT > config.dropout - _USUAL_DROPOUT:
-        key, usual = "input_dropout", _USUAL_INPUT_DROPOUT
+    usual = {"dropout": _USUAL_DROPOUT, "input_dropout": _USUAL_INPUT_DROPOUT}
+    now = {key: getattr(config, key) for key in usual if getattr(config, key)}
+    key = max(now, key=lambda key: now[key] - usual[key])
+    less = usual[key] if now[key] > usual[key] else 0
     seen = f"dropout's noise is {_times(measured.dropout_noise)} the signal"
-    return Cause(seen, f"lower {_now(config, key)}", f"{key}={min(usual, getattr(config, key)):g}")
+    return Cause(seen, f"lower {_now(config, key)}", f"{key}={less:g}")
 
 
 def _initial_weights(config: Config, measured: StartMeasurements) -> Cause | None:
     small, large = min(measured.gains) < _LOW_GAIN, max(measured.gains) > _HIGH_GAIN
-    if config.batch_norm or not (small or large):
+    are_drawn = config.init_from is None and config.initializer != "auto"
+    if config.batch_norm or not are_drawn or not (small or large):
         return None
     size, change = ("small", "raise") if small else ("large", "lower")
-    advice = f"{change} {_now(config, 'initializer_stddev')} or set initializer=auto"
+    advice = "set initializer=auto"
+    if config.initializer == "normal":
+        advice = f"{change} {_now(config, 'initializer_stddev')} or {advice}"
     return Cause(f"the initial weights are too {size}", advice, "initializer=auto")
 
 
@@ -124,9 +128,9 @@ def _shrunken_weights(config: Config, measured: Measurements) -> Cause | None:
     if not are_tiny and (measured.penalty < _STRONG_PENALTY or shrunk > _SMALLER):
         return None
     seen = f"weights shrank to {_part(shrunk)} of their size"
-    if config.max_norm is not None and config.max_norm < _LOW_GAIN:
+    if config.max_norm is not None and config.max_norm <= _LOW_GAIN:
         return Cause(seen, f"raise {_now(config, 'max_norm')}")
-    return _lower_decay(config, seen)
+    return _lower_decay(config, seen) if config.weight_decay else None
 
 
 def _grown_weights(config: Config, measured: Measurements) -> Cause | None:
@@ -140,9 +144,12 @@ def _vanishing_gradient(config: Config, measured: Measurements) -> Cause | None:
     if first >= _VANISHING_RATIO * last:
         return None
     seen = f"the first layer's gradient is {_part(first / last)} of the last's"
-    if all(ACTIVATIONS[name].rectifies for name in config.activations):
-        return Cause(seen, "set batch_norm=true, or use fewer layers", "batch_norm=true")
-    return Cause(seen, "set activation=relu or batch_norm=true", "activation=relu")
+    changes = [] if config.batch_norm else ["batch_norm=true"]
+    if not all(ACTIVATIONS[name].rectifies for name in config.activations):
+        changes.insert(0, "activation=relu")
+    if not changes:
+        return Cause(seen, "use fewer layers")
+    return Cause(seen, f"set {' or '.join(changes)}, or use fewer layers", changes[0])
 
 
 def _dead_neurons(config: Config, measured: Measurements) -> Cause | None:

@@ -33,6 +33,9 @@ _HALF_WINDOW = 4  # steps to each side, over which the slope is measured
 # training: that of one batch may be of a few odd images.
 _FIRST_STEPS = 2 * _HALF_WINDOW + 1
 _STOP = 4.0  # times the loss before training: the test is over
+# The running mean has about the noise of the mean of so many batches. Of trained weights, whose
+# batches hold few errors, it must exceed the loss before by so many times that noise as well.
+_BATCHES_IN_MEAN, _STANDARD_ERRORS = 10, 4.0
 # Of the loss before training. What is less, or less than the batches' losses differ, is noise.
 _SMALLEST_FALL = 0.05
 _DECADE = 10.0
@@ -102,7 +105,7 @@ def find(
             smoothed.append(mean / (1 - _SMOOTHING ** len(losses)))
             if on_step is not None:
                 on_step(len(losses))
-            if len(losses) >= _FIRST_STEPS and smoothed[-1] > _STOP * _before_training(losses):
+            if len(losses) > _FIRST_STEPS and smoothed[-1] > _too_high(losses):
                 break
     return _result(rates, losses, smoothed, is_trained=config.init_from is not None)
 
@@ -110,6 +113,13 @@ def find(
 def _before_training(losses: Sequence[float]) -> float:
     """The loss while the learning rate is too low to change it."""
     return float(np.median(losses[:_FIRST_STEPS]))
+
+
+def _too_high(losses: Sequence[float]) -> float:
+    """The running mean from which on the loss rose for sure."""
+    before = _before_training(losses)
+    noise = float(np.std(losses)) / math.sqrt(_BATCHES_IN_MEAN)
+    return max(_STOP * before, before + _STANDARD_ERRORS * noise)
 
 
 def _train(
@@ -161,7 +171,7 @@ def _result(
             "check the labels, the initializer and the layers, or use a larger batch_size"
         )
     steepest = None
-    limit = _STOP * before
+    limit = _too_high(losses) if before else 0.0
     if is_steep:
         slopes = curve[2 * _HALF_WINDOW :] - curve[: -2 * _HALF_WINDOW]
         steepest = int(slopes[: lowest - _HALF_WINDOW].argmin()) + _HALF_WINDOW

@@ -59,6 +59,7 @@ def test_the_pretrained_model_can_be_exported(dlcli):
         ),
         (["pretrained", "-f", "onnx", "-o", "y.npz"], 2, "y.npz: would hold ONNX; name it y.onnx"),
         (["pretrained", "-o", "y.onnx", "--opset", "12"], 2, "--opset 12: use 13 to "),
+        (["pretrained", "-o", "y.onnx", "--opset", "0"], 2, "--opset 0: use 13 to "),
         (["pretrained", "-o", "y.safetensors", "--opset", "13"], 2, "--opset is for ONNX; y.safe"),
         (["nowhere", "-o", "digits.onnx"], 4, "nowhere: no such run directory or checkpoint"),
     ],

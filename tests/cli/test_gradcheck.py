@@ -79,6 +79,13 @@ def test_json_reports_a_wrong_gradient_too(dlcli):
     assert [check["passed"] for check in json.loads(result.stdout)] == [True, False] + 4 * [True]
 
 
+def test_the_network_is_that_of_the_model_that_training_starts_from(dlcli):
+    result = dlcli("gradcheck", "-c", "finetune", "-s", "freeze_layers=3", "-f", "json")
+    assert result.code == 0
+    assert [check["shape"] for check in json.loads(result.stdout)] == [[1024, 10], [10]]
+    assert dlcli("gradcheck", "-c", "finetune", "-s", "freeze_layers=4").code == 2
+
+
 def test_an_invalid_config_is_refused(dlcli):
     result = dlcli("gradcheck", "--set", "activation=swish")
     assert (result.code, result.stdout) == (2, "")

@@ -103,6 +103,7 @@ def test_the_list_is_sorted_and_filtered(dlcli):
         ("colour=red", "no such key as 'colour'"),
         ("accuracy>high", "'high' is not a number"),
         ("accuracy>nan", "'nan' is not a number"),
+        ("accuracy>1e9999999%", "'1e9999999%' is not a number"),
         ("status<finished", "status is a text"),
         ("status=finised", "a status is one of finished, unfinished, "),
         ("trained<yesterday", "expected a date"),
@@ -176,6 +177,19 @@ def test_only_runs_are_removed_and_none_that_is_being_trained(dlcli, two_runs):
     assert result.code == 2
     assert "another process is training in it" in result.stderr
     assert {path.name for path in two_runs.iterdir()} == {"good", "begun", "latest"}
+
+
+def test_a_run_that_is_named_twice_is_removed_once(dlcli, two_runs):
+    result = dlcli("runs", "rm", "-y", "runs/good", two_runs.resolve() / "good", "runs/latest")
+    assert (result.code, result.stderr.count("removed ")) == (0, 1)
+    assert not (two_runs / "good").exists()
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_is_removed(dlcli, two_runs):
+    for name in ("last.npz", "best.npz", "metrics.jsonl", "summary.json"):
+        (two_runs / "good" / name).unlink()
+    assert (two_runs / "good" / "film.npz").exists()
+    assert dlcli("runs", "rm", "-y", "runs/good").code == 0
 
 
 def test_a_folder_with_a_config_of_something_else_is_not_removed(dlcli, two_runs):

@@ -33,6 +33,24 @@ def test_a_name_has_up_to_100_characters(tmp_path):
         directory.create(tmp_path, "x" * 101, "any")
 
 
+def test_a_study_is_refused_whose_folder_is_a_run(tmp_path):
+    for name in ("run", "other"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "run" / directory.CONFIG).write_text("epochs: 1")
+    (tmp_path / "link").symlink_to("other")
+    for name in ("run", "link", "latest", "pretrained"):
+        with pytest.raises(ConfigError, match=rf"--study {name}: .*; choose another --study"):
+            directory.refuse_as_study(tmp_path / name)
+    for name in ("other", "new"):
+        directory.refuse_as_study(tmp_path / name)
+
+
+def test_only_a_run_is_to_be_resumed(tmp_path):
+    (tmp_path / "study" / "trial-0000").mkdir(parents=True)
+    with pytest.raises(ConfigError, match=r"exists already; choose another --name$"):
+        directory.create(tmp_path, "study", "config")
+
+
 def test_a_taken_name_is_refused(tmp_path):
     path = directory.create(tmp_path, "mine", "x")
     (path / "last.npz").write_bytes(b"what was saved")

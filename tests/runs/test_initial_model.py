@@ -144,6 +144,8 @@ def test_a_run_records_its_initial_model_and_resumes_without_it_to_the_same_bits
     summary = json.loads(whole.stdout)
     assert summary["init"]["name"] == "first/best.npz" == summary["config"]["init_from"]
     assert summary["init"]["checksum"] == summary["config"]["init_checksum"]
+    again = dlcli("train", "-c", "runs/whole/config.yaml", "-s", "init_checksum=null", "-f", "json")
+    assert json.loads(again.stdout)["init"] == summary["init"]
     part = dlcli("train", "--init", "first", *settings, "--set", "epochs=1", "--name", "part")
     assert part.code == 0
     shutil.rmtree("first")

@@ -102,6 +102,10 @@ def test_every_problem_is_reported_with_file_line_and_key(make_plan):
             "search.yaml:2: augmentation.scale: high missing",
         ),
         ("dropout:\n  low: 0.1", "search.yaml:1: dropout: high missing"),
+        (
+            "class_weights:\n  7: {low: 1, high: 3}",
+            "search.yaml:2: class_weights.7: a single weight cannot be searched",
+        ),
         ("sweep: 5", "search.yaml:1: sweep: expected a mapping of its keys"),
         (
             "early_stopping: 2\nkeep: last",

@@ -1,6 +1,7 @@
 """The advice after a training that learned nothing or diverged fits what was wrong."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from dlcli.data.datasets import Examples
 from dlcli.errors import DivergenceError
 from dlcli.training import diagnosis
 from dlcli.training.loop import fit
+from dlcli.training.measurements import Measurements
 from dlcli.training.state import initial_state
 
 NONE = Examples(np.empty((0, 784), np.uint8), np.empty(0, np.uint8))
@@ -44,7 +46,7 @@ def cause_of(settings: dict[str, Any], train: Examples) -> diagnosis.Cause:
         (
             {"hidden_layers": [32] * 6, "activation": "sigmoid"},
             "the first layer's gradient is 1/",
-            "set activation=relu or batch_norm=true",
+            "set activation=relu or batch_norm=true, or use fewer layers",
         ),
         ({"weight_decay": 10}, "weights shrank to ", "lower weight_decay (now 10)"),
         ({"dropout": 0.99}, "dropout's noise is ", "lower dropout (now 0.99)"),
@@ -192,3 +194,31 @@ def test_training_that_diverges_ends_with_the_advice(train):
         cause_of(settings, train)
     assert str(raised.value).endswith("; lower learning_rate (now 1000) or set gradient_clip")
     assert raised.value.setting == "learning_rate=100"
+
+
+MEASURED = dict.fromkeys(field.name for field in fields(Measurements)) | {
+    "dropout_noise": 100.0,
+    "gains": (0.01, 1.0),
+    "final_gains": (0.01, 1.0),
+    "gradients": (1e-9, 1.0),
+    "penalty": 0.0,
+}
+
+
+@pytest.mark.parametrize(
+    ("symptom", "settings", "setting"),
+    [
+        ("_dropout_noise", {"dropout": 0.5}, "dropout=0"),
+        ("_dropout_noise", {"dropout": 0.1}, "dropout=0"),
+        ("_dropout_noise", {"dropout": 0.1, "input_dropout": 0.5}, "input_dropout=0.2"),
+        ("_initial_weights", {}, None),
+        ("_initial_weights", {"initializer": "normal"}, "initializer=auto"),
+        ("_shrunken_weights", {}, None),
+        ("_vanishing_gradient", {"batch_norm": True, "activation": "tanh"}, "activation=relu"),
+        ("_vanishing_gradient", {"batch_norm": True}, ""),
+    ],
+)
+def test_no_advice_is_what_is_set_already(symptom, settings, setting):
+    measured: Any = SimpleNamespace(**MEASURED)
+    cause = getattr(diagnosis, symptom)(from_builtins(settings, "test"), measured)
+    assert (None if cause is None else cause.setting) == setting

@@ -38,6 +38,19 @@ def test_known_curves_are_read_right():
     assert (flat.divergence, flat.suggestion) == (None, flat.steepest)
 
 
+def test_a_few_batches_with_errors_are_no_rise():
+    """Of trained weights, most batches have no error: one that has some is no divergence."""
+    losses = [0.001] * 150 + [2.3] * 50
+    for odd in (9, 12, 40, 90):
+        losses[odd] = 1.0
+    for step in range(10, 140):
+        assert max(losses[step - 9 : step + 1]) / 10 < learning_rate_finder._too_high(losses[:step])
+    rates = np.geomspace(1e-5, 10, 200).tolist()
+    found = learning_rate_finder._result(rates, losses, losses, is_trained=True)
+    assert found.steepest is None
+    assert found.divergence == rates[150]
+
+
 @pytest.mark.parametrize(
     ("batch_size", "images", "steps"),
     [(128, 54_000, 200), (64, 9_000, 141), (128, 9_000, 100), (100_000, 54_000, 100)],
