@@ -1,8 +1,8 @@
 """Texts of lessons: figures in braces, and as much of Markdown as lessons need.
 
 Paragraphs, lists with ``-``, code between lines of ```` ``` ```` (the first may name a language, as
-in ```` ```python ````), and in a line ``**bold**``,
-``*emphasis*`` and ``` `code` ```. The terminal and the page show the same blocks.
+in ```` ```python ````), and in a line ``**bold**``, ``*emphasis*`` and ``` `code` ```. The terminal
+and the page show the same blocks.
 """
 
 import math
