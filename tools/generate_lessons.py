@@ -40,6 +40,7 @@ def keys() -> str:
         "": schema.LessonFile,
         "question.": schema.Question,
         "experiments.NAME.": schema.Experiment,
+        "experiments.NAME.hand.": schema.Hand,
         "claims[].": schema.Claim,
         "charts[].": schema.Chart,
         "next[].": schema.NextStep,

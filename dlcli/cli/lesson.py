@@ -246,6 +246,7 @@ def _show(result: "Result", predicted: int | None) -> None:
     if result.lesson.caution:
         _markdown(result.lesson.caution)
         echo()
+    _say_what_diverged(result)
     for claim in result.claims:
         _markdown(f"- {'' if claim.held else 'DID NOT HOLD: '}{claim.says}")
     for chart in result.charts:
@@ -261,6 +262,12 @@ def _show(result: "Result", predicted: int | None) -> None:
         _markdown(step.to if step.to.endswith("?") else f"{step.to}:")
         echo(f"    {printable(step.run)}")
     echo()
+
+
+def _say_what_diverged(result: "Result") -> None:
+    for label, divergence in result.divergences:
+        _markdown(f"{label}: {divergence}")
+        echo()
 
 
 def _as_json(result: "Result", page: Path | None) -> dict[str, Any]:

@@ -62,10 +62,26 @@ class Document:
 
     def _plain(self, kind: Any, value: Any, place: Place) -> Any:
         try:
-            return msgspec.convert(value, kind)
+            found = msgspec.convert(value, kind)
         except (msgspec.ValidationError, UnicodeEncodeError):
             self.report(place, f"expected {allowed(kind)}, got {shown(value)}")
             return None
+        if any(_is_blank(each) for each in (found if isinstance(found, tuple) else (found,))):
+            self.report(place, "is a blank text")
+            return None
+        return found
+
+
+def _is_blank(value: object) -> bool:
+    """Whether it is a text of blanks only, which has no paragraph to show."""
+    return isinstance(value, str) and value.isspace()
+
+
+def with_text_keys(value: Any) -> Any:
+    """The same value with the keys of all mappings as text: YAML reads ``1: one`` as a number's."""
+    if isinstance(value, dict):
+        return {str(key): with_text_keys(item) for key, item in value.items()}
+    return [with_text_keys(item) for item in value] if isinstance(value, list) else value
 
 
 def _bare(kind: Any) -> Any:

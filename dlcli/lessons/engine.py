@@ -82,6 +82,11 @@ class Result:
         """Whether every claim held."""
         return all(claim.held for claim in self.claims)
 
+    @property
+    def divergences(self) -> list[tuple[str, str]]:
+        """The networks that diverged: the label of each, and what happened."""
+        return [(t.label, t.divergence) for t in self.trained.values() if t.divergence is not None]
+
 
 OnEpoch = Callable[[dict[str, Trained], Trained], None]
 """Gets all networks of a lesson, and the one that was trained just now."""

@@ -143,8 +143,15 @@ class Trained:
         return [float(getattr(scores, name)) for scores in self.history]
 
     def score(self, name: str, epoch: float = -1) -> float:
-        """A score after an epoch; -1 is the last one."""
+        """A score after an epoch; -1 is the last one.
+
+        It is NaN for epochs that a divergence kept from being trained, so that a claim about them
+        fails and the other claims can be checked.
+        """
         values = self.scores(name)
+        planned = self.config.epochs + 1  # with epoch 0
+        if self.has_diverged and len(values) <= max(epoch, -epoch - 1) < planned:
+            return math.nan
         if not -len(values) <= epoch < len(values):
             raise FormulaError(f"epoch {epoch:g}: there are {len(values) - 1} epochs")
         return values[int(epoch)]

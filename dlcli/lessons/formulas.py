@@ -134,7 +134,9 @@ def _operands(node: ast.expr) -> Sequence[ast.expr]:
             return (left, *node.comparators)
         case ast.Call(args=arguments):
             name = _function(node)
-            if len(arguments) < (1 if name == "abs" else 2):
+            if name == "abs" and len(arguments) != 1:
+                raise FormulaError("abs() takes one argument")
+            if name != "abs" and len(arguments) < 2:
                 raise FormulaError(f"{name}() needs more arguments")
             return arguments
     raise FormulaError(f"{ast.unparse(node):.40} is not allowed in a formula")

@@ -53,20 +53,21 @@ def _score(field: str) -> Callable[..., float]:
 
 
 SCORES = {
-    "train_loss": "the mean cost J of the training images",
-    "train_accuracy": "the fraction of training images read correctly",
+    "train_loss": "the mean cost J of the training images in the epoch's steps",
+    "train_accuracy": "the fraction of training images read correctly in the epoch's steps",
     "validation_loss": "the mean cost J of images that were not trained on",
     "validation_accuracy": "the fraction of unseen images read correctly",
     "gradient_norm": "the length of the gradient, a mean over the epoch's steps",
 }
 """What is known after each epoch, which a chart can draw as a curve.
 
+Those of the training images are means over the epoch, in which the network changes.
 Epoch 0 is before the first step, where no gradient is known yet.
 """
 
 MEASURES: dict[str, Measure] = {
     **{
-        name: Measure(f"{summary}; after the last epoch or another", _score(name), ("epoch",), 1)
+        name: Measure(f"{summary}; of the last epoch or another", _score(name), ("epoch",), 1)
         for name, summary in SCORES.items()
     },
     "best_accuracy": Measure(

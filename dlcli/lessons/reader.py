@@ -22,7 +22,7 @@ from dlcli.config.yaml_loader import (
 )
 from dlcli.errors import ConfigError
 from dlcli.lessons import catalog, formulas, texts
-from dlcli.lessons.document import Document
+from dlcli.lessons.document import Document, with_text_keys
 from dlcli.lessons.formulas import Formula, FormulaError, MeasureCall
 from dlcli.lessons.kinds import KINDS
 from dlcli.lessons.measures import MEASURES, PICTURES, SCORES, Measure
@@ -123,7 +123,7 @@ def parse(text: str, name: str, path: str, overrides: Sequence[str] = ()) -> Les
     """Read a lesson from the text of its file."""
     values, lines = parse_document(text, path)
     document = Document(path, lines)
-    content = document.convert(LessonFile, values, ())
+    content = document.convert(LessonFile, with_text_keys(values), ())
     if content is None:
         raise ConfigError(*document.problems)
     lesson = _Checker(document, content).lesson(name, overrides)
@@ -193,6 +193,10 @@ class _Checker:
             if not experiment.isidentifier() or experiment in content.figures:
                 problem = "the name of an experiment is letters, digits and _, and no figure's"
                 document.report(("experiments", experiment), problem)
+        for figure in content.figures:
+            if not figure.isidentifier():
+                problem = "the name of a figure is letters, digits and _"
+                document.report(("figures", figure), problem)
         self._check_order()
 
     def _check_order(self) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-Text = Annotated[str, Meta(min_length=1, max_length=20_000)]
+Text = Annotated[str, Meta(title="text", min_length=1, max_length=20_000)]
 Formula = Annotated[str, Meta(min_length=1, max_length=500)]
 Settings = dict[str, Any]
 """Keys of a config, as in a config file."""

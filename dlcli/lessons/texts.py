@@ -1,7 +1,8 @@
 """Texts of lessons: figures in braces, and as much of Markdown as lessons need.
 
-Paragraphs, lists with ``-``, code between lines of ```` ``` ````, and in a line ``**bold**``,
-``*emphasis*`` and ``` `code` ```. The terminal and the page show the same blocks.
+Paragraphs, lists with ``-``, code between lines of ```` ``` ```` (the first may name a language, as
+in ```` ```python ````), and in a line ``**bold**``, ``*emphasis*`` and ``` `code` ```. The terminal
+and the page show the same blocks.
 """
 
 import math
@@ -16,6 +17,7 @@ _SPAN = re.compile(r"\*\*(.+?)\*\*|\*(\S(?:[^*]*\S)?)\*|`(.+?)`", re.DOTALL)
 _NUMBER = re.compile(r"(?<=\d) (?=%)")  # where no line may end
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 _FENCE = "```"
+_OPENING = re.compile(r"```[^`]*")  # a line that also ends with backticks is code in a line
 _BULLET = "- "
 
 SpanKind = Literal["text", "bold", "emphasis", "code"]
@@ -99,13 +101,12 @@ def blocks(text: str) -> Iterator[Block]:
     lines: list[str] = []
     fenced: list[str] | None = None
     for line in [*text.splitlines(), ""]:
-        if line.strip() == _FENCE:
-            if fenced is None:
-                yield from _paragraph(lines)
-                lines, fenced = [], []
-            else:
-                yield Block("code", "\n".join(fenced))
-                fenced = None
+        if fenced is None and _OPENING.fullmatch(line.strip()):
+            yield from _paragraph(lines)
+            lines, fenced = [], []
+        elif fenced is not None and line.strip() == _FENCE:
+            yield Block("code", "\n".join(fenced))
+            fenced = None
         elif fenced is not None:
             fenced.append(line)
         elif not line.strip() or line.startswith(_BULLET):

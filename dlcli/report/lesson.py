@@ -39,6 +39,7 @@ def render(result: Result) -> bytes:
         ],
         descriptions=[next(iter(texts.blocks(line))) for line in lesson.descriptions()],
         caution=next(iter(texts.blocks(lesson.caution)), None),
+        divergences=result.divergences,
         claims=[(next(iter(texts.blocks(each.says))), each) for each in result.claims],
         charts=drawn,
         pictures=_pictures,

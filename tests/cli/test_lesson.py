@@ -99,6 +99,19 @@ def test_a_claim_that_does_not_hold_is_exit_code_1_and_is_still_shown(dlcli, wor
     assert "1 of 1 claims did not hold; your settings changed the outcome" in result.stderr
 
 
+def test_a_network_that_diverged_is_named_with_what_happened(dlcli, mine):
+    settings = ["loss=mse", "output_activation=linear", "activation=tanh"]
+    settings += ["batch_size=5", "fast.learning_rate=100"]
+    result = dlcli("lesson", mine, *(word for each in settings for word in ("--set", each)))
+    message = "training diverged in epoch 1"
+    text = " ".join(result.stdout.split())
+    assert f"fast: {message}" in text
+    assert text.index(message) < text.index("Fast gains")
+    assert text.count(message) == 1
+    assert f"<b>fast:</b> {message}" in Path("lesson-mine.html").read_text()
+    assert message not in dlcli("lesson", mine).stdout
+
+
 def test_a_wrong_lesson_file_is_exit_code_2(dlcli, workdir):
     Path("mine.yaml").write_text(SMALL.replace("2 * gain", "2 * gian"))
     result = dlcli("lesson", "mine.yaml")

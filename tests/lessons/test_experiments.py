@@ -138,6 +138,18 @@ def test_a_divergence_ends_one_network_and_not_the_others(sample):
     assert networks[1].epochs == 2
 
 
+def test_scores_of_epochs_that_a_divergence_prevented_are_undefined(sample):
+    settings = config(learning_rate=100, loss="mse", output_activation="linear", batch_size=5)
+    lost = Trained("lost", settings, select(sample, settings))
+    experiments.train_side_by_side([lost])
+    assert lost.epochs == 0
+    assert np.isfinite([lost.score("train_loss", epoch) for epoch in (0, -1)]).all()
+    assert np.isnan([lost.score("train_loss", epoch) for epoch in (1, 2, -2, -3)]).all()
+    for epoch in (3, -4):
+        with pytest.raises(FormulaError, match="there are 0 epochs"):
+            lost.score("train_loss", epoch)
+
+
 def test_switching_all_neurons_off_leaves_one_answer_for_every_image(trained):
     assert trained.accuracy_without(0, important=True) == trained.test.accuracy
     everything_off = trained.accuracy_without(6, important=False)

@@ -75,6 +75,8 @@ def test_a_formula_lists_its_figures_and_measures():
         "loss(2 * a)",
         "loss(other(a))",
         "max(a)",
+        "abs()",
+        "abs(a, b)",
         "(" * 300 + "1" + ")" * 300,
     ],
 )

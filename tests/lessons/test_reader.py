@@ -107,6 +107,19 @@ def test_set_changes_all_networks_or_one():
             "  a-b:",
             "mine.yaml:11: experiments.a-b: the name of an experiment is letters",
         ),
+        ("  slow:", "  1:", "mine.yaml:11: experiments.1: the name of an experiment is letters"),
+        ("  twice:", "  1:", "mine.yaml:23: figures.1: the name of a figure is letters, digits"),
+        ("  twice:", "  two-fold:", "mine.yaml:23: figures.two-fold: the name of a figure is"),
+        ("epochs: 2}", "1: 2}", "mine.yaml:9: 1: unknown key"),
+        ("two: twice", "0: [1]", "mine.yaml:32: charts[2].bars.0: expected text, got [1]"),
+        ("asks: Which?", "0: x", "mine.yaml:5: question.0: unknown key"),
+        (
+            "says: Fast gains {gain:%}.",
+            "says: ' '",
+            "mine.yaml:25: claims[1].says: is a blank text",
+        ),
+        ("[this, that]", "[this, ' ']", "mine.yaml:6: question.choices: is a blank text"),
+        ("2 * gain", "abs(gain, 2)", "figures.twice: abs(gain, 2): abs() takes one argument"),
         ("label: fast", "label: 3", "mine.yaml:15: experiments.fast.label: expected text, got 3"),
         ("    label: fast\n", "", "mine.yaml:14: experiments.fast: needs the key label: its name"),
         ("accuracy(slow)", "accuracy(slo)", "figures.gain: slo: no such experiment; did you mean"),
@@ -252,3 +265,8 @@ def test_a_lesson_may_be_about_some_classes(sample):
     few = "train_size=20", "fast.train_size=20", "validation_size=20"
     trained = engine.prepare(read(MINE, "classes=[3, 7]", *few), lambda _: sample)
     assert [each.network.layer_sizes[-1] for each in trained.values()] == [2, 2]
+
+
+def test_a_label_of_a_bar_may_be_a_number():
+    lesson = read(MINE.replace("two: twice", "2: twice"))
+    assert list(lesson.bars) == [(1, "gain"), (1, "2")]

@@ -48,7 +48,8 @@ def test_the_commands_to_try_next_can_be_typed(name):
             assert not isinstance(call.command, click.Group)
             values = call.command.make_context(call.path, list(call.words)).params
             if call.path == "dlcli lesson":
-                reader.read(values["name"], values["overrides"])
+                changed = reader.read(values["name"], values["overrides"])
+                assert changed.configs != reader.read(values["name"]).configs, command
             elif "overrides" in values:
                 files.load(values["sources"], values["overrides"])
 

@@ -63,6 +63,13 @@ def test_markdown_has_paragraphs_lists_and_code():
     ]
 
 
+def test_code_may_name_its_language():
+    found = [(block.kind, block.text) for block in texts.blocks("As\n```python\nx = 1\n```\nEnd.")]
+    assert found == [("paragraph", "As"), ("code", "x = 1"), ("paragraph", "End.")]
+    (block,) = texts.blocks("```code``` in a line")
+    assert block.kind == "paragraph"
+
+
 def test_a_line_of_markdown_has_styles():
     (block,) = texts.blocks("A *new* **bold** `word`.")
     assert block.spans == [
