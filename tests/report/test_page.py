@@ -116,6 +116,15 @@ def test_names_are_escaped_everywhere(unusual):
     assert "&#56575;" in unusual  # of a name that is no text
 
 
+def test_names_of_words_make_both_matrices_wide(entry, sample, markup):
+    names = ("T-shirt or top", *map(str, range(1, 10)))
+    worded = replace(entry, scores=replace(entry.scores, class_names=names))
+    text = page.render([worded], "sample", sample.test).decode()
+    assert text.count('<table class="matrix many"') == 2
+    assert '<div class="confusion many">' in text
+    assert set(re.findall(r'class="(?:matrix|confusion)([^"]*)"', markup)) == {""}
+
+
 def test_how_the_training_ended_is_said(unusual, entry):
     for said in ("; unfinished", "; ended by early stopping"):
         assert unusual.count(f"epoch {entry.model.metadata.epoch} of 4 kept{said}") == 1

@@ -7,6 +7,9 @@
   const cell = (name, text, className = "") =>
     Object.assign(document.createElement(name), { textContent: text, className });
 
+  // A long name is cut off by the style: the title has all of it.
+  const heading = (name) => Object.assign(cell("th", name), { title: name });
+
   // The shade of a cell as in the matrix of the test images.
   const shade = (count, isDiagonal, most) => {
     if (isDiagonal) return "correct";
@@ -15,11 +18,11 @@
 
   const fill = (table, confusion, names, most) => {
     const head = document.createElement("tr");
-    head.append(cell("td", ""), ...names.map((name) => cell("th", name)));
+    head.append(cell("td", ""), ...names.map(heading));
     const rows = confusion.map((counts, label) => {
       const row = document.createElement("tr");
       row.append(
-        cell("th", names[label]),
+        heading(names[label]),
         ...counts.map((count, read) => cell("td", count || "·", shade(count, label === read, most))),
       );
       return row;
