@@ -35,6 +35,8 @@ class EvaluatedModel:
         None without a run directory, and while the run is unfinished.
     frames
         Its film, oldest epoch first; empty without one.
+    has_diverged
+        Whether its training ended so, after the epochs of the log.
     """
 
     name: str
@@ -45,6 +47,7 @@ class EvaluatedModel:
     summary: Summary | None
     scores: Evaluation
     frames: Sequence[Frame] = ()
+    has_diverged: bool = False
 
     @property
     def kept(self) -> EpochRecord | None:
@@ -82,8 +85,11 @@ def evaluate_models(models: Sequence[Model], test: Examples) -> list[EvaluatedMo
         summary = None if folder is None else summaries.read(folder)
         scores = evaluate.evaluate([model], test)
         frames = [] if folder is None else film.read(folder)
+        diverged = folder is not None and directory.why_diverged(folder) is not None
         found.append(
-            EvaluatedModel(name, model, model.config, folder, records, summary, scores, frames)
+            EvaluatedModel(
+                name, model, model.config, folder, records, summary, scores, frames, diverged
+            )
         )
     return found
 
