@@ -83,7 +83,20 @@ def test_the_film_and_the_map_are_given_to_the_script(html, entry):
     assert data["map"]["predictions"]["r0"] == entry.scores.predictions[:400].tolist()
     assert html.count("<circle") == 400
     assert html.count('class="d3') + html.count('class="d3 wrong') >= 20
-    assert re.search(r"5 epochs, \d+ KB of this page", html)
+    assert re.search(r"\b4 epochs, \d+ KB of this page", html)
+
+
+def test_the_film_says_where_it_starts_and_what_it_shows(html, entry, sample):
+    assert "and how the network read the validation images, from its random start to" in html
+    assert json.loads(found(r'id="report-data">(.*?)</script>', html))["films"]["r0"]["start"] == (
+        "random start"
+    )
+    config = msgspec.structs.replace(entry.config, init_from="pretrained", validation_size=0)
+    frames = [replace(frame, confusion=None) for frame in entry.frames]
+    text = page.render([replace(entry, config=config, frames=frames)], "s", sample.test).decode()
+    assert "neurons of the first layer from its start to epoch 4" in text
+    assert "read the validation images" not in text
+    assert "random start" not in text
 
 
 def test_a_checkpoint_without_a_run_has_no_film_and_without_hidden_layers_no_map(

@@ -31,7 +31,7 @@
   };
 
   for (const film of document.querySelectorAll("[data-film]")) {
-    const { frames, most } = data.films[film.dataset.film];
+    const { frames, most, start } = data.films[film.dataset.film];
     const names = data.names[film.dataset.film];
     const [play, slider, output] = film.querySelectorAll("button, input, output");
     const picture = film.querySelector("img");
@@ -43,7 +43,7 @@
       const { epoch, picture: content, confusion, accuracy } = frames[index];
       const scored = accuracy === null ? "" : `, ${(100 * accuracy).toFixed(2)} % right`;
       slider.value = index;
-      output.textContent = `${epoch ? `epoch ${epoch}` : "random start"}${scored}`;
+      output.textContent = `${epoch ? `epoch ${epoch}` : start}${scored}`;
       slider.setAttribute("aria-valuetext", output.textContent);
       picture.src = `data:image/webp;base64,${content}`;
       picture.alt = picture.alt.replace(/ after .*/, ` after epoch ${epoch}`);
