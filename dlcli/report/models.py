@@ -14,6 +14,7 @@ from dlcli.runs import summary as summaries
 from dlcli.runs.checkpoint import Model
 from dlcli.runs.directory import BEST, LAST
 from dlcli.runs.film import Frame
+from dlcli.runs.lookup import PRETRAINED
 from dlcli.runs.summary import Summary
 from dlcli.training.epoch_metrics import EpochRecord, overfitting_since
 from dlcli.training.kept_epoch import kept_record
@@ -58,6 +59,11 @@ class EvaluatedModel:
     def is_kept(self) -> bool:
         """Whether these are the weights that the run keeps, as far as its log tells."""
         return self.kept is None or self.kept.epoch == self.model.metadata.epoch
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether it is the model that comes with dlcli; a file of this name has a longer path."""
+        return str(self.model.path) == PRETRAINED
 
     @property
     def overfitting_since(self) -> int | None:

@@ -14,7 +14,7 @@ from dlcli.data.datasets import Examples
 from dlcli.evaluation.compare import compare
 from dlcli.nn.network import Network
 from dlcli.report import errors, models, page
-from dlcli.runs import checkpoint
+from dlcli.runs import checkpoint, lookup
 
 HOSTILE = "</script><img src=x onerror=alert(1)>'\"&{{ 7 * 7 }}"
 
@@ -149,6 +149,18 @@ def test_what_a_bare_checkpoint_lacks_is_said(make_checkpoint, sample):
     assert "there is no metrics log" in text
     assert "How it learned" not in text
     assert "There is no hidden layer" in text
+
+
+def test_the_pretrained_model_is_not_said_to_be_trained_again_by_its_config(markup, sample):
+    few = Examples(sample.test.images[:50], sample.test.labels[:50])
+    shipped = lookup.load_named("pretrained")
+    text = page.render(models.evaluate_models([shipped], few), "sample", few).decode()
+    assert "Train it again" not in text
+    assert "to the last bit" not in text
+    assert 'href="#r0-training"' in text
+    assert "dlcli/runs/pretrained/MODELCARD.md" in text
+    assert "to the last bit" in markup
+    assert "MODELCARD" not in markup
 
 
 def test_a_few_images_without_an_error_are_enough(make_checkpoint):
