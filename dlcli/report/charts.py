@@ -4,6 +4,7 @@
 """
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +37,7 @@ _LEGEND_ROW_PX = 18
 _LETTER_PX = 7.5  # the width of a letter of 12 px, about
 _LEGEND_HANDLE_LETTERS = 6  # the line before a name, and the space after it
 _LONGEST_LEGEND_LETTERS = 40
+_NO_XML = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
 # Losses beyond this are left out: they would flatten everything else.
 _LARGEST_VALUE = 1e12
 # The axis of a fraction of neurons reaches at least so far: a single one is no mountain.
@@ -200,9 +202,10 @@ def add_legend(figure: Figure, handles: Sequence[Artist]) -> None:
 def shortened(name: str, letters: int) -> str:
     """The end of a long name: runs are named by their time first and their config last.
 
-    Bytes of a file name that are no text become question marks; Matplotlib draws only text.
+    Bytes of a file name that are no text become question marks, as Matplotlib draws only text, and
+    so do control characters: XML forbids most of them, and an SVG with one cannot be read.
     """
-    name = name.encode("utf-8", "replace").decode()
+    name = _NO_XML.sub("?", name.encode("utf-8", "replace").decode())
     return name if len(name) <= letters else f"…{name[1 - letters :]}"
 
 

@@ -1,6 +1,7 @@
 """The images in each cell of the confusion matrix, and the most confident errors."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,8 @@ from dlcli.nn.types import Array, Counts
 # 10,000.
 MAX_CELL_IMAGES = 24
 _SHADES = 4
+# More classes than these, or longer names, do not fit beside the images of a cell.
+_NARROW_CLASSES, _NARROW_LETTERS = 10, 2
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,11 @@ def cells(evaluation: Evaluation) -> list[Cell]:
         shown = inside[order][:MAX_CELL_IMAGES].tolist()
         found.append(Cell(label, prediction, len(inside), shown))
     return found
+
+
+def needs_wide_matrix(names: Sequence[str]) -> bool:
+    """Whether a matrix with these headings needs the whole width of the page."""
+    return len(names) > _NARROW_CLASSES or max(map(len, names)) > _NARROW_LETTERS
 
 
 def most_frequent(found: list[Cell], limit: int) -> list[Cell]:

@@ -39,6 +39,16 @@ class Film:
     most_errors: int
 
     @property
+    def epochs(self) -> int:
+        """How many epochs are shown; the start is none."""
+        return sum(frame["epoch"] > 0 for frame in self.frames)
+
+    @property
+    def has_confusion(self) -> bool:
+        """Whether the film shows how the validation images were read."""
+        return any(frame["confusion"] is not None for frame in self.frames)
+
+    @property
     def kilobytes(self) -> int:
         """What the film adds to a page."""
         size = sum(len(frame["picture"]) + len(str(frame["confusion"])) for frame in self.frames)

@@ -18,6 +18,8 @@ from dlcli.report.thumbnails import Sheet
 MAX_IMAGES = 400
 COLUMNS = 20  # of the sheet with all pictures
 WIDTH, HEIGHT, _MARGIN = 640, 480, 12  # of the map
+# A second direction with less of the first one's spread holds nothing but rounding errors.
+_LEAST_SPREAD = 1e-6
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,10 @@ class HiddenMap:
 
 
 def of_network(network: Network, test: Examples) -> HiddenMap | None:
-    """The map of the first test images; None without a hidden layer, or if nothing differs."""
+    """The map of the first test images.
+
+    None without a hidden layer, and if its outputs differ in fewer than two directions.
+    """
     images = test.images[:MAX_IMAGES]
     with np.errstate(over="ignore", invalid="ignore"):
         outputs = network.layer_outputs(images)[:-1]
@@ -48,7 +53,7 @@ def of_network(network: Network, test: Examples) -> HiddenMap | None:
         return None
     points, explained = principal_components(outputs[-1].astype(np.float64))
     spread = np.ptp(points, axis=0)
-    if not spread.all():
+    if spread[1] <= _LEAST_SPREAD * spread[0]:
         return None
     room = np.array([WIDTH, HEIGHT]) - 2 * _MARGIN
     placed = _MARGIN + (points - points.min(axis=0)) / spread * room

@@ -14,6 +14,7 @@ from dlcli.runs import summary as summaries
 from dlcli.runs.checkpoint import Model
 from dlcli.runs.directory import BEST, LAST
 from dlcli.runs.film import Frame
+from dlcli.runs.lookup import PRETRAINED
 from dlcli.runs.summary import Summary
 from dlcli.training.epoch_metrics import EpochRecord, overfitting_since
 from dlcli.training.kept_epoch import kept_record
@@ -35,6 +36,8 @@ class EvaluatedModel:
         None without a run directory, and while the run is unfinished.
     frames
         Its film, oldest epoch first; empty without one.
+    has_diverged
+        Whether its training ended so, after the epochs of the log.
     """
 
     name: str
@@ -45,6 +48,7 @@ class EvaluatedModel:
     summary: Summary | None
     scores: Evaluation
     frames: Sequence[Frame] = ()
+    has_diverged: bool = False
 
     @property
     def kept(self) -> EpochRecord | None:
@@ -55,6 +59,11 @@ class EvaluatedModel:
     def is_kept(self) -> bool:
         """Whether these are the weights that the run keeps, as far as its log tells."""
         return self.kept is None or self.kept.epoch == self.model.metadata.epoch
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether it is the model that comes with dlcli; a file of this name has a longer path."""
+        return str(self.model.path) == PRETRAINED
 
     @property
     def overfitting_since(self) -> int | None:
@@ -82,8 +91,11 @@ def evaluate_models(models: Sequence[Model], test: Examples) -> list[EvaluatedMo
         summary = None if folder is None else summaries.read(folder)
         scores = evaluate.evaluate([model], test)
         frames = [] if folder is None else film.read(folder)
+        diverged = folder is not None and directory.why_diverged(folder) is not None
         found.append(
-            EvaluatedModel(name, model, model.config, folder, records, summary, scores, frames)
+            EvaluatedModel(
+                name, model, model.config, folder, records, summary, scores, frames, diverged
+            )
         )
     return found
 

@@ -97,6 +97,7 @@ def _section(identity: str, entry: EvaluatedModel, test: Examples) -> dict[str, 
         "id": identity,
         "entry": entry,
         "names": scores.class_names,
+        "wide_matrix": errors.needs_wide_matrix(scores.class_names),
         "word": "digit" if are_digits(scores.class_names) else "class",
         "depends_on_epochs": SCHEDULES[entry.config.schedule].depends_on_epochs,
         "changed_settings": tables.changed_settings(entry.config),
@@ -104,6 +105,7 @@ def _section(identity: str, entry: EvaluatedModel, test: Examples) -> dict[str, 
         "curves": curves.of_model(identity, entry),
         "layer_curves": curves.of_layers(identity, entry),
         "never": curves.never(entry),
+        "start": "start" if entry.config.init_from else "random start",
         "film": film.of_run(entry.frames, entry.records),
         "map": hidden_map.of_network(network, test),
         "rows": tables.thinned(entry.records, entry.kept, _MAX_EPOCH_ROWS),
@@ -121,7 +123,9 @@ def _section(identity: str, entry: EvaluatedModel, test: Examples) -> dict[str, 
 def _film_data(section: dict[str, Any]) -> dict[str, Any] | None:
     """What the script shows of a film."""
     shown: film.Film | None = section["film"]
-    return None if shown is None else {"frames": shown.frames, "most": shown.most_errors}
+    if shown is None:
+        return None
+    return {"frames": shown.frames, "most": shown.most_errors, "start": section["start"]}
 
 
 def _on_map(entry: EvaluatedModel) -> list[int]:

@@ -294,6 +294,31 @@ def test_print_is_on_white_and_shows_every_model(comparison, open_page):
     expect(page.locator("#r2-errors-title")).to_be_hidden()
 
 
+# Headings of matrices that reach over the next one.
+OVERPRINTED = """() => {
+  const found = [];
+  for (const row of document.querySelectorAll(".matrix tr:first-child")) {
+    const headings = [...row.querySelectorAll("th")];
+    for (const e of headings) {
+      const cut = getComputedStyle(e).overflow === "hidden";
+      if (!cut && e.scrollWidth > e.clientWidth + 1) found.push(e.textContent);
+    }
+    if (!headings.length) found.push("no headings");
+  }
+  return found;
+}"""
+
+
+@pytest.mark.parametrize("viewport", [SMALL, DESKTOP], ids=["small", "desktop"])
+def test_long_names_of_classes_stay_in_their_place(written, entry, open_page, viewport):
+    clothes = ("T-shirt or top", "trouser", "w" * 200, "dress", "coat", "sandal", "shirt")
+    names = (*clothes, "sneaker", "bag", "ankle boot")
+    worded = replace(entry, scores=replace(entry.scores, class_names=names))
+    page = open_page(written(worded), viewport=viewport)
+    assert page.evaluate(OVERPRINTED) == []
+    assert page.evaluate(MISPLACED) == []
+
+
 def test_without_javascript_only_the_gallery_is_missing(report, open_page, entry):
     page = open_page(report, java_script_enabled=False)
     expect(page.locator("h1")).to_have_text("trained")

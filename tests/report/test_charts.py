@@ -159,3 +159,10 @@ def test_limits_of_a_strip_are_round_and_around_the_values():
 
 def test_of_a_long_name_the_end_is_shown():
     assert charts.shortened("20260101T120000Z-quickstart", 16) == "…000Z-quickstart"
+
+
+@pytest.mark.parametrize("character", ["\x00", "\x07", "\n", "\x7f", "\x85", "\ufffe", "\udcff"])
+def test_a_name_with_a_character_that_xml_forbids_can_be_drawn(character):
+    named = line("train_loss", 1, 2, 3, label=f"a{character}b")
+    figure = learning_curve([named, line("train_loss", 3, 2, 1, label="other")])
+    assert ">a?b</text>" in svg.inline(figure, "one")

@@ -1,6 +1,7 @@
 """The images in the cells of the confusion matrix, and the worst errors."""
 
 import numpy as np
+import pytest
 
 from dlcli.evaluation.metrics import most_confident_errors
 from dlcli.report import errors
@@ -58,3 +59,16 @@ def test_cells_are_shaded_by_their_errors():
 
 def test_without_an_error_nothing_is_shaded():
     assert set(errors.shades(np.diag([5, 5])).values()) == {"correct", "none"}
+
+
+@pytest.mark.parametrize(
+    ("names", "wide"),
+    [
+        ("0123456789", False),
+        (["no", "so"], False),
+        (["T-shirt or top", "bag"], True),
+        ([str(number) for number in range(11)], True),
+    ],
+)
+def test_many_classes_and_names_of_words_need_a_wide_matrix(names, wide):
+    assert errors.needs_wide_matrix(names) is wide

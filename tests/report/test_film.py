@@ -51,6 +51,19 @@ def test_the_largest_number_of_errors_and_the_size_are_told():
     assert 0 < made.kilobytes < 5
 
 
+def test_the_start_is_no_epoch():
+    made = film.of_run([frame(0), frame(1), frame(2)], [])
+    assert made is not None
+    assert (made.epochs, made.has_confusion) == (2, True)
+
+
+def test_without_validation_images_no_confusion_is_shown():
+    bare = [Frame(epoch, frame(epoch).weights, None) for epoch in range(2)]
+    made = film.of_run(bare, [])
+    assert made is not None
+    assert not made.has_confusion
+
+
 @pytest.mark.parametrize("frames", [[], [frame(3)]])
 def test_one_epoch_is_no_film(frames):
     assert film.of_run(frames, []) is None

@@ -52,3 +52,11 @@ def test_without_a_hidden_layer_or_differences_there_is_no_map(sample):
     assert hidden_map.of_network(silent, sample.test) is None
     few = Examples(sample.test.images[:2], sample.test.labels[:2])
     assert hidden_map.of_network(silent, few) is None
+
+
+@pytest.mark.parametrize("neurons", [1, 3])
+def test_outputs_that_differ_in_one_direction_make_no_map(sample, neurons):
+    network = Network([784, neurons, 10], ["tanh"], "softmax")
+    network.initialize("auto", 0.1, np.random.default_rng(0))
+    network.weights[0][:] = network.weights[0][:, :1]  # all neurons are alike
+    assert hidden_map.of_network(network, sample.test) is None

@@ -1,13 +1,15 @@
 """The models of a report and the files of their runs."""
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from dlcli.errors import CheckpointError
 from dlcli.evaluation import evaluate
 from dlcli.report import models, page
-from dlcli.runs import checkpoint
+from dlcli.runs import checkpoint, lookup
 
 
 def render(entries, data) -> str:
@@ -43,6 +45,16 @@ def test_the_kept_epoch_is_that_of_the_run_whichever_is_evaluated(model, sample)
     assert kept.kept == other.kept
     assert f"epoch {last.metadata.epoch} of 4, not the kept one" in render([other], sample)
     assert "of 4 kept" in render([kept], sample)
+
+
+def test_a_run_that_diverged_is_called_so(trained_model, sample, tmp_path):
+    run = Path(shutil.copytree(trained_model, tmp_path / "run"))
+    (run / "summary.json").unlink()
+    (run / "diverged.txt").write_text("training diverged in epoch 5, step 2: the loss is nan\n\n")
+    found = models.evaluate_models([lookup.load_named(str(run))], sample.test)
+    text = render(found, sample)
+    assert "of 4 kept; diverged" in text
+    assert "; unfinished" not in text
 
 
 def test_runs_with_the_same_name_are_shown_by_their_paths(model, sample):

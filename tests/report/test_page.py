@@ -14,7 +14,7 @@ from dlcli.data.datasets import Examples
 from dlcli.evaluation.compare import compare
 from dlcli.nn.network import Network
 from dlcli.report import errors, models, page
-from dlcli.runs import checkpoint
+from dlcli.runs import checkpoint, lookup
 
 HOSTILE = "</script><img src=x onerror=alert(1)>'\"&{{ 7 * 7 }}"
 
@@ -83,7 +83,20 @@ def test_the_film_and_the_map_are_given_to_the_script(html, entry):
     assert data["map"]["predictions"]["r0"] == entry.scores.predictions[:400].tolist()
     assert html.count("<circle") == 400
     assert html.count('class="d3') + html.count('class="d3 wrong') >= 20
-    assert re.search(r"5 epochs, \d+ KB of this page", html)
+    assert re.search(r"\b4 epochs, \d+ KB of this page", html)
+
+
+def test_the_film_says_where_it_starts_and_what_it_shows(html, entry, sample):
+    assert "and how the network read the validation images, from its random start to" in html
+    assert json.loads(found(r'id="report-data">(.*?)</script>', html))["films"]["r0"]["start"] == (
+        "random start"
+    )
+    config = msgspec.structs.replace(entry.config, init_from="pretrained", validation_size=0)
+    frames = [replace(frame, confusion=None) for frame in entry.frames]
+    text = page.render([replace(entry, config=config, frames=frames)], "s", sample.test).decode()
+    assert "neurons of the first layer from its start to epoch 4" in text
+    assert "read the validation images" not in text
+    assert "random start" not in text
 
 
 def test_a_checkpoint_without_a_run_has_no_film_and_without_hidden_layers_no_map(
@@ -116,6 +129,15 @@ def test_names_are_escaped_everywhere(unusual):
     assert "&#56575;" in unusual  # of a name that is no text
 
 
+def test_names_of_words_make_both_matrices_wide(entry, sample, markup):
+    names = ("T-shirt or top", *map(str, range(1, 10)))
+    worded = replace(entry, scores=replace(entry.scores, class_names=names))
+    text = page.render([worded], "sample", sample.test).decode()
+    assert text.count('<table class="matrix many"') == 2
+    assert '<div class="confusion many">' in text
+    assert set(re.findall(r'class="(?:matrix|confusion)([^"]*)"', markup)) == {""}
+
+
 def test_how_the_training_ended_is_said(unusual, entry):
     for said in ("; unfinished", "; ended by early stopping"):
         assert unusual.count(f"epoch {entry.model.metadata.epoch} of 4 kept{said}") == 1
@@ -127,6 +149,18 @@ def test_what_a_bare_checkpoint_lacks_is_said(make_checkpoint, sample):
     assert "there is no metrics log" in text
     assert "How it learned" not in text
     assert "There is no hidden layer" in text
+
+
+def test_the_pretrained_model_is_not_said_to_be_trained_again_by_its_config(markup, sample):
+    few = Examples(sample.test.images[:50], sample.test.labels[:50])
+    shipped = lookup.load_named("pretrained")
+    text = page.render(models.evaluate_models([shipped], few), "sample", few).decode()
+    assert "Train it again" not in text
+    assert "to the last bit" not in text
+    assert 'href="#r0-training"' in text
+    assert "dlcli/runs/pretrained/MODELCARD.md" in text
+    assert "to the last bit" in markup
+    assert "MODELCARD" not in markup
 
 
 def test_a_few_images_without_an_error_are_enough(make_checkpoint):

@@ -56,12 +56,15 @@ class Demo:
     images
         What ``live.html`` says of the images to train on: how many, and their size in kB; empty
         without it.
+    has_hidden_layers
+        Whether there are neurons to show besides those of the digits.
     """
 
     css: str
     javascript: str
     data: str
     images: dict[str, int]
+    has_hidden_layers: bool
 
 
 def section(model: Model, *, live: bool = False) -> Demo:
@@ -94,6 +97,7 @@ def section(model: Model, *, live: bool = False) -> Demo:
         javascript=f"(() => {{\n'use strict';\n\n{scripts}}})();\n",
         data=strict_json.dumps(data).replace("<", "\\u003c"),
         images=images,
+        has_hidden_layers=bool(model.network.activations),
     )
 
 

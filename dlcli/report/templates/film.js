@@ -7,6 +7,9 @@
   const cell = (name, text, className = "") =>
     Object.assign(document.createElement(name), { textContent: text, className });
 
+  // A long name is cut off by the style: the title has all of it.
+  const heading = (name) => Object.assign(cell("th", name), { title: name });
+
   // The shade of a cell as in the matrix of the test images.
   const shade = (count, isDiagonal, most) => {
     if (isDiagonal) return "correct";
@@ -15,11 +18,11 @@
 
   const fill = (table, confusion, names, most) => {
     const head = document.createElement("tr");
-    head.append(cell("td", ""), ...names.map((name) => cell("th", name)));
+    head.append(cell("td", ""), ...names.map(heading));
     const rows = confusion.map((counts, label) => {
       const row = document.createElement("tr");
       row.append(
-        cell("th", names[label]),
+        heading(names[label]),
         ...counts.map((count, read) => cell("td", count || "·", shade(count, label === read, most))),
       );
       return row;
@@ -28,7 +31,7 @@
   };
 
   for (const film of document.querySelectorAll("[data-film]")) {
-    const { frames, most } = data.films[film.dataset.film];
+    const { frames, most, start } = data.films[film.dataset.film];
     const names = data.names[film.dataset.film];
     const [play, slider, output] = film.querySelectorAll("button, input, output");
     const picture = film.querySelector("img");
@@ -40,7 +43,7 @@
       const { epoch, picture: content, confusion, accuracy } = frames[index];
       const scored = accuracy === null ? "" : `, ${(100 * accuracy).toFixed(2)} % right`;
       slider.value = index;
-      output.textContent = `${epoch ? `epoch ${epoch}` : "random start"}${scored}`;
+      output.textContent = `${epoch ? `epoch ${epoch}` : start}${scored}`;
       slider.setAttribute("aria-valuetext", output.textContent);
       picture.src = `data:image/webp;base64,${content}`;
       picture.alt = picture.alt.replace(/ after .*/, ` after epoch ${epoch}`);

@@ -63,6 +63,14 @@ def test_there_is_one_example_of_each_digit(pretrained, sample):
         assert sample.test.labels[at[0]] == example["digit"]
 
 
+def test_only_hidden_layers_have_a_heading_for_their_neurons(page, make_checkpoint):
+    bare = draw.page(lookup.load_named(str(make_checkpoint("bare.npz")))).decode()
+    for text, has_any in ((page, True), (bare, False)):
+        assert ("Every neuron, layer by layer" in text) is has_any
+        assert ('id="demo-layers"' in text) is has_any
+        assert ("are its neurons" in text) is has_any
+
+
 def found(pattern: str, text: str) -> str:
     """What the group of a pattern matches in a text that has it."""
     match = re.search(pattern, text, re.DOTALL | re.MULTILINE)
