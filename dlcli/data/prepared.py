@@ -1,6 +1,6 @@
 """Pictures of a folder as 28x28 images, prepared once and kept in the cache.
 
-``DATA_DIR/prepared/KEY.npz`` holds the images of one state of a folder: the key is the sum of all
+``DATA_DIR/.prepared/KEY.npz`` holds the images of one state of a folder: the key is the sum of all
 its pictures, so that any change makes another file. The files can be deleted at any time.
 """
 
@@ -35,8 +35,8 @@ from dlcli.vision.candidate import Located
 from dlcli.vision.decode import ignore_warnings, read_pages
 from dlcli.vision.rejection import indifferent_scores
 
-FOLDER = "prepared"
-"""The folder inside the dataset cache."""
+FOLDER = ".prepared"
+"""The folder inside the dataset cache; hidden, for ``./data`` may be a dataset itself."""
 
 # To be raised when the preparation changes, so that what older versions prepared is not used.
 _VERSION = 1
@@ -304,7 +304,7 @@ def _write(path: Path, prepared: PreparedFolder) -> None:
     }
     (train, test), (train_labels, test_labels) = prepared.images, prepared.labels
     make_folder(path.parent)
-    lock_file = path.parent.with_name(f".{FOLDER}.lock")
+    lock_file = path.parent.with_name(f"{FOLDER}.lock")
     with lock(lock_file):
         if has_locks(lock_file):
             for left in path.parent.glob(".*.npz.*.tmp"):  # by killed processes

@@ -107,8 +107,7 @@ def find_images(folder: Path) -> Iterator[Path]:
                 if file.startswith(".") or os.path.splitext(file)[1].lower() not in suffixes:  # noqa: PTH122 - a third of a path's time
                     continue
                 path = Path(parent, file)
-                # A named pipe could block for ever.
-                if not path.is_fifo():
+                if not _is_pipe(path):
                     found = True
                     yield path
     except RecursionError:  # up to Python 3.11, os.walk is recursive
@@ -117,3 +116,11 @@ def find_images(folder: Path) -> Iterator[Path]:
         raise ImageError(f"{error.filename}: cannot be read: {error.strerror}") from error
     if not found:
         raise ImageError(f"{folder}: holds no pictures")
+
+
+def _is_pipe(path: Path) -> bool:
+    """Whether a file is a named pipe, which could block for ever."""
+    try:
+        return path.is_fifo()
+    except OSError:  # as in a folder that may not be searched; opening the file will tell
+        return False

@@ -198,13 +198,30 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def upright(image: Image.Image) -> Image.Image:
-    """A picture turned as its EXIF data say."""
-    if _orientation(image) == 1:
-        return image
-    from PIL import ImageOps
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SAYS_ORIENTATION = ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp")
 
-    return ImageOps.exif_transpose(image)
+
+def upright(image: Image.Image) -> Image.Image:
+    """A picture turned as its EXIF data say, and without them.
+
+    Pillow's own function writes the other data anew, which fails where one of them is damaged.
+    """
+    turn = _TURNS.get(_orientation(image))
+    if turn is None:
+        return image
+    turned = image.transpose(turn)
+    for key in _SAYS_ORIENTATION:
+        turned.info.pop(key, None)
+    return turned
 
 
 def _as_image_error(

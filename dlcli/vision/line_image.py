@@ -271,7 +271,8 @@ def _without_scraps(strokes: FloatImage) -> FloatImage:
     if len(statistics) <= 2:
         return strokes
     areas = statistics[1:, -1]
-    scraps = 1 + np.flatnonzero(areas < _MIN_PART_AREA * areas.sum())
+    # The largest part stays: of many equal ones, each is small.
+    scraps = 1 + np.flatnonzero(areas < min(_MIN_PART_AREA * areas.sum(), areas.max()))
     if not scraps.size:
         return strokes
     return np.where(dilate(np.isin(labels, scraps).view(np.uint8), 3, 3), np.float32(0), strokes)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 
 import numpy as np
 import onnx
@@ -237,6 +238,15 @@ def test_47_classes_from_training_to_export(dlcli, workdir):
     assert dlcli("plot", "runs/a", "--what", "confusion", "-o", "plot.png").code == 0
     assert dlcli("export", "runs/a", "-o", "a.onnx").code == 0
     assert dlcli("data", "show", "-s", "dataset=./emnist").code == 0
+
+
+def test_a_dataset_may_be_the_folder_of_the_cache(dlcli, workdir, folder):
+    shutil.copytree(folder, workdir / "data", dirs_exist_ok=True)
+    first = dlcli("data", "status", "./data", "--data-dir", "data", "-f", "json")
+    again = dlcli("data", "status", "./data", "--data-dir", "data", "-f", "json")
+    assert (first.code, again.code) == (0, 0)
+    assert first.stdout == again.stdout
+    assert any((workdir / "data" / ".prepared").iterdir())
 
 
 def test_names_beside_idx_files_are_those_of_the_classes(tiny, dlcli):

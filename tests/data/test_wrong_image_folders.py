@@ -242,7 +242,7 @@ def test_a_wrong_folder_is_one_clear_line_and_nothing_is_written(
     # The images of a class by itself may be a part of a mixture.
     assert {path.name for path in local_cache.iterdir()} <= {
         prepared.FOLDER,
-        f".{prepared.FOLDER}.lock",
+        f"{prepared.FOLDER}.lock",
     }
     for kept in (local_cache / prepared.FOLDER).glob("*"):
         assert make is one_class

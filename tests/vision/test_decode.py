@@ -329,3 +329,15 @@ def test_damaged_exif_data_is_ignored(page, exif):
     with decode.ignore_warnings():
         found = preprocessed(through_file(page, "JPEG", quality=100, exif=exif))
     assert np.abs(found - preprocessed(page).astype(int)).mean() <= 2
+
+
+def test_a_picture_is_turned_also_if_its_other_exif_data_are_damaged(page):
+    """The make of the camera (0x010F) is a text; here it is a fraction, which cannot be written."""
+    entries = struct.pack(">HHIIHHIHH", 0x010F, 5, 1, 38, 0x0112, 3, 1, 6, 0)
+    exif = (
+        b"Exif\0\0MM\0*" + struct.pack(">IH", 8, 2) + entries + bytes(4) + struct.pack(">II", 1, 1)
+    )
+    turned = page.transpose(Image.Transpose.ROTATE_90)
+    with decode.ignore_warnings():
+        found = preprocessed(through_file(turned, "PNG", exif=exif))
+    assert (found == preprocessed(page)).all()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from dlcli.vision import line_image
 from dlcli.vision.mnist_format import is_mnist_like
 from dlcli.vision.segmentation import segment
 
@@ -87,3 +88,11 @@ def test_the_slant_of_a_line_is_taken_out_of_its_context():
         strokes, _ = line.image.upright()
         extents.append(np.count_nonzero((strokes > 0.5).any(axis=0)))
     assert extents[0] == pytest.approx(extents[1], abs=4)
+
+
+def test_of_many_equal_parts_none_is_a_scrap():
+    dots = np.zeros((9, 200), np.float32)
+    dots[3:6, 5::10] = dots[3:6, 6::10] = 1
+    assert (line_image._without_scraps(dots) == dots).all()
+    dots[:, 100:120] = 1
+    assert line_image._without_scraps(dots).sum() == 9 * 20
