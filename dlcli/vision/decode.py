@@ -207,19 +207,14 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_SAYS_ORIENTATION = ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp")
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """A picture turned as its EXIF data say, and without them.
-
-    Pillow's own function writes the other data anew, which fails where one of them is damaged.
-    """
-    turn = _TURNS.get(_orientation(image))
-    if turn is None:
+    """A picture turned as its EXIF data say; Pillow's function fails where others are damaged."""
+    if (turn := _TURNS.get(_orientation(image))) is None:
         return image
     turned = image.transpose(turn)
-    for key in _SAYS_ORIENTATION:
+    for key in ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"):
         turned.info.pop(key, None)
     return turned
 
