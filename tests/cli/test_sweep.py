@@ -2,7 +2,6 @@
 
 import csv
 import io
-import itertools
 import json
 import os
 import re
@@ -22,6 +21,7 @@ from dlcli.cli.sweep import command
 from dlcli.runs.listing import list_runs
 from dlcli.sweep import plan as plans
 from dlcli.sweep.storage import StudyLocation, address, create_study
+from tests.patience import wait_until
 
 SEARCH = """
 dataset: {tiny}
@@ -61,8 +61,9 @@ def end(process: subprocess.Popen[str]) -> tuple[str, str]:
         return process.stdout.read(), process.stderr.read()
 
 
-# A search whose first workers (as many as HOLD says) stop in the middle of a trial and say so,
-# until they are interrupted or killed. It is in a file, which Python runs again in each worker.
+# A search whose first workers (as many as HOLD says) stop in the middle of a trial, leave their
+# numbers in files, and wait until they are interrupted or killed. It is in a file, which Python
+# runs again in each worker.
 HOLDING = """
 import os
 import sys
@@ -79,10 +80,10 @@ continue_training = Worker._raise_if_stopped
 def hold(worker):
     for place in range(int(os.environ["HOLD"])):
         try:
-            Path(f"held-{place}").touch(exist_ok=False)
+            with Path(f"held-{place}").open("x") as file:
+                file.write(str(os.getpid()))
         except FileExistsError:
             continue
-        print("held", os.getpid(), file=sys.stderr, flush=True)
         while not worker._is_stopped():
             time.sleep(0.01)
     continue_training(worker)
@@ -102,10 +103,14 @@ def start_holding(workdir, monkeypatch):
         (workdir / "holding.py").write_text(HOLDING)
         monkeypatch.setenv("HOLD", str(workers))
         process = start(*arguments, program=["holding.py"])
-        assert process.stderr is not None
-        lines = (line.split() for line in process.stderr)
-        held = (int(words[1]) for words in lines if words[0] == "held")
-        return process, list(itertools.islice(held, workers))
+
+        def held() -> list[int]:
+            assert process.poll() is None  # it still runs
+            numbers = [path.read_text() for path in workdir.glob("held-*")]
+            return [int(number) for number in numbers if number]
+
+        wait_until(lambda: len(held()) == workers)
+        return process, held()
 
     return begin
 

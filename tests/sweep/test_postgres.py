@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from dlcli.runs import metrics_log
 from dlcli.sweep import plan as plans
 from dlcli.sweep.results import best_of, row_of, worker_of
 from dlcli.sweep.storage import StudyLocation, address, connect, create_study, retry_history
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, wait_until
 
 WORKERS = 6
 SEARCH = """
@@ -112,15 +112,6 @@ def server() -> Iterator[Server]:
     finally:
         server.stop()
         shutil.rmtree(folder)
-
-
-def wait_until(holds: Callable[[], Any]) -> Any:
-    """What ``holds`` gives once it is true."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not (found := holds()):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    return found
 
 
 def kill_in_mid_trial(study: optuna.Study, alive: list[int]) -> int:
