@@ -1,6 +1,7 @@
 """``dlcli data``: the dataset cache."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from dlcli.data import location
 from dlcli.data.classes import are_digits, summary
 from dlcli.data.registry import DATASETS, FILES, downloadable
 from dlcli.errors import ConfigError, DatasetError
+from dlcli.files import quoted
 
 if TYPE_CHECKING:
     from dlcli.data.datasets import Dataset
@@ -92,11 +94,11 @@ def fetch(names: tuple[str, ...], data_dir: Path) -> None:
 
 
 @command.command("status")
-@click.argument("folders", nargs=-1, type=options.PathType(readable=False), metavar="[DIR]...")
+@click.argument("names", nargs=-1, type=options.PathType(readable=False), metavar="[NAME|DIR]...")
 @options.data_dir
 @options.output_format("text", "json", "csv")
 @options.debug_and_quiet
-def status(folders: tuple[str, ...], data_dir: Path, output_format: str) -> None:
+def status(names: tuple[str, ...], data_dir: Path, output_format: str) -> None:
     """Show which datasets are in the cache; on stderr, where that is, and why.
 
     With DIR, a folder of IDX files or pictures, show instead how many classes and images it has,
@@ -110,6 +112,11 @@ def status(folders: tuple[str, ...], data_dir: Path, output_format: str) -> None
     """
     from dlcli.data import cache
 
+    folders = [name for name in names if name not in DATASETS]
+    if folders and len(folders) < len(names):
+        raise click.UsageError(
+            f"{quoted(*folders)}: a folder beside names of datasets; ask for one kind at a time"
+        )
     if folders:
         _show_folders(folders, data_dir, output_format)
         return
@@ -121,11 +128,12 @@ def status(folders: tuple[str, ...], data_dir: Path, output_format: str) -> None
             "folder": "" if info.embedded else str(data_dir / name),
         }
         for name, info in DATASETS.items()
+        if not names or name in names
     ]
     _print_rows(rows, output_format, left=3)
 
 
-def _show_folders(folders: tuple[str, ...], data_dir: Path, output_format: str) -> None:
+def _show_folders(folders: Sequence[str], data_dir: Path, output_format: str) -> None:
     """Print a row for each folder of images."""
     rows = []
     for folder in folders:
@@ -279,7 +287,7 @@ def _import_csv(source: Path, test: Path | None, folder: Path, *, force: bool) -
     refuse_full_folder(folder, force=force)
     train, held_out = csv_file.convert(source, test, folder)
     message(f"{train:,} training images, {held_out:,} test images")
-    echo(folder)
+    _echo_folder(folder)
 
 
 @command.command("export")
@@ -316,7 +324,12 @@ def export(
         for name, folder in wanted.items()
     )
     message(f"wrote {count:,} images")
-    echo(output)
+    _echo_folder(output)
+
+
+def _echo_folder(folder: Path) -> None:
+    """Print a folder to use as a dataset: ``./mnist``, where its name alone is another one's."""
+    echo(f"./{folder}" if str(folder) in DATASETS else folder)
 
 
 @command.command("show")

@@ -22,7 +22,9 @@ class _Call:
 
     @property
     def takes_settings(self) -> bool:
-        """Whether the command has --config and --set."""
+        """Whether --config and --set can be given: the command has them; eval, with --folds."""
+        if self.command.name == "eval" and "--folds" not in self.words:
+            return False
         return any(parameter.name == "overrides" for parameter in self.command.params)
 
 

@@ -130,7 +130,7 @@ def load_dataset(
 def load_dataset_of_config(config: "Config", data_dir: Path) -> "Dataset":
     """Load the dataset, or the part of its classes, that a config is to train on."""
     dataset = load_dataset(config.dataset, data_dir, config.preparation)
-    return dataset.of_classes(config.classes)
+    return dataset.for_training(config.classes)
 
 
 def say_unusable(dataset: "Dataset") -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +94,7 @@ def command(
     pictures.check_usage(images, lists, model_paths)
     pictures.use_one_thread(threads)
     if top > 1 and output_format == "csv":
-        raise click.UsageError("csv has all ten probabilities; use --top with text or json")
+        raise click.UsageError("csv has all probabilities; use --top with text or json")
     from dlcli.inference.predictor import predict
     from dlcli.inference.sources import find_sources
 
@@ -109,16 +110,17 @@ def command(
     is_unread = watch_stdout() if shown_dir is None else lambda: False
     predictions = predict(
         model,
-        find_sources(images, lists, recursive=recursive, is_unread=is_unread),
+        find_sources(images, lists, recursive=recursive, written=shown_dir, is_unread=is_unread),
         raw=raw,
         reject=reject,
         explain=shown_dir is not None,
         threads=threads,
         is_unread=is_unread,
     )
-    predictions = pictures.with_bar(predictions, images, lists, _reason)
+    reason = partial(_reason, model=model)
+    predictions = pictures.with_bar(predictions, images, lists, reason)
     failures: list[str] = []
-    usable = pictures.usable(predictions, failures, _reason, as_json=output_format == "json")
+    usable = pictures.usable(predictions, failures, reason, as_json=output_format == "json")
     if shown_dir is not None:
         usable = _write_previews(usable, shown_dir, model.class_names)
     _print(usable, output_format, top, model)
@@ -158,14 +160,18 @@ def _write_previews(
         yield prediction
 
 
-def _reason(prediction: "Prediction") -> str | None:
+def _reason(prediction: "Prediction", model: "Model") -> str | None:
     """Why there is no prediction for a picture, and what to type instead if it has a number."""
-    if prediction.rejection is None or prediction.rejection.code != "several_digits":
+    rejection = prediction.rejection
+    is_number = rejection is not None and rejection.code == "several_digits"
+    if not is_number or not are_digits(model.class_names):
         return prediction.reason
     path = prediction.name
     if not os.path.lexists(path):
         path = re.sub(r"#\d+$", "", path)  # of a file with several pages
     model_paths = click.get_current_context().params["model_paths"]
+    if not model.metadata.reads_drawn_digits:
+        model_paths = ("pretrained",)
     models = [word for model in model_paths for word in ("-m", model)]
     words = ["dlcli", "read", *models, *(["--"] if path[:1] == "-" != path else []), path]
     return f"{prediction.reason}; for the number: {quoted(*words)}"
@@ -200,7 +206,7 @@ def _json_object(prediction: "Prediction", top: int, model: "Model") -> dict[str
     else:
         result |= {**named(None), "probability": None, "probabilities": None}
         result["reason"] = prediction.rejection and prediction.rejection.code
-        result["message"] = _reason(prediction)
+        result["message"] = _reason(prediction, model)
     result["box"] = prediction.box
     result["model"] = str(model.path)
     if top > 1:

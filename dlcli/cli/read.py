@@ -128,7 +128,7 @@ def command(
     is_unread = watch_stdout() if shown_dir is None else lambda: False
     readings = read(
         model,
-        find_sources(images, lists, recursive=recursive, is_unread=is_unread),
+        find_sources(images, lists, recursive=recursive, written=shown_dir, is_unread=is_unread),
         ReadingOptions(reject, digits, lines, grid),
         keep_pictures=shown_dir is not None,
         threads=threads,

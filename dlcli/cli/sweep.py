@@ -128,7 +128,9 @@ def _search(
 
     samplers.check_sampler(plan)
     checksums = {
-        name: load_dataset(source, location.data_dir, plan.preparation).checksum
+        name: load_dataset(source, location.data_dir, plan.preparation)
+        .for_training(plan.classes)
+        .checksum
         for name, source in plan.datasets.items()
     }
     stop = StopFlag(timeout)

@@ -22,6 +22,11 @@ from dlcli.nn.types import Labels
 _MAX_IMAGES = 750_000
 _MAX_LINE_BYTES = 100_000
 _MAX_LABEL = 255  # a byte in IDX files
+# What a file with so many columns after the first one may be.
+_HINTS = {
+    IMAGE_SIZE - 1: "; Kaggle's test.csv has no labels",
+    IMAGE_SIZE + 1: "; pandas writes its index as a column, but for to_csv(..., index=False)",
+}
 
 
 @dataclass(frozen=True)
@@ -89,22 +94,33 @@ def _add(rows: _Rows, line: bytes, where: str, *, is_first: bool) -> None:
     if not label and not cells:
         return
     if len(cells) != IMAGE_SIZE:
-        hint = "; Kaggle's test.csv has no labels" if len(cells) == IMAGE_SIZE - 1 else ""
+        hint = _HINTS.get(len(cells), "")
         raise DatasetError(
             f"{where}: {len(cells) + 1:,} columns, expected a label and {IMAGE_SIZE} pixels{hint}"
         )
     try:
         pixels = bytes(map(int, cells))
     except ValueError:
-        if is_first and not any(cell.strip().isdigit() for cell in cells):
+        if is_first and _are_titles(cells):
             if b"label" not in label.lower() and any(b"label" in cell.lower() for cell in cells):
                 raise DatasetError(f"{where}: the label must be the first column") from None
-            return  # the header
+            return
         raise DatasetError(f"{where}: {_wrong(cells)}, expected 0 to 255") from None
     if len(rows.labels) == _MAX_IMAGES:
         raise DatasetError(f"{where}: more than {_MAX_IMAGES:,} images")
+    try:
+        rows.labels.append(label.strip(b' "').decode())
+    except UnicodeDecodeError:
+        raise DatasetError(f"{where}: the label is not in UTF-8; save the file as UTF-8") from None
     rows.pixels.append(pixels)
-    rows.labels.append(label.strip(b' "').decode(errors="replace"))
+
+
+def _are_titles(cells: list[bytes]) -> bool:
+    """Whether the cells of a first line are no pixels: words, or pandas' numbers of its columns."""
+    stripped = [cell.strip(b' "') for cell in cells]
+    if not any(cell.isdigit() for cell in stripped):
+        return True
+    return any(stripped == [b"%d" % (first + n) for n in range(IMAGE_SIZE)] for first in (0, 1))
 
 
 def _wrong(cells: list[bytes]) -> str:

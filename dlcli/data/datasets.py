@@ -147,6 +147,23 @@ class Dataset:
         class_names = tuple(self.class_names[label] for label in kept)
         return replace(self, train=train, test=test, class_names=class_names)
 
+    def for_training(self, names: Sequence[object] | None) -> "Dataset":
+        """As :meth:`of_classes`, of two classes or more: a network is to tell them apart.
+
+        Raises
+        ------
+        ConfigError
+            As :meth:`of_classes`.
+        DatasetError
+            It has only one class.
+        """
+        if len(self.class_names) < classes.MIN_CLASSES:
+            raise DatasetError(
+                f"{self.name}: has only one class, {self.class_names[0]!r}; "
+                "a network needs two or more to tell apart"
+            )
+        return self.of_classes(names)
+
     def with_classes(self, names: Sequence[str], whose: str = "") -> "Dataset":
         """The same images with the labels of classes in another order, and perhaps of more.
 
@@ -194,20 +211,13 @@ def load(
     Raises
     ------
     DatasetError
-        The dataset is unavailable, one of its files is corrupt, or it has only one class.
+        The dataset is unavailable, or one of its files is corrupt.
     """
     data_dir = data_dir or location.default().path
     if isinstance(source, str):
-        dataset = _load_one(source, data_dir, progress, preparation)
-    else:
-        names = [part if isinstance(part, str) else part.name for part in source]
-        dataset = mixture([_load_one(name, data_dir, progress, preparation) for name in names])
-    if len(dataset.class_names) < classes.MIN_CLASSES:
-        raise DatasetError(
-            f"{dataset.name}: has only one class, {dataset.class_names[0]!r}; "
-            "a network needs two or more to tell apart"
-        )
-    return dataset
+        return _load_one(source, data_dir, progress, preparation)
+    names = [part if isinstance(part, str) else part.name for part in source]
+    return mixture([_load_one(name, data_dir, progress, preparation) for name in names])
 
 
 def exists(name: str) -> bool:
@@ -252,7 +262,7 @@ def mixture(parts: Sequence[Dataset]) -> Dataset:
         listed = ", ".join(f"{name}: {way}" for way, name in ways.items())
         raise DatasetError(
             f"{_joined(parts)}: pictures are prepared in different ways ({listed}); "
-            "choose one, as in --set preparation=plain"
+            "prepare them alike: --set preparation=digit"
         )
     return Dataset(
         name=_joined(parts),

@@ -173,12 +173,13 @@ def _classified(
     if prefix and not entries.pictures:
         raise DatasetError(f"{folder}: holds no pictures")
     stems = [os.path.splitext(name)[0] for name in entries.pictures]  # noqa: PTH122 - faster
-    exported = [_EXPORTED.fullmatch(stem) for stem in stems]
-    is_exported = all(exported) and len({m and m[1] for m in exported}) == len(exported) > 1
+    matches = [_EXPORTED.fullmatch(stem) for stem in stems]
+    indices = [match[1] for match in matches if match is not None]
+    has_indices = len(set(indices)) == len(indices)  # else they may be classes, such as postcodes
     pictures = []
-    for name, stem, match in zip(entries.pictures, stems, exported, strict=True):
+    for name, stem, match in zip(entries.pictures, stems, matches, strict=True):
         label, dash, _ = stem.partition("-")
-        if is_exported and match is not None:
+        if has_indices and match is not None:
             label = unquote(match[2])
         elif not dash or not label:
             raise DatasetError(
@@ -186,7 +187,7 @@ def _classified(
                 "a folder named by its class"
             )
         pictures.append(Picture(folder / name, f"{prefix}{name}", label, split))
-    return pictures, is_exported
+    return pictures, has_indices and len(indices) == len(stems)
 
 
 def _in_folders(folder: Path, prefix: str, split: Split, names: Sequence[str]) -> Iterator[Picture]:

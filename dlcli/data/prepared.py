@@ -39,7 +39,7 @@ FOLDER = ".prepared"
 """The folder inside the dataset cache; hidden, for ``./data`` may be a dataset itself."""
 
 # To be raised when the preparation changes, so that what older versions prepared is not used.
-_VERSION = 1
+_VERSION = 2
 _SHOWN_EVERY = 16  # pictures from one report of the progress to the next
 # Pictures whose files are larger, as the first ones tell, are prepared in threads.
 _MIN_BYTES_FOR_THREADS, _SAMPLED = 20_000, 100
@@ -129,7 +129,7 @@ def _prepare(
     if not listing.has_test:
         pictures = image_folder.with_test_split(pictures)
     chosen = preparation or ("digit" if are_digits(names) else "plain")
-    as_they_are = listing.is_exported and preparation is None and _are_images(pictures)
+    as_they_are = listing.is_exported and preparation != "plain" and _are_images(pictures)
     prepare = _preparation(chosen, names, as_they_are=as_they_are)
     images: dict[str, list[Pixels]] = {"train": [], "test": []}
     labels: dict[str, list[int]] = {"train": [], "test": []}
@@ -251,8 +251,10 @@ def _check(listing: Listing, labels: dict[str, list[int]], unusable: Sequence[Un
     counts = Counter(labels["train"])
     for number, name in enumerate(listing.class_names):
         if not counts[number]:
-            of_class = (each for each in unusable if name in Path(each.name).parts[:-1])
-            fault = next(of_class, None)
+            of_class = [each for each in unusable if name in Path(each.name).parts[:-1]]
+            if listing.has_test:
+                of_class = [each for each in of_class if not each.name.startswith("test/")]
+            fault = of_class[0] if of_class else None
             why = f"; {fault.name}: {fault.reason}" if fault is not None else ""
             raise DatasetError(
                 f"{listing.folder}: no picture of the class {name[:60]!r} can be trained on{why}"

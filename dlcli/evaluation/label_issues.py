@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dlcli.data.classes import MIN_CLASSES
 from dlcli.data.datasets import Dataset, Examples
+from dlcli.errors import DatasetError
 from dlcli.evaluation.cross_validation import Fold
 from dlcli.nn.types import Array, Labels
 from dlcli.runs.checkpoint import Model
@@ -71,12 +73,16 @@ def find(labels: Labels, probabilities: Array) -> LabelIssues:
 
     Raises
     ------
+    DatasetError
+        All labels are the same.
     ModuleNotFoundError
         cleanlab is not installed.
     """
     from cleanlab.filter import find_label_issues
 
     known = np.unique(labels)  # a class without images has no label that could be wrong
+    if len(known) < MIN_CLASSES:
+        raise DatasetError("all images have the same label; confident learning compares several")
     given = np.searchsorted(known, labels).astype(np.int64)
     shares = probabilities[:, known].astype(np.float64)
     shares /= shares.sum(axis=1, keepdims=True)

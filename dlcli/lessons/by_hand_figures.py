@@ -22,6 +22,6 @@ FIGURES = {
     "numeric_w11": "dJ/dw11 by finite differences",
     "by_program": "the largest difference of any derivative from dlcli's",
     "by_differences": "the largest difference of any derivative from finite differences",
-    "cost_after": "the cost after one step against the slope, with learning rate 1",
+    "cost_after": "the cost after one step against the gradient, with learning rate 1",
     "cost_uphill": "the cost after the same step in the opposite direction",
 }

@@ -104,7 +104,7 @@ def prepare(lesson: Lesson, load: Load) -> dict[str, Trained]:
         config = lesson.configs[name]
         if config.dataset_name not in loaded:
             loaded[config.dataset_name] = load(config.dataset)
-        dataset = loaded[config.dataset_name].of_classes(config.classes)
+        dataset = loaded[config.dataset_name].for_training(config.classes)
         data = select(dataset, config, experiment.inverted, experiment.hand)
         parent = None if experiment.after is None else found[experiment.after]
         found[name] = Trained(experiment.label, config, data, parent)

@@ -78,7 +78,7 @@ class Resumption:
         is_same = name == self.saved.config.dataset
         preparation = self.config.preparation
         if is_same:
-            dataset = training_data.find(then, load, preparation, "--set dataset=FOLDER")
+            dataset = training_data.find(then, load, preparation, name)
         else:
             dataset = load(name, preparation=preparation)
         if dataset.checksum != then.checksum:
@@ -90,7 +90,7 @@ class Resumption:
         problem = training_data.other_writers(self.config.validation_split, then, dataset)
         if problem is not None:
             raise ConfigError(f"{self.saved.path}: {problem}")
-        dataset = dataset.of_classes(self.config.classes)
+        dataset = dataset.for_training(self.config.classes)
         return replace(dataset, class_names=self.saved.class_names)
 
     def start(self, dataset: Dataset, threads: Threads) -> Run:

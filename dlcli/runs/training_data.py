@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, get_args
 
-from dlcli.data import datasets
+from dlcli.data import datasets, idx_folder
 from dlcli.data.datasets import Dataset, Source
 from dlcli.data.registry import DATASETS
 from dlcli.errors import DatasetError
@@ -27,13 +27,13 @@ def find(
     identity: DatasetIdentity,
     load: Load,
     preparation: Preparation | None = None,
-    option: str = "--dataset FOLDER",
+    source: Source | None = None,
 ) -> Dataset:
     """Load a dataset from its folder at training time, else from the folder of its name here.
 
     The content decides: what has another checksum is returned only where nothing has the right
-    one. The dataset keeps its name; ``folder`` is where it was found. ``option`` names another
-    folder, in advice.
+    one. The dataset keeps its name; ``folder`` is where it was found. ``source`` is what the config
+    of a training names, which advice says how to set; for None advice is to use ``--dataset``.
 
     Raises
     ------
@@ -41,11 +41,19 @@ def find(
         It is in neither folder, or cannot be read.
     """
     if identity.parts:
-        parts = [
-            find(part, load, preparation, _option_of_part(option, identity.parts, number))
+        found = [
+            _find_one(part, load, preparation, _option_of_part(source, identity.parts, number))
             for number, part in enumerate(identity.parts)
         ]
-        return datasets.mixture(parts)
+        return datasets.mixture(found)
+    option = "--dataset FOLDER" if source is None else "--set dataset=FOLDER"
+    return _find_one(identity, load, preparation, option)
+
+
+def _find_one(
+    identity: DatasetIdentity, load: Load, preparation: Preparation | None, option: str
+) -> Dataset:
+    """Find a dataset that is no mixture; ``option`` names another folder, unless it is empty."""
     found = None
     for place in _places(identity):
         dataset = replace(load(place, preparation=preparation), name=identity.name)
@@ -59,13 +67,21 @@ def find(
     return found
 
 
-def _option_of_part(option: str, parts: Sequence[DatasetIdentity], number: int) -> str:
-    """The option with another folder for a part of a mixture; empty if it takes no mixtures."""
-    if not option.startswith("--set"):
+def _option_of_part(
+    source: Source | None, identities: Sequence[DatasetIdentity], number: int
+) -> str:
+    """How to name another folder for a part of a mixture; empty where no option takes mixtures."""
+    if source is None or isinstance(source, str):
         return ""
-    places = [part.folder or part.name for part in parts]
+    from dlcli.config.messages import written
+
+    places = [identity.folder or identity.name for identity in identities]
     places[number] = "FOLDER"
-    return f"--set 'dataset=[{', '.join(places)}]'"
+    parts = [
+        place if isinstance(part, str) else {"name": place, "weight": part.weight}
+        for place, part in zip(places, source, strict=True)
+    ]
+    return f"--set {quoted(f'dataset={written(parts)}')}"
 
 
 def _places(identity: DatasetIdentity) -> list[str]:
@@ -117,15 +133,28 @@ def other_writers(split: str, then: DatasetIdentity, dataset: Dataset) -> str | 
 
 
 def load_named(name: str, models: Sequence[Model], load: Load) -> Dataset:
-    """Load a dataset to score the models on.
+    """Load a dataset to score the models on, with pictures prepared as for the models' own.
 
     Raises
     ------
     DatasetError
-        It cannot be read, or has other classes than a model.
+        It cannot be read, or has other classes than a model; or its pictures would have to be
+        prepared for one model in another way than for the next.
     """
-    dataset = load(name, preparation=preparation_of(models[0]))
-    return _for_models(dataset, models)
+    ways = {model.metadata.preprocessing: str(model.path) for model in models}
+    if len(ways) > 1 and _holds_pictures(name):
+        listed = ", ".join(f"{path}: {way}" for way, path in ways.items())
+        raise DatasetError(
+            f"{name}: the models want its pictures prepared in different ways ({listed}); "
+            "score them one by one"
+        )
+    (way, *_) = ways
+    return _for_models(load(name, preparation=None if way == "none" else way), models)
+
+
+def _holds_pictures(name: str) -> bool:
+    """Whether a dataset's images are made of pictures: it is a folder without IDX files."""
+    return name not in DATASETS and idx_folder.find(Path(expand_home(name))) is None
 
 
 def _for_models(dataset: Dataset, models: Sequence[Model]) -> Dataset:

@@ -94,6 +94,11 @@ class Plan:
         return resolve(self.fixed, self.space).preparation
 
     @property
+    def classes(self) -> tuple[int | str, ...] | None:
+        """The classes of every trial; None if they are all, or searched."""
+        return resolve(self.fixed, self.space).classes
+
+    @property
     def trials(self) -> int:
         """The number of trials that the study is to have."""
         if self.search.sampler == "grid":

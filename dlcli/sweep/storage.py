@@ -105,6 +105,11 @@ def address(storage: str | None, runs_dir: Path) -> str:
             f"--storage {_PASSWORD.sub(':***@', storage)}: expected "
             "postgresql://USER:PASSWORD@HOST/DATABASE or sqlite:///FILE"
         ) from None
+    if url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}:
+        raise ConfigError(
+            f"--storage {storage}: a database in memory cannot be shared by workers; name a file: "
+            "sqlite:///FILE"
+        )
     if url.get_backend_name() == "sqlite" and url.database:
         return url.set(database=expand_home(url.database)).render_as_string(hide_password=False)
     return named

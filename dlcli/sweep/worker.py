@@ -139,7 +139,7 @@ class Worker:
         signature = {"trial": trial.number, "worker": f"{platform.node()}:{os.getpid()}"}
         trial.set_user_attr(WORKER, signature)
         config = self._plan.config(labels)
-        dataset = self._dataset(config.dataset, config.preparation).of_classes(config.classes)
+        dataset = self._dataset(config.dataset, config.preparation).for_training(config.classes)
         train, validation = make_splits(config, dataset.train)
         initial = initial_model.load(config)
         make_folder(self._location.folder)  # an older study of this name may have left runs in it

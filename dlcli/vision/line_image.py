@@ -202,6 +202,22 @@ class LineImage:
         sheared[at], sheared_labels[at] = strokes, labels
         return sheared, sheared_labels
 
+    @cached_property
+    def _context(
+        self,
+    ) -> tuple[Pixels, npt.NDArray[np.intp], dict[int, int], Integers, Integers]:
+        """What :meth:`upright` gives: grey levels, and for each pixel the place of its label.
+
+        The places by label, that of the background left out; and the extents of each.
+        """
+        strokes, labels = self.upright()
+        found, index = np.unique(labels, return_inverse=True)
+        index = index.reshape(labels.shape)
+        rows, columns = np.nonzero(labels)
+        low, high = _extents(np.stack([columns, rows]), index[rows, columns], len(found))
+        place_of = {int(member): place for place, member in enumerate(found) if member}
+        return np.rint(strokes * 255).astype(np.uint8), index, place_of, low, high
+
     def in_context(self, candidates: Sequence[Iterable[int]], shift: int = 0) -> Pixels:
         """Candidates, and the strokes around each, shape (n, 2 * 784).
 
@@ -209,23 +225,16 @@ class LineImage:
         the middle of the image, or so many pixels to the right. The first half shows the candidate
         and the second its neighbours.
         """
-        strokes, labels = self.upright()
-        found, index = np.unique(labels, return_inverse=True)
-        index = index.reshape(labels.shape)
-        rows, columns = np.nonzero(labels)
-        low, high = _extents(np.stack([columns, rows]), index[rows, columns], len(found))
-        is_member = np.zeros((len(candidates), len(found)), np.bool_)
-        place_of = {int(member): place for place, member in enumerate(found)}
+        levels, index, place_of, low, high = self._context
+        is_member = np.zeros((len(candidates), low.shape[1]), np.bool_)
         for number, members in enumerate(candidates):
             is_member[number, [place_of[m] for m in members if m in place_of]] = True
-        is_member[:, 0] &= found[0] != 0
-        start = np.where(is_member, low[:, np.newaxis], labels.size).min(axis=2)
+        start = np.where(is_member, low[:, np.newaxis], levels.size).min(axis=2)
         end = np.where(is_member, high[:, np.newaxis], -1).max(axis=2)
         middles = np.where(end < 0, IMAGE_SIDE, (start + end + 1) // 2)
         left, top = middles - IMAGE_SIDE // 2
         left -= shift
         windows = (IMAGE_SIDE, IMAGE_SIDE)
-        levels = np.rint(strokes * 255).astype(np.uint8)
         shown = np.lib.stride_tricks.sliding_window_view(levels, windows)[top, left]
         owners = np.lib.stride_tricks.sliding_window_view(index, windows)[top, left]
         is_own = is_member[np.arange(len(candidates))[:, np.newaxis, np.newaxis], owners]

@@ -122,6 +122,16 @@ def test_status_as_a_table(mirror, cache, dlcli):
     ]
 
 
+def test_status_of_one_dataset_downloads_nothing(mirror, dlcli):
+    result = dlcli("data", "status", "mnist", "sample", "-q")
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert rows[1:] == [["mnist", "absent", "data/mnist"], ["sample", "embedded"]]
+    assert mirror.requested() == []
+    mixed = dlcli("data", "status", "mnist", "./mine")
+    assert (mixed.code, mixed.stdout) == (2, "")
+    assert "./mine: a folder beside names of datasets" in mixed.stderr
+
+
 def test_status_says_where_the_cache_is_and_why(dlcli, workdir, monkeypatch):
     told = dlcli("data", "status")
     assert told.stderr == "Cache: data (there is a folder ./data here)\n"

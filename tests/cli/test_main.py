@@ -38,7 +38,7 @@ from dlcli.cli.main import run
         (["train", "--resume", "x", "--runs-dir", "y"], "--runs-dir and --resume exclude"),
         (
             ["predict", "x", "--top", "2", "-f", "csv"],
-            "csv has all ten probabilities; use --top with text or json",
+            "csv has all probabilities; use --top with text or json",
         ),
     ],
 )

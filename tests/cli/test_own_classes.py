@@ -13,7 +13,7 @@ from PIL import Image
 from dlcli import load_model
 from dlcli.cli.main import run
 from dlcli.data import datasets, idx, registry
-from dlcli.runs import lookup
+from dlcli.runs import lookup, training_data
 from tests.data.drawn_pictures import LETTERS, letter, write_digits, write_letters
 
 LEARN = ("-s", "epochs=20", "-s", "validation_size=0.1", "-s", "hidden_layers=[40]")
@@ -353,6 +353,45 @@ def test_pictures_of_a_mixture_are_prepared_in_one_way(dlcli, workdir, sample):
     (workdir / "idx" / "classes.txt").write_text("A\nB\n")
     result = dlcli("train", "-q", "-s", "dataset=[./idx, ./letters]", "-s", "epochs=1")
     assert result.code == 3
-    assert "(./idx: digit, ./letters: plain); choose one" in result.stderr
-    again = ("-s", "dataset=[./idx, ./letters]", "-s", "epochs=1", "-s", "preparation=plain")
+    advice = "(./idx: digit, ./letters: plain); prepare them alike: --set preparation=digit\n"
+    assert result.stderr.endswith(advice)
+    again = ("-s", "dataset=[./idx, ./letters]", "-s", "epochs=1", "-s", "preparation=digit")
     assert dlcli("train", "-q", *again, "-s", "validation_size=0").code == 0
+
+
+def test_a_dataset_of_one_class_is_a_part_of_a_mixture_and_can_be_scored_alone(dlcli, workdir):
+    write_letters(workdir / "letters", "AB", each=8)
+    write_letters(workdir / "more", "B", each=6, first=8)
+    mixed = ("-s", "dataset=[./letters, ./more]", *LEARN)
+    assert dlcli("train", "-q", *mixed, "--name", "run").code == 0
+    assert dlcli("train", "-q", "--resume", "runs/run", "-s", "epochs=21").code == 0
+    scores = json_of(dlcli("eval", "runs/run", "--format", "json"))
+    assert [part["dataset"] for part in scores["parts"]] == ["./letters", "./more"]
+    alone = json_of(dlcli("eval", "runs/run", "--dataset", "./more", "--format", "json"))
+    assert alone["confusion_matrix"][0] == [0, 0]
+    status = json_of(dlcli("data", "status", "./more", "--format", "json"))
+    assert status[0]["classes"] == 1
+    assert dlcli("data", "verify", "./more").code == 0
+    refused = dlcli("train", "-q", "-s", "dataset=./more")
+    assert (refused.code, refused.stderr.count("\n")) == (3, 1)
+    assert "./more: has only one class, 'B'" in refused.stderr
+
+
+def test_other_pictures_are_prepared_for_scores_as_those_of_the_training_were(dlcli, workdir):
+    """Exported letters are taken as they are, which is the way of digits."""
+    write_letters(workdir / "letters", "AB", each=12)
+    export = ("data", "export", "--dataset", "./letters", "--split", "all", "-o", "png")
+    assert dlcli(*export).code == 0
+    assert dlcli("train", "-q", "-s", "dataset=./png", *LEARN, "--name", "as-digits").code == 0
+    assert dlcli("train", "-q", "-s", "dataset=./letters", *LEARN, "--name", "plain").code == 0
+    models = [lookup.load_named(f"runs/{name}") for name in ("as-digits", "plain")]
+    ways = [model.metadata.preprocessing for model in models]
+    assert ways == ["digit", "plain"]
+    loaded = [
+        training_data.load_named("./letters", [model], datasets.load).preprocessing
+        for model in models
+    ]
+    assert loaded == ways
+    both = dlcli("eval", "runs/as-digits", "runs/plain", "--dataset", "./letters")
+    assert both.code == 3
+    assert "the models want its pictures prepared in different ways (runs/" in both.stderr

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dlcli.data import idx
 from dlcli.data.registry import FILES
+from dlcli.nn.network import Network
 from dlcli.vision import preview
 from dlcli.vision.mnist_format import to_mnist_format
 from tests.cli.predictions import drawing, lines_of, objects_of
@@ -180,6 +181,19 @@ def test_a_picture_with_several_digits_is_referred_to_read(predict, name, comman
         assert line.endswith(f": more than one digit; for the number: {command}")
     (found, *_) = objects_of(predict("-f", "json", "--", name, stdin=content.getvalue()))
     assert found["message"] == f"more than one digit; for the number: {command}"
+
+
+def test_a_model_that_cannot_read_numbers_is_not_recommended_for_that(
+    dlcli, make_checkpoint, workdir
+):
+    page = Image.new("L", (300, 200), 255)
+    for left in (90, 190):
+        page.paste(0, (left, 50, left + 14, 150))
+    page.save("page.png")
+    network = Network([784, 5], [], "softmax")
+    make_checkpoint("model.npz", network, class_names=list("01234"))
+    result = dlcli("predict", "-m", "model.npz", "page.png")
+    assert result.stderr.endswith("; for the number: dlcli read -m pretrained page.png\n")
 
 
 @pytest.mark.parametrize("probability", ["-0.1", "1.1", "90", "high", "nan"])

@@ -299,6 +299,10 @@ def test_a_search_is_named_after_its_file_whatever_that_is_called(
         (["--config", "quickstart"], "nothing to search"),
         (["--config", "nosuch"], "nosuch: no such config file"),
         (["--config", "sweep", "--study", "../x"], "--study '../x': use letters"),
+        (
+            ["--config", "sweep", "--set", "dataset=sample", "--set", "classes=[1, x]"],
+            "classes: sample has no class 'x'",
+        ),
         (["--config", "sweep", "--timeout", "soon"], "'soon' is not a duration such as 90, 90s"),
         (["--config", "sweep", "--timeout", "0"], "is not a duration"),
         (["--config", "sweep", "--jobs", "0"], "--jobs"),

@@ -118,6 +118,7 @@ def test_a_full_folder_is_kept_without_force(dlcli, kaggle, workdir):
         ([HEADER], "a.csv: holds no images"),
         ([line(1, pixels=783)], "line 1: 784 columns, expected a label and 784 pixels; Kaggle's"),
         ([line(1), line(2, pixels=9)], "line 2: 10 columns, expected a label and 784 pixels"),
+        ([f"0,{line(1)}"], "line 1: 786 columns, expected a label and 784 pixels; pandas writes"),
         ([line(1), line(2, 256)], "line 2: pixel 0 is '256', expected 0 to 255"),
         ([line(1), line(2, -1)], "line 2: pixel 0 is '-1', expected 0 to 255"),
         ([line(1), line(2, "0.5")], "line 2: pixel 0 is '0.5', expected 0 to 255"),
@@ -157,3 +158,34 @@ def test_a_csv_file_that_is_missing_is_named(dlcli):
 def test_options_of_folders_and_of_files_are_told_apart(dlcli, kaggle, tiny):
     assert dlcli("data", "import", "train.csv", "--dataset", "mnist").code == 2
     assert dlcli("data", "import", tiny, "--test", "train.csv").code == 2
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ",".join(map(str, range(785))),
+        ",".join(["label", *map(str, range(784))]),
+        ",".join(["label", *(f'"{number}"' for number in range(784))]),
+    ],
+)
+def test_pandas_numbers_its_columns(dlcli, workdir, header):
+    write(workdir / "a.csv", header, line(0), line(1), line(0, 8), line(1, 8))
+    assert dlcli("data", "import", "a.csv").code == 0
+    assert np.bincount(datasets.load("./a").train.labels).tolist() == [1, 1]
+
+
+def test_labels_that_are_no_utf8_are_refused_and_not_mixed_up(dlcli, workdir):
+    lines = [line(label) for label in ("\xe4", "\xf6") * 2]
+    (workdir / "a.csv").write_bytes("\n".join(lines).encode("latin-1"))
+    result = dlcli("data", "import", "a.csv")
+    assert result.code == 3
+    assert "a.csv, line 1: the label is not in UTF-8; save the file as UTF-8" in result.stderr
+
+
+def test_what_is_printed_is_the_folder_and_no_dataset_of_its_name(dlcli, workdir):
+    write(workdir / "sample.csv", line(0), line(1), line(0, 8), line(1, 8))
+    result = dlcli("data", "import", "sample.csv")
+    assert (result.code, result.stdout) == (0, "./sample\n")
+    assert len(datasets.load(result.stdout.strip()).train) == 2
+    exported = dlcli("data", "export", "--dataset", "./sample", "-o", "mnist")
+    assert (exported.code, exported.stdout) == (0, "./mnist\n")

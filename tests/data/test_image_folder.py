@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dlcli.data import datasets, idx, prepared, registry
+from dlcli.data import datasets, idx, image_folder, prepared, registry
 from dlcli.data.datasets import Examples
+from dlcli.errors import DatasetError
 from tests.data.drawn_pictures import letter, write_digits, write_letters
 
 
@@ -308,3 +309,61 @@ def test_a_name_that_is_no_text_is_shown_escaped(letters, cache):
     first, again = load(letters, cache), load(letters, cache)
     assert [each.name for each in first.unusable] == ["A/\\udcfe\n.png"]
     assert first.unusable == again.unusable
+
+
+def test_exported_pictures_may_stand_beside_others(workdir, cache, sample):
+    """As where a few of one's own are added, or all but one are removed."""
+    from dlcli.data import pictures
+
+    folder = workdir / "mine"
+    pictures.export(sample.train.take(np.arange(40)), tuple("0123456789"), folder, None)
+    for path in sorted(folder.iterdir())[:2]:
+        path.rename(folder / f"{path.stem[-1]}-mine.png")
+    dataset = load(folder, cache)
+    assert set(dataset.class_names) == {str(label) for label in sample.train.labels[:40]}
+    assert len(dataset.train) + len(dataset.test) == 40
+    (one, *_) = sorted(folder.glob("0*-7.png"))
+    single = workdir / "single" / one.name
+    single.parent.mkdir()
+    one.rename(single)
+    listing = image_folder.list_pictures(single.parent)
+    assert listing is not None
+    assert (listing.class_names, listing.is_exported) == (("7",), True)
+
+
+def test_classes_may_be_numbers_of_five_digits(workdir):
+    folder = workdir / "mine"
+    folder.mkdir()
+    for name in ("90210-a.png", "90210-b.png", "10001-a.png"):
+        letter("A", 1).save(folder / name)
+    listing = image_folder.list_pictures(folder)
+    assert listing is not None
+    assert listing.class_names == ("10001", "90210")
+
+
+def test_exported_pictures_are_prepared_again_only_by_their_box(workdir, cache, sample):
+    from dlcli.data import pictures
+
+    images = np.roll(sample.train.images[:40].reshape(-1, 28, 28), 3, axis=2).reshape(-1, 784)
+    for split in ("train", "test"):
+        moved = Examples(images, sample.train.labels[:40])
+        pictures.export(moved, sample.class_names, workdir / "out" / split, None)
+    found = {way: load("out", cache, preparation=way) for way in (None, "digit", "plain")}
+    assert {way: each.preprocessing for way, each in found.items()} == {
+        None: "digit",
+        "digit": "digit",
+        "plain": "plain",
+    }
+    is_same = [np.array_equal(each.train.images, images) for each in found.values()]
+    assert is_same == [True, True, False]
+
+
+def test_the_reason_why_a_class_cannot_be_trained_on_is_one_of_its_training_pictures(
+    workdir, cache
+):
+    write_letters(workdir / "mine" / "train", "AB", each=2)
+    write_letters(workdir / "mine" / "test", "AB", each=2)
+    for path in (workdir / "mine").glob("*/B/*.png"):
+        path.write_bytes(b"" if "train" in path.parts else b"nothing")
+    with pytest.raises(DatasetError, match=r"; train/B/.*: an empty file$"):
+        load(workdir / "mine", cache)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from dlcli.errors import DatasetError
 from dlcli.evaluation import label_issues
 
 
@@ -46,3 +47,9 @@ def test_classes_without_images_do_not_disturb():
     labels[7] = 1
     (issue,) = label_issues.find(labels, probabilities).first(10)
     assert (issue.index, issue.label, issue.suggestion) == (7, 1, 3)
+
+
+def test_labels_that_are_all_the_same_cannot_be_compared():
+    labels = np.full(20, 3, np.uint8)
+    with pytest.raises(DatasetError, match="all images have the same label"):
+        label_issues.find(labels, probabilities_of(labels, 0.9, 5))

@@ -102,3 +102,18 @@ def test_a_folder_on_a_list_is_searched_only_if_asked_for(workdir):
     (argument,) = sources.find_sources(["scans"], [])
     assert argument is not None
     assert argument.name == "scans/a.png"
+
+
+def test_a_folder_that_is_written_is_not_searched_with_the_one_it_is_in(workdir):
+    for name in ("scans/a.png", "scans/shown/b.png", "scans/deeper/shown/c.png"):
+        (workdir / name).parent.mkdir(parents=True, exist_ok=True)
+        (workdir / name).touch()
+
+    def names(*given, written):
+        found = sources.find_sources(given, [], written=written)
+        return [source.name for source in found if source is not None]
+
+    shown = workdir / "scans" / "shown"
+    assert names("scans", written=shown) == ["scans/a.png", "scans/deeper/shown/c.png"]
+    assert names("scans/shown", written=shown) == ["scans/shown/b.png"]
+    assert len(names("scans", written=workdir / "gone")) == 3

@@ -1,11 +1,15 @@
 """A model finds the dataset it was trained on where it is now, and is told of other data."""
 
+import shlex
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
+import yaml
 
+from dlcli.config.schema import Config
 from dlcli.data import datasets
 from dlcli.errors import DatasetError
 from dlcli.runs import checkpoint, training_data
@@ -69,7 +73,16 @@ def test_advice_for_a_part_of_a_mixture_names_all_of_them(workdir):
         training_data.find(mixed, datasets.load)
     advice = r"name it with: --set 'dataset=\[sample, FOLDER\]'$"
     with pytest.raises(DatasetError, match=advice):
-        training_data.find(mixed, datasets.load, None, "--set dataset=FOLDER")
+        training_data.find(mixed, datasets.load, None, ["sample", "gone"])
+    weighted = [{"name": "sample", "weight": 2.0}, {"name": "gone", "weight": 20.0}]
+    source = msgspec.convert({"dataset": weighted}, Config).dataset
+    with pytest.raises(DatasetError) as error:
+        training_data.find(mixed, datasets.load, None, source)
+    advice = str(error.value).rpartition("--set ")[2]
+    assert yaml.safe_load(shlex.split(advice)[0].removeprefix("dataset=")) == [
+        {"name": "sample", "weight": 2.0},
+        {"name": "FOLDER", "weight": 20.0},
+    ]
 
 
 def test_models_of_the_same_data_by_other_names_have_it_in_common(workdir, tiny):
