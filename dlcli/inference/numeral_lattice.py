@@ -7,6 +7,7 @@ line to the right (Fujisawa, Nakano and Kurino, 1992; see ``vision.segmentation`
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -128,9 +129,8 @@ class Part:
             return False
         return bool(np.dot(self.features, _FEATURE_WEIGHTS) + _OF_NUMBERS < 0)
 
-    def is_number(self, page: "Page", line: "Line") -> bool:
-        """Whether its digits have most of its mass."""
-        mass = page.mass(line)
+    def is_number(self, mass: Sequence[float]) -> bool:
+        """Whether its digits have most of its part of the line's mass (:meth:`Page.mass`)."""
         inside = sum(sum(mass[digit.span.start : digit.span.end]) for digit in self.digits)
         whole = sum(mass[self.start : self.end])
         return bool(self.digits) and inside >= _MIN_DIGITS_MASS * whole
@@ -152,6 +152,8 @@ class Lattice:
 
     Attributes
     ----------
+    mass
+        Of what stands between each two boundaries, as fractions of a usual digit's.
     left_out
         What it costs to leave out what stands between each two boundaries.
     """
@@ -166,9 +168,9 @@ class Lattice:
         for candidate in scored:
             cost = candidate.cost - candidate.saved + self.shape_cost(candidate)
             self._starting[candidate.span.start].append((candidate, cost))
-        self._mass = page.mass(line)
+        self.mass = page.mass(line)
         self.left_out = [
-            _LEFT_OUT_COST * min(max(mass, _MIN_LEFT_OUT), _MAX_LEFT_OUT) for mass in self._mass
+            _LEFT_OUT_COST * min(max(mass, _MIN_LEFT_OUT), _MAX_LEFT_OUT) for mass in self.mass
         ]
         self._max_gap = max_gap(page)
 
@@ -238,7 +240,7 @@ class Lattice:
         digits = list(part.digits[:1])
         for before, digit in pairwise(part.digits):
             start, end = before.span.end, digit.span.start
-            if sum(self._mass[start:end]) >= _MIN_UNREAD:
+            if sum(self.mass[start:end]) >= _MIN_UNREAD:
                 span = self._page.span(self.line, start, end)
                 if span is not None:
                     digits.append(Scored(span, _ANY_DIGIT, 1.0, is_unread=True))

@@ -127,8 +127,7 @@ class Recognizer:
             [
                 lattice.numeral(part)
                 for part in path
-                if part.is_number(self._page, lattice.line)
-                and not (digits is None and part.is_of_letters)
+                if part.is_number(lattice.mass) and not (digits is None and part.is_of_letters)
             ]
             for lattice, path in self.ways(digits)
         ]

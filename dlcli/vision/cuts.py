@@ -26,8 +26,8 @@ _MAX_PIXELS_FOR_SLANT = 3_000
 # Two cuts of a reach are at least so far apart, in the mean over the rows, and any two so far.
 _MIN_DISTANCE = 0.06
 _MIN_DIFFERENCE = 0.025
-# What has wider strokes than this is a blot.
-_MAX_STROKE = 0.35
+# What has wider strokes than this is a blot; what is higher than so many lines is not cut.
+_MAX_STROKE, _MAX_LINES = 0.35, 3.0
 # A cut crosses no more than so many widths of a stroke.
 _MAX_CROSSED_WIDTHS = 5.0
 # A sideways step costs this much of a pixel of strokes, so that paths are straight where they may.
@@ -37,6 +37,7 @@ _SIDEWAYS_COST = 0.05
 # as a fraction of the line's height, in both directions.
 _MAX_STUB_SIDE = 0.35
 
+Coordinates = npt.NDArray[np.intp]
 Labelled = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]
 
 
@@ -45,20 +46,19 @@ Labelled = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]
 Cut = npt.NDArray[np.intp]
 
 
-def slant(masks: Iterable[Mask]) -> float:
-    """How much digits lean to the right, in columns a row.
+def slant(components: Iterable[tuple[Coordinates, Coordinates]]) -> float:
+    """How much digits lean to the right, in columns a row, by the rows and columns of their pixels.
 
     Sheared back by it, their strokes stand upright, and the squares of the columns' sums are
     largest (Vinciarelli and Luettin, "A new normalization technique for cursive handwritten words",
     2001).
     """
     scores = np.zeros(len(_SLANTS))
-    for mask in masks:
-        rows, columns = np.nonzero(mask)
-        if not rows.size:
+    for all_rows, all_columns in components:
+        if not all_rows.size:
             continue
-        every = -(-rows.size // _MAX_PIXELS_FOR_SLANT)
-        rows, columns = rows[::every], columns[::every]
+        every = -(-all_rows.size // _MAX_PIXELS_FOR_SLANT)
+        rows, columns = all_rows[::every], all_columns[::every]
         for index, lean in enumerate(_SLANTS):
             upright = np.rint(columns + lean * rows).astype(np.intp)
             scores[index] += float(np.square(np.bincount(upright - upright.min())).sum())
@@ -68,7 +68,7 @@ def slant(masks: Iterable[Mask]) -> float:
 def candidate_cuts(mask: Mask, line_height: float, lean: float) -> list[Cut]:
     """The cuts of a component that cross the least, from left to right."""
     unit = max(float(mask.shape[0]), line_height)
-    if not mask.any():
+    if not mask.any() or unit > _MAX_LINES * line_height:
         return []
     upright, shifts = _upright(mask, lean)
     inner = np.flatnonzero(upright.any(axis=0))

@@ -5,7 +5,7 @@ for the recogniser alone, in MNIST's format, and for the network that judges cut
 the line, with the strokes of its neighbours.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -80,15 +80,20 @@ class LineImage:
         self.labels: npt.NDArray[np.int32] = _filled(labels, strokes)
         widths = stroke_widths(self._is_stroke)
         self._stroke_width = max(1.0, float(widths.mean())) if widths.size else 1.0
-        self.lean = slant(self._mask(member) for member in members)
+        self.lean = slant(self._pixels_by_label())
 
     def sampled(self, page: Integers) -> Integers:
         """The values of the line's pixels on an image as large as the page."""
         found: Integers = page[self._window][self._places]
         return found
 
-    def _mask(self, member: int) -> Mask:
-        return np.asarray((self.labels == member) & self._is_stroke, np.bool_)
+    def _pixels_by_label(self) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
+        """The rows and the columns of each component's strokes."""
+        rows, columns = np.nonzero((self.labels != 0) & self._is_stroke)
+        found = self.labels[rows, columns]
+        order = np.argsort(found, kind="stable")
+        ends = np.flatnonzero(np.diff(found[order])) + 1
+        yield from zip(np.split(rows[order], ends), np.split(columns[order], ends), strict=True)
 
     def cut(self, components: Components, atom: int, first: int) -> Pieces | None:
         """Cut a component wherever digits may meet; its pieces have labels from the first on."""

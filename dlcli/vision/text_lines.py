@@ -190,7 +190,9 @@ def _offset(line: list[int], chain: list[int], layout: _Layout, page_slope: floa
     near_line, near_chain = np.unravel_index(int(between.argmin()), between.shape)
     slope = page_slope
     if len(line) >= _MIN_FOR_SLOPE:
-        slope = float(np.clip(np.polyfit(x[line], y[line], 1)[0], -_MAX_SLOPE, _MAX_SLOPE))
+        across = x[line] - x[line].mean()
+        if spread := float(across @ across):  # by least squares, unless they stand in a column
+            slope = float(np.clip(across @ y[line] / spread, -_MAX_SLOPE, _MAX_SLOPE))
     # The neighbours on the line, so that one low digit does not move it.
     around = line[max(0, int(near_line) - 1) : int(near_line) + 2]
     where = x[chain[int(near_chain)]]

@@ -129,7 +129,8 @@ def test_two_rings_that_touch_can_be_cut_where_they_touch():
 def test_a_cut_leans_as_the_strokes_do():
     strokes = [[(60 + 40 * n, 20), (20 + 40 * n, 100)] for n in range(3)]
     mask = np.asarray(drawn((180, 120), *strokes)) < 128
-    assert slant([mask]) == pytest.approx(0.5, abs=0.11)
+    rows, columns = np.nonzero(mask)
+    assert slant([(rows, columns)]) == pytest.approx(0.5, abs=0.11)
 
 
 def test_what_is_too_narrow_is_not_cut():
@@ -168,3 +169,17 @@ def test_noise_on_blank_paper_leaves_out_no_colour():
 def test_a_blank_page_has_no_lines():
     blank = Image.new("RGB", (300, 200), (250, 250, 240))
     assert segment(blank).lines == []
+
+
+def test_what_is_higher_than_three_lines_is_no_digit_of_parts_and_is_not_cut():
+    """A strip of thousands of dots, said to be one line, took minutes."""
+    dots = np.random.default_rng(0).random((1000, 4)) < 0.25
+    picture = Image.fromarray(np.where(dots, 0, 255).astype(np.uint8))
+    page = segment(picture, 1)
+    (line,) = page.lines
+    assert len(line.members) > 50
+    assert all(span.height <= 3 or not span.parts for span in page.spans(line))
+    bar = np.ones((61, 90), np.bool_)
+    bar[:, 40:45] = bar[5:, ::9] = bar[5:, 1::9] = False
+    assert candidate_cuts(bar, 30, 0)
+    assert candidate_cuts(bar, 20, 0) == []
