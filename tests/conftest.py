@@ -66,6 +66,7 @@ LONGEST = (
     "test_documentation.py",
     "sweep/test_postgres.py",
     "cli/test_sweep.py",
+    "cli/test_sweep_interrupted.py",
     "browser/test_demo.py",
     "test_package.py",
     "lessons/test_shipped.py",

@@ -1,6 +1,7 @@
 """Fixtures for several files of tests of the command line."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,16 @@ from PIL import Image
 from dlcli.runs import checkpoint
 from tests.cli.datasets import write_folder
 from tests.cli.trainings import QUICK
+
+SEARCH = """
+dataset: {tiny}
+hidden_layers: {{choices: [[4], [8]]}}
+learning_rate: {{low: 0.01, high: 1, log: true}}
+batch_size: 16
+epochs: {epochs}
+validation_size: 20
+sweep: {{trials: 6}}
+"""
 
 
 @pytest.fixture
@@ -54,3 +65,15 @@ def cache(mirror, workdir):
     """A complete mnist in the cache, made without a request."""
     write_folder(workdir / "data" / "mnist", mirror.contents)
     return workdir / "data" / "mnist"
+
+
+@pytest.fixture
+def search(workdir, tiny):
+    """Write a search on 60 images: ``search(epochs=3)``."""
+
+    def write(epochs: int = 2, more: str = "") -> Path:
+        path = workdir / "mine.yaml"
+        path.write_text(SEARCH.format(tiny=tiny, epochs=epochs) + more)
+        return path
+
+    return write
