@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from dlcli.cli import data_audit, options
 from dlcli.cli.help import Group
-from dlcli.cli.loading import downloads, load_dataset, load_dataset_of_config
+from dlcli.cli.loading import downloads, load_dataset
 from dlcli.cli.output import (
     echo,
     message,
@@ -101,19 +101,22 @@ def fetch(names: tuple[str, ...], data_dir: Path) -> None:
 def status(names: tuple[str, ...], data_dir: Path, output_format: str) -> None:
     """Show which datasets are in the cache; on stderr, where that is, and why.
 
-    With DIR, a folder of IDX files or pictures, show instead how many classes and images it has,
-    and how many of its pictures cannot be used.
+    NAME shows one of them. With DIR, a folder of IDX files or pictures, show instead how many
+    classes and images it has, and how many of its pictures cannot be used.
 
     \b
     Examples:
       dlcli data status
+      dlcli data status mnist
       dlcli data status ./mine
       dlcli data status --format json | jq '.[] | select(.status == "absent")'
     """
-    from dlcli.data import cache
+    from dlcli.data import cache, datasets
 
     folders = [name for name in names if name not in DATASETS]
     if folders and len(folders) < len(names):
+        for folder in folders:
+            datasets.refuse_missing(folder)
         raise click.UsageError(
             f"{quoted(*folders)}: a folder beside names of datasets; ask for one kind at a time"
         )
@@ -370,7 +373,7 @@ def show(
         )
     refuse_wrong_ending(output, "PNG", ".png")
     refuse_to_overwrite(output, force=force)
-    dataset = load_dataset_of_config(config, data_dir)
+    dataset = load_dataset(config.dataset, data_dir, config.preparation).of_classes(config.classes)
     train, names = dataset.train, _names_of_rows(dataset)
     if augmented and config.augmentation is not None:
         rows = pictures.distorted_rows(train, config.augmentation, config.seed)

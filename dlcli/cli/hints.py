@@ -22,8 +22,13 @@ class _Call:
 
     @property
     def takes_settings(self) -> bool:
-        """Whether --config and --set can be given: the command has them; eval, with --folds."""
-        if self.command.name == "eval" and "--folds" not in self.words:
+        """Whether --config and --set can be given beside the other words."""
+        given = {word.partition("=")[0] for word in self.words}
+        trains_nothing = {
+            "eval": "--folds" not in given,
+            "audit": not given.isdisjoint({"-m", "--model"}),
+        }
+        if trains_nothing.get(self.command.name or ""):
             return False
         return any(parameter.name == "overrides" for parameter in self.command.params)
 

@@ -114,13 +114,16 @@ def say_default(path: str, note: str | None) -> None:
 
 
 def load_dataset(
-    source: "Source", data_dir: Path, preparation: "Preparation | None" = None
+    source: "Source",
+    data_dir: Path,
+    preparation: "Preparation | None" = None,
+    usual: "Preparation | None" = None,
 ) -> "Dataset":
     """Load a dataset; show its download and preparation, and what pictures cannot be used."""
     from dlcli.data import datasets
 
     with downloads(data_dir) as progress:
-        dataset = datasets.load(source, data_dir, progress, preparation)
+        dataset = datasets.load(source, data_dir, progress, preparation, usual)
     say_unusable(dataset)
     for note in dataset.notes:
         output.message(f"{dataset.name}: {note}")

@@ -127,12 +127,12 @@ def _search(
     from dlcli.sweep.results import REASON, Progress
 
     samplers.check_sampler(plan)
-    checksums = {
-        name: load_dataset(source, location.data_dir, plan.preparation)
-        .for_training(plan.classes)
-        .checksum
-        for name, source in plan.datasets.items()
-    }
+    checksums = {}
+    for name, source in plan.datasets.items():
+        dataset = load_dataset(source, location.data_dir, plan.preparation)
+        for classes in plan.classes:
+            dataset.for_training(classes)  # refuses those that are not there
+        checksums[name] = dataset.checksum
     stop = StopFlag(timeout)
     with stop.installed():
         study, first_worker = storage.create_study(plan, location, jobs, checksums)

@@ -88,6 +88,8 @@ def _read(path: Path) -> _Rows:
 
 def _add(rows: _Rows, line: bytes, where: str, *, is_first: bool) -> None:
     """Add the image on a line; the first line may be a header."""
+    if b"\0" in line:
+        raise DatasetError(f"{where}: not a text in UTF-8; save the file as UTF-8")
     if is_first:
         line = line.removeprefix(codecs.BOM_UTF8)
     label, *cells = line.strip().split(b",")
@@ -118,7 +120,7 @@ def _add(rows: _Rows, line: bytes, where: str, *, is_first: bool) -> None:
 def _are_titles(cells: list[bytes]) -> bool:
     """Whether the cells of a first line are no pixels: words, or pandas' numbers of its columns."""
     stripped = [cell.strip(b' "') for cell in cells]
-    if not any(cell.isdigit() for cell in stripped):
+    if b"label" in map(bytes.lower, stripped) or not any(map(bytes.isdigit, stripped)):
         return True
     return any(stripped == [b"%d" % (first + n) for n in range(IMAGE_SIZE)] for first in (0, 1))
 

@@ -194,6 +194,7 @@ def load(
     data_dir: Path | None = None,
     progress: "Progress | None" = None,
     preparation: Preparation | None = None,
+    usual: Preparation | None = None,
 ) -> Dataset:
     """Load a dataset, downloading the files that are not in the cache.
 
@@ -206,7 +207,10 @@ def load(
     progress
         Told of downloads, and of pictures that are prepared.
     preparation
-        How to prepare pictures; None for the way that suits their classes.
+        How to prepare pictures; for None, exported ones are taken as they are, and others
+        prepared in the ``usual`` way.
+    usual
+        By default the way that suits their classes.
 
     Raises
     ------
@@ -215,9 +219,9 @@ def load(
     """
     data_dir = data_dir or location.default().path
     if isinstance(source, str):
-        return _load_one(source, data_dir, progress, preparation)
+        return _load_one(source, data_dir, progress, preparation, usual)
     names = [part if isinstance(part, str) else part.name for part in source]
-    return mixture([_load_one(name, data_dir, progress, preparation) for name in names])
+    return mixture([_load_one(name, data_dir, progress, preparation, usual) for name in names])
 
 
 def exists(name: str) -> bool:
@@ -298,12 +302,16 @@ def _concatenated(examples: Sequence[Examples]) -> Examples:
 
 
 def _load_one(
-    name: str, data_dir: Path, progress: "Progress | None", preparation: Preparation | None
+    name: str,
+    data_dir: Path,
+    progress: "Progress | None",
+    preparation: Preparation | None,
+    usual: Preparation | None,
 ) -> Dataset:
     info = DATASETS.get(name)
     if info is None:
         folder = os.path.abspath(expand_home(name))  # noqa: PTH100 - links stay
-        return replace(_load_folder(name, data_dir, progress, preparation), folder=folder)
+        return replace(_load_folder(name, data_dir, progress, preparation, usual), folder=folder)
     if info.embedded is not None:
         paths = tuple(idx.find(info.embedded, file) for file in FILES)
         files = idx_folder.read(idx_folder.Found(info.embedded, "", paths))
@@ -316,7 +324,11 @@ def _load_one(
 
 
 def _load_folder(
-    name: str, data_dir: Path, progress: "Progress | None", preparation: Preparation | None
+    name: str,
+    data_dir: Path,
+    progress: "Progress | None",
+    preparation: Preparation | None,
+    usual: Preparation | None,
 ) -> Dataset:
     """A folder of IDX files or of pictures."""
     refuse_missing(name)
@@ -333,7 +345,7 @@ def _load_folder(
             f"{folder}: contains no {FILES[0]} (or {FILES[0]}.gz), and no pictures; "
             f"put those of each class into a folder of its name: {folder / 'CLASS'}"
         )
-    content = prepared.load(listing, data_dir, preparation, progress)
+    content = prepared.load(listing, data_dir, preparation, progress, usual)
     train, test = map(Examples, content.images, content.labels)
     return Dataset(
         name,

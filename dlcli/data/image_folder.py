@@ -174,8 +174,7 @@ def _classified(
         raise DatasetError(f"{folder}: holds no pictures")
     stems = [os.path.splitext(name)[0] for name in entries.pictures]  # noqa: PTH122 - faster
     matches = [_EXPORTED.fullmatch(stem) for stem in stems]
-    indices = [match[1] for match in matches if match is not None]
-    has_indices = len(set(indices)) == len(indices)  # else they may be classes, such as postcodes
+    has_indices = _have_indices(stems, matches)
     pictures = []
     for name, stem, match in zip(entries.pictures, stems, matches, strict=True):
         label, dash, _ = stem.partition("-")
@@ -187,7 +186,24 @@ def _classified(
                 "a folder named by its class"
             )
         pictures.append(Picture(folder / name, f"{prefix}{name}", label, split))
-    return pictures, has_indices and len(indices) == len(stems)
+    return pictures, has_indices and all(matches)
+
+
+def _have_indices(stems: Sequence[str], matches: Sequence[re.Match[str] | None]) -> bool:
+    """Whether names like 00042-7 are those of exports, and not of classes such as postcodes.
+
+    An export has each index once, and so have several of them together more indices than classes.
+    Pictures beside it are of some of its classes.
+    """
+    found = [match.groups() for match in matches if match is not None]
+    indices, labels = {index for index, _ in found}, {unquote(label) for _, label in found}
+    others = {
+        stem.partition("-")[0]
+        for stem, match in zip(stems, matches, strict=True)
+        if match is None and "-" in stem
+    }
+    is_export = len(indices) == len(found) or len(indices) > len(labels)
+    return is_export and (not others or not labels.isdisjoint(others))
 
 
 def _in_folders(folder: Path, prefix: str, split: Split, names: Sequence[str]) -> Iterator[Picture]:

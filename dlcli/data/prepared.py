@@ -95,8 +95,11 @@ def load(
     data_dir: Path,
     preparation: Preparation | None = None,
     progress: Progress | None = None,
+    usual: Preparation | None = None,
 ) -> PreparedFolder:
     """The prepared images of a folder, from the cache if they are there.
+
+    See :func:`dlcli.data.datasets.load`.
 
     Raises
     ------
@@ -106,11 +109,13 @@ def load(
     listing, unreadable = image_folder.with_digests(listing)
     # Another decoder may read what could not be read, as of HEIC files.
     decoders = f"{PIL.__version__} {find_spec('pillow_heif') is not None}"
-    key = image_folder.key(listing, unreadable, f"{_VERSION} {decoders} {preparation}")
+    usual = usual or ("digit" if are_digits(listing.class_names) else "plain")
+    way = preparation or f"usually {usual}"
+    key = image_folder.key(listing, unreadable, f"{_VERSION} {decoders} {way}")
     path = data_dir / FOLDER / f"{key}.npz"
     found = _read(path)
     if found is None:
-        found = _prepare(listing, unreadable, preparation, progress)
+        found = _prepare(listing, unreadable, preparation, usual, progress)
         try:
             _write(path, found)
         except OSError as error:
@@ -123,13 +128,14 @@ def _prepare(
     listing: Listing,
     unreadable: Sequence[Unusable],
     preparation: Preparation | None,
+    usual: Preparation,
     progress: Progress | None,
 ) -> PreparedFolder:
     names, pictures = listing.class_names, list(listing.pictures)
     if not listing.has_test:
         pictures = image_folder.with_test_split(pictures)
-    chosen = preparation or ("digit" if are_digits(names) else "plain")
-    as_they_are = listing.is_exported and preparation != "plain" and _are_images(pictures)
+    chosen = preparation or usual
+    as_they_are = listing.is_exported and preparation is None and _are_images(pictures)
     prepare = _preparation(chosen, names, as_they_are=as_they_are)
     images: dict[str, list[Pixels]] = {"train": [], "test": []}
     labels: dict[str, list[int]] = {"train": [], "test": []}

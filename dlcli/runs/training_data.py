@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, get_args
 
-from dlcli.data import datasets, idx_folder
+from dlcli.data import datasets
 from dlcli.data.datasets import Dataset, Source
 from dlcli.data.registry import DATASETS
 from dlcli.errors import DatasetError
@@ -19,7 +19,13 @@ from dlcli.vision import Preparation
 class Load(Protocol):
     """Loads a dataset by its name or folder, or a mixture; see :func:`dlcli.data.datasets.load`."""
 
-    def __call__(self, source: Source, *, preparation: Preparation | None) -> Dataset:
+    def __call__(
+        self,
+        source: Source,
+        *,
+        preparation: Preparation | None,
+        usual: Preparation | None = None,
+    ) -> Dataset:
         """Load it, with pictures prepared in one way."""
 
 
@@ -75,7 +81,7 @@ def _option_of_part(
         return ""
     from dlcli.config.messages import written
 
-    places = [identity.folder or identity.name for identity in identities]
+    places = [next(iter(_places(identity)), identity.name) for identity in identities]
     places[number] = "FOLDER"
     parts = [
         place if isinstance(part, str) else {"name": place, "weight": part.weight}
@@ -141,20 +147,21 @@ def load_named(name: str, models: Sequence[Model], load: Load) -> Dataset:
         It cannot be read, or has other classes than a model; or its pictures would have to be
         prepared for one model in another way than for the next.
     """
-    ways = {model.metadata.preprocessing: str(model.path) for model in models}
-    if len(ways) > 1 and _holds_pictures(name):
-        listed = ", ".join(f"{path}: {way}" for way, path in ways.items())
-        raise DatasetError(
-            f"{name}: the models want its pictures prepared in different ways ({listed}); "
-            "score them one by one"
-        )
-    (way, *_) = ways
-    return _for_models(load(name, preparation=None if way == "none" else way), models)
+    first, *others = dict.fromkeys((preparation_of(each), _usual_of(each)) for each in models)
+    dataset = load(name, preparation=first[0], usual=first[1])
+    for preparation, usual in others:
+        if load(name, preparation=preparation, usual=usual).checksum != dataset.checksum:
+            raise DatasetError(
+                f"{name}: the models want its pictures prepared in different ways; "
+                "score them one by one"
+            )
+    return _for_models(dataset, models)
 
 
-def _holds_pictures(name: str) -> bool:
-    """Whether a dataset's images are made of pictures: it is a folder without IDX files."""
-    return name not in DATASETS and idx_folder.find(Path(expand_home(name))) is None
+def _usual_of(model: Model) -> Preparation | None:
+    """How the pictures of a model are prepared."""
+    way = model.metadata.preprocessing
+    return None if way == "none" else way
 
 
 def _for_models(dataset: Dataset, models: Sequence[Model]) -> Dataset:

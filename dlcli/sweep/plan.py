@@ -94,9 +94,12 @@ class Plan:
         return resolve(self.fixed, self.space).preparation
 
     @property
-    def classes(self) -> tuple[int | str, ...] | None:
-        """The classes of every trial; None if they are all, or searched."""
-        return resolve(self.fixed, self.space).classes
+    def classes(self) -> list[Sequence[object] | None]:
+        """All that the classes of a trial may be; None stands for all that there are."""
+        space = self.space.get("classes")
+        if isinstance(space, Choices):
+            return list(map(plain, space.values))
+        return [resolve(self.fixed, self.space).classes]
 
     @property
     def trials(self) -> int:

@@ -105,7 +105,8 @@ def address(storage: str | None, runs_dir: Path) -> str:
             f"--storage {_PASSWORD.sub(':***@', storage)}: expected "
             "postgresql://USER:PASSWORD@HOST/DATABASE or sqlite:///FILE"
         ) from None
-    if url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}:
+    in_memory = ":memory:" in (url.database or ":memory:") or url.query.get("mode") == "memory"
+    if url.get_backend_name() == "sqlite" and in_memory:
         raise ConfigError(
             f"--storage {storage}: a database in memory cannot be shared by workers; name a file: "
             "sqlite:///FILE"

@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from platformdirs import user_cache_path
@@ -127,9 +128,11 @@ def test_status_of_one_dataset_downloads_nothing(mirror, dlcli):
     rows = [line.split() for line in result.stdout.splitlines()]
     assert rows[1:] == [["mnist", "absent", "data/mnist"], ["sample", "embedded"]]
     assert mirror.requested() == []
+    Path("mine").mkdir()
     mixed = dlcli("data", "status", "mnist", "./mine")
     assert (mixed.code, mixed.stdout) == (2, "")
     assert "./mine: a folder beside names of datasets" in mixed.stderr
+    assert "mnits: no such folder" in dlcli("data", "status", "mnist", "mnits").stderr
 
 
 def test_status_says_where_the_cache_is_and_why(dlcli, workdir, monkeypatch):

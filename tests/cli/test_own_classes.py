@@ -394,4 +394,9 @@ def test_other_pictures_are_prepared_for_scores_as_those_of_the_training_were(dl
     assert loaded == ways
     both = dlcli("eval", "runs/as-digits", "runs/plain", "--dataset", "./letters")
     assert both.code == 3
-    assert "the models want its pictures prepared in different ways (runs/" in both.stderr
+    assert "./letters: the models want its pictures prepared in different ways" in both.stderr
+    # Images that are the same for both are no reason, nor are they prepared once more.
+    for names in (["runs/as-digits", "runs/plain"], ["runs/plain"]):
+        own = json_of(dlcli("eval", *names, "--format", "json"))
+        exported = json_of(dlcli("eval", *names, "--dataset", "./png", "--format", "json"))
+        assert exported["loss"] == own["loss"]

@@ -141,6 +141,10 @@ def test_a_search_is_named_after_its_file_whatever_that_is_called(
             ["--config", "sweep", "--set", "dataset=sample", "--set", "classes=[1, x]"],
             "classes: sample has no class 'x'",
         ),
+        (
+            ["-c", "sweep", "-s", "dataset=sample", "-s", "classes={choices: [[1, 2], [1, y]]}"],
+            "classes: sample has no class 'y'",
+        ),
         (["--config", "sweep", "--timeout", "soon"], "'soon' is not a duration such as 90, 90s"),
         (["--config", "sweep", "--timeout", "0"], "is not a duration"),
         (["--config", "sweep", "--jobs", "0"], "--jobs"),

@@ -118,6 +118,8 @@ def test_a_full_folder_is_kept_without_force(dlcli, kaggle, workdir):
         ([HEADER], "a.csv: holds no images"),
         ([line(1, pixels=783)], "line 1: 784 columns, expected a label and 784 pixels; Kaggle's"),
         ([line(1), line(2, pixels=9)], "line 2: 10 columns, expected a label and 784 pixels"),
+        ([",".join([*map(str, range(784)), "label"])], "line 1: the label must be the first"),
+        (["\0,\0"], "line 1: not a text in UTF-8; save the file as UTF-8"),
         ([f"0,{line(1)}"], "line 1: 786 columns, expected a label and 784 pixels; pandas writes"),
         ([line(1), line(2, 256)], "line 2: pixel 0 is '256', expected 0 to 255"),
         ([line(1), line(2, -1)], "line 2: pixel 0 is '-1', expected 0 to 255"),

@@ -331,31 +331,37 @@ def test_exported_pictures_may_stand_beside_others(workdir, cache, sample):
     assert (listing.class_names, listing.is_exported) == (("7",), True)
 
 
-def test_classes_may_be_numbers_of_five_digits(workdir):
+@pytest.mark.parametrize(
+    ("names", "classes"),
+    [
+        ("90210-a 90210-b 10001-a", "10001 90210"),
+        ("1234-1 1234-2 5678-1 5678-2 10115-1", "1234 5678 10115"),
+        ("00000-7 00000-3 00001-7 00002-3 00002-7", "3 7"),  # two exports in one folder
+        ("00000-7 00001-3 7-mine", "3 7"),
+    ],
+)
+def test_numbers_of_five_digits_are_indices_of_exports_or_classes(workdir, names, classes):
     folder = workdir / "mine"
     folder.mkdir()
-    for name in ("90210-a.png", "90210-b.png", "10001-a.png"):
-        letter("A", 1).save(folder / name)
+    for name in names.split():
+        letter("A", 1).save(folder / f"{name}.png")
     listing = image_folder.list_pictures(folder)
     assert listing is not None
-    assert listing.class_names == ("10001", "90210")
+    assert listing.class_names == tuple(classes.split())
 
 
-def test_exported_pictures_are_prepared_again_only_by_their_box(workdir, cache, sample):
+def test_exported_pictures_are_prepared_again_only_if_the_config_says_how(workdir, cache, sample):
     from dlcli.data import pictures
 
     images = np.roll(sample.train.images[:40].reshape(-1, 28, 28), 3, axis=2).reshape(-1, 784)
     for split in ("train", "test"):
         moved = Examples(images, sample.train.labels[:40])
         pictures.export(moved, sample.class_names, workdir / "out" / split, None)
-    found = {way: load("out", cache, preparation=way) for way in (None, "digit", "plain")}
-    assert {way: each.preprocessing for way, each in found.items()} == {
-        None: "digit",
-        "digit": "digit",
-        "plain": "plain",
-    }
-    is_same = [np.array_equal(each.train.images, images) for each in found.values()]
-    assert is_same == [True, True, False]
+    found = [load("out", cache, preparation=way) for way in (None, "digit", "plain")]
+    found.append(datasets.load("out", cache, usual="plain"))
+    assert [each.preprocessing for each in found] == ["digit", "digit", "plain", "digit"]
+    is_same = [np.array_equal(each.train.images, images) for each in found]
+    assert is_same == [True, False, False, True]
 
 
 def test_the_reason_why_a_class_cannot_be_trained_on_is_one_of_its_training_pictures(

@@ -294,8 +294,11 @@ def test_other_data_is_refused(tmp_path, dataset):
     resumption = resume.Resumption(resume.read(run.path), CONFIG)
     sums = rf"checksum 0123456789ab\.\.\., then {dataset.checksum[:12]}\.\.\."
     with pytest.raises(ConfigError, match=rf"was trained on other data .* \({sums}\)"):
-        resumption.load_dataset(lambda _, preparation: other)
-    assert resumption.load_dataset(lambda _, preparation: dataset).checksum == dataset.checksum
+        resumption.load_dataset(lambda _, preparation, usual=None: other)
+    assert (
+        resumption.load_dataset(lambda _, preparation, usual=None: dataset).checksum
+        == dataset.checksum
+    )
 
 
 def test_a_finished_run_is_not_locked_and_a_changed_one_is(tmp_path, dataset):

@@ -38,7 +38,15 @@ def test_addresses():
         address("postgresql://a:secret@host:no/db", Path())
 
 
-@pytest.mark.parametrize("storage", ["sqlite://", "sqlite:///:memory:"])
+@pytest.mark.parametrize(
+    "storage",
+    [
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:///file::memory:?uri=true",
+        "sqlite:///file:x?mode=memory&uri=true",
+    ],
+)
 def test_a_database_in_memory_is_refused(storage):
     with pytest.raises(ConfigError, match="a database in memory cannot be shared by workers; name"):
         address(storage, Path())
