@@ -61,7 +61,7 @@ def normalised_network() -> Network:
 def rewrite(path: Path, change: Callable[[Arrays], Arrays]) -> None:
     with np.load(path) as arrays:
         changed = change(dict(arrays))
-    np.savez(path, allow_pickle=True, **changed)
+    np.savez(path, **changed)  # type: ignore[arg-type]  # as in dlcli/runs/checkpoint.py
 
 
 def replaced(name: str, change: Callable[[np.ndarray], Any]) -> Callable[[Arrays], Arrays]:

@@ -121,11 +121,8 @@ def arrays(**changes: Any) -> bytes:
         "confusion": np.zeros((2, 10, 10), np.int32),
     }
     file = io.BytesIO()
-    np.savez(
-        file,
-        allow_pickle=True,
-        **{name: x for name, x in (usual | changes).items() if x is not None},
-    )
+    arrays = {name: x for name, x in (usual | changes).items() if x is not None}
+    np.savez(file, **arrays)
     return file.getvalue()
 
 
