@@ -39,7 +39,7 @@ FOLDER = ".prepared"
 """The folder inside the dataset cache; hidden, for ``./data`` may be a dataset itself."""
 
 # To be raised when the preparation changes, so that what older versions prepared is not used.
-_VERSION = 2
+_VERSION = 1
 _SHOWN_EVERY = 16  # pictures from one report of the progress to the next
 # Pictures whose files are larger, as the first ones tell, are prepared in threads.
 _MIN_BYTES_FOR_THREADS, _SAMPLED = 20_000, 100

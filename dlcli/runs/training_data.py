@@ -77,7 +77,7 @@ def _option_of_part(
     source: Source | None, identities: Sequence[DatasetIdentity], number: int
 ) -> str:
     """How to name another folder for a part of a mixture; empty where no option takes mixtures."""
-    if source is None or isinstance(source, str):
+    if source is None or isinstance(source, str) or len(source) != len(identities):
         return ""
     from dlcli.config.messages import written
 
