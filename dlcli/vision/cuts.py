@@ -26,8 +26,14 @@ _MAX_PIXELS_FOR_SLANT = 3_000
 # Two cuts of a reach are at least so far apart, in the mean over the rows, and any two so far.
 _MIN_DISTANCE = 0.06
 _MIN_DIFFERENCE = 0.025
-# What has wider strokes than this is a blot; what is higher than so many lines is not cut.
-_MAX_STROKE, _MAX_LINES = 0.35, 3.0
+# What has wider strokes than this is a blot.
+_MAX_STROKE = 0.35
+MAX_LINES = 3.0
+"""What is higher than so many lines is neither cut nor a digit of several parts.
+
+Without a limit, a strip of dots that is said to be one line takes minutes. With this one, the pages
+of ``make numbers`` are read as before.
+"""
 # A cut crosses no more than so many widths of a stroke.
 _MAX_CROSSED_WIDTHS = 5.0
 # A sideways step costs this much of a pixel of strokes, so that paths are straight where they may.
@@ -68,7 +74,7 @@ def slant(components: Iterable[tuple[Coordinates, Coordinates]]) -> float:
 def candidate_cuts(mask: Mask, line_height: float, lean: float) -> list[Cut]:
     """The cuts of a component that cross the least, from left to right."""
     unit = max(float(mask.shape[0]), line_height)
-    if not mask.any() or unit > _MAX_LINES * line_height:
+    if not mask.any() or unit > MAX_LINES * line_height:
         return []
     upright, shifts = _upright(mask, lean)
     inner = np.flatnonzero(upright.any(axis=0))

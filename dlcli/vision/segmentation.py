@@ -18,6 +18,7 @@ from PIL import Image
 from dlcli.nn.types import Pixels
 from dlcli.vision.candidate import Box
 from dlcli.vision.components import Components, connected_components, strokes_of
+from dlcli.vision.cuts import MAX_LINES
 from dlcli.vision.line_image import LineImage, Pieces
 from dlcli.vision.normalization import normalize_digit
 from dlcli.vision.page_foreground import WINDOW, page_channels, page_foreground
@@ -28,8 +29,8 @@ from dlcli.vision.text_lines import TextLine, find_lines
 _MIN_SIDE_FOR_PRINT_PX = 100
 # A digit of several parts is at most so many times as wide as its line is high, once upright.
 _MAX_WIDTH = 1.2
-# A digit is at least so high, and one of several parts at most, as a fraction of its line's digits.
-_MIN_HEIGHT, _MAX_HEIGHT = 0.4, 3.0
+# A digit is at least so high, as a fraction of its line's digits.
+_MIN_HEIGHT = 0.4
 # Atoms of one digit are no farther apart, as a fraction of the line's height.
 _MAX_GAP_IN_DIGIT = 0.35
 # Two strokes farther apart than this, each nearly as high as the line, are two digits.
@@ -168,7 +169,7 @@ class Page:
             for end in range(start + 1, len(line.boundaries)):
                 span = self.span(line, start, end, tuple(parts))
                 if span is not None:
-                    is_large = span.width > _MAX_WIDTH or span.height > _MAX_HEIGHT
+                    is_large = span.width > _MAX_WIDTH or span.height > MAX_LINES
                     if is_large and (parts or span.is_cut):
                         break
                     if span.height >= _MIN_HEIGHT:

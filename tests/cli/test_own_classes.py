@@ -384,14 +384,11 @@ def test_other_pictures_are_prepared_for_scores_as_those_of_the_training_were(dl
     assert dlcli(*export).code == 0
     assert dlcli("train", "-q", "-s", "dataset=./png", *LEARN, "--name", "as-digits").code == 0
     assert dlcli("train", "-q", "-s", "dataset=./letters", *LEARN, "--name", "plain").code == 0
-    models = [lookup.load_named(f"runs/{name}") for name in ("as-digits", "plain")]
-    ways = [model.metadata.preprocessing for model in models]
-    assert ways == ["digit", "plain"]
-    loaded = [
-        training_data.load_named("./letters", [model], datasets.load).preprocessing
-        for model in models
-    ]
-    assert loaded == ways
+    for name, way in {"as-digits": "digit", "plain": "plain"}.items():
+        model = lookup.load_named(f"runs/{name}")
+        assert model.metadata.preprocessing == way
+        loaded = training_data.load_named("./letters", [model], datasets.load)
+        assert loaded.preprocessing == way
     both = dlcli("eval", "runs/as-digits", "runs/plain", "--dataset", "./letters")
     assert both.code == 3
     assert "./letters: the models want its pictures prepared in different ways" in both.stderr
