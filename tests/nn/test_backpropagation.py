@@ -58,6 +58,12 @@ def test_loss_and_gradient_of_a_network_agree_with_pytorch(record, dtype, tolera
     )
 
 
+def test_pytorch_values_are_recorded_for_every_activation():
+    recorded = [record["activations"] for record in ORACLE["gradients"]]
+    missing = [name for name in ACTIVATIONS if [name, name] not in recorded]
+    assert not missing, "make oracle records them"
+
+
 def test_logits_are_those_of_the_network():
     backpropagation = make()
     targets = one_hot(LABELS, 3, np.float64)
