@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.contenders import TITLES, accuracy
 from benchmarks.verdicts import Verdict, at_least, at_most
 from dlcli.config import files as config_files
-from dlcli.data.datasets import Dataset
+from dlcli.data.examples import Dataset
 from dlcli.runs import checkpoint
 
 DLCLI = str(Path(sys.executable).with_name("dlcli"))

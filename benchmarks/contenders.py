@@ -19,7 +19,7 @@ from threadpoolctl import ThreadpoolController, threadpool_info
 from benchmarks.cases import MOMENTUM, Case
 from dlcli.config import files as config_files
 from dlcli.config.schema import to_builtins
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.training.builders import make_network
 from dlcli.training.loop import fit
 from dlcli.training.state import initial_state

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from dlcli.cli import options
 from dlcli.config.schema import Config, to_builtins
 from dlcli.data import datasets
-from dlcli.data.datasets import Dataset
+from dlcli.data.examples import Dataset
 from dlcli.data.splits import split_validation
 from dlcli.export.onnx_format import to_onnx
 from dlcli.export.safetensors_format import modules, to_safetensors

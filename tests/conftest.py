@@ -21,7 +21,7 @@ from hypothesis import settings
 
 from dlcli.cli.main import run
 from dlcli.data import datasets, download, idx, registry
-from dlcli.data.datasets import Dataset
+from dlcli.data.examples import Dataset
 from dlcli.nn.network import Network
 from dlcli.runs import checkpoint
 from dlcli.runs.metadata import Metadata

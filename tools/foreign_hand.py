@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.vision.preview import write_image
 from tools import characters, handwriting
 from tools.alphabets import Alphabet

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.nn.dimensions import IMAGE_SIDE
 from dlcli.nn.types import Pixels
 from dlcli.vision.mnist_format import bounding_box

@@ -16,7 +16,7 @@ import numpy as np
 from dlcli.config import files as config_files
 from dlcli.config.schema import Config
 from dlcli.data import datasets, location
-from dlcli.data.datasets import Dataset, Examples
+from dlcli.data.examples import Dataset, Examples
 from dlcli.evaluation import label_issues
 from dlcli.evaluation.cross_validation import cross_validate
 from dlcli.nn.types import Labels

@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 from dlcli.cli import options
 from dlcli.data import datasets
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.errors import DlcliError, ImageError
 from dlcli.evaluation.metrics import expected_calibration_error
 from dlcli.inference.predictor import predict

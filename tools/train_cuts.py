@@ -31,7 +31,7 @@ from dlcli.config.augmentation import Augmentation
 from dlcli.config.schema import Config
 from dlcli.data import location
 from dlcli.data.augmentation import Distortions
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.nn.dimensions import IMAGE_SIZE
 from dlcli.nn.network import Network
 from dlcli.nn.random import random_stream

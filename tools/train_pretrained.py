@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from dlcli.config.schema import Config
 from dlcli.data import datasets, location
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.data.splits import split_validation
 from dlcli.nn.dimensions import IMAGE_SIDE
 from dlcli.runs import directory, lookup

@@ -27,7 +27,7 @@ from tqdm import tqdm
 from dlcli.config.augmentation import Augmentation
 from dlcli.config.schema import Config
 from dlcli.data import datasets, location
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.files import atomic_write
 from dlcli.nn.network import Network
 from dlcli.nn.types import Labels, Pixels

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from dlcli.data import datasets
 from dlcli.data.cache import status
-from dlcli.data.datasets import Dataset, Examples
+from dlcli.data.examples import Dataset, Examples
 from dlcli.data.location import default
 from dlcli.nn.dimensions import IMAGE_SIDE
 from dlcli.nn.types import Pixels

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from dlcli.config.schema import Config
-    from dlcli.data.datasets import Dataset
+    from dlcli.data.examples import Dataset
     from dlcli.evaluation.cross_validation import Fold
     from dlcli.training.threads import Threads
 

@@ -28,7 +28,7 @@ from dlcli.errors import ConfigError, DatasetError
 from dlcli.files import quoted
 
 if TYPE_CHECKING:
-    from dlcli.data.datasets import Dataset
+    from dlcli.data.examples import Dataset
 
 _MAX_NAMES = 200  # characters of all names of classes on a line
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dlcli.config.schema import Config
-    from dlcli.data.datasets import Dataset, Examples
+    from dlcli.data.examples import Dataset, Examples
     from dlcli.evaluation.label_issues import LabelIssue, LabelIssues
     from dlcli.training.threads import Threads
 

@@ -31,7 +31,7 @@ _TRIAL_IMAGES = 128  # to find out with how many threads the network is fastest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dlcli.data.datasets import Examples
+    from dlcli.data.examples import Examples
     from dlcli.evaluation.evaluate import Evaluation, TtaScores
     from dlcli.runs.checkpoint import Model
 

@@ -16,7 +16,8 @@ from dlcli.files import quoted
 
 if TYPE_CHECKING:
     from dlcli.config.schema import Config
-    from dlcli.data.datasets import Dataset, Source
+    from dlcli.data.datasets import Source
+    from dlcli.data.examples import Dataset
     from dlcli.runs.checkpoint import Model
     from dlcli.runs.lookup import DefaultModel
     from dlcli.training.threads import Threads

@@ -25,7 +25,7 @@ from dlcli.files import quoted
 
 if TYPE_CHECKING:
     from dlcli.config.schema import Config
-    from dlcli.data.datasets import Dataset, Examples
+    from dlcli.data.examples import Dataset, Examples
     from dlcli.runs.resume import Resumption
     from dlcli.runs.run import Run
     from dlcli.runs.summary import Summary

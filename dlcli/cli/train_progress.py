@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
     from dlcli.config.schema import Config
-    from dlcli.data.datasets import Dataset, Examples
+    from dlcli.data.examples import Dataset, Examples
     from dlcli.runs.initial_model import InitialModel
     from dlcli.runs.run import Run
     from dlcli.runs.summary import Summary

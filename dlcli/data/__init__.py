@@ -11,7 +11,8 @@
 - ``connection``    why a request failed: the server, the proxy, the certificates
 - ``cache``         downloaded datasets on the disk: fetch, import, verify, repair
 - ``location``      where that is, if nobody says so
-- ``datasets``      a dataset in memory, or a mixture of several: ``load``
+- ``examples``      labelled images in memory, datasets of them, mixtures
+- ``datasets``      loads them by name, from a folder, or several as a mixture: ``load``
 - ``disputed``      images of MNIST whose labels people dispute
 - ``writers``       who wrote each training image, where a file says so
 - ``splits``        training and validation examples

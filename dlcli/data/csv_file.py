@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dlcli.data import classes, idx
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.data.image_folder import TEST_FRACTION
 from dlcli.data.registry import FILES
 from dlcli.errors import DatasetError

@@ -7,7 +7,7 @@ Mueller, "Pervasive label errors in test sets destabilize machine learning bench
 
 from typing import Literal
 
-from dlcli.data.datasets import Dataset
+from dlcli.data.examples import Dataset
 
 Dispute = Literal["another", "none"]
 """People agree on another label, or on none."""

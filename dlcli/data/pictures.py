@@ -7,7 +7,7 @@ import numpy as np
 
 from dlcli.data.augmentation import Distortions, Ranges
 from dlcli.data.classes import DIGITS, NAMES_FILE
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.data.image_folder import exported_name
 from dlcli.errors import DatasetError
 from dlcli.files import atomic_write

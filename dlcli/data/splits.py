@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.data.writers import FILE
 from dlcli.errors import ConfigError
 from dlcli.nn.random import random_stream

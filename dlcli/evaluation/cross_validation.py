@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlcli.config.schema import Config, to_builtins
-from dlcli.data.datasets import Dataset, Examples
+from dlcli.data.examples import Dataset, Examples
 from dlcli.data.splits import stratified_folds
 from dlcli.errors import ConfigError
 from dlcli.evaluation.evaluate import Evaluation, evaluate

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from dlcli.data.classes import are_digits
-from dlcli.data.datasets import Dataset, Examples
 from dlcli.data.disputed import Dispute, disputes
+from dlcli.data.examples import Dataset, Examples
 from dlcli.errors import DatasetError
 from dlcli.evaluation import metrics
 from dlcli.evaluation.metrics import ClassScores, Rejection

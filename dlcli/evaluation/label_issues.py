@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlcli.data.classes import MIN_CLASSES
-from dlcli.data.datasets import Dataset, Examples
+from dlcli.data.examples import Dataset, Examples
 from dlcli.errors import DatasetError
 from dlcli.evaluation.cross_validation import Fold
 from dlcli.nn.types import Array, Labels

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from dlcli.data.datasets import Dataset
+from dlcli.data.examples import Dataset
 from dlcli.lessons.by_hand_figures import FIGURES
 from dlcli.nn.backpropagation import Backpropagation
 from dlcli.nn.network import Network

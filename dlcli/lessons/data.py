@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlcli.config.schema import Config
-from dlcli.data.datasets import Dataset, Examples
+from dlcli.data.examples import Dataset, Examples
 from dlcli.lessons.schema import Hand
 from dlcli.nn.dimensions import IMAGE_SIDE
 from dlcli.training.builders import make_splits

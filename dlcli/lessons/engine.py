@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from dlcli.data.datasets import Dataset, Source
+from dlcli.data.datasets import Source
+from dlcli.data.examples import Dataset
 from dlcli.errors import ConfigError
 from dlcli.lessons import formulas, measures, texts
 from dlcli.lessons.data import select

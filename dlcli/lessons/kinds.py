@@ -10,7 +10,7 @@ from dlcli.lessons.by_hand_figures import FIGURES as BACKPROPAGATION
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from dlcli.data.datasets import Dataset
+    from dlcli.data.examples import Dataset
 
 
 @dataclass(frozen=True)

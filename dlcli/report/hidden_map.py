@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.nn.network import Network
 from dlcli.nn.types import Array
 from dlcli.report import thumbnails

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlcli.config.schema import Config
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.evaluation import evaluate
 from dlcli.evaluation.evaluate import Evaluation
 from dlcli.runs import directory, film, metrics_log

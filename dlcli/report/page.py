@@ -6,7 +6,7 @@ from typing import Any
 
 from dlcli.config.schema import to_yaml
 from dlcli.data.classes import are_digits
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.evaluation import metrics
 from dlcli.evaluation.compare import compare
 from dlcli.nn.schedules import SCHEDULES

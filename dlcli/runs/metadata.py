@@ -28,7 +28,7 @@ from dlcli.vision import Preprocessing
 
 if TYPE_CHECKING:
     from dlcli.config.schema import Config
-    from dlcli.data.datasets import Dataset
+    from dlcli.data.examples import Dataset
     from dlcli.training.epoch_metrics import EpochRecord
     from dlcli.training.state import TrainingState
 

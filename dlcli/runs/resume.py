@@ -11,7 +11,7 @@ import msgspec
 from dlcli.config import files as config_files
 from dlcli.config.messages import listed
 from dlcli.config.schema import Config, differences
-from dlcli.data.datasets import Dataset
+from dlcli.data.examples import Dataset
 from dlcli.errors import CheckpointError, ConfigError, DivergenceError
 from dlcli.files import quoted
 from dlcli.nn.optimizers import Optimizer

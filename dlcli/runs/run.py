@@ -11,7 +11,7 @@ import numpy as np
 
 from dlcli import __version__
 from dlcli.config.schema import Config, to_builtins, to_yaml
-from dlcli.data.datasets import Dataset, Examples
+from dlcli.data.examples import Dataset, Examples
 from dlcli.errors import DivergenceError
 from dlcli.files import atomic_write, flush_folder
 from dlcli.nn.network import Network

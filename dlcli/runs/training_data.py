@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Protocol, get_args
 
 from dlcli.data import datasets
-from dlcli.data.datasets import Dataset, Source
+from dlcli.data.datasets import Source
+from dlcli.data.examples import Dataset, mixture
 from dlcli.data.registry import DATASETS
 from dlcli.errors import DatasetError
 from dlcli.files import expand_home, quoted
@@ -51,7 +52,7 @@ def find(
             _find_one(part, load, preparation, _option_of_part(source, identity.parts, number))
             for number, part in enumerate(identity.parts)
         ]
-        return datasets.mixture(found)
+        return mixture(found)
     option = "--dataset FOLDER" if source is None else "--set dataset=FOLDER"
     return _find_one(identity, load, preparation, option)
 

@@ -11,7 +11,7 @@ from dlcli.nn.types import Labels, Pixels
 from dlcli.runs.metadata import Centring, Polarity, TrainingImages
 
 if TYPE_CHECKING:
-    from dlcli.data.datasets import Dataset, Examples
+    from dlcli.data.examples import Dataset, Examples
     from dlcli.vision.candidate import FloatImage, Mask
 
 _MOST = 1 / 2

@@ -7,7 +7,7 @@ import numpy as np
 
 from dlcli.config.schema import Config
 from dlcli.data.augmentation import Distortions
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.nn.dimensions import MIN_NORMALISED
 from dlcli.nn.kernels import Pass
 from dlcli.nn.losses import one_hot, smooth

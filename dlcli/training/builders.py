@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from dlcli.config.schema import Config
 from dlcli.data.classes import DIGITS
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.data.splits import split_validation, split_writers, stratified_subset
 from dlcli.errors import ConfigError
 from dlcli.nn import gradcheck

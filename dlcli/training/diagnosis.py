@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from dlcli.config.schema import Config
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.errors import DivergenceError
 from dlcli.nn.activations import ACTIVATIONS
 from dlcli.training.measurements import (

@@ -13,7 +13,7 @@ from itertools import count
 import numpy as np
 
 from dlcli.config.schema import Config
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.errors import ConfigError
 from dlcli.nn.losses import LOSSES
 from dlcli.nn.optimizers import OPTIMIZERS

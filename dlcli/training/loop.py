@@ -12,7 +12,7 @@ import numpy as np
 
 from dlcli.config.schema import Config
 from dlcli.data.classes import numbered
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.errors import DivergenceError
 from dlcli.nn import compilation
 from dlcli.nn.confusion import confusion_matrix

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from dlcli.config.schema import Config
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.nn import neuron_health
 from dlcli.nn.backpropagation import Backpropagation
 from dlcli.nn.losses import one_hot

@@ -11,7 +11,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import create_trial
 from playwright.sync_api import expect
 
-from dlcli.data.datasets import Dataset
+from dlcli.data.examples import Dataset
 from dlcli.report import models
 from dlcli.report import page as pages
 from dlcli.report.models import EvaluatedModel

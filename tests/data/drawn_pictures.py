@@ -6,7 +6,7 @@ import matplotlib as mpl
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 
 LETTERS = "ABCDEFGHIJ"
 _FONTS = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSerif", "DejaVuSansMono")

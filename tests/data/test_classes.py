@@ -7,7 +7,7 @@ import pytest
 
 from dlcli.data import classes, datasets, idx, registry
 from dlcli.data.classes import DIGITS
-from dlcli.data.datasets import Dataset, Examples
+from dlcli.data.examples import Dataset, Examples
 from dlcli.errors import ConfigError, DatasetError
 
 

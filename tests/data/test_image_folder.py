@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from dlcli.data import datasets, idx, image_folder, prepared, registry
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.errors import DatasetError
 from tests.data.drawn_pictures import letter, write_digits, write_letters
 

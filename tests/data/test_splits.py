@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.data.splits import split_validation, stratified_folds, stratified_subset
 from dlcli.errors import ConfigError
 

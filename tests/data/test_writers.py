@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlcli.data import datasets, writers
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.data.splits import split_writers
 from dlcli.errors import ConfigError, DatasetError
 from tests.data.extended_labels import extended_labels

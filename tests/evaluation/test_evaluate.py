@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.data.splits import split_validation
 from dlcli.errors import CheckpointError, DatasetError
 from dlcli.evaluation import evaluate

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.nn.network import Network
 from dlcli.report import hidden_map
 

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.evaluation.compare import compare
 from dlcli.nn.network import Network
 from dlcli.report import errors, models, page

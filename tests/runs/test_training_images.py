@@ -7,7 +7,7 @@ import pytest
 
 from dlcli.data import datasets
 from dlcli.data.classes import DIGITS
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.runs import lookup, training_images
 from dlcli.runs.metadata import TrainingImages
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.vision import rejection
 from tools.train_cuts import CONFIG, examples, with_copies
 from tools.writers import Writers

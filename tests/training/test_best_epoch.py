@@ -1,6 +1,6 @@
 """Which epoch of a training is the best."""
 
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.nn.temperature import fit_temperature
 from dlcli.training.loop import fit
 from dlcli.training.state import initial_state

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dlcli.data.classes import DIGITS
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.errors import ConfigError
 from dlcli.nn.losses import mean_loss
 from dlcli.training import class_weights

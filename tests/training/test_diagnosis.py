@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dlcli.config.validation import from_builtins
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.errors import DivergenceError
 from dlcli.training import diagnosis
 from dlcli.training.loop import fit

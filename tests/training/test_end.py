@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dlcli.config.schema import Config
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.errors import DivergenceError
 from dlcli.nn.network import Network
 from dlcli.training.builders import make_optimizer

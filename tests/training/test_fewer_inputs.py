@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dlcli.config.augmentation import Augmentation
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.training import fewer_inputs
 from dlcli.training.fewer_inputs import halved, pooled_weights, spread_weights
 from dlcli.training.loop import fit

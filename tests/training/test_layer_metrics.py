@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dlcli.config.schema import Config
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.nn import neuron_health
 from dlcli.training import loop
 from dlcli.training.builders import make_backpropagation, make_network

@@ -7,7 +7,7 @@ import pytest
 from dlcli.config.schema import Config
 from dlcli.data import datasets
 from dlcli.data.classes import DIGITS
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.errors import ConfigError
 from dlcli.training import learning_rate_finder
 from dlcli.training.learning_rate_finder import find, steps_of

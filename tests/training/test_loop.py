@@ -10,7 +10,7 @@ import pytest
 
 from dlcli.config.augmentation import Augmentation
 from dlcli.config.schema import Config
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.nn.backpropagation import Backpropagation
 from dlcli.nn.kernels import NUMPY
 from dlcli.nn.network import Network

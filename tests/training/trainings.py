@@ -3,7 +3,7 @@
 import numpy as np
 
 from dlcli.config.schema import Config
-from dlcli.data.datasets import Examples
+from dlcli.data.examples import Examples
 from dlcli.training.builders import make_optimizer
 from dlcli.training.loop import fit
 from dlcli.training.state import TrainingState, initial_state
