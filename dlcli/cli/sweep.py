@@ -123,6 +123,7 @@ def _search(
 ) -> None:
     """Work on a study, then print its best trial."""
     from dlcli.sweep import samplers, storage
+    from dlcli.sweep.fixed_keys import refuse_hopeless
     from dlcli.sweep.processes import StopFlag, run_workers
     from dlcli.sweep.results import REASON, Progress
 
@@ -131,7 +132,7 @@ def _search(
     for name, source in plan.datasets.items():
         dataset = load_dataset(source, location.data_dir, plan.preparation)
         for classes in plan.classes:
-            dataset.for_training(classes)  # refuses those that are not there
+            refuse_hopeless(plan, dataset.for_training(classes))
         checksums[name] = dataset.checksum
     stop = StopFlag(timeout)
     with stop.installed():

@@ -70,18 +70,23 @@ class Plan:
         return resolve(self.fixed | proposed)
 
     @property
+    def fixed_config(self) -> Config:
+        """The config of which only the values of keys that are not searched have a meaning."""
+        return resolve(self.fixed, self.space)
+
+    @property
     def max_epochs(self) -> int:
         """The largest number of epochs that a trial can have."""
         if "epochs" in self.space:
             return int(self.space["epochs"].high)
-        return resolve(self.fixed, self.space).epochs
+        return self.fixed_config.epochs
 
     @property
     def datasets(self) -> "dict[str, Source]":
         """Every dataset that a trial may need, by its name."""
         space = self.space.get("dataset")
         if not isinstance(space, Choices):
-            config = resolve(self.fixed, self.space)
+            config = self.fixed_config
             return {config.dataset_name: config.dataset}
         others = self.space.keys() - {"dataset"}
         chosen = [{"dataset": Setting(value, "proposed")} for value in space.values]
@@ -91,7 +96,7 @@ class Plan:
     @property
     def preparation(self) -> Preparation | None:
         """How pictures are prepared in every trial."""
-        return resolve(self.fixed, self.space).preparation
+        return self.fixed_config.preparation
 
     @property
     def classes(self) -> list[Sequence[object] | None]:
@@ -99,7 +104,7 @@ class Plan:
         space = self.space.get("classes")
         if isinstance(space, Choices):
             return list(map(plain, space.values))
-        return [resolve(self.fixed, self.space).classes]
+        return [self.fixed_config.classes]
 
     @property
     def trials(self) -> int:

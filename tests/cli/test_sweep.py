@@ -145,6 +145,18 @@ def test_a_search_is_named_after_its_file_whatever_that_is_called(
             ["-c", "sweep", "-s", "dataset=sample", "-s", "classes={choices: [[1, 2], [1, y]]}"],
             "classes: sample has no class 'y'",
         ),
+        (
+            ["-c", "sweep", "-s", "dataset=sample", "-s", "validation_size=10000"],
+            "validation_size 10000: no images would be left to train on",
+        ),
+        (
+            ["-c", "sweep", "-s", "dataset=sample", "-s", "validation_split=writers"],
+            "nothing says who wrote the training images",
+        ),
+        (
+            ["-c", "sweep", "-s", "dataset=sample", "-s", "class_weights.x=2"],
+            "class_weights: no class x",
+        ),
         (["--config", "sweep", "--timeout", "soon"], "'soon' is not a duration such as 90, 90s"),
         (["--config", "sweep", "--timeout", "0"], "is not a duration"),
         (["--config", "sweep", "--jobs", "0"], "--jobs"),
@@ -159,6 +171,16 @@ def test_what_is_refused(dlcli, arguments, message):
     assert result.code == 2
     assert message in result.stderr
     assert result.stdout == ""
+    assert not Path("runs/sweeps.db").exists()  # a study would remember the mistake
+
+
+def test_a_model_that_no_trial_could_start_from_is_refused(dlcli):
+    rates = "learning_rate={low: 0.01, high: 0.1}"
+    start = ["--config", "finetune", "-s", "dataset=sample", "-s", "init_from=pretrained"]
+    result = dlcli("sweep", *start, "-s", rates, "-s", "hidden_layers=[5]")
+    assert result.code == 2
+    assert "leave out hidden_layers and activation" in result.stderr
+    assert not Path("runs/sweeps.db").exists()
 
 
 @pytest.mark.parametrize(
