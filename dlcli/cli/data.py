@@ -323,7 +323,7 @@ def export(
     splits = {"train": loaded.train, "test": loaded.test}
     wanted = {name: output / name for name in splits} if split == "all" else {split: output}
     count = sum(
-        pictures.export(splits[name], loaded.class_names, folder, limit)
+        pictures.export(splits[name], loaded.class_names, folder, limit, loaded.preprocessing)
         for name, folder in wanted.items()
     )
     message(f"wrote {count:,} images")

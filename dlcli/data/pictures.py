@@ -13,6 +13,7 @@ from dlcli.errors import DatasetError
 from dlcli.files import atomic_write
 from dlcli.nn.random import random_stream
 from dlcli.nn.types import Pixels
+from dlcli.vision import Preprocessing
 from dlcli.vision.preview import write_image
 
 _COLUMNS = 10
@@ -20,11 +21,18 @@ _COLUMNS = 10
 _MAX_STEM_BYTES = 220
 
 
-def export(examples: Examples, class_names: Sequence[str], folder: Path, limit: int | None) -> int:
+def export(
+    examples: Examples,
+    class_names: Sequence[str],
+    folder: Path,
+    limit: int | None,
+    prepared: Preprocessing = "digit",
+) -> int:
     """Write the first ``limit`` images into ``folder`` as ``INDEX-CLASS.png``; return how many.
 
-    Names of classes that are not the digits stand in a ``classes.txt``, so that they keep their
-    order when the folder is read.
+    Each file says how its image was ``prepared``, so that a model trained on them prepares new
+    pictures alike. Names of classes that are not the digits stand in a ``classes.txt``, so that
+    they keep their order when the folder is read.
 
     Raises
     ------
@@ -42,7 +50,7 @@ def export(examples: Examples, class_names: Sequence[str], folder: Path, limit: 
     folder.mkdir(parents=True, exist_ok=True)
     for index in range(count):
         name = exported_name(index, count, class_names[examples.labels[index]])
-        write_image(examples.images[index], folder / f"{name}.png")
+        write_image(examples.images[index], folder / f"{name}.png", prepared)
     if tuple(class_names) != DIGITS:
         exported = [class_names[label] for label in np.unique(examples.labels[:count])]
         with atomic_write(folder / NAMES_FILE) as file:

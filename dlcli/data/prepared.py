@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, get_args
 
 import msgspec
 import numpy as np
@@ -33,6 +33,7 @@ from dlcli.nn.types import Labels, Pixels
 from dlcli.vision import Preparation, Preprocessing, pipeline, plain
 from dlcli.vision.candidate import Located
 from dlcli.vision.decode import ignore_warnings, read_pages
+from dlcli.vision.preview import PREPARATION
 from dlcli.vision.rejection import indifferent_scores
 
 FOLDER = ".prepared"
@@ -135,8 +136,10 @@ def _prepare(
     if not listing.has_test:
         pictures = image_folder.with_test_split(pictures)
     chosen = preparation or usual
-    as_they_are = listing.is_exported and preparation is None and _are_images(pictures)
-    prepare = _preparation(chosen, names, as_they_are=as_they_are)
+    exported = None
+    if listing.is_exported and preparation is None:
+        exported = _preparation_of_images(pictures)
+    prepare = _preparation(chosen, names, as_they_are=exported is not None)
     images: dict[str, list[Pixels]] = {"train": [], "test": []}
     labels: dict[str, list[int]] = {"train": [], "test": []}
     unusable = list(unreadable)
@@ -159,7 +162,7 @@ def _prepare(
         class_names=names,
         images=(arrays[0][0], arrays[1][0]),
         labels=(arrays[0][1], arrays[1][1]),
-        preprocessing="digit" if as_they_are else chosen,
+        preprocessing=exported or chosen,
         unusable=tuple(sorted(map(_as_text, unusable), key=lambda each: each.name)),
         notes=_notes(listing, pictures, labels),
     )
@@ -209,16 +212,18 @@ def _any_sign(image: Image.Image, name: str) -> Located:
     return found if found.pixels is None else replace(found, rejection=None)
 
 
-def _are_images(pictures: Sequence[Picture]) -> bool:
-    """Whether all pictures are 28x28 and grey, as exported images are."""
+def _preparation_of_images(pictures: Sequence[Picture]) -> Preprocessing | None:
+    """How exported images were prepared; None if not all are 28x28 and grey, as those are."""
+    ways = set()
     try:
         for picture in pictures:
             with Image.open(picture.path) as image:
                 if image.size != (IMAGE_SIDE, IMAGE_SIDE) or image.mode != "L":
-                    return False
+                    return None
+                ways.add(image.info.get(PREPARATION, "digit"))
     except Exception:  # noqa: BLE001 - Pillow raises anything; the preparation says why
-        return False
-    return True
+        return None
+    return next((way for way in get_args(Preprocessing) if ways == {way}), "digit")
 
 
 def _images_of(picture: Picture, prepare: Prepare) -> list[Pixels | Unusable]:

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from PIL import Image, ImageDraw
+from PIL.PngImagePlugin import PngInfo
 
 from dlcli.files import atomic_write
 from dlcli.nn.dimensions import IMAGE_SIDE
 from dlcli.nn.types import Pixels
+from dlcli.vision import Preprocessing
 from dlcli.vision.candidate import Box, PreprocessingTrace
 
 # Sizes in pixels.
@@ -22,9 +24,17 @@ _GREY = 90
 _RED = (220, 40, 40)
 
 
-def write_image(pixels: Pixels, path: Path) -> None:
-    """Write a 28x28 image, shape (784,)."""
-    _write(_image(pixels), path)
+PREPARATION = "preparation"
+"""The text in a PNG file that says how its image was made of a picture."""
+
+
+def write_image(pixels: Pixels, path: Path, prepared: Preprocessing | None = None) -> None:
+    """Write a 28x28 image, shape (784,); the file says how it was ``prepared``, if known."""
+    about = PngInfo()
+    if prepared is not None:
+        about.add_text(PREPARATION, prepared)
+    with atomic_write(path, durable=False) as file:
+        _image(pixels).save(file, format="PNG", pnginfo=about)
 
 
 def write_grid(rows: Sequence[Pixels], file: BinaryIO, names: Sequence[str] = ()) -> None:

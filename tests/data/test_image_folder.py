@@ -123,6 +123,8 @@ def test_exported_images_of_named_classes_keep_their_order(dlcli, workdir, cache
     first, second = load("mine", cache), load("out", cache)
     assert second.checksum == first.checksum
     assert second.class_names == ("B", "A")
+    # A model of either prepares new pictures in the same way.
+    assert (first.preprocessing, second.preprocessing) == ("plain", "plain")
 
 
 def test_a_class_may_have_any_name_in_exported_files(workdir, cache):
