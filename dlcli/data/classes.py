@@ -50,6 +50,8 @@ def checked(names: Sequence[str], where: str) -> tuple[str, ...]:
         A name is empty, too long, not printable or there twice, or there are too many; the error
         starts with ``where``.
     """
+    if len(names) > MAX_CLASSES:
+        raise DatasetError(f"{where}: {len(names):,} classes, at most {MAX_CLASSES:,}")
     for name in names:
         if not is_name(name):
             raise DatasetError(
@@ -63,8 +65,6 @@ def checked(names: Sequence[str], where: str) -> tuple[str, ...]:
     if len(set(names)) < len(names):
         twice = next(name for name in names if list(names).count(name) > 1)
         raise DatasetError(f"{where}: the class {twice!r} is there twice")
-    if len(names) > MAX_CLASSES:
-        raise DatasetError(f"{where}: {len(names):,} classes, at most {MAX_CLASSES:,}")
     return tuple(names)
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import numpy as np
 
 from dlcli.data import cache, idx, idx_folder, location, writers
-from dlcli.data.examples import Dataset, Examples, mixture
+from dlcli.data.classes import DIGITS
+from dlcli.data.examples import Dataset, Examples, checksum, mixture
 from dlcli.data.idx import IdxFile
 from dlcli.data.registry import DATASETS, FILES, sha256
 from dlcli.errors import DatasetError
@@ -167,17 +168,18 @@ def _load_idx(name: str, found: idx_folder.Found) -> Dataset:
     dataset = _parse(name, files)
     labels = (dataset.train.labels, dataset.test.labels)
     names, first = idx_folder.class_names(found, files, labels)
+    identity = checksum((file.sha256 for file in files), names)
     train, test = (
         Examples(part.images, part.labels - np.uint8(first))
         for part in (dataset.train, dataset.test)
     )
     if not found.is_transposed:
-        return replace(dataset, train=train, test=test, class_names=names)
+        return replace(dataset, train=train, test=test, checksum=identity, class_names=names)
     return replace(
         dataset,
         train=_turned(train),
         test=_turned(test),
-        checksum=sha256(f"{dataset.checksum} transposed".encode()),
+        checksum=sha256(f"{identity} transposed".encode()),
         class_names=names,
         notes=("EMNIST's images are stored transposed, and are turned upright here",),
     )
@@ -200,5 +202,5 @@ def _parse(name: str, files: list[IdxFile]) -> Dataset:
                 f"in {label_file.name}"
             )
         splits.append(Examples(images, labels))
-    checksum = sha256("".join(file.sha256 for file in files).encode())
-    return Dataset(name, splits[0], splits[1], checksum)
+    identity = checksum((file.sha256 for file in files), DIGITS)
+    return Dataset(name, splits[0], splits[1], identity)

@@ -1,6 +1,6 @@
 """Labelled images in memory: examples, datasets of them, and mixtures of datasets."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -163,6 +163,15 @@ class Dataset:
             replace(part, labels=labels[part.labels]) for part in (self.train, self.test)
         )
         return replace(self, train=train, test=test, class_names=tuple(names))
+
+
+def checksum(contents: Iterable[str], class_names: Sequence[str]) -> str:
+    """Identifies a dataset by the SHA-256 sums of its files, and by its classes if not the digits.
+
+    The names decide which images the config key ``classes`` takes, and the labels in a mixture.
+    """
+    names = "" if tuple(class_names) == DIGITS else "\n".join(("", *class_names))
+    return sha256(f"{''.join(contents)}{names}".encode())
 
 
 def mixture(parts: Sequence[Dataset]) -> Dataset:

@@ -22,8 +22,8 @@ import PIL
 from PIL import Image
 from threadpoolctl import threadpool_limits
 
-from dlcli.data import idx, image_folder
-from dlcli.data.classes import DIGITS, are_digits
+from dlcli.data import examples, idx, image_folder
+from dlcli.data.classes import are_digits
 from dlcli.data.image_folder import Listing, Picture, Unusable
 from dlcli.data.registry import sha256
 from dlcli.errors import DatasetError, ImageError
@@ -86,9 +86,7 @@ class PreparedFolder:
             for images, labels in zip(self.images, self.labels, strict=True)
             for array in (images.reshape(-1, IMAGE_SIDE, IMAGE_SIDE), labels)
         ]
-        sums = "".join(sha256(content) for content in contents)
-        names = "" if self.class_names == DIGITS else "\n".join(("", *self.class_names))
-        return sha256(f"{sums}{names}".encode())
+        return examples.checksum(map(sha256, contents), self.class_names)
 
 
 def load(

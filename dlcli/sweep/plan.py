@@ -150,6 +150,7 @@ def load(sources: Sequence[str], overrides: Sequence[str], trials: int | None) -
     """
     settings, problems = config_files.read(sources, overrides, {})
     fixed, words, section = _split(settings)
+    problems += _searched_twice(words, fixed)
     space = _spaces(words, fixed, problems)
     search = _read_section(section, problems)
     if trials is not None:
@@ -171,6 +172,18 @@ def load(sources: Sequence[str], overrides: Sequence[str], trials: int | None) -
     if problems:
         raise ConfigError(*problems)
     return Plan(fixed, space, search)
+
+
+def _searched_twice(words: Mapping[str, Settings], fixed: Settings) -> list[str]:
+    """The problems of mappings that are searched as a whole, while keys in them are set, too."""
+    return [
+        f"{next(iter(words[group].values())).origin}: {group}: is searched as a whole, so "
+        f"{inner} cannot be given beside it; put it into each of the choices"
+        for group in ("augmentation", CLASS_WEIGHTS)
+        if group in words
+        for inner in (*fixed, *words)
+        if inner.startswith(f"{group}.")
+    ]
 
 
 def _spaces(words: Mapping[str, Settings], fixed: Settings, problems: list[str]) -> Space:

@@ -77,6 +77,18 @@ def test_the_checksum_does_not_depend_on_compression_or_folder(mirror, tmp_path)
     assert datasets.load(str(raw)).checksum == datasets.load(str(packed)).checksum
 
 
+def test_the_checksum_depends_on_the_names_of_the_classes(tiny):
+    """They decide which images the key ``classes`` takes, and which labels are alike."""
+    unnamed = datasets.load(str(tiny)).checksum
+    names = list("abcdefghij")
+    (tiny / "classes.txt").write_text("\n".join(names))
+    named = datasets.load(str(tiny)).checksum
+    (tiny / "classes.txt").write_text("\n".join(reversed(names)))
+    assert len({unnamed, named, datasets.load(str(tiny)).checksum}) == 3
+    (tiny / "classes.txt").write_text("\n".join("0123456789"))
+    assert datasets.load(str(tiny)).checksum == unnamed
+
+
 # Training on broken datasets.
 
 

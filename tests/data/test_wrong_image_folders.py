@@ -206,6 +206,10 @@ WRONG = {
     "huge pictures": (lambda folder: only(folder, huge_png()), "pixels; make it smaller"),
     "names of too few": (names_of("A\n"), "classes.txt: does not name the class 'B'"),
     "names of too many": (names_of("A\nB\nC\n"), "classes.txt: names 'C', of which "),
+    "names of far too many": (
+        names_of("".join(f"{n}\n" for n in range(50_000)) + "0\n"),
+        "50,001 classes, at most 1,000",
+    ),
     "names twice": (names_of("A\nB\nA\n"), "classes.txt: the class 'A' is there twice"),
     "an empty name": (names_of("A\n\nB\n"), "classes.txt: '' cannot be the name of a class"),
     "no names": (names_of(""), "classes.txt: empty; it should name the classes, one a line"),

@@ -106,6 +106,14 @@ def test_every_problem_is_reported_with_file_line_and_key(make_plan):
             "class_weights:\n  7: {low: 1, high: 3}",
             "search.yaml:2: class_weights.7: a single weight cannot be searched",
         ),
+        (
+            "augmentation: {choices: [null, {rotation: 30}], shift: 2}",
+            "search.yaml:1: augmentation: is searched as a whole, so augmentation.shift cannot be",
+        ),
+        (
+            'class_weights: {choices: [balanced, null], "7": 3}',
+            "search.yaml:1: class_weights: is searched as a whole, so class_weights.7 cannot be",
+        ),
         ("sweep: 5", "search.yaml:1: sweep: expected a mapping of its keys"),
         (
             "early_stopping: 2\nkeep: last",
