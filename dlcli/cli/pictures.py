@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -32,6 +33,13 @@ class Result(Protocol):
 
 
 AnyResult = TypeVar("AnyResult", bound=Result)
+
+
+@dataclass
+class Failures:
+    """How many pictures could not be used; the names of millions would fill the memory."""
+
+    count: int = 0
 
 
 class _ImagePath(options.PathType):
@@ -160,12 +168,12 @@ def _counted(
 
 def usable(
     results: Iterable[AnyResult],
-    failures: list[str],
+    failures: Failures,
     reason: Callable[[AnyResult], str | None],
     *,
     as_json: bool,
 ) -> Iterator[AnyResult]:
-    """Report pictures that could not be used, add their names to ``failures``, pass on the others.
+    """Report pictures that could not be used, count them in ``failures``, pass on the others.
 
     ``reason`` says of a picture that could be used why nothing was found on it, for a warning.
     """
@@ -175,7 +183,7 @@ def usable(
                 warn(f"{result.name}: {found}")
             yield result
             continue
-        failures.append(result.name)
+        failures.count += 1
         echo_error(f"Error: {printable(result.error)}")
         if as_json:
             print_json({"path": result.name, "error": result.error}, indent=None)

@@ -119,12 +119,12 @@ def command(
     )
     reason = partial(_reason, model=model)
     predictions = pictures.with_bar(predictions, images, lists, reason)
-    failures: list[str] = []
+    failures = pictures.Failures()
     usable = pictures.usable(predictions, failures, reason, as_json=output_format == "json")
     if shown_dir is not None:
         usable = _write_previews(usable, shown_dir, model.class_names)
     _print(usable, output_format, top, model)
-    if failures:
+    if failures.count:
         click.get_current_context().exit(InputError.exit_code)
 
 

@@ -139,14 +139,14 @@ def command(
         return None if reading.numbers or is_unread() else "no number found"
 
     readings = pictures.with_bar(readings, images, lists, reason)
-    failures: list[str] = []
+    failures = pictures.Failures()
     readings = pictures.usable(readings, failures, reason, as_json=output_format == "json")
     if shown_dir is not None:
         readings = _write_drawings(readings, shown_dir)
     if join:
         readings = map(_joined, readings)
     _print(readings, output_format, str(model.path))
-    if failures:
+    if failures.count:
         click.get_current_context().exit(InputError.exit_code)
 
 

@@ -58,6 +58,7 @@ def test_eight_concurrent_trainings_give_eight_complete_runs(
     arguments += ["--set=epochs=6", "--format=json"]
     for attempt in range(10 if long else 1):
         folder = workdir / str(attempt)
+        monkeypatch.setenv("DLCLI_DATA_DIR", str(workdir / f"data-{attempt}"))
         with (
             Watch(folder / "runs" / "latest") as watch,
             (workdir / "terminal").open("ab") as stderr,
