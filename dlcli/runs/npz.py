@@ -47,7 +47,7 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
             zipfile.ZipFile(reader) as archive,
         ):
             reader.max_bytes = sys.maxsize
-            _check_entry_count(reader, archive)
+            _check_entries(reader, archive)
             yield archive
     except _DAMAGE as error:
         if isinstance(error.__context__, OSError):  # the disk failed; the zip file may be fine
@@ -70,16 +70,22 @@ class _BoundedReader(io.BufferedReader):
         return super().read(size)
 
 
-def _check_entry_count(reader: io.BufferedReader, archive: zipfile.ZipFile) -> None:
-    """Compare the number of entries with the one in the file, which ``zipfile`` does not.
+def _check_entries(reader: io.BufferedReader, archive: zipfile.ZipFile) -> None:
+    """Compare the entries with their number in the file and its size; ``zipfile`` does neither.
 
     A single flipped bit in the length of a comment makes the following entries part of that
-    comment. If a running mean vanished that way, nothing else would notice.
+    comment. If a running mean vanished that way, nothing else would notice. And entries that
+    share their bytes could fill the memory many times.
     """
     reader.seek(-_ZIP_END.size, os.SEEK_END)
     signature, count = _ZIP_END.unpack(reader.read(_ZIP_END.size))
-    if signature != b"PK\5\6" or count != len(archive.infolist()):
+    entries = archive.infolist()
+    if signature != b"PK\5\6" or count != len(entries):
         raise CheckpointError("its zip directory is damaged")
+    # Entries of which the two differ are refused by name, see read_member.
+    sizes = (min(entry.file_size, entry.compress_size) for entry in entries)
+    if sum(sizes) > reader.tell():
+        raise CheckpointError("its arrays are larger than the file")
 
 
 def read_array(

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -267,3 +268,17 @@ def test_no_checkpoint_can_fill_the_memory(workdir):
     assert len(files) == 6
     assert codes == "{4}"
     assert int(kilobytes) < 20_000
+
+
+def test_entries_that_share_their_bytes_are_refused(tmp_path):
+    """As many as the directory can name would fill the memory."""
+    save(tmp_path / "a.npz")
+    with zipfile.ZipFile(tmp_path / "a.npz", "a") as archive:
+        entry = archive.getinfo("layers.0.weight.npy")
+        for number in range(100):
+            same = copy(entry)
+            same.filename = f"optimizer.{number}.npy"
+            archive.filelist.append(same)
+            archive.NameToInfo[same.filename] = same
+        archive.writestr("optimizer.last.npy", b"")  # so that the directory is written anew
+    assert_refused(tmp_path / "a.npz", "its arrays are larger than the file")
