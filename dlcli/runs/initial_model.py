@@ -55,6 +55,13 @@ def start_state(
     return state
 
 
+DECIDED = (
+    *("hidden_layers", "activation", "output_activation", "batch_norm", "loss"),
+    "init_checksum",
+)
+"""The keys that the model decides, as far as they are not set."""
+
+
 def complete(settings: Settings) -> Settings:
     """Add to the settings of a config what the model decides that it starts from.
 

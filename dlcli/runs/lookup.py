@@ -133,6 +133,8 @@ def _load_run(run: Path) -> Model:
         if isinstance(error.__cause__, FileNotFoundError) and _exists(run / LAST):
             diverged = why_diverged(run)
             problem = f"no epoch is done yet; resume with: dlcli train --resume {quoted(run)}"
+            if checkpoint.load(run / LAST).metadata.epoch:
+                problem = f"{BEST} is missing; the latest epoch is in {quoted(run / LAST)}"
             if diverged is not None:
                 setting = f" --set {diverged.setting}" if diverged.setting else ""
                 again = f"dlcli train --config {quoted(run / CONFIG)}{setting}"

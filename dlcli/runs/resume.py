@@ -10,13 +10,22 @@ import msgspec
 
 from dlcli.config import files as config_files
 from dlcli.config.messages import listed
-from dlcli.config.schema import Config, differences
+from dlcli.config.schema import Config, differences, to_builtins
+from dlcli.config.yaml_loader import overridden, settings_of
 from dlcli.data.examples import Dataset
 from dlcli.errors import CheckpointError, ConfigError, DivergenceError
 from dlcli.files import quoted
 from dlcli.nn.optimizers import Optimizer
 from dlcli.nn.schedules import SCHEDULES
-from dlcli.runs import checkpoint, directory, film, metrics_log, old_optimizer_state, training_data
+from dlcli.runs import (
+    checkpoint,
+    directory,
+    film,
+    initial_model,
+    metrics_log,
+    old_optimizer_state,
+    training_data,
+)
 from dlcli.runs import summary as summaries
 from dlcli.runs.checkpoint import Model, stored_config
 from dlcli.runs.directory import CONFIG, LAST, METRICS, SUMMARY
@@ -152,8 +161,7 @@ def opened(
         The run diverged, and would diverge again.
     """
     own = own_config(path)
-    base = None if sources else own
-    config = config_files.load(sources, overrides, base, needs_dataset=False)
+    config = _wanted_config(own, sources, overrides)
     summary = summaries.read(path)
     if summary is not None:
         old = stored_config(summary.config, path / SUMMARY)
@@ -171,6 +179,24 @@ def opened(
                 f"{advice_after_divergence(path, config, diverged.setting)}"
             )
         yield Resumption(saved, config, differences(saved.config, own))
+
+
+def _wanted_config(own: Config, sources: Sequence[str], overrides: Sequence[str]) -> Config:
+    """The config to resume with: that of the sources, or the run's own where there are none.
+
+    What a model decided that the run started from needs no key in them, as when it began.
+    """
+    if not sources:
+        return config_files.load((), overrides, own, needs_dataset=False)
+    settings, problems = config_files.read(sources, overrides, {})
+    start = settings.get("init_from")
+    if not problems and start is not None and isinstance(start.value, str):
+        if start.value == own.init_from:  # the model itself is not needed any more
+            values = {key: to_builtins(own)[key] for key in initial_model.DECIDED}
+            settings = overridden(settings_of(values, "the run"), settings, ())
+        else:
+            settings = initial_model.complete(settings)
+    return config_files.resolved(settings, problems, ("dataset",))
 
 
 def own_config(run: Path) -> Config:

@@ -143,6 +143,15 @@ def test_a_run_without_a_complete_epoch_says_how_to_resume_it(dlcli, make_checkp
     )
 
 
+def test_a_run_whose_best_model_is_gone_names_the_latest_one(dlcli, make_checkpoint):
+    make_checkpoint("last.npz", epoch=3)
+    result = dlcli("eval", ".")
+    assert (result.code, result.stderr) == (
+        4,
+        "Error: .: best.npz is missing; the latest epoch is in last.npz\n",
+    )
+
+
 def test_a_run_that_diverged_in_its_first_epoch_is_not_to_be_resumed(dlcli, make_checkpoint):
     make_checkpoint("last.npz", epoch=0)
     Path("diverged.txt").write_text("training diverged in epoch 1\nlearning_rate=0.01\n")

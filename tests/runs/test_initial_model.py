@@ -185,3 +185,16 @@ def test_every_trial_of_a_search_starts_from_the_model(dlcli, trained):
     assert dlcli("config", "check", "s.yaml").code == 0
     config = plan.load(["s.yaml"], [], 1).config({"learning_rate": 0.05})
     assert (config.hidden_layers, config.init_from) == ((6, 5), str(trained / "best.npz"))
+
+
+@pytest.mark.parametrize("name", ["first", "first/best.npz"])
+def test_the_config_of_a_training_resumes_it_as_well(dlcli, tiny, trained, name):
+    shutil.copytree(trained, "first")
+    Path("my.yaml").write_text(f"init_from: {name}\ndataset: {tiny}\nbatch_size: 16\n")
+    assert dlcli("train", "-c", "my.yaml", "-s", "epochs=1", "--name", "part").code == 0
+    longer = ["train", "--resume", "runs/part", "-c", "my.yaml", "-s", "epochs=2"]
+    result = dlcli(*longer, "-q")
+    assert (result.code, result.stderr) == (0, "")
+    refused = dlcli(*longer, "-s", "hidden_layers=[5]")
+    assert refused.code == 2
+    assert "not hidden_layers ([6, 5] -> [5])" in refused.stderr
