@@ -41,7 +41,8 @@ def convert(source: Path, test_source: Path | None, folder: Path) -> tuple[int, 
     """Write the images of CSV files as IDX files into ``folder``; return how many of each split.
 
     Without ``test_source``, a fifth of each class are the test images, chosen by their pixels.
-    Labels that are no numbers become the names of classes, in a ``classes.txt``.
+    Labels that are no numbers, or numbers with gaps, become the names of classes, in a
+    ``classes.txt``.
 
     Raises
     ------
@@ -51,18 +52,16 @@ def convert(source: Path, test_source: Path | None, folder: Path) -> tuple[int, 
     train = _read(source)
     test = _read(test_source) if test_source is not None else None
     names = _names(train.labels, source)
+    learning = _examples(train, names, source, source)
     if test is not None and test_source is not None:
-        unknown = sorted(set(test.labels) - set(names or train.labels))
-        if unknown and names is not None:
-            raise DatasetError(f"{test_source}: the label {unknown[0]!r} is none of {source}")
-        splits = (_examples(train, names, source), _examples(test, names, test_source))
+        splits = (learning, _examples(test, names, test_source, source))
     else:
-        splits = _split(_examples(train, names, source), source)
+        splits = _split(learning, source)
     make_folder(folder)
     # Interrupted, this must not leave new images with old labels.
     for old in (*FILES, classes.NAMES_FILE):
         (folder / old).unlink(missing_ok=True)
-    if names is not None:
+    if names != classes.numbered(len(names)):
         with atomic_write(folder / classes.NAMES_FILE) as file:
             file.write("".join(f"{name}\n" for name in names).encode())
     for files, examples in zip((FILES[:2], FILES[2:]), splits, strict=True):
@@ -133,14 +132,17 @@ def _wrong(cells: list[bytes]) -> str:
     raise AssertionError("all pixels can be read")
 
 
-def _names(labels: list[str], path: Path) -> tuple[str, ...] | None:
-    """The names of classes whose labels are no numbers; None if all are."""
+def _names(labels: list[str], path: Path) -> tuple[str, ...]:
+    """The names of the classes: the digits, more numbers if there are no gaps, or the labels."""
     used = set(labels)
     if all(label.isdecimal() and label.isascii() for label in used):
         longest = max(used, key=lambda label: (len(label), label))
         if len(longest) > len(str(_MAX_LABEL)) or max(map(int, used)) > _MAX_LABEL:
             raise DatasetError(f"{path}: the label {longest[:20]} is above {_MAX_LABEL}")
-        return None
+        numbers = sorted(set(map(int, used)))
+        if numbers[-1] < len(classes.DIGITS):
+            return classes.DIGITS
+        return tuple(map(str, numbers))
     for label in sorted(used):
         if re.fullmatch(r"[+-]?\d+\.\d*", label):
             raise DatasetError(f"{path}: the label {label!r} is neither a whole number nor a name")
@@ -150,15 +152,16 @@ def _names(labels: list[str], path: Path) -> tuple[str, ...] | None:
     return names
 
 
-def _examples(rows: _Rows, names: tuple[str, ...] | None, path: Path) -> Examples:
+def _examples(rows: _Rows, names: tuple[str, ...], path: Path, train_path: Path) -> Examples:
+    """The images with the numbers of their classes, which those of training define."""
     images = np.frombuffer(b"".join(rows.pixels), np.uint8).reshape(-1, IMAGE_SIZE)
-    if names is not None:
-        index = {name: number for number, name in enumerate(names)}
-        return Examples(images, np.array([index[label] for label in rows.labels], np.uint8))
-    try:
-        return Examples(images, np.array(list(map(int, rows.labels)), np.uint8))
-    except (ValueError, OverflowError) as error:
-        raise DatasetError(f"{path}: a label is no number from 0 to {_MAX_LABEL}") from error
+    index = {name: number for number, name in enumerate(names)}
+    # Numbers may have zeros before them, unless names have.
+    labels = [index.get(label, index.get(label.lstrip("0") or "0")) for label in rows.labels]
+    if None in labels:
+        unknown = rows.labels[labels.index(None)]
+        raise DatasetError(f"{path}: the label {unknown[:60]!r} is none of {train_path}")
+    return Examples(images, np.array(labels, np.uint8))
 
 
 def _split(examples: Examples, path: Path) -> tuple[Examples, Examples]:

@@ -60,6 +60,25 @@ def test_labels_in_words_are_names_of_classes(dlcli, workdir):
     assert np.bincount(dataset.train.labels).tolist() == [2, 2]
 
 
+def test_numbers_with_gaps_are_names_of_classes(dlcli, workdir):
+    """As in sign languages, where J and Z are movements."""
+    lines = [line(label, number) for number in range(3) for label in ("0", "08", 24)]
+    write(workdir / "signs.csv", *lines)
+    assert dlcli("data", "import", "signs.csv").code == 0
+    dataset = datasets.load("./signs")
+    assert dataset.class_names == ("0", "8", "24")
+    assert np.bincount(dataset.train.labels).tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize("label", [10, "x"])
+def test_a_label_of_the_test_that_training_lacks_is_refused(dlcli, workdir, label):
+    write(workdir / "a.csv", line(0), line(1))
+    write(workdir / "b.csv", line(label))
+    result = dlcli("data", "import", "a.csv", "--test", "b.csv", "-o", "out")
+    assert result.code == 3
+    assert result.stderr == f"Error: b.csv: the label '{label}' is none of a.csv\n"
+
+
 def test_a_fifth_of_each_class_are_test_images(dlcli, workdir):
     sizes = {"1": 10, "2": 15, "3": 20}
     lines = [line(label, number) for label, size in sizes.items() for number in range(size)]
