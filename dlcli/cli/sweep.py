@@ -176,7 +176,9 @@ def _announce(progress: "Progress", location: "StudyLocation") -> None:
         f"sampler {plan.search.sampler}, pruner {plan.search.pruner}, {plan.trials} trials",
     )
     if progress.is_done:
-        message("The study is done already; to continue it, add --trials N")
+        least = progress.trials_to_continue
+        advice = f"to continue it, use --trials {least} or more" if least else "every point of its grid is done"
+        message(f"The study is done already; {advice}")
     elif progress.done:
         message(f"Continues after {progress.done} of {progress.plan.trials} trials")
 
@@ -207,7 +209,8 @@ def _print_best(
     config: Path,
     output_format: str,
 ) -> None:
-    from dlcli.sweep.results import counts_of, row_of
+    from dlcli.runs import directory
+    from dlcli.sweep.results import counts_of, ran_here, row_of
     from dlcli.sweep.storage import shown
 
     row, counts = row_of(best), counts_of(progress.trials)
@@ -215,7 +218,10 @@ def _print_best(
     message_of(f"Trials: {shown_counts(counts)}; ", f"{epochs:,} epochs in all")
     score = f"trial {best.number}, validation accuracy {percent(best.value)}"
     message_of(f"Best: {score}, ", shown_params(best))
-    message(f"Its config: dlcli train --config {quoted(config)}")
+    again = f"dlcli train --config {quoted(config)}"
+    message(f"Its config: {again}")
+    if ran_here(best) and not directory.is_run(Path(row["run"])):
+        warn(f"{row['run']}: the best run is no longer there; train it again with: {again}")
     if output_format == "text":
         echo(row["run"])
         return

@@ -37,7 +37,10 @@ def test_a_search_ends_with_the_best_run_and_a_config_to_train(dlcli, search, wi
     assert dlcli("train", "-q", "--config", "runs/mine/best.yaml", "--name", "again").code == 0
 
     again = dlcli("sweep", "--config", search(), "--format", "json")
-    assert "The study is done already; to continue it, add --trials N" in again.stderr
+    least = len(rows) + 1
+    told = f"The study is done already; to continue it, use --trials {least} or more\n"
+    assert told in again.stderr
+    assert told in dlcli("sweep", "--config", search(), "--trials", "2").stderr
     summary = json.loads(again.stdout)
     assert set(summary) == {
         "study",
@@ -85,6 +88,35 @@ def test_a_search_ends_with_the_best_run_and_a_config_to_train(dlcli, search, wi
     assert f"Warning: {found['importance_caveat']}\n" in text.stderr
     assert sum(found["importance"].values()) == pytest.approx(1)
     assert found["best_trial"] in {row["trial"] for row in found["trials"]}
+
+
+def test_a_best_run_that_was_removed_is_told_with_how_to_train_it_again(
+    dlcli, search, without_workers, monkeypatch
+):
+    without_workers()
+    best = dlcli("sweep", "-q", "--config", search(epochs=1), "--trials", "2").stdout.strip()
+    assert "Warning" not in dlcli("sweep", "--config", "mine.yaml", "--trials", "2").stderr
+    assert dlcli("runs", "rm", "-y", best).code == 0
+    result = dlcli("sweep", "--config", "mine.yaml", "--trials", "2")
+    assert (result.code, result.stdout) == (0, f"{best}\n")
+    again = "dlcli train --config runs/mine/best.yaml"
+    told = f"Warning: {best}: the best run is no longer there; train it again with: {again}\n"
+    assert told in result.stderr
+    monkeypatch.setattr("platform.node", lambda: "elsewhere")
+    assert "Warning" not in dlcli("sweep", "--config", "mine.yaml", "--trials", "2").stderr
+
+
+def test_a_grid_of_which_every_point_is_done_needs_no_more_trials(dlcli, search, without_workers):
+    without_workers()
+    text = search(epochs=1).read_text().replace("{low: 0.01, high: 1, log: true}", "0.1")
+    Path("mine.yaml").write_text(text.replace("{trials: 6}", "{sampler: grid}"))
+    assert dlcli("sweep", "-q", "--config", "mine.yaml", "--trials", "1").code == 0
+    done = "The study is done already; "
+    few = dlcli("sweep", "--config", "mine.yaml", "--trials", "1").stderr
+    assert f"{done}to continue it, use --trials 2 or more\n" in few
+    assert dlcli("sweep", "-q", "--config", "mine.yaml").code == 0
+    full = dlcli("sweep", "--config", "mine.yaml").stderr
+    assert f"{done}every point of its grid is done\n" in full
 
 
 def test_a_timeout_stops_with_the_best_so_far(search, dlcli, without_workers):
