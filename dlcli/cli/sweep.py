@@ -101,7 +101,6 @@ def command(
     if context.invoked_subcommand is not None:
         return
 
-    from dlcli.files import make_folder
     from dlcli.runs import directory
     from dlcli.sweep import plan as plans
 
@@ -111,10 +110,13 @@ def command(
         raise ConfigError(f"--study {name!r}: use letters, digits, '.', '_' and '-'")
 
     with needs("sweep"):
-        from dlcli.sweep.storage import StudyLocation, address
-    location = StudyLocation(address(storage, runs_dir), name, runs_dir, data_dir)
+        from dlcli.sweep import storage as storages
+    location = storages.StudyLocation(
+        storages.address(storage, runs_dir), name, runs_dir, data_dir
+    )
     directory.refuse_as_study(location.folder)
-    make_folder(runs_dir)
+    storages.refuse_own_file(location)
+    directory.make_runs_dir(runs_dir)
     _search(plan, location, jobs, timeout, output_format)
 
 

@@ -138,7 +138,8 @@ def test_no_completed_trial_is_an_error_with_the_reason(search, dlcli, without_w
     assert "importances need" in dlcli("sweep", "report").stderr.lower()
 
 
-def test_an_error_in_a_worker_is_the_commands_error(search, dlcli):
+def test_an_error_in_a_worker_is_the_commands_error(search, dlcli, monkeypatch):
+    monkeypatch.setattr("dlcli.runs.directory.refuse_as_study", lambda folder: None)
     Path("runs").mkdir()
     Path("runs/mine").write_text("a file where the folder of the study's runs should be")
     result = dlcli("sweep", "--config", search())
@@ -170,6 +171,15 @@ def test_a_search_is_named_after_its_file_whatever_that_is_called(
         (["--config", "nosuch"], "nosuch: no such config file"),
         (["--config", "sweep", "--study", "../x"], "--study '../x': use letters"),
         (
+            ["--config", "sweep", "--study", "sweeps.db"],
+            "--study sweeps.db: runs/sweeps.db is a file of the database; choose another --study",
+        ),
+        (["--config", "sweep", "--study", "sweeps.db.lock"], "is a file of the database"),
+        (
+            ["--config", "sweep", "--runs-dir", ".", "--study", "notes"],
+            "--study notes: notes is a file, not a folder; choose another --study",
+        ),
+        (
             ["--config", "sweep", "--set", "dataset=sample", "--set", "classes=[1, x]"],
             "classes: sample has no class 'x'",
         ),
@@ -199,6 +209,7 @@ def test_a_search_is_named_after_its_file_whatever_that_is_called(
     ],
 )
 def test_what_is_refused(dlcli, arguments, message):
+    Path("notes").touch()
     result = dlcli("sweep", *arguments)
     assert result.code == 2
     assert message in result.stderr
