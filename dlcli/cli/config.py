@@ -158,7 +158,9 @@ def show(sources: tuple[str, ...], overrides: tuple[str, ...], output_format: st
     if output_format == "json":
         print_json(schema.to_builtins(config))
     else:
-        echo(schema.to_yaml(config), nl=False)
+        # A config file is UTF-8, whatever the encoding of stdout.
+        is_utf8 = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
+        echo(schema.to_yaml(config, ascii_only=not is_utf8), nl=False)
 
 
 @command.command("check")

@@ -1,6 +1,9 @@
 """``dlcli config``."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -28,6 +31,17 @@ def test_show_as_json(dlcli):
 def test_what_show_prints_is_a_config(dlcli, workdir):
     shown = dlcli("config", "show", "-c", "mnist").stdout
     assert dlcli("config", "show", "-c", "-", stdin=shown.encode()).stdout == shown
+
+
+def test_letters_beyond_ascii_are_written_as_they_are(dlcli, workdir):
+    (workdir / "üxö").mkdir()
+    assert dlcli("config", "init", "my.yaml", "--dataset", "üxö").code == 0
+    assert "\ndataset: üxö\n" in (workdir / "my.yaml").read_text(encoding="utf-8")
+    assert "dataset: üxö\n" in dlcli("config", "show", "-c", "my.yaml").stdout
+    command = [sys.executable, "-m", "dlcli", "config", "show", "-c", "my.yaml"]
+    latin = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    shown = subprocess.run(command, env=latin, capture_output=True, check=True).stdout
+    assert rb'dataset: "\xFCx\xF6"' in shown  # a config file is UTF-8
 
 
 def test_check_accepts_valid_files_and_mentions_idle_keys(dlcli, workdir):
