@@ -14,7 +14,7 @@ from dlcli.cli.output import echo, message, message_of, print_json, say_stopped,
 from dlcli.cli.sweep_progress import TrialProgress, shown_counts, shown_params
 from dlcli.cli.sweep_report import report, storage_option
 from dlcli.errors import ConfigError, DlcliError
-from dlcli.evaluation.formatting import percent
+from dlcli.evaluation.formatting import counted, percent
 from dlcli.files import quoted
 
 if TYPE_CHECKING:
@@ -111,9 +111,7 @@ def command(
 
     with needs("sweep"):
         from dlcli.sweep import storage as storages
-    location = storages.StudyLocation(
-        storages.address(storage, runs_dir), name, runs_dir, data_dir
-    )
+    location = storages.StudyLocation(storages.address(storage, runs_dir), name, runs_dir, data_dir)
     directory.refuse_as_study(location.folder)
     storages.refuse_own_file(location)
     directory.make_runs_dir(runs_dir)
@@ -162,7 +160,7 @@ def _show(progress: "Progress", updates: "Generator[Progress]") -> "Progress":
             display.show(progress)
     if not progress.is_done:
         say_stopped(
-            f"Stopped after {progress.done} of {progress.plan.trials} trials; "
+            f"Stopped after {progress.done} of {counted(progress.plan.trials, 'trial')}; "
             "run the same command to continue"
         )
     return progress
@@ -175,14 +173,19 @@ def _announce(progress: "Progress", location: "StudyLocation") -> None:
     message_of(
         f"study {location.study} in {shown(location.url)}: ",
         f"searches {', '.join(plan.space)}; ",
-        f"sampler {plan.search.sampler}, pruner {plan.search.pruner}, {plan.trials} trials",
+        f"sampler {plan.search.sampler}, pruner {plan.search.pruner}, ",
+        counted(plan.trials, "trial"),
     )
     if progress.is_done:
         least = progress.trials_to_continue
-        advice = f"to continue it, use --trials {least} or more" if least else "every point of its grid is done"
+        advice = (
+            f"to continue it, use --trials {least} or more"
+            if least
+            else "every point of its grid is done"
+        )
         message(f"The study is done already; {advice}")
     elif progress.done:
-        message(f"Continues after {progress.done} of {progress.plan.trials} trials")
+        message(f"Continues after {progress.done} of {counted(progress.plan.trials, 'trial')}")
 
 
 def _write_best(progress: "Progress", location: "StudyLocation") -> Path | None:
@@ -217,7 +220,7 @@ def _print_best(
 
     row, counts = row_of(best), counts_of(progress.trials)
     epochs = sum(len(trial.intermediate_values) for trial in progress.trials)
-    message_of(f"Trials: {shown_counts(counts)}; ", f"{epochs:,} epochs in all")
+    message_of(f"Trials: {shown_counts(counts)}; ", f"{counted(epochs, 'epoch')} in all")
     score = f"trial {best.number}, validation accuracy {percent(best.value)}"
     message_of(f"Best: {score}, ", shown_params(best))
     again = f"dlcli train --config {quoted(config)}"

@@ -113,6 +113,8 @@ def test_a_grid_of_which_every_point_is_done_needs_no_more_trials(dlcli, search,
     assert dlcli("sweep", "-q", "--config", "mine.yaml", "--trials", "1").code == 0
     done = "The study is done already; "
     few = dlcli("sweep", "--config", "mine.yaml", "--trials", "1").stderr
+    assert "pruner median, 1 trial\n" in few
+    assert "; 1 epoch in all\n" in few
     assert f"{done}to continue it, use --trials 2 or more\n" in few
     assert dlcli("sweep", "-q", "--config", "mine.yaml").code == 0
     full = dlcli("sweep", "--config", "mine.yaml").stderr
@@ -124,7 +126,7 @@ def test_a_timeout_stops_with_the_best_so_far(search, dlcli, without_workers):
     assert dlcli("sweep", "-q", "--config", search(), "--trials", "1").code == 0
     result = dlcli("sweep", "--config", "mine.yaml", "--trials", "10000", "--timeout", "0.3s")
     assert result.code == 0, result.stderr
-    assert " of 10000 trials; run the same command to continue" in result.stderr
+    assert " of 10,000 trials; run the same command to continue" in result.stderr
     assert Path(result.stdout.strip()).is_dir()
 
 
