@@ -199,7 +199,7 @@ def write_output(path: Path, note: Callable[[str], None]) -> Iterator[BinaryIO]:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
         return
-    if _is_stream(path):
+    if is_stream(path):
         _write_into(path, content)
         return
     target = Path(os.path.realpath(path))
@@ -237,7 +237,7 @@ def _leads_into(path: Path, folders: tuple[str, ...]) -> bool:
         path = path.parent / path.readlink()
 
 
-def _is_stream(path: Path) -> bool:
+def is_stream(path: Path) -> bool:
     """Whether a path is a device, a pipe or a socket, or a link to one."""
     if not path.exists():
         return False
@@ -360,7 +360,7 @@ def refuse_to_overwrite(
         raise ConfigError("-: name a file; stdout is for the result")
     if path.is_dir():
         raise ConfigError(f"{path}: is a folder, not a file")
-    if is_stdout(path) or _is_stream(path):
+    if is_stdout(path) or is_stream(path):
         return
     if path.exists() and not force:
         raise ConfigError(f"{path}: exists already; {advice}")

@@ -97,7 +97,7 @@ def init(
     import msgspec
 
     from dlcli.config import files, template
-    from dlcli.files import quoted, refuse_to_overwrite
+    from dlcli.files import is_stdout, is_stream, quoted, refuse_to_overwrite
 
     refuse_to_overwrite(path, force=force)
     given = {"dataset": dataset, "hidden_layers": hidden_layers, "epochs": epochs}
@@ -115,10 +115,12 @@ def init(
     if augment:
         distortions = files.load(["best"]).augmentation
         config = msgspec.structs.replace(config, augmentation=distortions)
+    kept = None if is_stdout(path) or is_stream(path) else path
     with open_output(path) as file:
-        file.write(template.commented(config, path).encode())
+        file.write(template.commented(config, kept).encode())
     print_path(path)
-    message(f"to train with it: dlcli train --config {quoted(path)}")
+    if kept is not None:
+        message(f"to train with it: dlcli train --config {quoted(kept)}")
 
 
 def _setting_of(key: str) -> Callable[[str], str]:
@@ -158,7 +160,9 @@ def show(sources: tuple[str, ...], overrides: tuple[str, ...], output_format: st
     if output_format == "json":
         print_json(schema.to_builtins(config))
     else:
-        echo(schema.to_yaml(config), nl=False)
+        # A config file is UTF-8, whatever the encoding of stdout.
+        is_utf8 = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
+        echo(schema.to_yaml(config, ascii_only=not is_utf8), nl=False)
 
 
 @command.command("check")

@@ -270,8 +270,13 @@ def import_(
     """
     from dlcli.data import cache
 
-    if source.suffix.lower() == ".csv" or source.is_file():
-        _import_csv(source, test, output or Path(source.stem), force=force)
+    is_no_folder = source.exists() and not source.is_dir()
+    if source.suffix.lower() == ".csv" or is_no_folder:
+        if is_no_folder and not source.is_file():
+            raise DatasetError(
+                f"{source}: is a pipe or a device, not a file; save the CSV in a file first"
+            )
+        _import_csv(source, test, output, force=force)
         return
     if test is not None or output is not None:
         raise click.UsageError("--test and --output are for CSV files")
@@ -280,13 +285,16 @@ def import_(
     echo(data_dir / name)
 
 
-def _import_csv(source: Path, test: Path | None, folder: Path, *, force: bool) -> None:
+def _import_csv(source: Path, test: Path | None, output: Path | None, *, force: bool) -> None:
     from dlcli.data import csv_file
     from dlcli.files import refuse_full_folder
 
     where = click.get_current_context().get_parameter_source("name")
     if where is ParameterSource.COMMANDLINE:
         raise click.UsageError("--dataset is for folders")
+    folder = output or Path(source.stem)
+    if output is None and folder.is_file():  # the source itself, if its name has no ending
+        raise ConfigError(f"{folder}: is a file, not a folder; name a folder with --output")
     refuse_full_folder(folder, force=force)
     train, held_out = csv_file.convert(source, test, folder)
     message(f"{train:,} training images, {held_out:,} test images")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from dlcli.cli.output import message, shows_bars
+from dlcli.evaluation.formatting import counted
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -58,7 +59,9 @@ class DownloadProgress(AbstractContextManager["DownloadProgress"]):
         """Show how many pictures of a folder are prepared."""
         bar = self._bars.get(name)
         if bar is None:
-            bar = self._bars[name] = self._start(name, f"preparing {total:,} pictures of {name}")
+            bar = self._bars[name] = self._start(
+                name, f"preparing {counted(total, 'picture')} of {name}"
+            )
         bar.bar_format = _PICTURES
         bar.total = total
         bar.n = done

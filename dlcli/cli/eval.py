@@ -120,7 +120,7 @@ def command(
         refuse_to_overwrite(predictions_path, force=force)
     models = load_models(model_paths)
     paths = [str(model.path) for model in models]
-    data = load_dataset_of(models, dataset, data_dir)
+    data = load_dataset_of(models, dataset, data_dir, split)
     examples = evaluate.common_split(models, data, split)
     with limit_threads(threads) as following:
         trial, network = examples.images[:_TRIAL_IMAGES], models[0].network

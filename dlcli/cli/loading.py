@@ -151,13 +151,18 @@ def say_unusable(dataset: "Dataset") -> None:
         output.message(f"All of them: dlcli data verify {quoted(Path(dataset.folder))}")
 
 
-def load_dataset_of(models: "Sequence[Model]", name: str | None, data_dir: Path) -> "Dataset":
-    """Load the dataset that was named or, without a name, the one that models were trained on."""
+def load_dataset_of(
+    models: "Sequence[Model]", name: str | None, data_dir: Path, split: str = "test"
+) -> "Dataset":
+    """Load the dataset that was named or, without a name, the one that models were trained on.
+
+    ``split`` is the part of it that is wanted.
+    """
     from dlcli.runs import training_data
 
     load = partial(load_dataset, data_dir=data_dir)
     if name is None:
-        return training_data.load_common(models, load)
+        return training_data.load_common(models, load, split)
     return training_data.load_named(name, models, load)
 
 

@@ -12,7 +12,7 @@ from dlcli.cli.completion import complete_run
 from dlcli.cli.help import Group
 from dlcli.cli.output import can_ask, echo, message, print_csv, print_json, print_table, printable
 from dlcli.evaluation.formatting import duration, loss, percent
-from dlcli.runs.selection import SORT_KEYS, condition, network, ordered
+from dlcli.runs.selection import SORT_KEYS, condition, dataset, network, ordered
 
 if TYPE_CHECKING:
     from dlcli.runs.summary import Summary
@@ -119,7 +119,7 @@ def _print_rows(rows: Sequence[dict[str, Any]]) -> None:
                 row["run"],
                 row["status"],
                 network(row["hidden_layers"]),
-                " + ".join(Path(part).name for part in (row["dataset"] or "-").split(" + ")),
+                dataset(row["dataset"]),
                 str(row["epochs"]),
                 str(row["best_epoch"] or "-"),
                 percent(row["validation_accuracy"]),

@@ -14,7 +14,7 @@ from dlcli.cli.output import echo, message, message_of, print_json, say_stopped,
 from dlcli.cli.sweep_progress import TrialProgress, shown_counts, shown_params
 from dlcli.cli.sweep_report import report, storage_option
 from dlcli.errors import ConfigError, DlcliError
-from dlcli.evaluation.formatting import percent
+from dlcli.evaluation.formatting import counted, percent
 from dlcli.files import quoted
 
 if TYPE_CHECKING:
@@ -101,7 +101,6 @@ def command(
     if context.invoked_subcommand is not None:
         return
 
-    from dlcli.files import make_folder
     from dlcli.runs import directory
     from dlcli.sweep import plan as plans
 
@@ -111,10 +110,11 @@ def command(
         raise ConfigError(f"--study {name!r}: use letters, digits, '.', '_' and '-'")
 
     with needs("sweep"):
-        from dlcli.sweep.storage import StudyLocation, address
-    location = StudyLocation(address(storage, runs_dir), name, runs_dir, data_dir)
+        from dlcli.sweep import storage as storages
+    location = storages.StudyLocation(storages.address(storage, runs_dir), name, runs_dir, data_dir)
     directory.refuse_as_study(location.folder)
-    make_folder(runs_dir)
+    storages.refuse_own_file(location)
+    directory.make_runs_dir(runs_dir)
     _search(plan, location, jobs, timeout, output_format)
 
 
@@ -160,7 +160,7 @@ def _show(progress: "Progress", updates: "Generator[Progress]") -> "Progress":
             display.show(progress)
     if not progress.is_done:
         say_stopped(
-            f"Stopped after {progress.done} of {progress.plan.trials} trials; "
+            f"Stopped after {progress.done} of {counted(progress.plan.trials, 'trial')}; "
             "run the same command to continue"
         )
     return progress
@@ -173,12 +173,19 @@ def _announce(progress: "Progress", location: "StudyLocation") -> None:
     message_of(
         f"study {location.study} in {shown(location.url)}: ",
         f"searches {', '.join(plan.space)}; ",
-        f"sampler {plan.search.sampler}, pruner {plan.search.pruner}, {plan.trials} trials",
+        f"sampler {plan.search.sampler}, pruner {plan.search.pruner}, ",
+        counted(plan.trials, "trial"),
     )
     if progress.is_done:
-        message("The study is done already; to continue it, add --trials N")
+        least = progress.trials_to_continue
+        advice = (
+            f"to continue it, use --trials {least} or more"
+            if least
+            else "every point of its grid is done"
+        )
+        message(f"The study is done already; {advice}")
     elif progress.done:
-        message(f"Continues after {progress.done} of {progress.plan.trials} trials")
+        message(f"Continues after {progress.done} of {counted(progress.plan.trials, 'trial')}")
 
 
 def _write_best(progress: "Progress", location: "StudyLocation") -> Path | None:
@@ -207,15 +214,19 @@ def _print_best(
     config: Path,
     output_format: str,
 ) -> None:
-    from dlcli.sweep.results import counts_of, row_of
+    from dlcli.runs import directory
+    from dlcli.sweep.results import counts_of, ran_here, row_of
     from dlcli.sweep.storage import shown
 
     row, counts = row_of(best), counts_of(progress.trials)
     epochs = sum(len(trial.intermediate_values) for trial in progress.trials)
-    message_of(f"Trials: {shown_counts(counts)}; ", f"{epochs:,} epochs in all")
+    message_of(f"Trials: {shown_counts(counts)}; ", f"{counted(epochs, 'epoch')} in all")
     score = f"trial {best.number}, validation accuracy {percent(best.value)}"
     message_of(f"Best: {score}, ", shown_params(best))
-    message(f"Its config: dlcli train --config {quoted(config)}")
+    again = f"dlcli train --config {quoted(config)}"
+    message(f"Its config: {again}")
+    if ran_here(best) and not directory.is_run(Path(row["run"])):
+        warn(f"{row['run']}: the best run is no longer there; train it again with: {again}")
     if output_format == "text":
         echo(row["run"])
         return

@@ -15,7 +15,7 @@ def shown(value: Any) -> str:
 
 def written(value: Any) -> str:
     """A value about as the user wrote it."""
-    return dump(value, flow=True, ascii_only=False).removesuffix("...\n").strip()
+    return dump(value, flow=True).removesuffix("...\n").strip()
 
 
 def shortened(text: str) -> str:

@@ -395,6 +395,6 @@ def to_builtins(config: Config) -> dict[str, Any]:
     return dict(msgspec.json.decode(msgspec.json.encode(config)))
 
 
-def to_yaml(config: Config) -> str:
+def to_yaml(config: Config, *, ascii_only: bool = False) -> str:
     """The config as YAML; ``files.load`` reads an equal config back."""
-    return dump(to_builtins(config), flow=None)
+    return dump(to_builtins(config), flow=None, ascii_only=ascii_only)

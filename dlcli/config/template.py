@@ -45,10 +45,14 @@ def described() -> Iterator[ShippedConfig]:
         yield ShippedConfig(name, title, dataset, next(results, None))
 
 
-def commented(config: Config, path: Path) -> str:
-    """A config as YAML with a comment on every key; keys that are left out have their defaults."""
+def commented(config: Config, path: Path | None) -> str:
+    """A config as YAML with a comment on every key; keys that are left out have their defaults.
+
+    The first line says how to train with it; without the ``path`` of a file that it is written
+    into, nobody knows.
+    """
     values, types = to_builtins(config), key_types()
-    header = f"# Train with it: dlcli train --config {quoted(path)}\n"
+    header = f"# Train with it: dlcli train --config {quoted(path)}\n" if path else ""
     blocks = [f"{header}# Every key there is: dlcli config schema --format markdown\n"]
     keys = (*KEYS, *(("augmentation",) if config.augmentation else ()))
     for key in keys:

@@ -92,7 +92,28 @@ class _Loader(yaml.SafeLoader):
 
 
 class _Dumper(yaml.SafeDumper):
-    """PyYAML's safe dumper, which also quotes text that is a number in YAML 1.2, such as 1e3."""
+    """PyYAML's safe dumper, which also quotes text that is a number in YAML 1.2, such as 1e3.
+
+    Letters beyond ASCII stand for themselves in a text of nothing but letters, signs and spaces.
+    PyYAML alone would also write control characters as they are that change what a line shows or
+    that a reader takes for its end.
+    """
+
+    allow_unicode: bool
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._may_be_unicode = self.allow_unicode
+
+    def analyze_scalar(self, scalar: str) -> Any:
+        """Find out in which styles a text can be written."""
+        self.allow_unicode = self._may_be_unicode and scalar.isprintable()
+        return super().analyze_scalar(scalar)
+
+    def write_double_quoted(self, text: str, split: bool = True) -> None:  # noqa: FBT001, FBT002 - PyYAML's signature
+        """Write a text in double quotes, in which everything can be escaped."""
+        self.allow_unicode = self._may_be_unicode and text.isprintable()
+        super().write_double_quoted(text, split)
 
 
 # The parent class has the rules of YAML 1.1; start without any.
@@ -130,8 +151,11 @@ def _whole_number(_loader: yaml.SafeLoader, node: yaml.Node) -> int:
 _Loader.add_constructor("tag:yaml.org,2002:int", _whole_number)
 
 
-def dump(value: Any, *, flow: bool | None, ascii_only: bool = True) -> str:
-    """Plain values as YAML, on one line with ``flow``, else (None) with a line for each key."""
+def dump(value: Any, *, flow: bool | None, ascii_only: bool = False) -> str:
+    """Plain values as YAML, on one line with ``flow``, else (None) with a line for each key.
+
+    Characters that are not printable are escaped; with ``ascii_only``, all beyond ASCII are.
+    """
     return yaml.dump_all(
         [value],
         None,

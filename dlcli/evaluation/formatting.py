@@ -31,6 +31,15 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def counted(count: int, thing: str) -> str:
+    """So many things, in the plural but for one.
+
+    >>> counted(1, "trial"), counted(2000, "trial")
+    ('1 trial', '2,000 trials')
+    """
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
 def short(value: object) -> str:
     """A setting or score, to four digits if it is a float."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)

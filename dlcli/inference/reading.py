@@ -116,13 +116,17 @@ class ReadingOptions:
 
     def __post_init__(self) -> None:
         """Check the numbers; raise ``ValueError`` for one that no page can have."""
-        if not 0 <= self.reject <= 1:
-            raise ValueError(f"reject: expected a number from 0 to 1, found {self.reject}")
-        counts = {"digits": (self.digits,), "lines": (self.lines,), "grid": self.grid or ()}
-        for name, values in counts.items():
-            for value in values:
-                if value is not None and value < 1:
-                    raise ValueError(f"{name}: expected 1 or more, found {value}")
+        if not (isinstance(self.reject, (int, float, np.number)) and 0 <= self.reject <= 1):
+            raise ValueError(f"reject: expected a number from 0 to 1, found {self.reject!r}")
+        if not (
+            self.grid is None or (isinstance(self.grid, (tuple, list)) and len(self.grid) == 2)
+        ):
+            raise ValueError(f"grid: expected rows and columns, as in (9, 9), found {self.grid!r}")
+        known = {"digits": self.digits, "lines": self.lines}
+        counts = [(name, value) for name, value in known.items() if value is not None]
+        for name, value in [*counts, *(("grid", value) for value in self.grid or ())]:
+            if not (isinstance(value, (int, np.integer)) and value >= 1):
+                raise ValueError(f"{name}: expected 1 or more, found {value!r}")
         if self.grid is not None and (self.digits is not None or self.lines is not None):
             raise ValueError("grid: has one digit in a cell; leave out digits and lines")
 

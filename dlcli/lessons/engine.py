@@ -173,7 +173,11 @@ class _Measured:
         try:
             return formulas.compute(formula, self.known, self._call)
         except FormulaError as error:
-            raise ConfigError(f"{self.lesson.path}: {key}: {formula.text}: {error}") from error
+            # It may be the learner's settings that do not fit, and not the file.
+            changed = ", ".join(self.lesson.overrides)
+            because = f"; you changed {changed}" if changed else ""
+            place = f"{self.lesson.path}: {key}: {formula.text}"
+            raise ConfigError(f"{place}: {error}{because}") from error
 
     def _call(self, name: str, arguments: Sequence[str | float]) -> Any:
         values = [self.trained[each] if isinstance(each, str) else each for each in arguments]
@@ -182,13 +186,13 @@ class _Measured:
     def claim(self, number: int) -> CheckedClaim:
         """A claim, with the figures in its sentence and all that its rule compares."""
         claim, rule = self.lesson.file.claims[number], self.lesson.rules[number]
-        key = f"claims[{number + 1}].holds"
+        held = bool(self.value(f"claims[{number + 1}].holds", rule))
         named = [*(name for name, _ in texts.figures_in(claim.says)), *rule.figures]
         figures = {name: self.known[name] for name in named}
         for call in rule.calls:
             figures[str(call)] = float(self._call(call.name, call.arguments))
         says = texts.fill(claim.says, self.known)
-        return CheckedClaim(says, rule.text, figures, held=bool(self.value(key, rule)))
+        return CheckedClaim(says, rule.text, figures, held)
 
     def chart(self, number: int) -> DrawnChart:
         """The content of a chart."""

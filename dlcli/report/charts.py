@@ -117,10 +117,10 @@ def draw_epochs(axes: Axes, lines: Sequence[Line]) -> list[Line2D]:
     if wide or accuracy:
         axes.set_yscale("log")
         axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if wide else _round_ticks())
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if wide else round_ticks())
     axes.yaxis.set_major_formatter(_AXIS_FORMATS.get(field, FormatStrFormatter("%g")))
     axes.yaxis.set_inverted(accuracy)
-    axes.xaxis.set_major_locator(_round_ticks(integer=True))
+    axes.xaxis.set_major_locator(round_ticks(integer=True))
     axes.set_xlabel("epoch")
     return drawn
 
@@ -148,8 +148,10 @@ def _is_wide(values: Array) -> bool:
     return bool(values.size and values.min() > 0 and values.max() > _WIDE_RANGE * values.min())
 
 
-def _round_ticks(*, integer: bool = False) -> MaxNLocator:
-    return MaxNLocator(6, steps=[1, 2, 5, 10], integer=integer)
+def round_ticks(*, integer: bool = False) -> MaxNLocator:
+    """A few round numbers on an axis; with ``integer``, of things that are counted."""
+    # Two ticks are the usual least number: on an axis around a single epoch, fractions of it.
+    return MaxNLocator(6, steps=[1, 2, 5, 10], integer=integer, min_n_ticks=1 if integer else 2)
 
 
 def learning_curve(

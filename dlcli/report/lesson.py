@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FormatStrFormatter, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FormatStrFormatter, FuncFormatter, NullLocator
 
 from dlcli.config.schema import to_yaml
 from dlcli.lessons import texts
@@ -71,7 +71,7 @@ def _curves(chart: DrawnChart) -> Figure:
         marker = "" if len(line.epochs) > 2 else "o"
         drawn += axes.plot(line.epochs, line.values, label=line.label, marker=marker)
     _scale(axes, chart)
-    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], integer=True))
+    axes.xaxis.set_major_locator(charts.round_ticks(integer=True))
     axes.set_xlabel("epoch")
     if len(drawn) > 1:  # the title says what a single line is
         charts.add_legend(figure, drawn)

@@ -20,9 +20,9 @@ from matplotlib.ticker import (
     FormatStrFormatter,
     FuncFormatter,
     LogLocator,
-    MaxNLocator,
     NullLocator,
 )
+from optuna.distributions import IntDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.visualization import matplotlib as drawings
@@ -97,7 +97,7 @@ def _overview(
     axes = drawings.plot_optimization_history(study, target_name=_TARGET)
     axes.set(xlabel="trial", ylabel=None)
     note = "Dots are trials, the line is the best accuracy so far."
-    found.append(Chart("Accuracy by trial", note, _inline(axes, "history", note)))
+    found.append(Chart("Accuracy by trial", note, _inline(axes, "history", note, integer=True)))
 
     axes = drawings.plot_intermediate_values(study)
     axes.set(xlabel="epoch", ylabel=None)
@@ -105,7 +105,7 @@ def _overview(
         is_best = line.get_label() == f"Trial{best['trial']}"
         line.set(color=COLOURS["s1" if is_best else "s0"], alpha=1 if is_best else 0.4)
     note = "Each line is a trial; the best one stands out. Pruned trials end early."
-    found.append(Chart("Accuracy by epoch", note, _inline(axes, "epochs", note)))
+    found.append(Chart("Accuracy by epoch", note, _inline(axes, "epochs", note, integer=True)))
 
     if importances:
         evaluator = PedAnovaImportanceEvaluator()
@@ -127,7 +127,10 @@ def _slice(study: optuna.Study, key: str) -> Chart:
     axes = cast("Axes", drawings.plot_slice(study, params=[key], target_name=_TARGET))
     axes.set(xlabel=None, ylabel=None)
     _fade(axes.collections[0])
-    return Chart(key, "", _inline(axes, f"slice-{key}", f"Accuracy of each trial over {key}"))
+    distributions = [trial.distributions.get(key) for trial in study.get_trials(deepcopy=False)]
+    integer = any(isinstance(each, IntDistribution) for each in distributions)
+    description = f"Accuracy of each trial over {key}"
+    return Chart(key, "", _inline(axes, f"slice-{key}", description, integer=integer))
 
 
 def _parallel_coordinates(study: optuna.Study, keys: Sequence[str]) -> Markup:
@@ -156,8 +159,12 @@ def _inline(
     *,
     width: int = charts.PAGE_WIDTH,
     height: int = charts.PAGE_HEIGHT,
+    integer: bool = False,
 ) -> Markup:
-    """An Optuna figure in the size and style of the page; its title and note are in the page."""
+    """An Optuna figure in the size and style of the page; its title and note are in the page.
+
+    ``integer`` says that the x-axis is one of whole numbers.
+    """
     figure = cast("Figure", axes.figure)
     if name != "importance":
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g} %"))
@@ -165,7 +172,7 @@ def _inline(
         for place in ("left", "center", "right"):
             part.set_title("", loc=place)
         for axis in (part.xaxis, part.yaxis):
-            _simplify_ticks(axis)
+            _simplify_ticks(axis, integer=integer and axis is axes.xaxis)
         if legend := part.get_legend():
             legend.remove()
     for text in figure.findobj(Text):
@@ -179,7 +186,7 @@ def _inline(
         plt.close(figure)
 
 
-def _simplify_ticks(axis: Axis) -> None:
+def _simplify_ticks(axis: Axis, *, integer: bool = False) -> None:
     """Few and round numbers, and choices without quotes."""
     axis.set_tick_params(labelsize=_FONT_SIZE_PX)
     if axis.get_scale() == "log":
@@ -187,7 +194,7 @@ def _simplify_ticks(axis: Axis) -> None:
         axis.set_major_formatter(FormatStrFormatter("%g"))
         axis.set_minor_locator(NullLocator())
     elif isinstance(axis.get_major_locator(), AutoLocator):
-        axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+        axis.set_major_locator(charts.round_ticks(integer=integer))
     labels = [label.get_text() for label in axis.get_ticklabels()]
     if any(label.startswith("'") for label in labels):
         axis.set_ticks(axis.get_ticklocs(), [label.strip("'") for label in labels])

@@ -54,13 +54,13 @@ def create(runs_dir: Path, name: str | None, stem: str) -> Path:
     Raises
     ------
     ConfigError
-        The name is taken, or is not a plain name.
+        The name is taken, or is not a plain name; or ``runs_dir`` is a file.
     """
     if name is None:
-        make_folder(runs_dir)
+        make_runs_dir(runs_dir)
         return create_numbered(runs_dir, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{stem}")
     check_name(name)
-    make_folder(runs_dir)
+    make_runs_dir(runs_dir)
     path = runs_dir / name
     try:
         path.mkdir()
@@ -68,6 +68,14 @@ def create(runs_dir: Path, name: str | None, stem: str) -> Path:
         if not _is_abandoned(path):
             raise _taken(path) from error
     return path
+
+
+def make_runs_dir(runs_dir: Path) -> None:
+    """Make the folder that runs are written into; raise ``ConfigError`` where a file is."""
+    try:
+        make_folder(runs_dir)
+    except NotADirectoryError as error:
+        raise ConfigError(f"{error.filename}: {error.strerror}") from error
 
 
 def create_numbered(folder: Path, name: str) -> Path:
@@ -96,6 +104,10 @@ def refuse_as_study(folder: Path) -> None:
     if folder.name in _OTHER_MEANING or folder.is_symlink() or is_run(folder):
         raise ConfigError(
             f"--study {folder.name}: {folder} is or stands for a run; choose another --study"
+        )
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(
+            f"--study {folder.name}: {folder} is a file, not a folder; choose another --study"
         )
 
 

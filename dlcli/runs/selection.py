@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal, DecimalException
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 from dlcli.errors import ConfigError
@@ -42,6 +43,14 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 def network(hidden_layers: Iterable[int] | None) -> str:
     """Hidden layers as one word, such as ``512-512``; a dash for none."""
     return "-".join(map(str, hidden_layers or ())) or "-"
+
+
+def dataset(name: str | None) -> str:
+    """A dataset, or the parts of a mixture, without the folders that it lies in; a dash for none.
+
+    So the table of runs shows it.
+    """
+    return " + ".join(Path(part).name or part for part in (name or "-").split(" + "))
 
 
 def ordered(rows: Iterable[Row], key: str, *, reverse: bool) -> list[Row]:
@@ -97,8 +106,12 @@ def _text_condition(text: str, key: str, sign: str, value: str) -> Callable[[Row
     def is_met(row: Row) -> bool:
         found = network(row[key]) if key == "hidden_layers" else row[key] or "-"
         if sign in {"=", "!="}:
-            is_day = key == "trained" and found.startswith(value)
-            return (is_day or fnmatchcase(found, value)) == (sign == "=")
+            is_same = fnmatchcase(found, value)
+            if key == "trained":
+                is_same = is_same or found.startswith(value)
+            elif key == "dataset":  # as in the config, or as in the table
+                is_same = is_same or fnmatchcase(dataset(found), value)
+            return is_same == (sign == "=")
         return found != "-" and _COMPARISONS[sign](found[: len(value)], value)
 
     return is_met

@@ -100,8 +100,8 @@ def _places(identity: DatasetIdentity) -> list[str]:
     return [folder for folder in folders if datasets.exists(folder)]
 
 
-def load_common(models: Sequence[Model], load: Load) -> Dataset:
-    """Load the dataset that all of the models were trained on.
+def load_common(models: Sequence[Model], load: Load, split: str = "test") -> Dataset:
+    """Load the dataset that all of the models were trained on, for a ``split`` of it.
 
     Raises
     ------
@@ -119,8 +119,11 @@ def load_common(models: Sequence[Model], load: Load) -> Dataset:
     checksum = model.metadata.dataset.checksum
     if dataset.checksum != checksum:
         place = dataset.folder or dataset.name
+        advice = "to use it as it is now:"
+        if split != "test":  # which images of other data were trained on, nobody knows
+            advice = "to score its test images as they are now: --split test"
         # A mixture cannot be named by a single option.
-        now = "" if dataset.parts else f"; to use it as it is now: --dataset {quoted(Path(place))}"
+        now = "" if dataset.parts else f"; {advice} --dataset {quoted(Path(place))}"
         raise DatasetError(
             f"{place}: has changed since {model.path} was trained on it (checksum "
             f"{short(dataset.checksum)}, then {short(checksum)}){now}"

@@ -110,8 +110,13 @@ class Plan:
     def trials(self) -> int:
         """The number of trials that the study is to have."""
         if self.search.sampler == "grid":
-            return min(self.search.trials, math.prod(map(len, self.grid.values())))
+            return min(self.search.trials, self.grid_size)
         return self.search.trials
+
+    @property
+    def grid_size(self) -> int:
+        """The number of combinations in a grid."""
+        return math.prod(map(len, self.grid.values()))
 
     @property
     def grid(self) -> dict[str, Sequence[Label]]:

@@ -1,6 +1,7 @@
 """The trials of a study: its progress, the best trial, rows of a table, importance of each key."""
 
 import math
+import platform
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -74,6 +75,16 @@ class Progress:
         return self.done >= self.plan.trials
 
     @property
+    def trials_to_continue(self) -> int | None:
+        """The least number of wanted trials with which there is more to do; None for a full grid.
+
+        More trials than those wanted now may be done.
+        """
+        least = self._tried(self.finished) + 1
+        is_grid = self.plan.search.sampler == "grid"
+        return None if is_grid and least > self.plan.grid_size else least
+
+    @property
     def has_open(self) -> bool:
         """Whether a trial can be begun now, rather than waited for.
 
@@ -89,11 +100,14 @@ class Progress:
         return [t for t in self.in_state(TrialState.FAIL) if t.number not in retried]
 
     def _count(self, trials: Sequence[FrozenTrial]) -> int:
-        """How many of the wanted trials ``trials`` make up; a point of a grid counts once."""
-        count = len(trials)
+        """How many of the wanted trials ``trials`` make up."""
+        return min(self._tried(trials), self.plan.trials)
+
+    def _tried(self, trials: Sequence[FrozenTrial]) -> int:
+        """How many trials these are; a point of a grid counts once."""
         if self.plan.search.sampler == "grid":
-            count = len({frozenset(t.params.items()) for t in [*trials, *self.given_up]})
-        return min(count, self.plan.trials)
+            return len({frozenset(t.params.items()) for t in [*trials, *self.given_up]})
+        return len(trials)
 
 
 def find_study(url: str, name: str | None) -> optuna.Study:
@@ -136,6 +150,12 @@ def worker_of(trial: FrozenTrial) -> str | None:
     """
     signature = trial.user_attrs.get(WORKER, {})
     return signature.get("worker") if signature.get("trial") == trial.number else None
+
+
+def ran_here(trial: FrozenTrial) -> bool:
+    """Whether a worker on this machine ran a trial, so that its run directory is here too."""
+    host, _, _ = (worker_of(trial) or "").rpartition(":")
+    return host == platform.node()
 
 
 def counts_of(trials: Sequence[FrozenTrial]) -> dict[str, int]:

@@ -124,6 +124,17 @@ def file_of(url: str) -> Path | None:
     return Path(parsed.database)
 
 
+def refuse_own_file(location: StudyLocation) -> None:
+    """Raise ``ConfigError`` where the folder of runs would be the file of the database."""
+    file = file_of(location.url)
+    own = [] if file is None else [file.absolute(), Path(f"{file.absolute()}.lock")]
+    if location.folder.absolute() in own:
+        raise ConfigError(
+            f"--study {location.study}: {location.folder} is a file of the database; choose "
+            "another --study"
+        )
+
+
 def shown(url: str) -> str:
     """A URL without its password."""
     return make_url(url).render_as_string(hide_password=True)

@@ -67,7 +67,8 @@ def why_nothing_was_learned(
     measured = measure(config, state, train)
     found = _first(_AT_START, config, measured) or _first(_AFTER_TRAINING, config, measured)
     return found or Cause(
-        "gradients, weights and neurons look normal", "check the labels, or train for more epochs"
+        "none was found; gradients, weights and neurons look normal",
+        "check the labels, or train for more epochs",
     )
 
 

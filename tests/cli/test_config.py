@@ -1,11 +1,15 @@
 """``dlcli config``."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import yaml
 
-from dlcli.config import files
+from dlcli.config import files, template
 from dlcli.config.files import shipped_configs
 from dlcli.config.reference import reference
 from dlcli.config.schema import Config, differences, to_builtins
@@ -28,6 +32,17 @@ def test_show_as_json(dlcli):
 def test_what_show_prints_is_a_config(dlcli, workdir):
     shown = dlcli("config", "show", "-c", "mnist").stdout
     assert dlcli("config", "show", "-c", "-", stdin=shown.encode()).stdout == shown
+
+
+def test_letters_beyond_ascii_are_written_as_they_are(dlcli, workdir):
+    (workdir / "üxö").mkdir()
+    assert dlcli("config", "init", "my.yaml", "--dataset", "üxö").code == 0
+    assert "\ndataset: üxö\n" in (workdir / "my.yaml").read_text(encoding="utf-8")
+    assert "dataset: üxö\n" in dlcli("config", "show", "-c", "my.yaml").stdout
+    command = [sys.executable, "-m", "dlcli", "config", "show", "-c", "my.yaml"]
+    latin = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    shown = subprocess.run(command, env=latin, capture_output=True, check=True).stdout
+    assert rb'dataset: "\xFCx\xF6"' in shown  # a config file is UTF-8
 
 
 def test_check_accepts_valid_files_and_mentions_idle_keys(dlcli, workdir):
@@ -97,6 +112,18 @@ def test_init_writes_a_config_with_a_comment_on_every_key(dlcli, workdir):
     config = files.load([str(workdir / "my.yaml")])
     assert differences(Config(), config).keys() == {"dataset", "hidden_layers", "epochs"}
     assert (config.dataset, config.hidden_layers, config.epochs) == ("sample", (64, 32), 3)
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="stdout has no name")
+@pytest.mark.parametrize("stream", ["/dev/stdout", "/dev/null"])
+def test_init_into_a_stream_gives_no_advice_to_train_with_it(workdir, stream):
+    command = [sys.executable, "-m", "dlcli", "config", "init", stream]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert result.stderr == ""
+    assert "dlcli train" not in result.stdout
+    if stream == "/dev/stdout":
+        assert result.stdout.startswith("# Every key there is: ")
+        assert result.stdout == template.commented(files.load([], ["dataset=sample"]), None)
 
 
 def test_init_with_distortions_takes_those_of_the_most_accurate_config(dlcli, workdir):

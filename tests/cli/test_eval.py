@@ -213,6 +213,16 @@ def test_another_dataset_has_no_other_split(dlcli, trained_model, tiny, split):
     assert result.stderr.startswith(f"Error: --split {split}: the model was trained on other data")
 
 
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_advice_about_data_that_changed_works_for_every_split(train, dlcli, make_idx_folder, split):
+    run = Path(train("-q").stdout.strip())
+    tiny = make_idx_folder(Path("tiny"), seed=1)
+    told = dlcli("eval", run, "--split", split).stderr
+    advice = told.rstrip().partition("as they are now: ")[2].split()
+    assert advice == ["--split", "test", "--dataset", str(tiny.absolute())]
+    assert dlcli("eval", run, *advice).code == 0
+
+
 def test_a_missing_dataset_is_reported(dlcli, trained_model):
     result = dlcli("eval", trained_model, "--dataset", "nowhere", "-q")
     assert result.code == 3

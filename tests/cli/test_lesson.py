@@ -125,7 +125,22 @@ def test_a_measure_that_does_not_fit_the_network_is_exit_code_2(dlcli, workdir):
     result = dlcli("lesson", "mine.yaml")
     assert result.code == 2
     expected = "mine.yaml: figures.twice: weight_change(fast, 3): layer 3: there are 2 layers"
-    assert expected in result.stderr
+    assert result.stderr.endswith(f"{expected}, from 1 on\n")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ("2 * gain", "weight_change(fast, 2)", "figures.twice"),
+        ("gain > 0.1", "weight_change(fast, 2) > 0", "claims[1].holds"),
+    ],
+)
+def test_a_measure_that_does_not_fit_changed_settings_names_them(dlcli, workdir, old, new, key):
+    Path("mine.yaml").write_text(SMALL.replace(old, new))
+    result = dlcli("lesson", "mine.yaml", "--set", "hidden_layers=[]", "--set", "seed=1")
+    assert result.code == 2
+    assert f"mine.yaml: {key}: " in result.stderr
+    assert result.stderr.endswith("; you changed hidden_layers=[], seed=1\n")
 
 
 def test_only_an_earlier_page_is_replaced_without_force(dlcli, mine):

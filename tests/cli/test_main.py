@@ -305,10 +305,10 @@ from dlcli.config import schema
 
 to_yaml = schema.to_yaml
 
-def to_yaml_with_warnings(config):
+def to_yaml_with_warnings(config, **options):
     warnings.warn("from NumPy", RuntimeWarning)
     logging.getLogger("matplotlib").warning("from a log")
-    return to_yaml(config)
+    return to_yaml(config, **options)
 
 schema.to_yaml = to_yaml_with_warnings
 main()

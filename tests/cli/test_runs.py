@@ -140,6 +140,15 @@ def test_a_file_is_no_folder_of_runs(dlcli, workdir):
     assert (result.code, result.stderr) == (2, "Error: my.yaml: is a file, not a folder of runs\n")
 
 
+@pytest.mark.parametrize("place", ["notes", "notes/runs"])
+@pytest.mark.parametrize("command", ["train", "sweep"])
+def test_no_run_is_written_where_a_file_is(dlcli, search, command, place):
+    config = search() if command == "sweep" else "quickstart"
+    Path("notes").touch()
+    result = dlcli(command, "-q", "--config", config, "--runs-dir", place)
+    assert (result.code, result.stderr) == (2, "Error: notes: is a file, not a folder\n")
+
+
 @pytest.mark.parametrize("way", [".", "../../runs/good"])
 def test_a_run_is_removed_by_any_path_to_it(dlcli, two_runs, monkeypatch, way):
     monkeypatch.chdir(two_runs / "good")
@@ -224,6 +233,9 @@ def test_the_dataset_of_a_mixture_is_shown_without_the_folders_of_its_parts(dlcl
     lines = [line for line in config.read_text().splitlines() if not line.startswith("dataset:")]
     config.write_text("\n".join(["dataset: [sample, ./my/digits]", *lines]))
     assert "sample + digits" in dlcli("runs").stdout
+    for name in ("sample + digits", "sample + ./my/digits", "*digits"):
+        assert listed(dlcli, "--filter", f"dataset={name}", "--format", "json") == ["good"]
+        assert listed(dlcli, "--filter", f"dataset!={name}", "--format", "json") == ["begun"]
 
 
 def test_a_run_whose_removal_was_interrupted_is_no_run_any_more(dlcli, two_runs):

@@ -37,7 +37,10 @@ def test_a_search_ends_with_the_best_run_and_a_config_to_train(dlcli, search, wi
     assert dlcli("train", "-q", "--config", "runs/mine/best.yaml", "--name", "again").code == 0
 
     again = dlcli("sweep", "--config", search(), "--format", "json")
-    assert "The study is done already; to continue it, add --trials N" in again.stderr
+    least = len(rows) + 1
+    told = f"The study is done already; to continue it, use --trials {least} or more\n"
+    assert told in again.stderr
+    assert told in dlcli("sweep", "--config", search(), "--trials", "2").stderr
     summary = json.loads(again.stdout)
     assert set(summary) == {
         "study",
@@ -87,12 +90,43 @@ def test_a_search_ends_with_the_best_run_and_a_config_to_train(dlcli, search, wi
     assert found["best_trial"] in {row["trial"] for row in found["trials"]}
 
 
+def test_a_best_run_that_was_removed_is_told_with_how_to_train_it_again(
+    dlcli, search, without_workers, monkeypatch
+):
+    without_workers()
+    best = dlcli("sweep", "-q", "--config", search(epochs=1), "--trials", "2").stdout.strip()
+    assert "Warning" not in dlcli("sweep", "--config", "mine.yaml", "--trials", "2").stderr
+    assert dlcli("runs", "rm", "-y", best).code == 0
+    result = dlcli("sweep", "--config", "mine.yaml", "--trials", "2")
+    assert (result.code, result.stdout) == (0, f"{best}\n")
+    again = "dlcli train --config runs/mine/best.yaml"
+    told = f"Warning: {best}: the best run is no longer there; train it again with: {again}\n"
+    assert told in result.stderr
+    monkeypatch.setattr("platform.node", lambda: "elsewhere")
+    assert "Warning" not in dlcli("sweep", "--config", "mine.yaml", "--trials", "2").stderr
+
+
+def test_a_grid_of_which_every_point_is_done_needs_no_more_trials(dlcli, search, without_workers):
+    without_workers()
+    text = search(epochs=1).read_text().replace("{low: 0.01, high: 1, log: true}", "0.1")
+    Path("mine.yaml").write_text(text.replace("{trials: 6}", "{sampler: grid}"))
+    assert dlcli("sweep", "-q", "--config", "mine.yaml", "--trials", "1").code == 0
+    done = "The study is done already; "
+    few = dlcli("sweep", "--config", "mine.yaml", "--trials", "1").stderr
+    assert "pruner median, 1 trial\n" in few
+    assert "; 1 epoch in all\n" in few
+    assert f"{done}to continue it, use --trials 2 or more\n" in few
+    assert dlcli("sweep", "-q", "--config", "mine.yaml").code == 0
+    full = dlcli("sweep", "--config", "mine.yaml").stderr
+    assert f"{done}every point of its grid is done\n" in full
+
+
 def test_a_timeout_stops_with_the_best_so_far(search, dlcli, without_workers):
     without_workers()
     assert dlcli("sweep", "-q", "--config", search(), "--trials", "1").code == 0
     result = dlcli("sweep", "--config", "mine.yaml", "--trials", "10000", "--timeout", "0.3s")
     assert result.code == 0, result.stderr
-    assert " of 10000 trials; run the same command to continue" in result.stderr
+    assert " of 10,000 trials; run the same command to continue" in result.stderr
     assert Path(result.stdout.strip()).is_dir()
 
 
@@ -106,7 +140,8 @@ def test_no_completed_trial_is_an_error_with_the_reason(search, dlcli, without_w
     assert "importances need" in dlcli("sweep", "report").stderr.lower()
 
 
-def test_an_error_in_a_worker_is_the_commands_error(search, dlcli):
+def test_an_error_in_a_worker_is_the_commands_error(search, dlcli, monkeypatch):
+    monkeypatch.setattr("dlcli.runs.directory.refuse_as_study", lambda folder: None)
     Path("runs").mkdir()
     Path("runs/mine").write_text("a file where the folder of the study's runs should be")
     result = dlcli("sweep", "--config", search())
@@ -138,6 +173,15 @@ def test_a_search_is_named_after_its_file_whatever_that_is_called(
         (["--config", "nosuch"], "nosuch: no such config file"),
         (["--config", "sweep", "--study", "../x"], "--study '../x': use letters"),
         (
+            ["--config", "sweep", "--study", "sweeps.db"],
+            "--study sweeps.db: runs/sweeps.db is a file of the database; choose another --study",
+        ),
+        (["--config", "sweep", "--study", "sweeps.db.lock"], "is a file of the database"),
+        (
+            ["--config", "sweep", "--runs-dir", ".", "--study", "notes"],
+            "--study notes: notes is a file, not a folder; choose another --study",
+        ),
+        (
             ["--config", "sweep", "--set", "dataset=sample", "--set", "classes=[1, x]"],
             "classes: sample has no class 'x'",
         ),
@@ -167,6 +211,7 @@ def test_a_search_is_named_after_its_file_whatever_that_is_called(
     ],
 )
 def test_what_is_refused(dlcli, arguments, message):
+    Path("notes").touch()
     result = dlcli("sweep", *arguments)
     assert result.code == 2
     assert message in result.stderr

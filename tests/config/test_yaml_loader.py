@@ -69,6 +69,24 @@ def test_text_is_written_so_that_readers_of_both_versions_find_it_again(text):
     assert parse(written, "f")["key"].value == text
 
 
+@given(st.text(st.characters(exclude_categories=[]) | st.sampled_from("\x85\u2028\u202e\udcff:#")))
+def test_any_text_is_read_back(text):
+    for flow in (None, True):
+        written = dump({"key": [text], "other": text}, flow=flow)
+        assert all(character.isprintable() or character == "\n" for character in written)
+        assert {key: s.value for key, s in parse(written, "f").items()} == {
+            "key": [text],
+            "other": text,
+        }
+
+
+def test_letters_are_written_as_they_are_and_what_cannot_be_seen_is_escaped():
+    names = ["üxö", "数 字", "ü\x85", "a\u202eb", "\udcff"]
+    written = dump(names, flow=True).rstrip("\n")
+    assert written == r'[üxö, 数 字, "\xFC\N", "a\u202Eb", "\uDCFF"]'
+    assert dump("üxö", flow=True, ascii_only=True) == '"\\xFCx\\xF6"\n'
+
+
 def test_not_a_number_is_read():
     assert math.isnan(parse_value(".nan", "test"))
 

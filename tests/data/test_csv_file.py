@@ -1,6 +1,7 @@
 """CSV files as Kaggle hands MNIST out become folders of IDX files."""
 
 import errno
+import os
 from contextlib import contextmanager
 
 import numpy as np
@@ -174,6 +175,24 @@ def test_test_images_of_other_classes_are_refused(dlcli, workdir):
 
 def test_a_csv_file_that_is_missing_is_named(dlcli):
     assert "no.csv: cannot be read: No such file" in dlcli("data", "import", "no.csv").stderr
+
+
+def test_a_file_without_an_ending_needs_a_name_for_its_folder(dlcli, kaggle):
+    kaggle.rename("noext")
+    result = dlcli("data", "import", "noext")
+    told = "Error: noext: is a file, not a folder; name a folder with --output\n"
+    assert (result.code, result.stderr) == (2, told)
+    assert dlcli("data", "import", "noext", "-o", "out").stdout == "out\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+@pytest.mark.parametrize("name", ["pipe", "pipe.csv"])
+@pytest.mark.parametrize("output", [(), ("-o", "out")])
+def test_a_pipe_is_no_csv_file(dlcli, workdir, name, output):
+    os.mkfifo(name)
+    result = dlcli("data", "import", name, *output)
+    told = f"Error: {name}: is a pipe or a device, not a file; save the CSV in a file first\n"
+    assert (result.code, result.stderr) == (3, told)
 
 
 def test_options_of_folders_and_of_files_are_told_apart(dlcli, kaggle, tiny):

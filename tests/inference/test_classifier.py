@@ -97,7 +97,11 @@ def test_what_cannot_be_images_is_refused(classifier, images, reason):
 
 @pytest.mark.parametrize(
     "options",
-    [{"lines": 0}, {"digits": -1}, {"grid": (1, 0)}, {"reject": 5.0}, {"grid": (1, 2), "lines": 1}],
+    [
+        *({"lines": 0}, {"digits": -1}, {"grid": (1, 0)}, {"reject": 5.0}),
+        *({"lines": 1.5}, {"digits": "3"}, {"grid": "9x9"}, {"grid": 9}, {"reject": "0.5"}),
+        *({"grid": (1, None)}, {"grid": (1, 2, 3)}, {"grid": (1, 2), "lines": 1}),
+    ],
     ids=str,
 )
 def test_numbers_that_no_page_can_have_are_refused(options):

@@ -65,6 +65,14 @@ def test_a_single_epoch_is_a_dot():
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["kept epoch"]
 
 
+def test_the_axis_of_a_single_epoch_has_no_fractions():
+    figure = learning_curve([line("train_loss", 2.0)])
+    figure.draw_without_rendering()
+    low, high = figure.axes[0].get_xlim()
+    ticks = [tick for tick in figure.axes[0].get_xticks() if low <= tick <= high]
+    assert ticks == [1]
+
+
 def test_the_legend_names_lines_the_kept_epoch_and_overfitting():
     lines = [
         line("train_loss", 1, 0.5, 0.2, label="training"),

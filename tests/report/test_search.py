@@ -75,6 +75,14 @@ def test_every_key_has_a_figure_and_all_have_the_colours_of_the_page(html):
     assert "'[200]'" not in html
 
 
+def test_trials_and_epochs_are_whole_numbers(html):
+    for name in ("history", "epochs"):
+        (figure,) = re.findall(rf'<svg[^>]* id="{name}".*?</svg>', html, re.DOTALL)
+        numbers = re.findall(r"<text[^>]*>([\d.]+)</text>", figure)
+        assert len(numbers) > 1
+        assert all(number.isdigit() for number in numbers)
+
+
 def test_the_policy_is_strict_and_allows_the_page(html):
     assert "default-src 'none'" in html
     assert not re.search(r"<[^>]+\sstyle=", html)

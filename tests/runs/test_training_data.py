@@ -113,5 +113,9 @@ def test_data_that_changed_since_training_are_reported_with_both_checksums(
     assert message.startswith(f"{tiny}: has changed since a.npz was trained on it (checksum ")
     assert f"{now.checksum[:12]}..., then {then.metadata.dataset.checksum[:12]}..." in message
     assert message.endswith(f"to use it as it is now: --dataset {tiny}")
+    with pytest.raises(DatasetError) as raised:
+        training_data.load_common([then], datasets.load, "validation")
+    advice = f"to score its test images as they are now: --split test --dataset {tiny}"
+    assert str(raised.value).endswith(f"; {advice}")
     with pytest.raises(DatasetError, match="were trained on different data"):
         training_data.load_common([then, model("b.npz", now)], datasets.load)

@@ -136,6 +136,14 @@ def test_only_an_accuracy_near_guessing_is_explained(train, accuracy, told):
     assert (found is not None) is told
 
 
+def test_where_nothing_is_found_this_is_no_cause(train, monkeypatch):
+    monkeypatch.setattr(diagnosis, "_first", lambda *_: None)
+    config = from_builtins({"hidden_layers": []}, "test")
+    cause = diagnosis.why_nothing_was_learned(config, initial_state(config, 10), train, 0.1)
+    assert cause is not None
+    assert cause.seen.startswith("none was found; ")  # it comes after "Likely cause: "
+
+
 @pytest.mark.parametrize(
     ("settings", "seen", "advice", "setting"),
     [
