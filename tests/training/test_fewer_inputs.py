@@ -100,7 +100,7 @@ def test_each_epoch_of_half_size_leaves_equal_weights_in_each_block(data):
     [
         {"nesterov": True, "schedule": "cosine"},
         {"optimizer": "adam", "learning_rate": 0.005, "weight_averaging": 0.9},
-        {"batch_norm": True, "dropout": 0.3, "gradient_clip": 0.5},
+        {"batch_norm": True, "dropout": 0.3, "gradient_clip": 0.5, "weight_averaging": 0.9},
     ],
     ids=lambda settings: next(iter(settings)),
 )
