@@ -114,6 +114,19 @@ def test_the_last_frame_is_whole_if_the_run_was_killed_before_its_end(tmp_path, 
     assert last.confusion is not None
 
 
+def test_a_run_that_is_resumed_with_no_epoch_left_has_its_last_epoch_in_the_film(tmp_path, dataset):
+    config = msgspec.structs.replace(CONFIG, epochs=32)
+    run, state = start(tmp_path / "run", dataset, config)
+    train(run, state, 21)
+    assert film.read(run.path)[-1].epoch == 20
+    with resume.opened(run.path, (), ["epochs=21"]) as opened:
+        assert isinstance(opened, resume.Resumption)
+        again, state = opened.start(dataset, Threads([1])), opened.saved.state
+        assert train(again, state) == []
+        again.finish(state)
+    assert film.read(run.path)[-1].epoch == 21
+
+
 def arrays(**changes: Any) -> bytes:
     usual: dict[str, Any] = {
         "epochs": np.array([0, 1], np.int32),
