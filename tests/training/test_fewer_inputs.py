@@ -120,6 +120,19 @@ def test_pixels_that_are_always_0_are_left_out_with_the_same_result(settings, da
         np.testing.assert_allclose(states[0][name], expected, atol=1e-3, err_msg=name)
 
 
+def test_after_half_size_epochs_the_mean_of_weights_that_stay_is_what_they_are(data):
+    config = small(half_size_epochs=2, epochs=3, weight_averaging=0.9)
+    state = initial_state(config, 10)
+    is_still = ~data.train.images.any(axis=0)
+    differs = []
+    for _ in fit(config, data.train, data.test, state):
+        assert state.average is not None
+        mean, weights = state.average.weights[0], state.network.weights[0]
+        differs.append((mean[is_still] != weights[is_still]).any())
+        assert (mean[~is_still] != weights[~is_still]).any()
+    assert differs == [True, True, False]
+
+
 def test_left_out_pixels_are_not_shown_to_the_network(data):
     inputs = fewer_inputs.fewer_inputs(small(), data.train.images, (784, 12, 10), 0)
     assert inputs is not None
