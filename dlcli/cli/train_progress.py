@@ -132,10 +132,21 @@ def show_initial(config: "Config", initial: "InitialModel | None", dataset: "Dat
     pieces = [f"Starts from the weights of {config.init_from}"]
     if initial.outputs(dataset.class_names) is None:
         pieces.append("; the last layer is new, as the classes differ")
+    else:
+        _warn_of_random_weights(config)
     if config.freeze_layers:
         frozen, layers = config.freeze_layers, len(config.hidden_layers) + 1
         pieces.append(f"; the first {frozen} of {layers} layers stay as they are")
     message_of(*pieces)
+
+
+def _warn_of_random_weights(config: "Config") -> None:
+    """Warn of settings for random initial weights, of which there are none."""
+    defaults = type(config)()
+    for key in ("initializer", "initializer_stddev"):
+        if getattr(config, key) != getattr(defaults, key):
+            known = f"init_from: {config.init_from}, which knows all classes"
+            warn(f"{key} has no effect with {known}")
 
 
 def show_end(

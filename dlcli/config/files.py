@@ -75,7 +75,7 @@ def read(
     problems: list[str] = []
     for reader, text in [(_read, s) for s in sources] + [(_override, o) for o in overrides]:
         try:
-            settings = overridden(settings, reader(text), _MERGED)
+            settings = overridden(settings, reader(text), _MERGED, (CLASS_WEIGHTS,))
         except ConfigError as error:
             problems += error.args
     return settings, problems

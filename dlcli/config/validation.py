@@ -250,6 +250,8 @@ def warnings(config: Config) -> list[str]:
             for key in ("dropout", "batch_norm", "max_norm")
             if getattr(config, key)
         ]
+    if config.init_from is not None and config.hidden_layers and config.receptive_field is not None:
+        found.append(f"receptive_field has no effect with init_from: {config.init_from}")
     if config.freeze_layers and config.init_from is None:
         found.append("freeze_layers keeps random weights; start from trained ones with --init")
     found += _counted_in(config)

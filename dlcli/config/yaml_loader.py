@@ -9,7 +9,8 @@ readers of both versions understand alike.
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -60,20 +61,34 @@ def settings_of(values: Mapping[str, Any], origin: str) -> Settings:
     return settings
 
 
-def overridden(settings: Settings, later: Settings, merged: Collection[str]) -> Settings:
+def overridden(
+    settings: Settings, later: Settings, merged: Collection[str], named: Collection[str] = ()
+) -> Settings:
     """Settings in which later ones replace earlier ones.
 
     A later mapping replaces an earlier one as a whole. Only the keys of mappings in ``merged``
-    are replaced one by one.
+    are replaced one by one. The keys of mappings in ``named`` are names, which may have dots.
     """
     replaced = {key.partition(".")[0] for key in later if key.partition(".")[0] not in merged}
+    earlier_keys, later_keys = sorted(settings), sorted(later)
+    inside = {key for group in later for key in _inside(group, earlier_keys, named)}
     kept = {
         key: setting
         for key, setting in settings.items()
         if key.partition(".")[0] not in replaced
-        and not any(key.startswith(f"{other}.") or other.startswith(f"{key}.") for other in later)
+        and key not in inside
+        and not _inside(key, later_keys, named)
     }
     return kept | later
+
+
+def _inside(group: str, keys: Sequence[str], named: Collection[str]) -> Sequence[str]:
+    """Those of the sorted keys that are inside the mapping ``group``, such as its ``group.key``."""
+    first, dot, _ = group.partition(".")
+    if dot and first in named:
+        return ()
+    after = chr(ord(".") + 1)
+    return keys[bisect_left(keys, f"{group}.") : bisect_left(keys, f"{group}{after}")]
 
 
 class _Loader(yaml.SafeLoader):

@@ -173,7 +173,7 @@ def _each(
 
     Python runs one thread at a time, except while Pillow and OpenCV work on large arrays.
     """
-    sizes = [picture.path.stat().st_size for picture in pictures[:_SAMPLED]]
+    sizes = [_size_of(picture) for picture in pictures[:_SAMPLED]]
     threads = _cores() if sum(sizes) > _MIN_BYTES_FOR_THREADS * len(sizes) else 1
     with ExitStack() as stack:
         stack.enter_context(ignore_warnings())
@@ -185,6 +185,13 @@ def _each(
             some = pictures[start : start + _SHOWN_EVERY]
             made = pool.map(make, some) if threads > 1 else map(make, some)
             yield from zip(some, made, strict=True)
+
+
+def _size_of(picture: Picture) -> int:
+    try:
+        return picture.path.stat().st_size
+    except OSError as error:
+        raise _changed(picture) from error
 
 
 def _cores() -> int:
@@ -226,9 +233,12 @@ def _preparation_of_images(pictures: Sequence[Picture]) -> Preprocessing | None:
 
 def _images_of(picture: Picture, prepare: Prepare) -> list[Pixels | Unusable]:
     """The images of a file, one a page, or why there is none."""
-    content = image_folder.read_picture(picture)
+    try:
+        content = image_folder.read_picture(picture)
+    except (OSError, ValueError) as error:  # it could be read before
+        raise _changed(picture) from error
     if sha256(content) != picture.digest:
-        raise DatasetError(f"{picture.path}: changed while the folder was being read; try again")
+        raise _changed(picture)
     found: list[Pixels | Unusable] = []
     for name, page in read_pages(io.BytesIO(content), picture.name):
         try:
@@ -245,6 +255,10 @@ def _images_of(picture: Picture, prepare: Prepare) -> list[Pixels | Unusable]:
         else:
             found.append(located.pixels)
     return found
+
+
+def _changed(picture: Picture) -> DatasetError:
+    return DatasetError(f"{picture.path}: changed while the folder was being read; try again")
 
 
 def _as_text(unusable: Unusable) -> Unusable:

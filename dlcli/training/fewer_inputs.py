@@ -44,6 +44,10 @@ class Inputs(Protocol):
     def images(self) -> Pixels | Array:
         """The training images, shape (n, inputs)."""
 
+    @property
+    def left_out(self) -> npt.NDArray[np.intp]:
+        """The pixels whose weights stay as they are."""
+
     def of_weights(self, weights: Array) -> Array:
         """The weights of the inputs, given those of the pixels, shape (784, neurons)."""
 
@@ -56,6 +60,7 @@ class VaryingPixels:
 
     def __init__(self, images: Pixels, varying: npt.NDArray[np.intp]) -> None:
         self.images = np.take(images, varying, axis=1)
+        self.left_out = np.delete(np.arange(images.shape[1]), varying)
         self._varying = varying
 
     def of_weights(self, weights: Array) -> Array:
@@ -73,6 +78,7 @@ class HalfSize:
 
     def __init__(self, images: Pixels) -> None:
         self.images = halved(images)
+        self.left_out = np.arange(0)
 
     def of_weights(self, weights: Array) -> Array:
         """The weights of the inputs, given those of the pixels, shape (784, neurons)."""
@@ -164,6 +170,9 @@ class FewerInputs:
         whole.network.statistics[...] = state.network.statistics
         if whole.average is not None and state.average is not None:
             whole.average.statistics[...] = state.average.statistics
+            # The mean of weights that stay as they are; after half-size epochs it is another.
+            still = self._inputs.left_out
+            whole.average.weights[0][still] = whole.network.weights[0][still]
         whole.epoch, whole.gradient_norm = state.epoch, state.gradient_norm
 
     def _vectors(self) -> list[tuple[Array, tuple[Array, Array]]]:

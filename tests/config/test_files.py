@@ -201,3 +201,17 @@ def test_a_wrong_key_of_a_mapping_is_named_with_its_line(workdir):
     assert str(error.value) == (
         "a.yaml:4: augmentation.shift: expected a number at least 0, at most 28, got far"
     )
+
+
+def test_the_weight_of_a_class_replaces_that_of_no_other(workdir):
+    """A dot is a part of its name."""
+    (workdir / "a.yaml").write_text('class_weights: {"a.b": 2, c: 4, a: 1}\n')
+    for override, weights in (
+        ("class_weights.a=3", {"a.b": 2, "c": 4, "a": 3}),
+        ("class_weights.a.b=3", {"a.b": 3, "c": 4, "a": 1}),
+        ("class_weights=null", None),
+        ("class_weights=balanced", "balanced"),
+    ):
+        assert config_files.load(["a.yaml"], [override]).class_weights == weights
+    config = config_files.load(["a.yaml"], ["class_weights=balanced", "class_weights.a=3"])
+    assert config.class_weights == {"a": 3}

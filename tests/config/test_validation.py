@@ -178,6 +178,12 @@ def test_the_default_learning_rate_suits_the_optimizer(text, learning_rate):
                 "max_norm has no effect without hidden layers",
             ],
         ),
+        (
+            "receptive_field: 4\ninit_from: pretrained",
+            ["receptive_field has no effect with init_from: pretrained"],
+        ),
+        ("receptive_field: 4\ninit_from: pretrained\nhidden_layers: []", []),
+        ("receptive_field: 4", []),
         ("schedule: step\nstep_epochs: 3\nmomentum: 0.5", []),
         ("optimizer: adam\nlearning_rate: 0.01", []),
         ("hidden_layers: [784]", []),

@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlcli.config.yaml_loader import dump, parse, parse_value
+from dlcli.config.yaml_loader import dump, overridden, parse, parse_value, settings_of
 from dlcli.errors import ConfigError
 
 
@@ -171,3 +171,56 @@ def test_no_text_breaks_the_parser_but_by_a_config_error(text):
 def test_what_is_no_value_is_refused(text):
     with pytest.raises(ConfigError, match="--set x:"):
         parse_value(text, "--set x")
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "kept"),
+    [
+        ("a a.x a-x ab", "a.x", "a-x ab"),
+        ("a.x a.x.y a.x.y.z a.xy a.x-y", "a.x", "a.x a.xy a.x-y"),
+        ("a.x.y a.x a", "a.x.y.z", ""),
+        ("a.x a.y", "a", ""),
+        ("a.x a.y", "a.x", "a.x a.y"),
+        ("b.x b.y b b-x", "b.x", "b-x"),
+        ("n.x n.x.y n.xy n", "n.x", "n.x n.x.y n.xy"),
+        ("n.x n.x.y", "n.x.y", "n.x n.x.y"),
+        ("n.x n.x.y", "n", ""),
+        ("a.x", "", "a.x"),
+        ("a.x", "b", "a.x"),
+    ],
+)
+def test_later_settings_replace_those_above_and_inside_of_them(earlier, later, kept):
+    """The keys of a and n are replaced one by one; those of n are names."""
+    old, new = (
+        settings_of(dict.fromkeys(keys.split(), value), "f")
+        for keys, value in ((earlier, 1), (later, 2))
+    )
+    found = overridden(old, new, ("a", "n"), ("n",))
+    assert {key: setting.value for key, setting in found.items()} == {
+        **dict.fromkeys(kept.split(), 1),
+        **dict.fromkeys(later.split(), 2),
+    }
+
+
+def test_many_settings_are_merged_without_comparing_each_with_each():
+    comparisons = 0
+
+    class Key(str):
+        __slots__ = ()
+
+        def __lt__(self, other):
+            nonlocal comparisons
+            comparisons += 1
+            return super().__lt__(other)
+
+        def startswith(self, *arguments):
+            nonlocal comparisons
+            comparisons += 1
+            return super().startswith(*arguments)
+
+    first, second = (
+        settings_of({Key(f"{name}{number}"): number for number in range(1000)}, "f")
+        for name in "ab"
+    )
+    assert len(overridden(first, second, ())) == 2000
+    assert comparisons < 100_000

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dlcli.data import idx, prepared, registry
+from dlcli.data import idx, image_folder, prepared, registry
 from tests.data.drawn_pictures import letter, write_letters
 
 
@@ -275,19 +275,34 @@ def test_pipes_are_no_pictures_and_do_not_block(dlcli, workdir):
     assert result.stdout == "mine/A/pipe.png: cannot be read: a pipe or a device, not a file\n"
 
 
-def test_a_picture_that_changes_meanwhile_is_told(dlcli, workdir, monkeypatch):
-    from dlcli.data import image_folder
+def append_a_byte(path, _):
+    path.write_bytes(path.read_bytes() + b" ")
 
+
+def remove(path, _):
+    path.unlink()
+
+
+def grow_too_large(path, monkeypatch):
+    monkeypatch.setattr(image_folder, "MAX_BYTES", path.stat().st_size - 1)
+
+
+@pytest.mark.parametrize("change", [append_a_byte, remove, grow_too_large])
+@pytest.mark.parametrize("reads", [4, 5])  # all sums are known; the preparation has begun
+def test_a_picture_that_changes_meanwhile_is_told(dlcli, workdir, monkeypatch, change, reads):
     write_letters(workdir / "mine", "AB", each=2)
     read, seen = image_folder.read_picture, []
 
-    def change(picture):
+    def read_and_change(picture):
+        content = read(picture)
         seen.append(picture)
-        return read(picture) + (b" " if len(seen) > 4 else b"")
+        if len(seen) == reads:
+            change(workdir / "mine" / "B" / "1.png", monkeypatch)
+        return content
 
-    monkeypatch.setattr(image_folder, "read_picture", change)
+    monkeypatch.setattr(image_folder, "read_picture", read_and_change)
     result = dlcli("train", "-q", "--set", "dataset=./mine")
-    assert result.code == 3
+    assert (result.code, result.stderr.count("\n")) == (3, 1)
     assert "changed while the folder was being read; try again" in result.stderr
 
 

@@ -136,6 +136,13 @@ def test_the_penalty_is_no_part_of_the_loss_and_grows_with_the_weights_alone():
     assert penalised.penalty() == pytest.approx(4 * once)
 
 
+def test_the_penalty_is_that_of_the_weights_that_are_not_frozen():
+    backpropagation = make(l2_penalty=0.3, frozen_layers=1)
+    weights = backpropagation.network.weights
+    squares = sum(float(np.square(weight).sum()) for weight in weights[1:])
+    assert backpropagation.penalty() == pytest.approx(0.3 / 2 * squares)
+
+
 def test_the_penalty_pulls_at_the_weights_and_not_at_the_biases():
     plain, penalised = make(), make(l2_penalty=0.3)
     run(plain)

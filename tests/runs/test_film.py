@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from dlcli.errors import CheckpointError
-from dlcli.runs import film, resume
+from dlcli.runs import directory, film, resume
 from dlcli.runs.directory import FILM
 from dlcli.runs.run import Run
+from dlcli.training.state import initial_state
 from dlcli.training.threads import Threads
 from tests.runs.small_runs import CONFIG, start, train
 
@@ -103,6 +104,16 @@ def test_a_damaged_film_begins_anew_and_the_run_is_resumed(tmp_path, dataset):
     assert [frame.epoch for frame in film.read(run.path)] == [3, 4]
 
 
+def test_a_new_run_in_an_abandoned_folder_does_not_read_its_film(tmp_path, dataset):
+    """As where the computer stopped before the film, which is not flushed, was on the disk."""
+    path = directory.create(tmp_path, "run", "")
+    for name in (directory.LOCK, directory.CONFIG, FILM):
+        (path / name).touch()
+    assert directory.create(tmp_path, "run", "") == path
+    Run(path, CONFIG, dataset, Threads([1])).start(initial_state(CONFIG, 10))
+    assert [frame.epoch for frame in film.read(path)] == [0]
+
+
 def test_the_last_frame_is_whole_if_the_run_was_killed_before_its_end(tmp_path, dataset):
     config = msgspec.structs.replace(CONFIG, epochs=21)
     run, state = start(tmp_path / "run", dataset, config)
@@ -112,6 +123,19 @@ def test_the_last_frame_is_whole_if_the_run_was_killed_before_its_end(tmp_path, 
     last = film.read(run.path)[-1]
     assert last.epoch == 21
     assert last.confusion is not None
+
+
+def test_a_run_that_is_resumed_with_no_epoch_left_has_its_last_epoch_in_the_film(tmp_path, dataset):
+    config = msgspec.structs.replace(CONFIG, epochs=32)
+    run, state = start(tmp_path / "run", dataset, config)
+    train(run, state, 21)
+    assert film.read(run.path)[-1].epoch == 20
+    with resume.opened(run.path, (), ["epochs=21"]) as opened:
+        assert isinstance(opened, resume.Resumption)
+        again, state = opened.start(dataset, Threads([1])), opened.saved.state
+        assert train(again, state) == []
+        again.finish(state)
+    assert film.read(run.path)[-1].epoch == 21
 
 
 def arrays(**changes: Any) -> bytes:

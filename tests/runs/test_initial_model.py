@@ -160,6 +160,28 @@ def test_a_run_records_its_initial_model_and_resumes_without_it_to_the_same_bits
     assert "first/best.npz: no such run directory or checkpoint" in again.stderr
 
 
+@pytest.mark.parametrize("classes", ["null", "[3, 7]"])
+def test_settings_for_random_weights_get_a_warning_where_there_are_none(
+    dlcli, tiny, trained, classes
+):
+    settings = (*INIT, "-s", f"dataset={tiny}", "-s", f"classes={classes}", "-s", "epochs=1")
+    result = dlcli("train", "--init", trained, *settings, "-s", "initializer=normal")
+    model = trained / "best.npz"
+    warnings = [line for line in result.stderr.splitlines() if "initializer" in line]
+    assert warnings == [
+        f"Warning: initializer has no effect with init_from: {model}, which knows all classes"
+    ]
+    assert "no effect" not in dlcli("train", "--init", trained, *settings).stderr
+
+
+def test_settings_for_random_weights_have_an_effect_on_a_new_last_layer(dlcli, tiny, trained):
+    (tiny / "classes.txt").write_text("\n".join("abcdefghij"))
+    settings = (*INIT, "-s", f"dataset={tiny}", "-s", "epochs=1", "-s", "initializer=normal")
+    result = dlcli("train", "--init", trained, *settings)
+    assert "the last layer is new" in result.stderr
+    assert "no effect" not in result.stderr
+
+
 def test_a_wrong_initial_model_leaves_nothing_behind(dlcli, tiny, trained):
     settings = (*INIT, "--set", f"dataset={tiny}")
     for code, wrong in (

@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -15,9 +16,39 @@ from dlcli.errors import CheckpointError, ConfigError
 from dlcli.runs import checkpoint, directory, listing, metrics_log, resume
 from dlcli.runs.directory import METRICS
 from dlcli.runs.run import Run
+from dlcli.training.fewer_inputs import HalfSize, VaryingPixels, fewer_inputs
 from dlcli.training.loop import fit
 from dlcli.training.threads import Threads
 from tests.runs.small_runs import CONFIG, start, train
+
+
+@pytest.fixture
+def dark_sides(dataset):
+    """The images with columns of pixels that are always 0."""
+    parts = {}
+    for name in ("train", "test"):
+        examples = getattr(dataset, name)
+        images = examples.images.reshape(-1, 28, 28).copy()
+        images[:, :, [*range(4), *range(24, 28)]] = 0
+        parts[name] = replace(examples, images=images.reshape(-1, 784))
+    return replace(dataset, **parts)
+
+
+# Without dropout of pixels, those that are always 0 are left out.
+FEWER_INPUTS: list[dict[str, Any]] = [
+    {"input_dropout": 0.0, "optimizer": "adam"},
+    {"input_dropout": 0.0, "weight_averaging": 0.9, "batch_norm": True},
+    {"input_dropout": 0.0, "weight_averaging": 0.9, "half_size_epochs": 2},
+]
+
+
+@pytest.mark.parametrize("settings", FEWER_INPUTS, ids=str)
+def test_the_small_runs_without_dropout_of_pixels_have_fewer_inputs(dark_sides, settings):
+    config = msgspec.structs.replace(CONFIG, **settings)
+    learn, _ = split_validation(dark_sides.train, 10, config.seed)
+    half_size = config.half_size_epochs
+    kinds = [type(fewer_inputs(config, learn.images, (784, 6, 10), epoch)) for epoch in range(4)]
+    assert kinds == [HalfSize] * half_size + [VaryingPixels] * (4 - half_size)
 
 
 def test_a_started_run_can_be_resumed_before_its_first_epoch(tmp_path, dataset):
@@ -39,22 +70,23 @@ def test_a_started_run_can_be_resumed_before_its_first_epoch(tmp_path, dataset):
         {"mixup": 0.4, "class_weights": "balanced"},
         {"weight_averaging": 0.9, "max_norm": 1.0},
         {"weight_averaging": 0.9, "batch_norm": True, "optimizer": "adamw"},
+        *FEWER_INPUTS,
     ],
     ids=str,
 )
 @pytest.mark.parametrize("stopped_after", [0, 1, 2, 3])
 def test_stopped_after_any_epoch_and_resumed_ends_bit_identically(
-    tmp_path, dataset, settings, stopped_after
+    tmp_path, dark_sides, settings, stopped_after
 ):
     config = msgspec.structs.replace(CONFIG, **settings)
-    whole, state = start(tmp_path / "whole", dataset, config)
+    whole, state = start(tmp_path / "whole", dark_sides, config)
     train(whole, state)
 
-    broken, state = start(tmp_path / "broken", dataset, config)
+    broken, state = start(tmp_path / "broken", dark_sides, config)
     if stopped_after:
         train(broken, state, stopped_after)
     resumed = resume.read(broken.path)
-    again = Run(broken.path, resumed.config, dataset, Threads([1]))
+    again = Run(broken.path, resumed.config, dark_sides, Threads([1]))
     again.resume(resumed.state)
     train(again, resumed.state)
 

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
+from dlcli.data.examples import Examples
 from dlcli.nn.losses import one_hot
-from dlcli.training.batches import Block, mixed
+from dlcli.training.batches import Batches, Block, mixed
+from dlcli.training.builders import make_network
+from tests.training.trainings import small
 
 BATCH, IMAGES = 16, 40  # two whole batches and half of a third
 
@@ -80,3 +83,12 @@ def test_each_image_of_a_mixture_counts_with_its_own_weight():
     np.testing.assert_allclose(
         (found.weights[:, np.newaxis] * found.targets)[between], expected[between], atol=1e-4
     )
+
+
+def test_each_epoch_draws_mixtures_of_its_own():
+    """Every image is a class, so that the fractions do not depend on the order of the images."""
+    train = Examples(np.zeros((IMAGES, 784), np.uint8), np.arange(IMAGES, dtype=np.uint8))
+    config = small(mixup=1.0)
+    batches = Batches(config, train, make_network(config, IMAGES), None)
+    (first,), (second,) = batches.epoch(0), batches.epoch(1)
+    assert (first.targets.max(axis=1) != second.targets.max(axis=1)).any()

@@ -100,7 +100,7 @@ def test_each_epoch_of_half_size_leaves_equal_weights_in_each_block(data):
     [
         {"nesterov": True, "schedule": "cosine"},
         {"optimizer": "adam", "learning_rate": 0.005, "weight_averaging": 0.9},
-        {"batch_norm": True, "dropout": 0.3, "gradient_clip": 0.5},
+        {"batch_norm": True, "dropout": 0.3, "gradient_clip": 0.5, "weight_averaging": 0.9},
     ],
     ids=lambda settings: next(iter(settings)),
 )
@@ -118,6 +118,19 @@ def test_pixels_that_are_always_0_are_left_out_with_the_same_result(settings, da
         assert (state.network.weights[0][is_varying] != before[is_varying]).any(axis=1).all()
     for name, expected in states[1].items():
         np.testing.assert_allclose(states[0][name], expected, atol=1e-3, err_msg=name)
+
+
+def test_after_half_size_epochs_the_mean_of_weights_that_stay_is_what_they_are(data):
+    config = small(half_size_epochs=2, epochs=3, weight_averaging=0.9)
+    state = initial_state(config, 10)
+    is_still = ~data.train.images.any(axis=0)
+    differs = []
+    for _ in fit(config, data.train, data.test, state):
+        assert state.average is not None
+        mean, weights = state.average.weights[0], state.network.weights[0]
+        differs.append((mean[is_still] != weights[is_still]).any())
+        assert (mean[~is_still] != weights[~is_still]).any()
+    assert differs == [True, True, False]
 
 
 def test_left_out_pixels_are_not_shown_to_the_network(data):

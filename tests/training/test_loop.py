@@ -262,6 +262,19 @@ def test_each_epoch_drops_anew(data, monkeypatch):
     assert len(set(states)) == len(states) == 4 * 4
 
 
+def test_momentum_that_has_faded_is_0_after_an_epoch(data):
+    """The first pixel is always 0, so that nothing moves its weights."""
+    images = data.train.images.copy()
+    images[:, 0] = 0
+    config = small(epochs=1)
+    state = initial_state(config, 10)
+    state.optimizer.state["velocity"][...] = 1e-31
+    list(fit(config, Examples(images, data.train.labels), NOTHING, state))
+    velocity = state.optimizer.state["velocity"]
+    assert not velocity[:12].any()
+    assert np.abs(velocity[velocity != 0]).min() > 1e-30
+
+
 # Repeating and resuming
 
 
@@ -338,3 +351,12 @@ def test_initial_state_is_a_network_of_the_configs_shape_before_epoch_1():
     assert network.parameters.tobytes() == make_network(config, 10).parameters.tobytes()
     assert (state.epoch, state.best_epoch) == (0, 0)
     assert state.optimizer.parameters is network.parameters
+
+
+def test_the_running_mean_starts_as_the_network():
+    state = initial_state(small(weight_averaging=0.9, batch_norm=True), 10)
+    network, average = state.network, state.average
+    assert average is not None
+    assert average.parameters.tobytes() == network.parameters.tobytes()
+    assert average.statistics.tobytes() == network.statistics.tobytes()
+    assert average.parameters is not network.parameters

@@ -185,6 +185,7 @@ def test_a_recorded_count_is_kept_without_a_calibration(monkeypatch):
         {},
         {"batch_norm": True, "dropout": 0.3, "optimizer": "adamw", "weight_decay": 0.1},
         {"max_norm": 0.5, "gradient_clip": 0.1, "weight_averaging": 0.9, "nesterov": True},
+        {"schedule": "cosine"},
     ],
     ids=str,
 )
