@@ -124,7 +124,7 @@ def command(
         message(f"These are the {len(issues):,} labels that the networks doubt most.")
     if output is not None:
         _draw(output, kind, issues, examples, loaded)
-    _print(issues, examples, loaded, output_format)
+    _print(issues, examples, loaded, split, output_format)
 
 
 def _refuse_output(output: Path, *, force: bool) -> str:
@@ -197,25 +197,29 @@ def _draw(
 
 
 def _print(
-    issues: "Sequence[LabelIssue]", examples: "Examples", dataset: "Dataset", output_format: str
+    issues: "Sequence[LabelIssue]",
+    examples: "Examples",
+    dataset: "Dataset",
+    split: str,
+    output_format: str,
 ) -> None:
     names = dataset.class_names
-    rows: list[dict[str, Any]] = [
-        {
-            "index": int(examples.places[issue.index]),
+    columns = _COLUMNS if dataset.pictures is None else [*_COLUMNS, "path"]
+    rows: list[dict[str, Any]] = []
+    for issue in issues:
+        place = int(examples.places[issue.index])
+        row = {
+            "index": place,
             "label": names[issue.label],
             "suggestion": names[issue.suggestion],
             "score": round(issue.score, 6),
+            "path": dataset.picture(split, place),
         }
-        for issue in issues
-    ]
+        rows.append({column: row[column] for column in columns})
     if output_format == "json":
         print_json(rows)
     elif output_format == "csv":
-        print_csv(rows, _COLUMNS)
+        print_csv(rows, columns)
     else:
-        cells = [
-            [str(row["index"]), row["label"], row["suggestion"], f"{row['score']:.4f}"]
-            for row in rows
-        ]
-        print_table(_COLUMNS, cells, left=0)
+        shown = [row | {"score": f"{row['score']:.4f}"} for row in rows]
+        print_table(columns, [list(map(str, row.values())) for row in shown], left=0)

@@ -31,7 +31,7 @@ _TRIAL_IMAGES = 128  # to find out with how many threads the network is fastest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dlcli.data.examples import Examples
+    from dlcli.data.examples import Dataset, Examples
     from dlcli.evaluation.evaluate import Evaluation, TtaScores
     from dlcli.runs.checkpoint import Model
 
@@ -51,7 +51,8 @@ if TYPE_CHECKING:
     "predictions_path",
     type=options.PathType(readable=False, path_type=Path),
     metavar="FILE",
-    help="Write index, label, prediction and probabilities of every image as CSV.",
+    help="Write index, label, prediction and probabilities of every image as CSV; of a folder of "
+    "pictures their paths, too.",
 )
 @click.option(
     "--tta",
@@ -132,7 +133,7 @@ def command(
     if split == "test":
         result = evaluate.mark_disputed(result, data)
     if predictions_path is not None:
-        _write_predictions(predictions_path, result, examples)
+        _write_predictions(predictions_path, result, examples, data, split)
     if output_format == "json":
         named = {"model": paths[0]} if len(paths) == 1 else {"models": paths}
         print_json({**named, "dataset": data.name, "split": split, **result.to_builtins()})
@@ -265,18 +266,24 @@ def _print_confusions(result: "Evaluation", names: list[str]) -> None:
     )
 
 
-def _write_predictions(path: Path, result: "Evaluation", examples: "Examples") -> None:
+def _write_predictions(
+    path: Path, result: "Evaluation", examples: "Examples", dataset: "Dataset", split: str
+) -> None:
+    """Write what was predicted for each image, and for which picture, if it was made of one."""
     import csv
     import io
 
+    has_pictures = dataset.pictures is not None
     names = list(map(printable, result.class_names))
     arrays = (examples.places, result.labels, result.predictions, result.probabilities)
     numbers = zip(*(array.tolist() for array in arrays), strict=True)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["index", "label", "prediction", *(f"p{name}" for name in names)])
+    ending = ["path"] if has_pictures else []
+    writer.writerow(["index", "label", "prediction", *(f"p{name}" for name in names), *ending])
     for index, label, prediction, probabilities in numbers:
         shown = [f"{probability:.6g}" for probability in probabilities]
-        writer.writerow([index, names[label], names[prediction], *shown])
+        picture = [printable(dataset.picture(split, index) or "")] if has_pictures else []
+        writer.writerow([index, names[label], names[prediction], *shown, *picture])
     with open_output(path) as file:
         file.write(text.getvalue().encode())

@@ -149,6 +149,7 @@ def _load_folder(
         content.class_names,
         preprocessing=content.preprocessing,
         unusable=content.unusable,
+        pictures=content.pictures,
         notes=content.notes,
     )
 

@@ -1,7 +1,9 @@
 """Labelled images in memory: examples, datasets of them, and mixtures of datasets."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +13,7 @@ from dlcli.data import classes
 from dlcli.data.classes import DIGITS, summary
 from dlcli.data.registry import sha256
 from dlcli.errors import ConfigError, DatasetError
+from dlcli.files import expand_home
 from dlcli.nn.dimensions import IMAGE_SIDE
 from dlcli.nn.types import Labels, Pixels, Writers
 from dlcli.vision import Preprocessing
@@ -76,6 +79,9 @@ class Dataset:
         The datasets of a mixture, in order, without their images.
     writers_checksum
         The SHA-256 sum of the file that names the writers; None without one.
+    pictures
+        Of a folder of pictures, the path inside it that each training image was made of, and then
+        each test image; None for other datasets.
     """
 
     name: str
@@ -89,6 +95,18 @@ class Dataset:
     notes: tuple[str, ...] = ()
     parts: "tuple[Dataset, ...]" = field(default=(), repr=False)
     writers_checksum: str | None = None
+    pictures: tuple[tuple[str, ...], tuple[str, ...]] | None = field(default=None, repr=False)
+
+    def picture(self, split: str, place: int) -> str | None:
+        """The path of the picture that an image was made of; None where it was of none.
+
+        ``place`` is that of :attr:`Examples.places`; validation images have those of training.
+        """
+        if self.pictures is None or self.folder is None:
+            return None
+        is_near = os.path.abspath(expand_home(self.name)) == self.folder  # noqa: PTH100 - links stay
+        folder = expand_home(self.name) if is_near else self.folder
+        return str(Path(folder) / self.pictures[split == "test"][place])
 
     def of_classes(self, names: Sequence[object] | None) -> "Dataset":
         """The images of some of the classes, which keep their order; of all classes for None.

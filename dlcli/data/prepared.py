@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, get_args
+from typing import Any, NamedTuple, Protocol, TypeAlias, get_args
 
 import msgspec
 import numpy as np
@@ -40,7 +40,7 @@ FOLDER = ".prepared"
 """The folder inside the dataset cache; hidden, for ``./data`` may be a dataset itself."""
 
 # To be raised when the preparation changes, so that what older versions prepared is not used.
-_VERSION = 1
+_VERSION = 2
 _SHOWN_EVERY = 16  # pictures from one report of the progress to the next
 # Pictures whose files are larger, as the first ones tell, are prepared in threads.
 _MIN_BYTES_FOR_THREADS, _SAMPLED = 20_000, 100
@@ -55,6 +55,13 @@ class Progress(Protocol):
         """So many of the pictures of a folder are done."""
 
 
+class _Made(NamedTuple):
+    """An image, and the name of the picture or page that it was made of."""
+
+    name: str
+    pixels: Pixels
+
+
 @dataclass(frozen=True)
 class PreparedFolder:
     """The images of a folder of pictures, and what became of it.
@@ -63,6 +70,9 @@ class PreparedFolder:
     ----------
     images, labels
         Of training, then of the test; each shape (n, 784) and (n,).
+    pictures
+        The picture of each of these images, as its path inside the folder, with the page if it has
+        several.
     preprocessing
         How pictures must be prepared for a model of these images.
     unusable
@@ -74,6 +84,7 @@ class PreparedFolder:
     class_names: tuple[str, ...]
     images: tuple[Pixels, Pixels]
     labels: tuple[Labels, Labels]
+    pictures: tuple[tuple[str, ...], tuple[str, ...]]
     preprocessing: Preprocessing
     unusable: tuple[Unusable, ...]
     notes: tuple[str, ...]
@@ -139,6 +150,7 @@ def _prepare(
         exported = _preparation_of_images(pictures)
     prepare = _preparation(chosen, names, as_they_are=exported is not None)
     images: dict[str, list[Pixels]] = {"train": [], "test": []}
+    made_of: dict[str, list[str]] = {"train": [], "test": []}
     labels: dict[str, list[int]] = {"train": [], "test": []}
     unusable = list(unreadable)
     index = {name: number for number, name in enumerate(names)}
@@ -147,7 +159,8 @@ def _prepare(
             if isinstance(found, Unusable):
                 unusable.append(found)
             else:
-                images[picture.split].append(found)
+                images[picture.split].append(found.pixels)
+                made_of[picture.split].append(_as_text(found.name))
                 labels[picture.split].append(index[picture.class_name])
         if progress is not None and (number % _SHOWN_EVERY == 0 or number == len(pictures)):
             progress.prepared(str(listing.folder), number, len(pictures))
@@ -160,15 +173,21 @@ def _prepare(
         class_names=names,
         images=(arrays[0][0], arrays[1][0]),
         labels=(arrays[0][1], arrays[1][1]),
+        pictures=(tuple(made_of["train"]), tuple(made_of["test"])),
         preprocessing=exported or chosen,
-        unusable=tuple(sorted(map(_as_text, unusable), key=lambda each: each.name)),
+        unusable=tuple(
+            sorted(
+                (Unusable(_as_text(each.name), _as_text(each.reason)) for each in unusable),
+                key=lambda each: each.name,
+            )
+        ),
         notes=_notes(listing, pictures, labels),
     )
 
 
 def _each(
     pictures: Sequence[Picture], prepare: Prepare
-) -> Iterator[tuple[Picture, list[Pixels | Unusable]]]:
+) -> Iterator[tuple[Picture, list[_Made | Unusable]]]:
     """Every picture with its images, in order; large ones are prepared in threads.
 
     Python runs one thread at a time, except while Pillow and OpenCV work on large arrays.
@@ -231,7 +250,7 @@ def _preparation_of_images(pictures: Sequence[Picture]) -> Preprocessing | None:
     return next((way for way in get_args(Preprocessing) if ways == {way}), "digit")
 
 
-def _images_of(picture: Picture, prepare: Prepare) -> list[Pixels | Unusable]:
+def _images_of(picture: Picture, prepare: Prepare) -> list[_Made | Unusable]:
     """The images of a file, one a page, or why there is none."""
     try:
         content = image_folder.read_picture(picture)
@@ -239,7 +258,7 @@ def _images_of(picture: Picture, prepare: Prepare) -> list[Pixels | Unusable]:
         raise _changed(picture) from error
     if sha256(content) != picture.digest:
         raise _changed(picture)
-    found: list[Pixels | Unusable] = []
+    found: list[_Made | Unusable] = []
     for name, page in read_pages(io.BytesIO(content), picture.name):
         try:
             if isinstance(page, ImageError):
@@ -253,7 +272,7 @@ def _images_of(picture: Picture, prepare: Prepare) -> list[Pixels | Unusable]:
         if located.pixels is None or located.rejection is not None:
             found.append(Unusable(name, str(located.rejection)))
         else:
-            found.append(located.pixels)
+            found.append(_Made(name, located.pixels))
     return found
 
 
@@ -261,12 +280,9 @@ def _changed(picture: Picture) -> DatasetError:
     return DatasetError(f"{picture.path}: changed while the folder was being read; try again")
 
 
-def _as_text(unusable: Unusable) -> Unusable:
+def _as_text(text: str) -> str:
     """The same without the bytes of a name that are no text, which no JSON can hold."""
-    name, reason = (
-        text.encode(errors="backslashreplace").decode() for text in (unusable.name, unusable.reason)
-    )
-    return Unusable(name, reason)
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _check(listing: Listing, labels: dict[str, list[int]], unusable: Sequence[Unusable]) -> None:
@@ -322,6 +338,7 @@ def _pictures_are(count: int) -> str:
 def _write(path: Path, prepared: PreparedFolder) -> None:
     description = {
         "class_names": prepared.class_names,
+        "pictures": prepared.pictures,
         "preprocessing": prepared.preprocessing,
         "unusable": [asdict(each) for each in prepared.unusable],
         "notes": prepared.notes,
@@ -356,6 +373,7 @@ def _read(path: Path) -> PreparedFolder | None:
             tuple(description["class_names"]),
             (images[0].reshape(-1, IMAGE_SIZE), images[1].reshape(-1, IMAGE_SIZE)),
             labels,
+            (tuple(description["pictures"][0]), tuple(description["pictures"][1])),
             description["preprocessing"],
             tuple(Unusable(**each) for each in description["unusable"]),
             tuple(description["notes"]),

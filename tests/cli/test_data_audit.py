@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dlcli.data import idx
+from dlcli.data import datasets, idx
 from dlcli.data.registry import FILES
 from dlcli.evaluation import label_issues
+from tests.data.drawn_pictures import letter, write_letters
 
 # Enough for these images, in which a bar's height tells the label.
 SETTINGS = (
@@ -60,6 +62,24 @@ def test_labels_of_the_test_images_are_checked_by_networks_of_the_training_image
         ["index", "label", "suggestion"],
         ["5", "9", "5"],
     ]
+
+
+def test_pictures_with_wrong_labels_are_named(dlcli, workdir):
+    """Also where some classes are left out, and where a file has two pages."""
+    write_letters(Path("mine"), "ABCD", each=12)
+    shutil.move("mine/C/0.png", "mine/B/wrong.png")
+    pages = [letter("A", number) for number in (20, 21)]
+    pages[0].save("mine/A/two.tif", save_all=True, append_images=pages[1:])
+    settings = (*SETTINGS, "--set", "epochs=40", "--set", "classes=[B, C, A]")
+    result = dlcli("data", "audit", "./mine", *settings, "-f", "json", "--limit", "40")
+    rows = json.loads(result.stdout)
+    paths = [row["path"] for row in rows]
+    dataset = datasets.load("./mine")
+    assert dataset.pictures is not None
+    assert paths == [str(Path("mine", dataset.pictures[0][row["index"]])) for row in rows]
+    assert [Path(path).parent.name for path in paths] == [row["label"] for row in rows]
+    assert {"A/two.tif", "A/two.tif#2"} <= {name for names in dataset.pictures for name in names}
+    assert dlcli("data", "audit", "mine", *settings).stdout.split()[:5][-1] == "path"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -55,12 +56,14 @@ def test_eval_names_them(dlcli, model):
     assert f"   {'  '.join(LETTERS)}" in lines
 
 
-def test_predictions_of_eval_are_written_with_names(dlcli, model, workdir):
+def test_predictions_of_eval_are_written_with_names_and_pictures(dlcli, model, folder, workdir):
     assert dlcli("eval", model, "--predictions", "p.csv").code == 0
     rows = list(csv.DictReader(io.StringIO((workdir / "p.csv").read_text())))
     assert {row["label"] for row in rows} == set(LETTERS)
     assert {row["prediction"] for row in rows} <= set(LETTERS)
     assert float(rows[0][f"p{rows[0]['prediction']}"]) > 0.1
+    assert all(Path(row["path"]).parent == folder / row["label"] for row in rows)
+    assert all(Path(row["path"]).is_file() for row in rows)
 
 
 def test_predict_prints_the_name_first_and_never_a_question_mark(dlcli, model, folder):
@@ -378,10 +381,12 @@ def test_a_dataset_of_one_class_is_a_part_of_a_mixture_and_can_be_scored_alone(d
 
 
 def test_other_pictures_are_prepared_for_scores_as_those_of_the_training_were(dlcli, workdir):
-    """Exported letters are taken as they are, which is the way of digits."""
+    """Exported letters that do not say how they were prepared are taken for prepared as digits."""
     write_letters(workdir / "letters", "AB", each=12)
     export = ("data", "export", "--dataset", "./letters", "--split", "all", "-o", "png")
     assert dlcli(*export).code == 0
+    for path in Path("png").rglob("*.png"):
+        Image.open(path).save(path)
     assert dlcli("train", "-q", "-s", "dataset=./png", *LEARN, "--name", "as-digits").code == 0
     assert dlcli("train", "-q", "-s", "dataset=./letters", *LEARN, "--name", "plain").code == 0
     for name, way in {"as-digits": "digit", "plain": "plain"}.items():
