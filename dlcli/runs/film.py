@@ -37,6 +37,10 @@ _DTYPES = {"epochs": np.int32, "weights": np.float16, "confusion": np.int32}
 Weights = npt.NDArray[np.float16]
 
 
+class DamagedFilmError(CheckpointError):
+    """The file of a film that never can be read."""
+
+
 @dataclass(frozen=True, eq=False)
 class Frame:
     """A network after an epoch.
@@ -79,6 +83,11 @@ def frame(state: TrainingState) -> Frame:
     return Frame(state.epoch, np.clip(weights, -limit, limit).astype(np.float16), confusion)
 
 
+def begin(run: Path, first: Frame) -> None:
+    """Begin the film of a run, in place of one of a run that stopped before it saved anything."""
+    _write(run, [first])
+
+
 def add(run: Path, latest: Frame) -> None:
     """Add an epoch to the film of a run, in place of those that are not kept any longer."""
     kept = kept_epochs(latest.epoch)
@@ -90,7 +99,7 @@ def cut(run: Path, latest: int) -> None:
     """Remove the epochs after ``latest`` from the film of a run; a damaged film is removed."""
     try:
         frames = read(run)
-    except CheckpointError:  # told by ``Resumption.warnings``; the run does not depend on it
+    except DamagedFilmError:  # told by ``Resumption.warnings``; the run does not depend on it
         (run / FILM).unlink()
         return
     kept = [frame for frame in frames if frame.epoch <= latest]
@@ -125,8 +134,10 @@ def read(run: Path) -> list[Frame]:
 
     Raises
     ------
+    DamagedFilmError
+        The file holds no film.
     CheckpointError
-        The file is damaged.
+        It cannot be read at the moment.
     """
     path = run / FILM
     try:
@@ -136,7 +147,7 @@ def read(run: Path) -> list[Frame]:
     except FileNotFoundError:
         return []
     except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}; remove it to do without the film") from error
+        raise DamagedFilmError(f"{path}: {error}; remove it to do without the film") from error
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error
 

@@ -113,7 +113,7 @@ class Resumption:
         found = []
         try:
             film.read(self.saved.path)
-        except CheckpointError as error:
+        except film.DamagedFilmError as error:
             found.append(f"{str(error).partition(';')[0]}; the film begins anew")
         logged, done = len(metrics_log.read(self.saved.path)), self.saved.state.epoch
         if logged < done:

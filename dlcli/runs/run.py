@@ -24,7 +24,7 @@ from dlcli.runs import (
     summary,
     training_images,
 )
-from dlcli.runs.directory import BEST, CONFIG, DIVERGED, FILM, LAST, SUMMARY
+from dlcli.runs.directory import BEST, CONFIG, DIVERGED, LAST, SUMMARY
 from dlcli.runs.metadata import DatasetIdentity, Metadata, Scores, TrainingImages, TrainingProgress
 from dlcli.runs.summary import Summary
 from dlcli.training.epoch_metrics import EpochRecord, overfitting_since
@@ -51,8 +51,7 @@ class Run:
             directory.refuse_taken(self.path)
             directory.clean_up(self.path)
             self._write(CONFIG, to_yaml(self.config))
-            (self.path / FILM).unlink(missing_ok=True)  # of a run that stopped before saving
-            film.add(self.path, film.frame(state))
+            film.begin(self.path, film.frame(state))
             self._save_checkpoints(state, None)
             flush_folder(self.path.parent)
 

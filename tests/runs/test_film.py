@@ -104,6 +104,21 @@ def test_a_damaged_film_begins_anew_and_the_run_is_resumed(tmp_path, dataset):
     assert [frame.epoch for frame in film.read(run.path)] == [3, 4]
 
 
+def test_a_film_that_cannot_be_read_at_the_moment_stays_as_it_is(tmp_path, dataset):
+    """As where too many files are open; it would be lost if the run went on without it."""
+    run, state = start(tmp_path / "run", dataset)
+    train(run, state, 2)
+    (run.path / FILM).unlink()
+    (run.path / FILM).mkdir()
+    with resume.opened(run.path, (), ()) as opened:
+        assert isinstance(opened, resume.Resumption)
+        with pytest.raises(CheckpointError, match=r"film\.npz: cannot be read: Is a dir"):
+            opened.warnings(1)
+        with pytest.raises(CheckpointError, match="cannot be read"):
+            opened.start(dataset, Threads([1]))
+    assert (run.path / FILM).is_dir()
+
+
 def test_a_new_run_in_an_abandoned_folder_does_not_read_its_film(tmp_path, dataset):
     """As where the computer stopped before the film, which is not flushed, was on the disk."""
     path = directory.create(tmp_path, "run", "")
