@@ -270,12 +270,7 @@ def import_(
     """
     from dlcli.data import cache
 
-    is_no_folder = source.exists() and not source.is_dir()
-    if source.suffix.lower() == ".csv" or is_no_folder:
-        if is_no_folder and not source.is_file():
-            raise DatasetError(
-                f"{source}: is a pipe or a device, not a file; save the CSV in a file first"
-            )
+    if source.suffix.lower() == ".csv" or (source.exists() and not source.is_dir()):
         _import_csv(source, test, output, force=force)
         return
     if test is not None or output is not None:
@@ -293,8 +288,8 @@ def _import_csv(source: Path, test: Path | None, output: Path | None, *, force: 
     if where is ParameterSource.COMMANDLINE:
         raise click.UsageError("--dataset is for folders")
     folder = output or Path(source.stem)
-    if output is None and folder.is_file():  # the source itself, if its name has no ending
-        raise ConfigError(f"{folder}: is a file, not a folder; name a folder with --output")
+    if folder == source:
+        raise ConfigError(f"{source}: its name has no ending; name a folder with --output")
     refuse_full_folder(folder, force=force)
     train, held_out = csv_file.convert(source, test, folder)
     message(f"{train:,} training images, {held_out:,} test images")
