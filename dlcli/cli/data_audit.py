@@ -92,7 +92,8 @@ def command(
     is seen by a network that has not learned its label; the test images are seen by all of these
     networks, or by the models that are named. Confident learning (Northcutt et al., 2021) then
     finds the labels that the networks contradict more surely than they err. The surest come first:
-    index, label, suggestion, and a score from 0 (surely wrong) to 1. Needs the extra "audit".
+    index, label, suggestion, a score from 0 (surely wrong) to 1, and the path in a folder of
+    pictures. Needs the extra "audit".
 
     \b
     Examples:

@@ -123,17 +123,20 @@ def _search(
 ) -> None:
     """Work on a study, then print its best trial."""
     from dlcli.sweep import samplers, storage
-    from dlcli.sweep.fixed_keys import refuse_hopeless
+    from dlcli.sweep.fixed_keys import problem_of
     from dlcli.sweep.processes import StopFlag, run_workers
     from dlcli.sweep.results import REASON, Progress
 
     samplers.check_sampler(plan)
-    checksums = {}
+    checksums: dict[str, str] = {}
+    problems: list[DlcliError | None] = []
     for name, source in plan.datasets.items():
         dataset = load_dataset(source, location.data_dir, plan.preparation)
-        for classes in plan.classes:
-            refuse_hopeless(plan, dataset.for_training(classes))
+        parts = [dataset.for_training(classes) for classes in plan.classes]
+        problems += [problem_of(plan, part) for part in parts]
         checksums[name] = dataset.checksum
+    if problems[0] is not None and all(problems):  # of each dataset with each choice of classes
+        raise problems[0]
     stop = StopFlag(timeout)
     with stop.installed():
         study, first_worker = storage.create_study(plan, location, jobs, checksums)
@@ -219,13 +222,18 @@ def _print_best(
     from dlcli.sweep.storage import shown
 
     row, counts = row_of(best), counts_of(progress.trials)
+    run = Path(row["run"])
+    moved = location.folder / run.name  # as where the search began in another folder
+    if not directory.is_run(run) and directory.is_run(moved):
+        run = moved
+    row["run"] = str(run)
     epochs = sum(len(trial.intermediate_values) for trial in progress.trials)
     message_of(f"Trials: {shown_counts(counts)}; ", f"{counted(epochs, 'epoch')} in all")
     score = f"trial {best.number}, validation accuracy {percent(best.value)}"
     message_of(f"Best: {score}, ", shown_params(best))
     again = f"dlcli train --config {quoted(config)}"
     message(f"Its config: {again}")
-    if ran_here(best) and not directory.is_run(Path(row["run"])):
+    if ran_here(best) and not directory.is_run(run):
         warn(f"{row['run']}: the best run is no longer there; train it again with: {again}")
     if output_format == "text":
         echo(row["run"])

@@ -32,12 +32,7 @@ class Augmentation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         ),
     ] = 0.0
     elastic_sigma: Annotated[
-        float,
-        Meta(
-            ge=0.1,  # below, pixels move as they do alone, and in the end the square is 0
-            le=28,
-            description="Distance within which pixels move alike, in pixels.",
-        ),
+        float, Meta(gt=0, le=28, description="Distance within which pixels move alike, in pixels.")
     ] = 5.0
     gamma: Annotated[
         float,

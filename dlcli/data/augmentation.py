@@ -168,6 +168,7 @@ class Distortions:
 def _blur_matrix(sigma: float) -> Floats:
     """The matrix that blurs a line of pixels by a Gaussian; outside the image the field is 0."""
     pixels = np.arange(IMAGE_SIDE)
+    sigma = max(sigma, 0.05)  # it blurs nothing, as less would, whose square could be 0
     weights = np.exp(-np.square(pixels[:, np.newaxis] - pixels) / (2 * sigma**2))
     total = np.exp(-np.square(np.arange(-200, 201)) / (2 * sigma**2)).sum()
     matrix: Floats = (weights / total).astype(np.float32)

@@ -157,7 +157,10 @@ def _examples(rows: _Rows, names: tuple[str, ...], path: Path, train_path: Path)
     images = np.frombuffer(b"".join(rows.pixels), np.uint8).reshape(-1, IMAGE_SIZE)
     index = {name: number for number, name in enumerate(names)}
     # Numbers may have zeros before them, unless names have.
-    labels = [index.get(label, index.get(label.lstrip("0") or "0")) for label in rows.labels]
+    labels = [
+        index.get(label, index.get(str(int(label))) if label.isdecimal() else None)
+        for label in rows.labels
+    ]
     if None in labels:
         unknown = rows.labels[labels.index(None)]
         raise DatasetError(f"{path}: the label {unknown[:60]!r} is none of {train_path}")

@@ -169,7 +169,8 @@ def _load_idx(name: str, found: idx_folder.Found) -> Dataset:
     dataset = _parse(name, files)
     labels = (dataset.train.labels, dataset.test.labels)
     names, first = idx_folder.class_names(found, files, labels)
-    identity = checksum((file.sha256 for file in files), names)
+    named = DIGITS if found.names_file() is None else names
+    identity = checksum((file.sha256 for file in files), named)
     train, test = (
         Examples(part.images, part.labels - np.uint8(first))
         for part in (dataset.train, dataset.test)

@@ -184,7 +184,7 @@ class Dataset:
 
 
 def checksum(contents: Iterable[str], class_names: Sequence[str]) -> str:
-    """Identifies a dataset by the SHA-256 sums of its files, and by its classes if not the digits.
+    """Identifies a dataset by the SHA-256 sums of its files, and by names that are not the digits.
 
     The names decide which images the config key ``classes`` takes, and the labels in a mixture.
     """

@@ -14,7 +14,7 @@ from dlcli.config.schema import Config, differences, to_builtins
 from dlcli.config.yaml_loader import overridden, settings_of
 from dlcli.data.examples import Dataset
 from dlcli.errors import CheckpointError, ConfigError, DivergenceError
-from dlcli.files import quoted
+from dlcli.files import expand_home, quoted
 from dlcli.nn.optimizers import Optimizer
 from dlcli.nn.schedules import SCHEDULES
 from dlcli.runs import (
@@ -28,7 +28,7 @@ from dlcli.runs import (
 )
 from dlcli.runs import summary as summaries
 from dlcli.runs.checkpoint import Model, stored_config
-from dlcli.runs.directory import CONFIG, LAST, METRICS, SUMMARY
+from dlcli.runs.directory import BEST, CONFIG, LAST, METRICS, SUMMARY
 from dlcli.runs.metadata import Architecture, DatasetIdentity
 from dlcli.runs.run import Run
 from dlcli.runs.summary import Summary
@@ -191,8 +191,10 @@ def _wanted_config(own: Config, sources: Sequence[str], overrides: Sequence[str]
     settings, problems = config_files.read(sources, overrides, {})
     start = settings.get("init_from")
     if not problems and start is not None and isinstance(start.value, str):
-        if start.value == own.init_from:  # the model itself is not needed any more
+        of_run = str(Path(expand_home(start.value)) / BEST)
+        if own.init_from in {start.value, of_run}:  # the model itself is not needed any more
             values = {key: to_builtins(own)[key] for key in initial_model.DECIDED}
+            settings["init_from"] = replace(start, value=own.init_from)
             settings = overridden(settings_of(values, "the run"), settings, ())
         else:
             settings = initial_model.complete(settings)

@@ -181,14 +181,15 @@ def load(sources: Sequence[str], overrides: Sequence[str], trials: int | None) -
 
 def _searched_twice(words: Mapping[str, Settings], fixed: Settings) -> list[str]:
     """The problems of mappings that are searched as a whole, while keys in them are set, too."""
-    return [
-        f"{next(iter(words[group].values())).origin}: {group}: is searched as a whole, so "
-        f"{inner} cannot be given beside it; put it into each of the choices"
-        for group in ("augmentation", CLASS_WEIGHTS)
-        if group in words
-        for inner in (*fixed, *words)
-        if inner.startswith(f"{group}.")
-    ]
+    found = []
+    for group in ("augmentation", CLASS_WEIGHTS):
+        inside = [key for key in (*fixed, *words) if key.startswith(f"{group}.")]
+        if group in words and inside:
+            found.append(
+                f"{_origin(inside[0], fixed, words)}: {', '.join(inside)}: cannot be given, as "
+                f"{group} is searched as a whole; put it into the choices"
+            )
+    return found
 
 
 def _spaces(words: Mapping[str, Settings], fixed: Settings, problems: list[str]) -> Space:

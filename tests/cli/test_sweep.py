@@ -219,6 +219,26 @@ def test_what_is_refused(dlcli, arguments, message):
     assert not Path("runs/sweeps.db").exists()  # a study would remember the mistake
 
 
+def test_keys_that_end_the_trials_of_one_choice_are_no_problem(dlcli, search, without_workers):
+    without_workers()
+    plan = search(epochs=1, more="sweep.trials: 1\n")
+    settings = ["-s", "validation_size=0.5", "-s", "classes={choices: [[0, 1], [2, 3]]}"]
+    settings += ["-s", 'class_weights={"3": 2}', "--trials", "4"]
+    result = dlcli("sweep", "--config", plan, *settings)
+    assert result.code == 0, result.stderr
+    assert "no class 3; there are 0, 1" in result.stderr
+
+
+def test_a_search_that_began_elsewhere_names_the_run_where_it_is(dlcli, search, without_workers):
+    without_workers()
+    plan = search(epochs=1, more="sweep.trials: 1\n")
+    first = dlcli("sweep", "-q", "--config", plan)
+    Path("runs").rename("moved")
+    again = dlcli("sweep", "-q", "--config", plan, "--runs-dir", "moved")
+    assert (again.code, again.stderr) == (0, "")
+    assert again.stdout == first.stdout.replace("runs/", "moved/", 1)
+
+
 def test_a_model_that_no_trial_could_start_from_is_refused(dlcli):
     rates = "learning_rate={low: 0.01, high: 0.1}"
     start = ["--config", "finetune", "-s", "dataset=sample", "-s", "init_from=pretrained"]

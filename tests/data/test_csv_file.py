@@ -71,7 +71,7 @@ def test_numbers_with_gaps_are_names_of_classes(dlcli, workdir):
     assert np.bincount(dataset.train.labels).tolist() == [2, 2, 2]
 
 
-@pytest.mark.parametrize("label", [10, "x"])
+@pytest.mark.parametrize("label", [10, "x", "0x1"])
 def test_a_label_of_the_test_that_training_lacks_is_refused(dlcli, workdir, label):
     write(workdir / "a.csv", line(0), line(1))
     write(workdir / "b.csv", line(label))

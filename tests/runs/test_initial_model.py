@@ -214,6 +214,7 @@ def test_the_config_of_a_training_resumes_it_as_well(dlcli, tiny, trained, name)
     shutil.copytree(trained, "first")
     Path("my.yaml").write_text(f"init_from: {name}\ndataset: {tiny}\nbatch_size: 16\n")
     assert dlcli("train", "-c", "my.yaml", "-s", "epochs=1", "--name", "part").code == 0
+    shutil.rmtree("first")  # its weights are not needed any more
     longer = ["train", "--resume", "runs/part", "-c", "my.yaml", "-s", "epochs=2"]
     result = dlcli(*longer, "-q")
     assert (result.code, result.stderr) == (0, "")

@@ -108,11 +108,11 @@ def test_every_problem_is_reported_with_file_line_and_key(make_plan):
         ),
         (
             "augmentation: {choices: [null, {rotation: 30}], shift: 2}",
-            "search.yaml:1: augmentation: is searched as a whole, so augmentation.shift cannot be",
+            "search.yaml:1: augmentation.shift: cannot be given, as augmentation is searched as a",
         ),
         (
             'class_weights: {choices: [balanced, null], "7": 3}',
-            "search.yaml:1: class_weights: is searched as a whole, so class_weights.7 cannot be",
+            "search.yaml:1: class_weights.7: cannot be given, as class_weights is searched as a",
         ),
         ("sweep: 5", "search.yaml:1: sweep: expected a mapping of its keys"),
         (
