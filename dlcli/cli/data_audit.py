@@ -205,18 +205,20 @@ def _print(
     output_format: str,
 ) -> None:
     names = dataset.class_names
-    columns = _COLUMNS if dataset.pictures is None else [*_COLUMNS, "path"]
-    rows: list[dict[str, Any]] = []
-    for issue in issues:
-        place = int(examples.places[issue.index])
-        row = {
-            "index": place,
+    rows: list[dict[str, Any]] = [
+        {
+            "index": int(examples.places[issue.index]),
             "label": names[issue.label],
             "suggestion": names[issue.suggestion],
             "score": round(issue.score, 6),
-            "path": dataset.picture(split, place),
         }
-        rows.append({column: row[column] for column in columns})
+        for issue in issues
+    ]
+    columns = _COLUMNS
+    if dataset.pictures is not None:
+        columns = [*_COLUMNS, "path"]
+        for row in rows:
+            row["path"] = dataset.picture(split, row["index"])
     if output_format == "json":
         print_json(rows)
     elif output_format == "csv":

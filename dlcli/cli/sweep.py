@@ -132,8 +132,7 @@ def _search(
     problems: list[DlcliError | None] = []
     for name, source in plan.datasets.items():
         dataset = load_dataset(source, location.data_dir, plan.preparation)
-        parts = [dataset.for_training(classes) for classes in plan.classes]
-        problems += [problem_of(plan, part) for part in parts]
+        problems += (problem_of(plan, dataset.for_training(each)) for each in plan.classes)
         checksums[name] = dataset.checksum
     if problems[0] is not None and all(problems):  # of each dataset with each choice of classes
         raise problems[0]

@@ -38,7 +38,7 @@ Weights = npt.NDArray[np.float16]
 
 
 class DamagedFilmError(CheckpointError):
-    """The file of a film that never can be read."""
+    """The file is no film, or a damaged one."""
 
 
 @dataclass(frozen=True, eq=False)

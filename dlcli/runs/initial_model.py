@@ -56,7 +56,11 @@ def start_state(
 
 
 DECIDED = (
-    *("hidden_layers", "activation", "output_activation", "batch_norm", "loss"),
+    "hidden_layers",
+    "activation",
+    "output_activation",
+    "batch_norm",
+    "loss",
     "init_checksum",
 )
 """The keys that the model decides, as far as they are not set."""
