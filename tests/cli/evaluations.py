@@ -21,6 +21,6 @@ KEYS = [
 ]
 
 
-def json_of(result) -> dict[str, Any]:
+def json_of(result) -> Any:
     assert result.code == 0, result.stderr
     return json.loads(result.stdout)
